@@ -1,0 +1,29 @@
+"""CooperBench measures how well AI coding agents work as teammates.
+
+The public Python API. Names are resolved on first use, so that `import cooperbench` costs nothing.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cooperbench.errors import CooperBenchError
+
+__version__ = version("cooperbench")
+
+_WHERE = {
+    "CooperBenchError": "cooperbench.errors",
+}
+
+__all__ = ["CooperBenchError", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(import_module(_WHERE[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

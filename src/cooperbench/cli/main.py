@@ -1,0 +1,68 @@
+"""The `cooperbench` command: finds the module of a subcommand by name and turns errors into one line.
+
+Subcommands are imported when they are called, so that `cooperbench --help` imports click and nothing else of weight.
+"""
+
+import sys
+from importlib import import_module
+
+import click
+
+from cooperbench.errors import CooperBenchError, UsageError
+
+COMMANDS = {
+    "demo": ("cooperbench.cli.demo", "Show a team at work on the bundled tasks; needs no engine, key or network."),
+    "run": ("cooperbench.cli.run", "Let agents work on tasks."),
+    "eval": ("cooperbench.cli.evaluate", "Merge and test what a run's agents handed in."),
+    "tasks": ("cooperbench.cli.tasks", "List, show, validate and make tasks."),
+    "prepare": ("cooperbench.cli.prepare", "Download the published data set."),
+    "agents": ("cooperbench.cli.agents", "List, check and make agents."),
+    "images": ("cooperbench.cli.images", "List, pull and build the images that tasks need."),
+    "runs": ("cooperbench.cli.runs", "Look at runs, export and merge them."),
+    "doctor": ("cooperbench.cli.doctor", "Say what is ready, what is missing, and how to mend it."),
+    "clean": ("cooperbench.cli.clean", "Remove what runs left behind in engines and providers."),
+    "config": ("cooperbench.cli.config", "Set up a cloud backend."),
+}
+
+
+class _LazyGroup(click.Group):
+    """A group whose commands live in modules that are imported when needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(COMMANDS[cmd_name][0]).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="cooperbench")
+def cli() -> None:
+    """CooperBench measures how well AI coding agents work as teammates."""
+
+
+def main() -> None:
+    """Run the command line. Exit codes: 0 done, 1 the work failed, 2 bad usage, 130 interrupted."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except CooperBenchError as error:
+        click.echo(f"error: {error.message}", err=True)
+        if error.hint:
+            click.echo(f"  try: {error.hint}", err=True)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,1 @@
+"""Is it any good: patches, merging, running tests, reading results, verdicts."""

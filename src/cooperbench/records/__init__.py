@@ -1,0 +1,78 @@
+"""What happened: the run directory, its records and their schemas, atomic writes, readers."""
+
+from cooperbench.records.base import AgentId, FeatureId, Record, utc_now
+from cooperbench.records.conversation import ConversationMessage
+from cooperbench.records.episode import EpisodeResult, EpisodeStatus, Failure, LimitReached, MemberResult, Usage
+from cooperbench.records.events import Event
+from cooperbench.records.files import read_model, write_bytes, write_model
+from cooperbench.records.image import ImageRecipe
+from cooperbench.records.layout import EpisodeDirectory, RunDirectory, member_stem
+from cooperbench.records.paths import cache_dir, default_log_dir
+from cooperbench.records.run import GroupKey, RunConfig, RunSummary, TaskRevision
+from cooperbench.records.submission import Ending, PatchFinding, PatchSource, Submission
+from cooperbench.records.team import Limits, Member, Role, Setting
+from cooperbench.records.trajectory import Trajectory, TrajectoryMessage
+from cooperbench.records.verdict import (
+    Conflict,
+    DroppedPath,
+    Evaluation,
+    FeatureVerdict,
+    MergeStep,
+    Outcome,
+    Stage,
+    StageStatus,
+    SuiteResult,
+    TestCase,
+    TestStatus,
+    Verdict,
+)
+
+__all__ = [
+    "AgentId",
+    "Conflict",
+    "ConversationMessage",
+    "DroppedPath",
+    "Ending",
+    "EpisodeDirectory",
+    "EpisodeResult",
+    "EpisodeStatus",
+    "Evaluation",
+    "Event",
+    "Failure",
+    "FeatureId",
+    "FeatureVerdict",
+    "GroupKey",
+    "ImageRecipe",
+    "LimitReached",
+    "Limits",
+    "Member",
+    "MemberResult",
+    "MergeStep",
+    "Outcome",
+    "PatchFinding",
+    "PatchSource",
+    "Record",
+    "Role",
+    "RunConfig",
+    "RunDirectory",
+    "RunSummary",
+    "Setting",
+    "Stage",
+    "StageStatus",
+    "Submission",
+    "SuiteResult",
+    "TaskRevision",
+    "TestCase",
+    "TestStatus",
+    "Trajectory",
+    "TrajectoryMessage",
+    "Usage",
+    "Verdict",
+    "cache_dir",
+    "default_log_dir",
+    "member_stem",
+    "read_model",
+    "utc_now",
+    "write_bytes",
+    "write_model",
+]

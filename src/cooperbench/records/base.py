@@ -1,0 +1,26 @@
+"""What every stored record has in common."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+
+class Record(BaseModel):
+    """A piece of the record on disk or of what crosses a boundary: unknown keys are refused, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+FeatureId = Annotated[int, Field(ge=0)]
+"""The number in the name of a feature's folder (`feature7` is 7). Numbers are not always contiguous."""
+
+AgentId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+"""The name of one seat in an episode: `agent1`, `agent2`, …; `solo` when one agent works alone."""
+
+UtcTime = AwareDatetime
+
+
+def utc_now() -> datetime:
+    """The present moment with its time zone, UTC."""
+    return datetime.now(UTC)

@@ -1,0 +1,96 @@
+"""`result.json`: how one episode went."""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from cooperbench.records.base import AgentId, FeatureId, Record, UtcTime
+from cooperbench.records.submission import Ending, Submission
+from cooperbench.records.team import Role, Setting
+
+
+class Failure(Record):
+    """An error as data: which boundary failed, with what, and whether repeating can help."""
+
+    boundary: str = Field(
+        description="model, environment, mailbox, remote, agent, evaluation, task, record or cooperbench."
+    )
+    kind: str = Field(description="Class name of the error.")
+    message: str
+    retryable: bool = False
+    hint: str | None = None
+
+
+class LimitReached(Record):
+    """Which limit ended a member's work."""
+
+    kind: str = Field(description="steps, tokens, cost, command_time or wall_time.")
+    value: float
+    limit: float
+
+
+class Usage(Record):
+    """What model calls used. Unknown is `None`, never 0."""
+
+    cost: float | None = Field(None, ge=0, description="US dollars.")
+    input_tokens: int | None = Field(None, ge=0)
+    output_tokens: int | None = Field(None, ge=0)
+    cached_tokens: int | None = Field(None, ge=0)
+
+
+class MemberResult(Record):
+    """One member's part of an episode."""
+
+    agent_id: AgentId
+    agent: str
+    model: str
+    features: tuple[FeatureId, ...]
+    role: Role | None = None
+    ending: Ending
+    status: str = Field(description="The word that the agent itself returned, such as `Submitted`.")
+    steps: int = Field(0, ge=0)
+    usage: Usage = Usage()
+    messages_sent: int = Field(0, ge=0)
+    messages_received: int = Field(0, ge=0)
+    patch_lines: int = Field(0, ge=0)
+    submission: Submission | None = None
+    limit: LimitReached | None = None
+    error: Failure | None = None
+    started_at: UtcTime
+    ended_at: UtcTime
+    isolation: str | None = Field(None, description="What kept the sandbox apart, e.g. `docker` or `bubblewrap`.")
+
+
+class EpisodeStatus(StrEnum):
+    """Whether an episode's result can be used."""
+
+    COMPLETED = "completed"
+    """Every member came to an end of its own or at a limit; the submissions can be judged."""
+    INFRA_ERROR = "infra_error"
+    """Something other than the agents failed; repeated on resume, never scored."""
+    INTERRUPTED = "interrupted"
+
+
+class EpisodeResult(Record):
+    """One team on one group of features."""
+
+    schema_version: int = 1
+    run: str
+    setting: Setting
+    repo: str
+    task_id: int
+    features: tuple[FeatureId, ...]
+    status: EpisodeStatus
+    agents: dict[AgentId, MemberResult]
+    image: str
+    image_digest: str | None = None
+    base_commit: str | None = None
+    backend: str
+    total_cost: float | None = Field(None, description="US dollars; `None` if any member's cost is unknown.")
+    total_steps: int = 0
+    messages: int = Field(0, description="Messages delivered between members.")
+    started_at: UtcTime
+    ended_at: UtcTime
+    duration_seconds: float = Field(ge=0)
+    attempt: int = Field(1, ge=1)
+    error: Failure | None = None

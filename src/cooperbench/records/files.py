@@ -1,0 +1,56 @@
+"""Reading and writing single files of the record.
+
+A write goes to a temporary file in the same directory and is renamed over the target, so that a reader, or a process killed
+at any moment, sees the old content or the new one. The file is flushed to disk before the rename; the directory entry is not
+(a power failure may bring back the old file, never half of a new one).
+"""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from cooperbench.errors import RecordError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Put `data` at `path` in one step, making parent directories. Raises `RecordError` when the disk refuses."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.chmod(temporary, 0o644)  # noqa: PTH101 - mkstemp makes 0600, which hides records from a group's members
+            os.replace(temporary, path)  # noqa: PTH105
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise RecordError(
+            f"cannot write {path}: {error.strerror or error}", subject=str(path), hint="check space and permissions"
+        ) from error
+
+
+def write_model(path: Path, model: BaseModel) -> None:
+    """Write a record as indented JSON."""
+    write_bytes(path, (model.model_dump_json(indent=2) + "\n").encode())
+
+
+def read_model(path: Path, kind: type[Model]) -> Model:
+    """Read and validate a record. Raises `FileNotFoundError` or `RecordError` (unreadable: names the file and the first fault)."""
+    data = path.read_bytes()
+    try:
+        return kind.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise RecordError(
+            f"{path} is not a readable {kind.__name__}: {place}: {first['msg']}", subject=str(path)
+        ) from error

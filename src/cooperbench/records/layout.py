@@ -1,0 +1,79 @@
+"""Where things lie inside a run directory. The names are public: users' scripts read them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cooperbench.records.run import GroupKey
+from cooperbench.records.team import Setting
+
+
+@dataclass(frozen=True)
+class EpisodeDirectory:
+    """`<log_dir>/<run>/<setting>/<repo>/<task_id>/f1_f2/`."""
+
+    path: Path
+
+    @property
+    def result(self) -> Path:
+        """Status of the episode and its members."""
+        return self.path / "result.json"
+
+    @property
+    def evaluation(self) -> Path:
+        """Merge stages, tests and the verdict."""
+        return self.path / "eval.json"
+
+    @property
+    def conversation(self) -> Path:
+        """The messages between members, in the broker's order."""
+        return self.path / "conversation.json"
+
+    @property
+    def events(self) -> Path:
+        """Append-only log of what happened."""
+        return self.path / "events.jsonl"
+
+    @property
+    def work(self) -> Path:
+        """State of an episode in progress; gone when it is finished."""
+        return self.path / ".work"
+
+    def patch(self, stem: str) -> Path:
+        """The patch of one member; see `member_stem`."""
+        return self.path / f"{stem}.patch"
+
+    def trajectory(self, stem: str) -> Path:
+        """The history of one member."""
+        return self.path / f"{stem}_traj.json"
+
+
+def member_stem(setting: Setting, features: tuple[int, ...]) -> str:
+    """The file name stem of a member: `solo`, or `agent` and the number of its first feature."""
+    return "solo" if setting is Setting.SOLO else f"agent{features[0]}"
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """`<log_dir>/<run>/`."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """What the run was asked to do."""
+        return self.path / "config.json"
+
+    @property
+    def summary(self) -> Path:
+        """Whole-run numbers."""
+        return self.path / "summary.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that works on the run."""
+        return self.path / ".lock"
+
+    def episode(self, setting: Setting, group: GroupKey) -> EpisodeDirectory:
+        """The directory of one episode."""
+        features = "_".join(f"f{feature}" for feature in group.features)
+        return EpisodeDirectory(self.path / setting.value / group.repo / str(group.task_id) / features)

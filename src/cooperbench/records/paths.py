@@ -1,0 +1,17 @@
+"""The only places CooperBench writes to, besides sandboxes: the run directory and the cache."""
+
+import os
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+
+def cache_dir() -> Path:
+    """Where images, base trees and downloads are kept: `$COOPERBENCH_CACHE_DIR`, or the platform's cache folder."""
+    configured = os.environ.get("COOPERBENCH_CACHE_DIR")
+    return Path(configured).expanduser() if configured else user_cache_path("cooperbench", appauthor=False)
+
+
+def default_log_dir() -> Path:
+    """Where runs are written when no `--log-dir` is given: `$COOPERBENCH_LOG_DIR`, or `logs` in the current folder."""
+    return Path(os.environ.get("COOPERBENCH_LOG_DIR", "logs"))

@@ -1,0 +1,75 @@
+"""`config.json` and `summary.json`: what a run was asked to do, and what came out of it."""
+
+from typing import Any
+
+from pydantic import Field
+
+from cooperbench.records.base import FeatureId, Record, UtcTime
+from cooperbench.records.team import Member, Setting
+
+
+class TaskRevision(Record):
+    """Which data a run works on."""
+
+    dataset: str = Field(description="`demo`, or the name and place of the data set.")
+    revision: str | None = Field(None, description="Digest of the tasks' files, or the revision on the hub.")
+    subset: str | None = None
+
+
+class GroupKey(Record):
+    """Names one episode inside a run."""
+
+    repo: str
+    task_id: int
+    features: tuple[FeatureId, ...]
+
+    def __str__(self) -> str:
+        return f"{self.repo}/{self.task_id}/" + "_".join(f"f{feature}" for feature in self.features)
+
+
+class RunConfig(Record):
+    """Everything needed to repeat a run. No secrets."""
+
+    schema_version: int = 1
+    run: str
+    setting: Setting
+    team: tuple[Member, ...] = Field(description="The seats; features are assigned to them by position.")
+    tasks: TaskRevision
+    groups: tuple[GroupKey, ...]
+    backend: str
+    environment: dict[str, Any] = Field(default_factory=dict, description="Limits and network of the sandboxes.")
+    git: bool = False
+    messaging: bool = True
+    task_board: bool = False
+    policy: str = "naive@1"
+    image_digests: dict[str, str] = Field(default_factory=dict)
+    prompt_hash: str | None = None
+    seed: int | None = None
+    max_cost: float | None = Field(None, description="US dollars for the whole run.")
+    versions: dict[str, str] = Field(default_factory=dict, description="cooperbench, python, git, …")
+    command: tuple[str, ...] = Field((), description="The command line, scrubbed.")
+    created_at: UtcTime
+
+
+class RunSummary(Record):
+    """Whole-run numbers, recomputed from the episodes each time."""
+
+    schema_version: int = 1
+    run: str
+    setting: Setting
+    planned: int
+    completed: int
+    infra_errors: int
+    interrupted: int = 0
+    evaluated: int = 0
+    passed: int = 0
+    outcomes: dict[str, int] = Field(default_factory=dict)
+    features_passed: int = 0
+    features_total: int = 0
+    total_cost: float | None = None
+    total_steps: int = 0
+    messages: int = 0
+    agent_seconds: float = 0.0
+    requested_concurrency: int | None = None
+    achieved_concurrency: float | None = None
+    updated_at: UtcTime

@@ -1,0 +1,59 @@
+"""What one member hands in, and how it was obtained."""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from cooperbench.records.base import AgentId, FeatureId, Record
+
+
+class Ending(StrEnum):
+    """How a member's work ended."""
+
+    SUBMITTED = "submitted"
+    LIMIT = "limit"
+    """Steps, tokens or cost were used up."""
+    TIMEOUT = "timeout"
+    """The wall time was used up, and the harness ended the agent."""
+    ERROR = "error"
+    """The agent reported an error or raised an exception."""
+    CRASH = "crash"
+    """The agent's process ended without a result."""
+    INTERRUPTED = "interrupted"
+    """The user stopped the run."""
+    INFRA_ERROR = "infra_error"
+    """Sandbox, mailbox, remote or provider failed; says nothing about the agent. Repeated on resume."""
+
+
+class PatchSource(StrEnum):
+    """Where a submitted patch comes from."""
+
+    AGENT = "agent"
+    """The agent returned it itself."""
+    CAPTURED = "captured"
+    """The harness took it from the work tree."""
+    NONE = "none"
+    """There was no change."""
+
+
+class PatchFinding(Record):
+    """Something in a submitted patch that does not belong there: conflict markers, `.rej`/`.orig` files, caches, huge files."""
+
+    path: str
+    kind: str
+    detail: str = ""
+
+
+class Submission(Record):
+    """One member's patch against the pinned base tree. The bytes themselves lie in `file`, next to the record."""
+
+    agent_id: AgentId
+    features: tuple[FeatureId, ...]
+    file: str = Field(description="Name of the patch file inside the episode's directory.")
+    sha256: str = Field(description="Of the patch's bytes.")
+    bytes: int = Field(ge=0)
+    lines: int = Field(ge=0, description="Added plus removed lines.")
+    source: PatchSource
+    base_tree: str | None = Field(None, description="Git tree id that the patch applies to.")
+    findings: tuple[PatchFinding, ...] = ()
+    skipped: tuple[str, ...] = Field((), description="Paths of the work tree that could not be read.")

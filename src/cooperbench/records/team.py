@@ -1,0 +1,53 @@
+"""Who works on an episode, and under which limits."""
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from cooperbench.records.base import AgentId, FeatureId, Record
+
+
+class Setting(StrEnum):
+    """How the features of a group are handed out."""
+
+    SOLO = "solo"
+    """One agent does all features."""
+    COOP = "coop"
+    """One agent for each feature."""
+    TEAM = "team"
+    """As coop, with a lead, members and a shared task board."""
+
+
+class Role(StrEnum):
+    """A member's part in the team setting."""
+
+    LEAD = "lead"
+    MEMBER = "member"
+
+
+class Limits(Record):
+    """What one member may use up. `None` is no limit."""
+
+    steps: int | None = Field(100, ge=1, description="Model calls.")
+    tokens: int | None = Field(None, ge=1, description="Input plus output tokens over all calls.")
+    cost: float | None = Field(3.0, gt=0, description="US dollars, as far as prices are known.")
+    command_time: float = Field(
+        120.0, gt=0, description="Seconds one command may take when the agent asks for no other limit."
+    )
+    wall_time: float = Field(
+        3600.0, gt=0, description="Seconds the member may work before it is ended and its work captured."
+    )
+
+
+class Member(Record):
+    """One seat in a team."""
+
+    agent_id: AgentId
+    agent: str = Field(description="Name of the agent framework, as in the registry, or `package.module:Class`.")
+    model: str
+    features: tuple[FeatureId, ...] = Field(min_length=1)
+    role: Role | None = Field(None, description="Only in the team setting.")
+    config: dict[str, Any] = Field(default_factory=dict, description="What the agent gets as `config`.")
+    config_path: str | None = Field(None, description="What the agent gets as `agent_config`.")
+    limits: Limits = Limits()

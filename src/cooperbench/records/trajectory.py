@@ -1,0 +1,28 @@
+"""`agent<N>_traj.json`: what one member did, step by step."""
+
+from typing import Any
+
+from pydantic import Field
+
+from cooperbench.records.base import AgentId, FeatureId, Record, UtcTime
+
+
+class TrajectoryMessage(Record):
+    """One message of the agent's history in its own format, with the time at which the harness saw it."""
+
+    time: UtcTime | None = None
+    message: dict[str, Any]
+
+
+class Trajectory(Record):
+    """One member's history."""
+
+    schema_version: int = 1
+    agent_id: AgentId
+    agent: str
+    model: str
+    features: tuple[FeatureId, ...]
+    status: str
+    steps: int = Field(0, ge=0)
+    cost: float | None = None
+    messages: tuple[TrajectoryMessage, ...] = ()

@@ -1,0 +1,149 @@
+"""`eval.json`: what the merged work of an episode is worth, and every stage on the way to that verdict."""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from cooperbench.records.base import AgentId, FeatureId, Record, UtcTime
+from cooperbench.records.episode import Failure
+
+
+class Outcome(StrEnum):
+    """The result for one feature or for a group."""
+
+    PASSED = "passed"
+    TESTS_FAILED = "tests_failed"
+    MERGE_CONFLICT = "merge_conflict"
+    PATCH_REJECTED = "patch_rejected"
+    """A submission could not be applied to the base."""
+    NO_PATCH = "no_patch"
+    INFRA_ERROR = "infra_error"
+    """The evaluation failed, not the submission; repeated, and never counted as the agents' failure."""
+
+
+class TestStatus(StrEnum):
+    """The result of one test."""
+
+    __test__ = False  # pytest would collect it by its name
+
+    PASSED = "passed"
+    FAILED = "failed"
+    ERROR = "error"
+    SKIPPED = "skipped"
+
+
+class TestCase(Record):
+    """One test as the runner named it."""
+
+    __test__ = False
+
+    name: str
+    status: TestStatus
+
+
+class SuiteResult(Record):
+    """One run of one feature's hidden tests on one tree."""
+
+    feature: FeatureId
+    outcome: Outcome
+    exit_code: int | None = None
+    tests: tuple[TestCase, ...] = ()
+    source: str = Field("", description="Where the counts come from: `junit`, `go-json`, `jest-json`, `summary`, …")
+    seconds: float = Field(0.0, ge=0)
+    output_tail: str = Field("", description="The end of what the runner printed.")
+    reason: str = Field("", description="One line that says why, when it did not pass.")
+
+
+class StageStatus(StrEnum):
+    """How far a merge stage came."""
+
+    CLEAN = "clean"
+    CONFLICT = "conflict"
+    REJECTED = "rejected"
+    """A submission did not apply to the base."""
+    EMPTY = "empty"
+    """Nobody submitted anything."""
+    NOT_RUN = "not_run"
+    ERROR = "error"
+
+
+class Conflict(Record):
+    """One file that a merge could not settle."""
+
+    path: str
+    kind: str = Field(description="content, add/add, modify/delete, …, as git names it.")
+    regions: tuple[tuple[int, int], ...] = Field(
+        (), description="First and last line of each conflicting region in the merged file."
+    )
+
+
+class MergeStep(Record):
+    """The addition of one member's work to what was merged before; members are merged in the order of their ids."""
+
+    agent_id: AgentId
+    status: StageStatus
+    conflicts: tuple[Conflict, ...] = ()
+    relation: str | None = Field(None, description="`identical` or `contained`, when the work was already there.")
+
+
+class Stage(Record):
+    """One way of putting the submissions together, with the tests run on what came out."""
+
+    name: str = Field(description="naive, union, resolver, or single:<agent_id>.")
+    status: StageStatus
+    steps: tuple[MergeStep, ...] = ()
+    merged_patch: str | None = Field(None, description="Name of the file with the merged patch, next to the record.")
+    tree: str | None = Field(None, description="Git tree id of the merged work; equal trees are tested once.")
+    suites: tuple[SuiteResult, ...] = ()
+    error: Failure | None = None
+
+
+class DroppedPath(Record):
+    """A part of a submission that was left out before merging, and the rule that says so."""
+
+    agent_id: AgentId
+    path: str
+    reason: str
+
+
+class FeatureVerdict(Record):
+    """One feature's result under a policy."""
+
+    feature: FeatureId
+    outcome: Outcome
+    reason: str = ""
+
+
+class Verdict(Record):
+    """The result of a group under one policy."""
+
+    policy: str = Field(description="Name and version, such as `naive@1`.")
+    stage: str | None = Field(None, description="The merge stage that decided.")
+    outcome: Outcome
+    features: tuple[FeatureVerdict, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every feature's hidden tests pass on the merged work."""
+        return self.outcome is Outcome.PASSED
+
+
+class Evaluation(Record):
+    """All stages of one episode's evaluation, and the verdict of the policy that was asked for."""
+
+    schema_version: int = 1
+    key: str = Field(description="Digest of everything that the stages depend on: submissions, task, image, evaluator.")
+    repo: str
+    task_id: int
+    features: tuple[FeatureId, ...]
+    backend: str
+    image: str
+    image_digest: str | None = None
+    evaluator: str = Field(description="Name and version of the evaluator.")
+    dropped: tuple[DroppedPath, ...] = ()
+    recounted: tuple[AgentId, ...] = Field((), description="Members whose hunk counts were repaired on request.")
+    stages: tuple[Stage, ...] = ()
+    verdict: Verdict
+    seconds: float = Field(0.0, ge=0)
+    evaluated_at: UtcTime
+    error: Failure | None = None

@@ -1,0 +1,1 @@
+"""How work is run: plan, episodes, submissions, limits, resuming, executors."""
