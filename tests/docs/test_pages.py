@@ -1,0 +1,91 @@
+"""Runs what the documentation tells its readers to type.
+
+Blocks marked ```console (lines that begin with `$ `) and ```python run in order, page by page, in one temporary directory for
+each page. `<!-- not run: reason -->` before a block exempts it; `<!-- needs: docker -->` lets it run only where an engine
+answers. A python block that opens with `# file: name.py` is written to that file.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FENCE = re.compile(
+    r"(?:<!-- (?P<mark>not run|needs): (?P<value>[^\n]+?) -->\s*\n)?^```(?P<language>\w+)\n(?P<body>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+LANGUAGES = {"console", "python", "text", "yaml", "json", "toml", "diff", "mermaid"}
+
+
+@dataclass(frozen=True)
+class Block:
+    language: str
+    body: str
+    mark: str | None
+    value: str | None
+
+
+def blocks(page: Path) -> list[Block]:
+    return [
+        Block(found["language"], found["body"], found["mark"], found["value"])
+        for found in FENCE.finditer(page.read_text(encoding="utf-8"))
+    ]
+
+
+def script_of(block: Block) -> list[str]:
+    """The command line of a block: the commands of a console block, or a python file."""
+    if block.language == "python":
+        return [sys.executable, "-c", block.body]
+    commands: list[str] = []
+    continues = False
+    for line in block.body.splitlines():
+        if line.startswith("$ "):
+            commands.append(line[2:])
+        elif continues:
+            commands[-1] += "\n" + line
+        else:
+            continue
+        continues = line.endswith("\\")
+    return ["bash", "-euo", "pipefail", "-c", "\n".join(commands)]
+
+
+def docker_answers() -> bool:
+    return subprocess.run(["docker", "version"], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_a_page_says_to_type_works(page: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    for block in blocks(page):
+        assert block.language in LANGUAGES, f"{page.name}: mark the block as one of {sorted(LANGUAGES)}"
+        if block.language not in {"console", "python"} or block.mark == "not run":
+            continue
+        if block.mark == "needs":
+            assert block.value == "docker", f"{page.name}: only docker can be needed, not {block.value}"
+            if os.environ.get("CI") != "true" and not docker_answers():
+                continue
+        named = re.match(r"# file: (\S+)\n", block.body)
+        if named:
+            target = tmp_path / named[1]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(block.body)
+            continue
+        done = subprocess.run(
+            script_of(block), cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, (
+            f"{page.name}:\n{block.body}\n--- said:\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+        )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
