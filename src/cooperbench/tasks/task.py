@@ -1,8 +1,11 @@
 """What is to be done: a repository at one commit, a pool of features, and how their tests are run."""
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from cooperbench.errors import TaskError
 from cooperbench.records import ImageRecipe
 
 
@@ -16,17 +19,17 @@ class Feature:
     @property
     def description(self) -> str:
         """`feature.md`, the text that the agent sees."""
-        return (self.path / "feature.md").read_text(encoding="utf-8")
+        return _read(self.path / "feature.md").decode("utf-8", "replace")
 
     @property
     def gold_patch(self) -> bytes:
         """`feature.patch`."""
-        return (self.path / "feature.patch").read_bytes()
+        return _read(self.path / "feature.patch")
 
     @property
     def tests_patch(self) -> bytes:
         """`tests.patch`, the hidden tests."""
-        return (self.path / "tests.patch").read_bytes()
+        return _read(self.path / "tests.patch")
 
 
 @dataclass(frozen=True)
@@ -47,3 +50,49 @@ class Task:
     def key(self) -> str:
         """`repo/task_id`."""
         return f"{self.repo}/{self.task_id}"
+
+    @property
+    def dataset_dir(self) -> Path:
+        """The data set's folder, in which `subsets` lies too."""
+        return self.path.parent.parent
+
+    @property
+    def runner(self) -> bytes:
+        """`runner.sh`, which applies patches inside the image and runs the tests."""
+        return _read(self.path / "runner.sh")
+
+    @property
+    def combined_patch(self) -> bytes | None:
+        """`combined.patch`, all features in one, where the task has it."""
+        path = self.path / "combined.patch"
+        return path.read_bytes() if path.is_file() else None
+
+    @cached_property
+    def revision(self) -> str:
+        """Digest of every file of the task: another text, patch, test or runner is another revision."""
+        digest = hashlib.sha256()
+        for path in sorted(self.path.rglob("*")):
+            if path.is_file():
+                digest.update(f"{path.relative_to(self.path).as_posix()}\0{path.stat().st_size}\0".encode())
+                digest.update(path.read_bytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Group:
+    """The features of one task that one episode is about."""
+
+    task: Task
+    features: tuple[int, ...]
+
+    @property
+    def key(self) -> str:
+        """`repo/task_id/f1_f2`."""
+        return f"{self.task.key}/" + "_".join(f"f{feature}" for feature in self.features)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise TaskError(f"cannot read {path}: {error.strerror or error}", subject=str(path)) from error

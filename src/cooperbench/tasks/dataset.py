@@ -1,0 +1,178 @@
+"""Finding tasks and groups of features in a data set of the published layout.
+
+<dataset>/<name>_task/task<ID>/   runner.sh  run_tests.sh  Dockerfile  combined.patch
+                                  feature<N>/{feature.md, feature.patch, tests.patch}
+<dataset>/subsets/<subset>.json
+"""
+
+import os
+import re
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+
+from cooperbench.errors import TaskError, UnknownNameError, UsageError
+from cooperbench.tasks.images import bundled_image_name, image_name, image_recipe
+from cooperbench.tasks.subsets import read_subset
+from cooperbench.tasks.task import Feature, Group, Task
+
+DEMO = "demo"
+BUNDLED_DATASET = Path(__file__).parent / "demo"
+FEATURE_FILES = ("feature.md", "feature.patch", "tests.patch")
+
+
+def find_dataset(dataset_dir: Path | None = None, *, subset: str | None = None) -> Path:
+    """The data set's folder: the one given, `$COOPERBENCH_DATASET_DIR`, or `./dataset`; for the subset `demo` the bundled one.
+
+    Raises `UsageError` when it is not there.
+    """
+    if subset == DEMO:
+        return BUNDLED_DATASET
+    path = (dataset_dir or Path(os.environ.get("COOPERBENCH_DATASET_DIR", "dataset"))).expanduser()
+    if not path.is_dir():
+        hint = "cooperbench prepare, or --dataset-dir DIR, or -s demo for the bundled tasks"
+        raise UsageError(f"there is no data set at {path}", subject=str(path), hint=hint)
+    return path.resolve()
+
+
+def discover_tasks(
+    dataset_dir: Path | None = None,
+    subset: str | None = None,
+    repo: str | None = None,
+    task: int | str | None = None,
+) -> list[Task]:
+    """The tasks that all filters let through, by repository and number.
+
+    `repo` may leave out `_task`. Raises `UnknownNameError` when a filter matches nothing, and `TaskError` for a malformed file.
+    """
+    root = find_dataset(dataset_dir, subset=subset)
+    folders = _task_folders(root)
+    if not folders:
+        raise UsageError(f"{root} has no tasks", subject=str(root), hint="tasks lie in <name>_task/task<ID>/")
+    if subset is not None:
+        folders = _of_subset(root, subset, folders)
+    if repo is not None:
+        wanted = repo.removesuffix("_task")
+        names = sorted({name for name, _ in folders})
+        folders = {key: path for key, path in folders.items() if key[0].removesuffix("_task") == wanted}
+        if not folders:
+            raise UnknownNameError("repository", repo, names, hint=_where(root, subset))
+    if task is not None:
+        number = _task_number(task)
+        keys = [f"{name}/{task_id}" for name, task_id in folders]
+        folders = {key: path for key, path in folders.items() if key[1] == number}
+        if not folders:
+            raise UnknownNameError("task", number, keys, hint=_where(root, subset))
+    bundled = root == BUNDLED_DATASET
+    return [read_task(path, bundled=bundled) for path in folders.values()]
+
+
+def read_task(path: Path, *, bundled: bool = False) -> Task:
+    """Read one task's folder `<name>_task/task<ID>`. Raises `TaskError` with the file that is missing."""
+    repo, task_id = path.parent.name, int(path.name.removeprefix("task"))
+    features: dict[int, Feature] = {}
+    for folder in path.glob("feature*"):
+        number = folder.name.removeprefix("feature")
+        if not number.isdecimal() or not folder.is_dir():
+            continue
+        for name in FEATURE_FILES:
+            if not (folder / name).is_file():
+                raise TaskError(f"{folder / name} is missing", subject=str(folder / name))
+        features[int(number)] = Feature(int(number), folder)
+    if not features:
+        raise TaskError(f"{path} has no features", subject=str(path), hint="features lie in feature<N>/")
+    image = bundled_image_name(repo, task_id) if bundled else image_name(repo, task_id)
+    recipe = image_recipe(image, path, bundled=bundled)
+    return Task(repo, task_id, path, image, recipe, {number: features[number] for number in sorted(features)})
+
+
+def discover_groups(
+    tasks: Sequence[Task],
+    *,
+    features: tuple[int, ...] | None = None,
+    subset: str | None = None,
+    size: int = 2,
+) -> list[Group]:
+    """The groups of features that episodes are made of: those of the subset, or all of `size` features, or just `features`.
+
+    Raises `UsageError` when nothing matches, or a feature is named twice or does not exist.
+    """
+    if features is not None:
+        return _groups_of_features(tasks, features, subset)
+    groups = [Group(task, numbers) for task in tasks for numbers in _groups_of_task(task, subset, size)]
+    if not groups:
+        raise UsageError(f"no task has a group of {size} features", hint="cooperbench tasks list")
+    return groups
+
+
+def _groups_of_task(task: Task, subset: str | None, size: int) -> list[tuple[int, ...]]:
+    entry = read_subset(task.dataset_dir, subset).entry(task.repo, task.task_id) if subset else None
+    selected = entry.groups_of(size) if entry else None
+    if selected is None:
+        return list(combinations(task.features, size))
+    unknown = sorted({number for group in selected for number in group} - set(task.features))
+    if unknown:
+        file = task.dataset_dir / "subsets" / f"{subset}.json"
+        raise TaskError(f"{file} names features that {task.key} does not have: {unknown}", subject=str(file))
+    return sorted({tuple(sorted(group)) for group in selected})
+
+
+def _groups_of_features(tasks: Sequence[Task], features: tuple[int, ...], subset: str | None) -> list[Group]:
+    if len(set(features)) != len(features):
+        twice = next(number for number in features if features.count(number) > 1)
+        raise UsageError(f"feature {twice} is named twice", subject=str(twice))
+    wanted = tuple(sorted(features))
+    having = [task for task in tasks if set(wanted) <= set(task.features)]
+    if not having:
+        known = sorted({number for task in tasks for number in task.features})
+        missing = next((number for number in wanted if number not in known), None)
+        if missing is not None:
+            raise UnknownNameError(
+                "feature", missing, known, hint=f"cooperbench tasks show {tasks[0].key}" if tasks else None
+            )
+        raise UsageError(f"no task has all the features {_listed(wanted)}", hint="cooperbench tasks list")
+    groups = [
+        Group(task, wanted) for task in having if subset is None or wanted in _groups_of_task(task, subset, len(wanted))
+    ]
+    if not groups:
+        raise UsageError(f"subset {subset!r} has no group of the features {_listed(wanted)}", hint="leave out -s or -f")
+    return groups
+
+
+def _task_folders(root: Path) -> dict[tuple[str, int], Path]:
+    found = {}
+    for path in root.glob("*_task/task*"):
+        if path.is_dir() and re.fullmatch(r"task\d+", path.name):
+            found[path.parent.name, int(path.name[4:])] = path
+    return dict(sorted(found.items()))
+
+
+def _of_subset(root: Path, name: str, folders: dict[tuple[str, int], Path]) -> dict[tuple[str, int], Path]:
+    subset = read_subset(root, name)
+    selected = {key: path for key, path in folders.items() if subset.entry(*key)}
+    present = {(repo.removesuffix("_task"), task_id) for repo, task_id in selected}
+    absent = [entry for entry in subset.tasks if (entry.repo.removesuffix("_task"), entry.task_id) not in present]
+    if absent:
+        file = root / "subsets" / f"{name}.json"
+        listed = ", ".join(f"{entry.repo}/{entry.task_id}" for entry in absent[:5])
+        raise TaskError(
+            f"{file} names {len(absent)} tasks that are not in {root}: {listed}",
+            subject=str(file),
+            hint="cooperbench prepare",
+        )
+    return selected
+
+
+def _task_number(task: int | str) -> int:
+    text = str(task).strip().removeprefix("task")
+    if not text.isdecimal():
+        raise UsageError(f"task {task!r} is not a number", subject=str(task), hint="cooperbench tasks list")
+    return int(text)
+
+
+def _where(root: Path, subset: str | None) -> str:
+    return f"in {root}" + (f", subset {subset!r}" if subset else "")
+
+
+def _listed(features: tuple[int, ...]) -> str:
+    return ", ".join(str(number) for number in features)

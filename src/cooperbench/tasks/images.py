@@ -1,0 +1,56 @@
+"""The names of the images that tasks start from, and how to build them.
+
+Published images are called `akhatua/cooperbench-<repository>:task<ID>`. `$COOPERBENCH_IMAGE_PREFIX` replaces everything before
+the repository's name, `$COOPERBENCH_IMAGE_REGISTRY` puts a registry in front.
+"""
+
+import os
+import re
+from pathlib import Path
+
+from cooperbench.records import ImageRecipe
+
+DEFAULT_PREFIX = "akhatua/cooperbench-"
+REPOSITORY_FILE = "repository.fast-export"
+
+
+def image_name(repo: str, task_id: int) -> str:
+    """The name of the image of a task of the published data set, with the user's registry and prefix."""
+    prefix = os.environ.get("COOPERBENCH_IMAGE_PREFIX", DEFAULT_PREFIX)
+    registry = os.environ.get("COOPERBENCH_IMAGE_REGISTRY", "").rstrip("/")
+    name = f"{prefix}{repo.removesuffix('_task').replace('_', '-')}:task{task_id}".lower()
+    return f"{registry}/{name}" if registry else name
+
+
+def bundled_image_name(repo: str, task_id: int) -> str:
+    """The name of the image of a bundled task; it exists in no registry and is built where it is needed."""
+    return f"demo:{repo}-{task_id}"
+
+
+def image_recipe(name: str, path: Path, *, bundled: bool) -> ImageRecipe:
+    """How the image `name` of the task in the folder `path` is built."""
+    dockerfile = path / "Dockerfile"
+    repository = path / REPOSITORY_FILE
+    return ImageRecipe(
+        name=name,
+        context=path,
+        dockerfile=dockerfile if dockerfile.is_file() else None,
+        repository=repository if repository.is_file() else None,
+        base_commit=_base_commit(path),
+        host_packages=("pytest",) if repository.is_file() else (),
+        bundled=bundled,
+    )
+
+
+def _base_commit(path: Path) -> str | None:
+    """The commit that the task's own files check out. The layout has no field for it."""
+    for name in ("Dockerfile", "setup.sh"):
+        file = path / name
+        if not file.is_file():
+            continue
+        text = file.read_text(encoding="utf-8", errors="replace")
+        found = re.search(r"git\s+(?:checkout|reset\s+--hard)\s+(?:-\S+\s+)*([0-9a-f]{40})\b", text)
+        found = found or re.search(r"^(?:ARG|ENV)\s+\w*COMMIT\w*[= ]\"?([0-9a-f]{40})\b", text, re.MULTILINE)
+        if found:
+            return found.group(1)
+    return None

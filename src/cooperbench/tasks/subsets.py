@@ -1,0 +1,83 @@
+"""Subsets: named selections of tasks and of groups of their features, as files `subsets/<name>.json` of a data set."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from cooperbench.errors import TaskError, UnknownNameError
+from cooperbench.records import write_bytes
+
+
+def _number(value: object) -> object:
+    """Ids appear as numbers, as strings and with the prefix of their folder."""
+    return (
+        value.strip().removeprefix("task").removeprefix("feature").removeprefix("f")
+        if isinstance(value, str)
+        else value
+    )
+
+
+Number = Annotated[int, BeforeValidator(_number), Field(ge=0)]
+Features = Annotated[tuple[Number, ...], Field(min_length=1)]
+
+
+class SubsetEntry(BaseModel):
+    """One task of a subset. Without pairs and groups it stands for all of them."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    repo: str
+    task_id: Number
+    pairs: tuple[Features, ...] | None = None
+    groups: tuple[Features, ...] | None = None
+
+    def groups_of(self, size: int) -> tuple[tuple[int, ...], ...] | None:
+        """The selected groups of `size` features, or `None` for all."""
+        if self.pairs is None and self.groups is None:
+            return None
+        selected = (*(self.pairs or ()), *(self.groups or ()))
+        return tuple(group for group in selected if len(group) == size)
+
+
+class Subset(BaseModel):
+    """A named selection of tasks."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    name: str = ""
+    description: str = ""
+    stats: dict[str, Any] = Field(default_factory=dict)
+    tasks: tuple[SubsetEntry, ...]
+
+    def entry(self, repo: str, task_id: int) -> SubsetEntry | None:
+        """What the subset says about a task; `None` when it is not part of it."""
+        name = repo.removesuffix("_task")
+        return next((e for e in self.tasks if e.repo.removesuffix("_task") == name and e.task_id == task_id), None)
+
+
+def subset_names(dataset_dir: Path) -> list[str]:
+    """The subsets that a data set has."""
+    return sorted(path.stem for path in (dataset_dir / "subsets").glob("*.json"))
+
+
+def read_subset(dataset_dir: Path, name: str) -> Subset:
+    """Read `subsets/<name>.json`. Raises `UnknownNameError` or, when the file is malformed, `TaskError` with its name."""
+    path = dataset_dir / "subsets" / f"{name}.json"
+    if name not in subset_names(dataset_dir):
+        raise UnknownNameError("subset", name, subset_names(dataset_dir), hint=f"subsets lie in {path.parent}")
+    try:
+        return Subset.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise TaskError(f"{path} is not a readable subset: {place}: {first['msg']}", subject=str(path)) from error
+
+
+def write_subset(dataset_dir: Path, subset: Subset) -> Path:
+    """Write `subsets/<name>.json` and return its path."""
+    path = dataset_dir / "subsets" / f"{subset.name}.json"
+    text = json.dumps(subset.model_dump(mode="json", exclude_none=True), indent=2)
+    write_bytes(path, f"{text}\n".encode())
+    return path
