@@ -1,5 +1,30 @@
 """Who works: the agent interface, the registry, and the agents that come with CooperBench."""
 
+from cooperbench.agents.budget import Budget, Progress, RunLedger, activate_budget, current_budget, read_progress
+from cooperbench.agents.call import AgentArguments, check_result, run_agent
+from cooperbench.agents.journal import Journal, activate_journal, current_journal, read_journal
+from cooperbench.agents.registry import AgentDescription, agent_names, describe, get_runner, register
 from cooperbench.agents.result import AgentResult, AgentRunner
 
-__all__ = ["AgentResult", "AgentRunner"]
+__all__ = [
+    "AgentArguments",
+    "AgentDescription",
+    "AgentResult",
+    "AgentRunner",
+    "Budget",
+    "Journal",
+    "Progress",
+    "RunLedger",
+    "activate_budget",
+    "activate_journal",
+    "agent_names",
+    "check_result",
+    "current_budget",
+    "current_journal",
+    "describe",
+    "get_runner",
+    "read_journal",
+    "read_progress",
+    "register",
+    "run_agent",
+]

@@ -1,0 +1,160 @@
+"""What one member may use up, and what it has used up so far.
+
+The runner puts a budget in force in the agent's process; models consult it before each call and charge it after. A call that
+has been paid for is never thrown away, so a member ends at most one call past its limit, and a run's `max_cost` is overrun by at
+most one call of each member at work. The same budget writes what the live display shows. Outside a run the budget in force has
+no limits.
+
+All members of a run share one ledger file: each call appends one line with its cost (`O_APPEND` writes of this size do not mix),
+and each reader reads only what was added since its last look. No lock, nothing to repair after a kill.
+"""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cooperbench.agents._text import one_line
+from cooperbench.errors import LimitReachedError
+from cooperbench.records import Limits, Record, Usage, utc_now
+from cooperbench.records.base import UtcTime
+
+
+class Progress(Record):
+    """What a member at work has done so far; the live display reads it."""
+
+    steps: int = 0
+    usage: Usage = Usage()
+    last_action: str = ""
+    updated_at: UtcTime
+
+
+class RunLedger:
+    """The costs of all calls of a run, in one append-only file."""
+
+    def __init__(self, path: Path, limit: float) -> None:
+        self.path = path
+        self.limit = limit
+        self._total = 0.0
+        self._read = 0
+
+    def add(self, cost: float) -> None:
+        """Enter one call's cost, in US dollars."""
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(descriptor, f"{cost:.9f}\n".encode())
+        finally:
+            os.close(descriptor)
+
+    def total(self) -> float:
+        """US dollars spent by the whole run."""
+        try:
+            with self.path.open("rb") as stream:
+                stream.seek(self._read)
+                added = stream.read()
+        except FileNotFoundError:
+            return self._total
+        whole = added[: added.rfind(b"\n") + 1]
+        self._total += sum(float(line) for line in whole.split())
+        self._read += len(whole)
+        return self._total
+
+
+class Budget:
+    """Counts model calls, tokens and cost against limits. Safe to use from several threads."""
+
+    def __init__(
+        self, limits: Limits | None = None, *, progress: Path | None = None, ledger: RunLedger | None = None
+    ) -> None:
+        self.limits = limits or Limits(steps=None, tokens=None, cost=None)
+        self.steps = 0
+        self.usage = Usage(cost=0.0)
+        self.known_cost = 0.0
+        """US dollars of the calls whose price is known; what the cost limit is held against."""
+        self.reached: LimitReachedError | None = None
+        """The limit that ended the work, also when the agent swallowed the error."""
+        self._progress = progress
+        self._ledger = ledger
+        self._last_action = ""
+        self._lock = threading.Lock()
+
+    def before_call(self) -> None:
+        """Raise `LimitReachedError` when nothing is left for another model call."""
+        with self._lock:
+            tokens = (self.usage.input_tokens or 0) + (self.usage.output_tokens or 0)
+            self._check("steps", self.steps, self.limits.steps)
+            self._check("tokens", tokens, self.limits.tokens)
+            self._check("cost", self.known_cost, self.limits.cost)
+            if self._ledger is not None:
+                self._check("run cost", self._ledger.total(), self._ledger.limit)
+
+    def charge(self, usage: Usage) -> None:
+        """Count one model call. A cost of `None` (unknown price) makes the total unknown."""
+        with self._lock:
+            before = self.usage
+            self.steps += 1
+            self.known_cost += usage.cost or 0.0
+            self.usage = Usage(
+                cost=None if before.cost is None or usage.cost is None else before.cost + usage.cost,
+                input_tokens=_sum(before.input_tokens, usage.input_tokens),
+                output_tokens=_sum(before.output_tokens, usage.output_tokens),
+                cached_tokens=_sum(before.cached_tokens, usage.cached_tokens),
+            )
+            if self._ledger is not None and usage.cost:
+                self._ledger.add(usage.cost)
+            self._write()
+
+    def note_action(self, text: str) -> None:
+        """Say what the member is doing, for the live display."""
+        with self._lock:
+            self._last_action = one_line(text)
+            self._write()
+
+    def _check(self, kind: str, value: float, limit: float | None) -> None:
+        if limit is not None and value >= limit:
+            self.reached = LimitReachedError(kind, value, limit)
+            raise self.reached
+
+    def _write(self) -> None:
+        """Replace the progress file, without flushing it to disk: it is worthless after a crash."""
+        if self._progress is None:
+            return
+        progress = Progress(
+            steps=self.steps, usage=self.usage, last_action=self._last_action, updated_at=utc_now()
+        ).model_dump_json()
+        temporary = self._progress.with_name(self._progress.name + ".new")
+        temporary.write_text(progress, encoding="utf-8")
+        temporary.replace(self._progress)
+
+
+def read_progress(path: Path) -> Progress | None:
+    """The progress written last; `None` when there is none yet."""
+    try:
+        return Progress.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def _sum(left: int | None, right: int | None) -> int | None:
+    return right if left is None else left if right is None else left + right
+
+
+_unlimited = Budget()
+_active: Budget | None = None
+
+
+def current_budget() -> Budget:
+    """The budget in force in this process, for all of its threads; one without limits outside a run."""
+    return _active or _unlimited
+
+
+@contextmanager
+def activate_budget(budget: Budget) -> Iterator[Budget]:
+    """Put a budget in force for this process."""
+    global _active
+    before, _active = _active, budget
+    try:
+        yield budget
+    finally:
+        _active = before

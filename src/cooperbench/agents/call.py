@@ -1,0 +1,180 @@
+"""Calls an agent and checks what it gives back.
+
+Agents are written by others: they may name only some of the arguments, raise anything, or return nonsense. Here is the one place
+where that becomes either a sound `AgentResult` or an error that tells the author what to mend. Isolation (an agent that hangs or
+kills its process) is the runner's part.
+"""
+
+import inspect
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Protocol
+
+from cooperbench.agents._text import one_line, safe_text
+from cooperbench.agents.result import AgentResult
+from cooperbench.errors import AgentError, CooperBenchError
+from cooperbench.records import AgentId, Record
+
+
+class AgentArguments(Record):
+    """What the harness offers to an agent; the words are those of `AgentRunner.run`."""
+
+    task: str
+    image: str
+    agent_id: AgentId = "agent"
+    model_name: str = "gpt-4o"
+    agents: list[str] | None = None
+    comm_url: str | None = None
+    git_server_url: str | None = None
+    git_enabled: bool = False
+    messaging_enabled: bool = True
+    config: dict[str, Any] | None = None
+    agent_config: str | None = None
+    log_dir: str | None = None
+
+
+class AnyRunner(Protocol):
+    """An agent whose `run` names any part of the published arguments."""
+
+    @property
+    def run(self) -> Callable[..., AgentResult]:
+        """As `AgentRunner.run`."""
+        ...
+
+
+def run_agent(runner: AnyRunner, arguments: AgentArguments) -> AgentResult:
+    """Run the agent with those arguments that its signature names, and return its checked result.
+
+    Raises `AgentError` for an exception of the agent's own or a result that is not one; errors of ours (a limit, a lost sandbox,
+    a provider) pass through as they are.
+    """
+    positional, named = _accepted(runner, dict(arguments))
+    try:
+        returned = runner.run(*positional, **named)
+    except CooperBenchError:
+        raise
+    except KeyboardInterrupt:
+        raise
+    except SystemExit as error:
+        raise AgentError(
+            f"the agent called sys.exit({safe_text(error.code)})", hint="return an AgentResult instead"
+        ) from error
+    except BaseException as error:
+        raise AgentError(f"the agent raised {type(error).__name__}: {one_line(safe_text(error), 500)}") from error
+    return check_result(returned)
+
+
+def check_result(returned: object) -> AgentResult:
+    """Return the result with its messages as plain JSON values. Raises `AgentError` with the field that is wrong."""
+    if inspect.iscoroutine(returned):
+        returned.close()
+        raise AgentError("run() is async", hint="the interface is sync: wrap the body in asyncio.run(...)")
+    if not isinstance(returned, AgentResult):
+        given = "nothing" if returned is None else f"a {type(returned).__name__}"
+        raise AgentError(
+            f"run() returned {given} in place of an AgentResult",
+            hint="from cooperbench.agents import AgentResult; return AgentResult(status=…, patch=…, cost=…, steps=…, messages=…)",
+        )
+    _check_text("status", returned.status)
+    if not returned.status.strip():
+        raise AgentError("AgentResult.status is empty", hint="say how it ended: 'Submitted', 'Error', …")
+    _check_text("patch", returned.patch)
+    if returned.error is not None:
+        _check_text("error", returned.error)
+    _check_number("cost", returned.cost, whole=False)
+    if returned.steps is None:
+        raise AgentError("AgentResult.steps is None", hint="return the number of model calls, 0 if there were none")
+    for name in ("steps", "input_tokens", "output_tokens", "cached_tokens"):
+        _check_number(name, getattr(returned, name), whole=True)
+    return replace(
+        returned,
+        messages=plain_messages("messages", returned.messages),
+        sent_messages=plain_messages("sent_messages", returned.sent_messages),
+    )
+
+
+def plain_messages(field: str, messages: object) -> list[dict[str, Any]]:
+    """A history as dictionaries of JSON values; objects of a provider's SDK (`model_dump()`) become dictionaries."""
+    if not isinstance(messages, list | tuple):
+        raise AgentError(
+            f"AgentResult.{field} is a {type(messages).__name__}", hint=f"return a list of dictionaries in {field}"
+        )
+    plain = []
+    for number, message in enumerate(messages):
+        if not isinstance(message, dict) and callable(dump := getattr(message, "model_dump", None)):
+            message = dump()
+        if not isinstance(message, dict):
+            raise AgentError(
+                f"AgentResult.{field}[{number}] is a {type(message).__name__}", hint="each message is a dictionary"
+            )
+        plain.append(_plain(message))
+    return plain
+
+
+def _plain(message: dict[Any, Any]) -> dict[str, Any]:
+    try:
+        text = json.dumps(message, default=_json_value, ensure_ascii=False)
+        # Lone surrogates (bytes that were no text) and NaN can be held by Python, but not by a file of UTF-8 JSON.
+        loaded = json.loads(text.encode("utf-8", "replace"), parse_constant=str)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise AgentError(
+            f"a message of the agent cannot be written as JSON: {one_line(safe_text(error))}",
+            hint="keep text, numbers, lists and dictionaries in AgentResult.messages",
+        ) from error
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+def _json_value(value: object) -> object:
+    if callable(dump := getattr(value, "model_dump", None)):
+        return dump()
+    return safe_text(value)
+
+
+def _check_text(field: str, value: object) -> None:
+    if not isinstance(value, str):
+        hint = "decode it: patch.decode('utf-8', 'surrogateescape')" if isinstance(value, bytes) else "return text"
+        raise AgentError(f"AgentResult.{field} is {_kind(value)}, not text", hint=hint)
+
+
+def _check_number(field: str, value: object, *, whole: bool) -> None:
+    """`None` (unknown), or a finite number that is not negative."""
+    if value is None:
+        return
+    right = isinstance(value, int) if whole else isinstance(value, int | float)
+    if isinstance(value, bool) or not right:
+        raise AgentError(
+            f"AgentResult.{field} is {_kind(value)}, not a number", hint="return a number, or None if unknown"
+        )
+    assert isinstance(value, int | float)
+    if not math.isfinite(value) or value < 0:
+        raise AgentError(f"AgentResult.{field} is {value}", hint="return 0 or more; None if it is unknown")
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"
+
+
+def _accepted(runner: AnyRunner, offered: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """Split the offered arguments by the signature of `run`: task and image by position, the others by name."""
+    try:
+        parameters = list(inspect.signature(runner.run).parameters.values())
+    except (TypeError, ValueError):  # a builtin or an extension type without a signature: assume the published one
+        return [offered.pop("task"), offered.pop("image")], offered
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    by_position = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
+    leading = [parameter for parameter in parameters if parameter.kind in by_position]
+    positional = [offered.pop(name) for name in ("task", "image")[: len(leading)]]
+    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters) and not leading:
+        positional = [offered.pop("task"), offered.pop("image")]
+    rest = {parameter.name: parameter for parameter in parameters if parameter not in leading[: len(positional)]}
+    for name, parameter in rest.items():
+        variadic = parameter.kind in {parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL}
+        if not variadic and parameter.default is parameter.empty and name not in offered:
+            raise AgentError(
+                f"run() requires an argument {name!r}, which is not part of the interface",
+                hint=f"give it a default, or take one of: {', '.join(AgentArguments.model_fields)}",
+            )
+    return positional, {name: value for name, value in offered.items() if takes_any or name in rest}

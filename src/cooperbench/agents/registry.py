@@ -1,0 +1,232 @@
+"""Finds agents by name: the built-in ones, those of installed packages, those that the user names.
+
+A name is looked up in this order: what `@register` was called with, the modules in `COOPERBENCH_EXTERNAL_AGENTS`, the entry
+points `cooperbench.agents` of installed packages, the built-in agents, and finally `package.module:Class`. So a user's own
+agent may take a built-in's name; two of the user's own may not share one. Nothing is imported before it is asked for, except
+the modules of the variable: registering happens on their import. A module that cannot be imported is an error with the cause
+in it, because a run without the agent it names would be another run.
+"""
+
+import importlib
+import os
+import sys
+import threading
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from traceback import extract_tb
+from typing import Any, NamedTuple, TypeVar
+
+from cooperbench.agents._text import safe_text
+from cooperbench.agents.result import AgentRunner
+from cooperbench.errors import CooperBenchError, UnknownNameError, UsageError
+from cooperbench.records import Record
+
+EXTERNAL_AGENTS = "COOPERBENCH_EXTERNAL_AGENTS"
+ENTRY_POINTS = "cooperbench.agents"
+TESTING = "testing/"
+"""Prefix of the badly behaved agents, which are found but not listed."""
+_HERE = str(Path(__file__).parent)
+
+BUILT_IN = {
+    "mini_swe_agent": "cooperbench.agents.mini_swe_agent.adapter:MiniSweAgentRunner",
+    "gold": "cooperbench.agents.gold.adapter:GoldRunner",
+    "nop": "cooperbench.agents.nop.adapter:NopRunner",
+}
+
+Factory = Callable[..., AgentRunner]
+AnyFactory = TypeVar("AnyFactory", bound=Callable[..., Any])
+
+
+class AgentDescription(Record):
+    """What is known about one agent."""
+
+    name: str
+    origin: str = "built-in"
+    """`built-in`, `COOPERBENCH_EXTERNAL_AGENTS`, `registered`, `named` or `entry point of <distribution>`."""
+    target: str
+    """`package.module:Class`."""
+    summary: str = ""
+    """First line of the class's documentation."""
+    error: str | None = None
+    """Why it cannot be used, if it cannot."""
+
+
+class _Registered(NamedTuple):
+    factory: Factory
+    target: str
+    origin: str
+
+
+_lock = threading.RLock()
+_registered: dict[str, _Registered] = {}
+_loaded_modules: set[str] = set()
+_origin = "registered"
+
+
+def register(name: str) -> Callable[[AnyFactory], AnyFactory]:
+    """Make a class (or a function that returns a runner) known as agent `name`. Used as a decorator."""
+    if not name or any(character.isspace() or character in ":,#" for character in name):
+        raise UsageError(
+            f"{name!r} cannot be the name of an agent",
+            hint="use letters, digits, '_', '-', '.' and '/': @register('my_agent')",
+        )
+
+    def add(factory: AnyFactory) -> AnyFactory:
+        target = f"{factory.__module__}:{factory.__qualname__}"
+        with _lock:
+            known = _registered.get(name)
+            built_in = BUILT_IN.get(name) == target
+            if known is not None and known.target != target:
+                if built_in:
+                    return factory  # the user's own agent of that name stays
+                if known.origin != "built-in":
+                    raise UsageError(
+                        f"two agents are registered as {name!r}: {known.target} and {target}",
+                        subject=name,
+                        hint="give one of them another name in @register(...)",
+                    )
+            _registered[name] = _Registered(factory, target, "built-in" if built_in else _origin)
+        return factory
+
+    return add
+
+
+def get_runner(name: str, config: dict[str, Any] | None = None) -> AgentRunner:
+    """Return a new instance of the agent `name`, or of the class `package.module:Class`.
+
+    `config["init"]`, if there, holds the keyword arguments of its constructor. Raises `UsageError` when there is no such agent,
+    when it cannot be imported, or when it cannot be constructed.
+    """
+    factory, target = _find(name)
+    arguments = (config or {}).get("init") or {}
+    if not isinstance(arguments, dict):
+        raise UsageError(f"`init` in the configuration of agent {name!r} must be a mapping of constructor arguments")
+    try:
+        runner = factory(**arguments)
+    except Exception as error:
+        given = ", ".join(sorted(arguments)) or "none"
+        raise UsageError(
+            f"agent {name!r} ({target}) cannot be made with the constructor arguments given ({given}): {describe_error(error)}",
+            subject=name,
+            hint="constructor arguments come from `init:` in the agent's configuration",
+        ) from error
+    if not callable(getattr(runner, "run", None)):
+        raise UsageError(
+            f"agent {name!r} ({target}) has no method run()",
+            subject=name,
+            hint="register a class with `def run(self, task, image, **kwargs) -> AgentResult`",
+        )
+    return runner
+
+
+def agent_names() -> list[str]:
+    """All names, sorted. Raises `UsageError` when a module in `COOPERBENCH_EXTERNAL_AGENTS` cannot be imported."""
+    _load_external_modules()
+    return sorted({*_registered, *BUILT_IN, *_entry_points()})
+
+
+def describe(name: str) -> AgentDescription:
+    """Say what the agent `name` is and where it comes from. An agent that cannot be imported is described with its error."""
+    _load_external_modules()
+    origin, target = _where(name)
+    try:
+        factory, target = _find(name)
+    except UnknownNameError:
+        raise
+    except UsageError as error:
+        return AgentDescription(name=name, origin=origin, target=target, error=str(error))
+    lines = (factory.__doc__ or "").strip().splitlines()
+    return AgentDescription(name=name, origin=origin, target=target, summary=lines[0] if lines else "")
+
+
+def _where(name: str) -> tuple[str, str]:
+    """Origin and target of a name, without importing more than is imported."""
+    if name in _registered:
+        return _registered[name].origin, _registered[name].target
+    if name in (points := _entry_points()):
+        distribution = points[name].dist
+        return f"entry point of {distribution.name if distribution else 'an installed package'}", points[name].value
+    if name in BUILT_IN:
+        return "built-in", BUILT_IN[name]
+    return "named", name
+
+
+def _find(name: str) -> tuple[Factory, str]:
+    _load_external_modules()
+    if name in _registered:
+        return _registered[name].factory, _registered[name].target
+    if name in (points := _entry_points()):
+        return _load_target(name, points[name].value)
+    if name in BUILT_IN:
+        return _load_target(name, BUILT_IN[name])
+    if ":" in name:
+        return _load_target(name, name)
+    if name.startswith(TESTING) and name not in _registered:
+        return _load_target(name, "cooperbench.agents.testing")
+    raise UnknownNameError(
+        "agent",
+        name,
+        agent_names(),
+        hint=f"set {EXTERNAL_AGENTS} to the module that registers it, or pass --agent package.module:Class",
+    )
+
+
+def _load_target(name: str, target: str) -> tuple[Factory, str]:
+    """Import `package.module:Class`, or a module alone, which then has to register `name`."""
+    module_name, _, attribute = target.partition(":")
+    module = _import(module_name, f"of agent {name!r}")
+    if not attribute:
+        if name not in _registered:
+            raise UsageError(f"module {module_name!r} does not register an agent {name!r}", subject=name)
+        return _registered[name].factory, _registered[name].target
+    found: object = module
+    for part in attribute.split("."):
+        found = getattr(found, part, None)
+    if not callable(found):
+        raise UsageError(f"module {module_name!r} has no class {attribute!r}", subject=target)
+    return found, target
+
+
+def _load_external_modules() -> None:
+    global _origin
+    names = [part.strip() for part in os.environ.get(EXTERNAL_AGENTS, "").split(",")]
+    with _lock:
+        for name in names:
+            if not name or name in _loaded_modules:
+                continue
+            _origin = EXTERNAL_AGENTS
+            try:
+                _import(name, f"in {EXTERNAL_AGENTS}")
+            finally:
+                _origin = "registered"
+            _loaded_modules.add(name)
+
+
+def _import(name: str, whence: str) -> Any:
+    """Import a module that the user named. Like `python -m`, modules in the current folder are found, after all others."""
+    here = str(Path.cwd())
+    if here not in sys.path and "" not in sys.path:
+        sys.path.append(here)
+        importlib.invalidate_caches()
+    try:
+        return importlib.import_module(name)
+    except CooperBenchError:
+        raise
+    except Exception as error:
+        raise UsageError(
+            f"module {name!r} {whence} cannot be imported: {describe_error(error)}",
+            subject=name,
+            hint=f"python -c 'import {name}' shows the whole error",
+        ) from error
+
+
+def describe_error(error: BaseException) -> str:
+    """One line: class, message, and the last file and line of the user's code that it came through."""
+    frames = [frame for frame in extract_tb(error.__traceback__) if not frame.filename.startswith(("<", _HERE))]
+    place = f", at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}: {safe_text(error)}{place}"
+
+
+def _entry_points() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
