@@ -1,0 +1,26 @@
+"""What happened on the shared git remote, as data."""
+
+from typing import Literal
+
+from pydantic import AwareDatetime, Field
+
+from cooperbench.records import AgentId, Record, utc_now
+
+
+class RefChange(Record):
+    """One reference in a push or a fetch."""
+
+    ref: str = Field(description="Full name, such as refs/heads/agent1.")
+    old: str | None = Field(None, description="Commit before a push; `None` when the branch is new, and in a fetch.")
+    new: str | None = Field(None, description="Commit after a push, or the one fetched; `None` when deleted.")
+    refused: str | None = Field(None, description="Why a push of it was not accepted.")
+
+
+class GitEvent(Record):
+    """A push, accepted or refused, or a fetch that brought something."""
+
+    time: AwareDatetime = Field(default_factory=utc_now)
+    episode: str
+    agent_id: AgentId
+    action: Literal["push", "fetch"]
+    refs: tuple[RefChange, ...]

@@ -1,0 +1,140 @@
+"""The repositories behind the shared remote: one for each episode, on the host, out of the agents' reach.
+
+Many episodes start from the same commit. Its history is kept once for each base commit, in a repository of its own that the
+episodes' repositories borrow objects from, so that creating one takes a few milliseconds however long the history is. Bases
+are not shared between different commits: what is history for one task can be the solution of another.
+
+git runs here without the user's or the machine's configuration, and without hooks; no file of these repositories is written
+by anybody but git itself.
+"""
+
+import os
+import shutil
+import subprocess
+import threading
+from functools import cache
+from pathlib import Path
+from urllib.parse import quote
+
+from cooperbench.collaboration.git_protocol import NO_OBJECT
+from cooperbench.collaboration.git_rules import PROTECTED
+from cooperbench.errors import RemoteError
+
+_SETTINGS = {
+    "safe.directory": "*",
+    "core.hooksPath": os.devnull,
+    "gc.auto": "0",
+    "receive.autogc": "false",
+    "receive.denyDeleteCurrent": "ignore",
+    "receive.maxInputSize": str(1 << 30),
+    # A teammate may have moved a branch on since it was listed; the commit itself is still there to be fetched.
+    "uploadpack.allowAnySHA1InWant": "true",
+    # Or a push would be told the tips of the repository that objects are borrowed from.
+    "core.alternateRefsCommand": "true",
+}
+
+
+@cache
+def git_program() -> str:
+    """Path of the host's git. Raises `RemoteError` if there is none."""
+    found = shutil.which("git")
+    if found is None:
+        raise RemoteError("git is not installed on this machine", subject="git", hint="install git 2.31 or newer")
+    return found
+
+
+def git_environment(**more: str) -> dict[str, str]:
+    """The environment of every git command on the host's side."""
+    settings = {"GIT_CONFIG_COUNT": str(len(_SETTINGS))}
+    for index, (key, value) in enumerate(_SETTINGS.items()):
+        settings |= {f"GIT_CONFIG_KEY_{index}": key, f"GIT_CONFIG_VALUE_{index}": value}
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": os.devnull,
+        "LC_ALL": "C",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_TERMINAL_PROMPT": "0",
+        **settings,
+        **more,
+    }
+
+
+def run_git(*arguments: str | Path, stdin: bytes = b"") -> bytes:
+    """Run git on the host and return its standard output. Raises `RemoteError` with what it complained about."""
+    done = subprocess.run(
+        [git_program(), *map(str, arguments)], input=stdin, capture_output=True, check=False, env=git_environment()
+    )
+    if done.returncode:
+        complaint = done.stderr.decode(errors="replace").strip() or f"exit code {done.returncode}"
+        raise RemoteError(f"git {arguments[0]} failed: {complaint}")
+    return done.stdout
+
+
+class Repositories:
+    """The repositories of a run below one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._bases = root / "bases"
+        self._episodes = root / "episodes"
+        self._lock = threading.Lock()
+
+    def path(self, episode: str) -> Path:
+        """Where the repository of an episode lies."""
+        return self._episodes / f"{quote(episode, safe='')}.git"
+
+    def create(self, episode: str) -> Path:
+        """Make the empty repository of an episode; one that is left of an earlier attempt goes away."""
+        path = self.path(episode)
+        shutil.rmtree(path, ignore_errors=True)
+        _initialize(path)
+        return path
+
+    def keep_base(self, source: Path, revision: str = "HEAD") -> str:
+        """Copy the history up to `revision` of a repository or bundle, unless it is there already; return the commit."""
+        if source.is_file():
+            commit = run_git("bundle", "list-heads", source, revision).decode().split(" ")[0]
+        else:
+            commit = run_git("-C", source, "rev-parse", "--verify", f"{revision}^{{commit}}").decode().strip()
+        if not commit:
+            raise RemoteError(f"{source} has no {revision}", subject=str(source))
+        wanted = revision if source.is_file() else commit
+        with self._lock:
+            base = self._base(commit)
+            if not base.exists():
+                unfinished = base.with_suffix(".unfinished")
+                shutil.rmtree(unfinished, ignore_errors=True)
+                _initialize(unfinished)
+                run_git(
+                    "-C", unfinished, "fetch", "-q", "--no-tags", source.absolute(), f"{wanted}:refs/heads/{PROTECTED}"
+                )
+                unfinished.rename(base)
+        return commit
+
+    def has_base(self, commit: str) -> bool:
+        """Whether the history of `commit` is kept."""
+        return self._base(commit).exists()
+
+    def borrow_base(self, episode: str, commit: str) -> None:
+        """Let the repository of an episode use the objects of a base that is kept."""
+        alternates = self.path(episode) / "objects" / "info" / "alternates"
+        alternates.parent.mkdir(exist_ok=True)
+        alternates.write_text(f"{self._base(commit).absolute() / 'objects'}\n", encoding="utf-8")
+
+    def set_main(self, episode: str, commit: str) -> None:
+        """Create `main` of an episode."""
+        run_git("-C", self.path(episode), "update-ref", f"refs/heads/{PROTECTED}", commit, NO_OBJECT)
+
+    def branches(self, episode: str) -> dict[str, str]:
+        """The branches of an episode, by their full names, with the commits they point to."""
+        listing = run_git("-C", self.path(episode), "for-each-ref", "--format=%(objectname) %(refname)", "refs/heads")
+        pairs = (line.partition(" ") for line in listing.decode(errors="surrogateescape").splitlines())
+        return {ref: commit for commit, _, ref in pairs}
+
+    def _base(self, commit: str) -> Path:
+        return self._bases / f"{commit}.git"
+
+
+def _initialize(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    run_git("init", "--quiet", "--bare", "--template=", "--object-format=sha1", f"--initial-branch={PROTECTED}", path)

@@ -1,0 +1,54 @@
+"""Who may move which branch of an episode's shared repository.
+
+`main` stays at the base commit for everybody. The names `<agent_id>` and `<agent_id>/…` belong to that agent from the start,
+any other branch to the agent that pushes it first, and for the rest of the episode: also after a deletion, so that a branch
+somebody works on cannot be taken over. An owner may do anything with a branch: update, force, delete. Others can only read it.
+Tags and other references are not shared.
+"""
+
+import threading
+from collections.abc import Iterable
+
+from cooperbench.collaboration.git_protocol import RefCommand
+
+PROTECTED = "main"
+_BRANCHES = "refs/heads/"
+
+
+class BranchRules:
+    """The owners of the branches of one episode. Safe to use from several threads."""
+
+    def __init__(self, agents: Iterable[str]) -> None:
+        self._agents = {_fold(agent): agent for agent in agents}
+        self._owners: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def refusals(self, agent: str, commands: Iterable[RefCommand]) -> dict[str, str]:
+        """The references of a push that `agent` may not move, each with the reason. New names are taken by asking."""
+        reasons = ((command.ref, self._refusal(agent, command.ref)) for command in commands)
+        return {ref: reason for ref, reason in reasons if reason}
+
+    def _refusal(self, agent: str, ref: str) -> str | None:
+        if not ref.startswith(_BRANCHES):
+            return f"only branches are shared here; push it as a branch, such as {agent}"
+        branch = ref.removeprefix(_BRANCHES)
+        if _fold(branch) == PROTECTED:
+            return f"{PROTECTED} is protected: it stays at the base commit; push to {agent} instead"
+        if _fold(branch) == "head":
+            return "HEAD is no name for a branch"
+        owner = self._owner(agent, branch)
+        return (
+            None if owner == agent else f"this branch belongs to {owner}; push to {agent} or another name of your own"
+        )
+
+    def _owner(self, agent: str, branch: str) -> str:
+        named = self._agents.get(_fold(branch.partition("/")[0]))
+        if named:
+            return named
+        with self._lock:
+            return self._owners.setdefault(_fold(branch), agent)
+
+
+def _fold(name: str) -> str:
+    # On a host whose file system ignores case, `MAIN` would be the same file as `main`.
+    return name.casefold()

@@ -1,0 +1,121 @@
+"""One git server for all episodes of a run, on loopback.
+
+It speaks git's smart HTTP, so any git can be its client with nothing but a URL. Every agent of every episode has a token of
+its own, and a token opens the repository of its episode only. Which branches of a push are accepted is decided in front of
+git (`git_rules`), so there is neither a hook that could be missing nor one that could be planted.
+"""
+
+import hmac
+import secrets
+import threading
+from collections.abc import Callable, Iterable
+from http.client import HTTPConnection
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+from urllib.parse import quote
+
+from cooperbench.collaboration.git_events import GitEvent
+from cooperbench.collaboration.git_http import GitHttpServer
+from cooperbench.collaboration.git_repositories import Repositories, git_program
+from cooperbench.collaboration.git_service import EpisodeService
+from cooperbench.errors import RemoteError
+
+
+class _Entry(NamedTuple):
+    service: EpisodeService
+    tokens: dict[str, str]
+
+
+class GitServer:
+    """The server; `with GitServer(root) as server:` runs it. Repositories are made below `root`.
+
+    `on_event` is told of every push and fetch, in order, from the server's threads, before the client has its answer.
+    """
+
+    def __init__(self, root: Path, *, on_event: Callable[[GitEvent], None] | None = None) -> None:
+        self.repositories = Repositories(root)
+        self._on_event = on_event
+        self._entries: dict[str, _Entry] = {}
+        self._events: list[GitEvent] = []
+        self._lock = threading.Lock()
+        self._http: GitHttpServer | None = None
+
+    def __enter__(self) -> Self:
+        git_program()
+        self._http = GitHttpServer(self._find)
+        threading.Thread(target=self._http.serve_forever, args=(0.2,), name="git-server", daemon=True).start()
+        self._probe()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop serving. The repositories stay. Twice is fine."""
+        if self._http:
+            self._http.shutdown()
+            self._http.server_close()
+            self._http = None
+
+    def create_repository(self, episode: str, base: Path | None, agents: Iterable[str]) -> dict[str, str]:
+        """Make the shared repository of an episode and return each agent's URL, with the credentials in it.
+
+        `base` is a repository or a bundle whose HEAD becomes `main`, commit for commit. An episode that exists already starts
+        afresh, and its old URLs end.
+        """
+        if not episode:
+            raise RemoteError("an episode needs a name")
+        key = quote(episode, safe="")
+        tokens = {agent: secrets.token_urlsafe(24) for agent in agents}
+        service = EpisodeService(episode, tokens, self.repositories, self._record)
+        with self._lock:
+            self._entries.pop(key, None)
+        self.repositories.create(episode)
+        if base is not None:
+            commit = self.repositories.keep_base(base)
+            self.repositories.borrow_base(episode, commit)
+            self.repositories.set_main(episode, commit)
+        with self._lock:
+            self._entries[key] = _Entry(service, tokens)
+        place = f"127.0.0.1:{self._port}/{key}.git"
+        return {agent: f"http://{agent}:{token}@{place}" for agent, token in tokens.items()}
+
+    def events(self, episode: str | None = None) -> list[GitEvent]:
+        """What happened so far, in order, in one episode or in all."""
+        with self._lock:
+            return [event for event in self._events if episode in (None, event.episode)]
+
+    @property
+    def _port(self) -> int:
+        if self._http is None:
+            raise RemoteError("the git server is not running", hint="use it as a context manager")
+        return self._http.server_port
+
+    def _find(self, key: str, agent: str, token: str) -> EpisodeService | None:
+        with self._lock:
+            entry = self._entries.get(key)
+        expected = entry.tokens.get(agent) if entry else None
+        if entry is None or expected is None or not hmac.compare_digest(expected.encode(), token.encode()):
+            return None
+        return entry.service
+
+    def _record(self, event: GitEvent) -> None:
+        with self._lock:
+            self._events.append(event)
+            if self._on_event:
+                self._on_event(event)
+
+    def _probe(self) -> None:
+        connection = HTTPConnection("127.0.0.1", self._port, timeout=10)
+        try:
+            connection.request("GET", "/")
+            status = connection.getresponse().status
+        except OSError as error:
+            raise RemoteError(f"the git server does not answer: {error}") from error
+        finally:
+            connection.close()
+        if status != 401:
+            raise RemoteError(f"the git server answers {status} to a stranger instead of 401")

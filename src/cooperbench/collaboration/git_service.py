@@ -1,0 +1,112 @@
+"""What the shared remote does for one episode: tell what is there, hand out objects, take pushes in.
+
+The work is git's (`upload-pack` and `receive-pack` in the form that smart HTTP uses: one request, one answer). The service
+stands in front of it to keep the rules and to write down what happened.
+"""
+
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from io import BytesIO
+from typing import BinaryIO
+
+from cooperbench.collaboration.git_events import GitEvent, RefChange
+from cooperbench.collaboration.git_protocol import (
+    FLUSH,
+    NO_OBJECT,
+    PushReport,
+    RefCommand,
+    packet,
+    read_commands,
+    read_report,
+    write_commands,
+    write_report,
+)
+from cooperbench.collaboration.git_repositories import Repositories, git_environment, git_program
+from cooperbench.collaboration.git_rules import BranchRules
+from cooperbench.errors import RemoteError
+
+SERVICES = ("git-upload-pack", "git-receive-pack")
+
+
+class EpisodeService:
+    """The shared repository of one episode, as its agents see it."""
+
+    def __init__(
+        self, episode: str, agents: Iterable[str], repositories: Repositories, record: Callable[[GitEvent], None]
+    ) -> None:
+        self.episode = episode
+        self._repositories = repositories
+        self._rules = BranchRules(agents)
+        self._record = record
+
+    def advertise(self, service: str, protocol: str) -> Iterator[bytes]:
+        """The opening of a conversation: the branches and the server's abilities. `protocol` is git's own header."""
+        if protocol != "version=2" or service == "git-receive-pack":
+            yield packet(f"# service={service}\n") + FLUSH
+        with tempfile.TemporaryFile() as nothing:
+            yield from self._run(service, nothing, "--advertise-refs", protocol=protocol)
+
+    def fetch(self, agent: str, request: BinaryIO, protocol: str) -> Iterator[bytes]:
+        """Hand out objects."""
+        wanted = {commit.decode() for commit in re.findall(rb"want ([0-9a-f]{40})", request.read())}
+        request.seek(0)
+        beginning = b""
+        for piece in self._run("git-upload-pack", request, protocol=protocol):
+            if len(beginning) < 1 << 16:
+                beginning += piece
+            yield piece
+        # A fetch may take several requests; the one whose answer has the pack in it is the one that counts.
+        if wanted and b"PACK" in beginning:
+            branches = self._repositories.branches(self.episode)
+            refs = tuple(RefChange(ref=ref, new=commit) for ref, commit in branches.items() if commit in wanted)
+            self._record(GitEvent(episode=self.episode, agent_id=agent, action="fetch", refs=refs))
+
+    def push(self, agent: str, request: BinaryIO) -> bytes:
+        """Let git do the part of a push that is allowed, and report on all of it. Raises `RemoteError` if unreadable."""
+        commands, abilities = read_commands(request)
+        if not commands:  # clients try their credentials with an empty push before they send a large one
+            return b""
+        refused = self._rules.refusals(agent, commands)
+        if refused and "atomic" in abilities:
+            refused = {c.ref: refused.get(c.ref, "another branch of this atomic push was refused") for c in commands}
+        allowed = [command for command in commands if command.ref not in refused]
+        report = self._receive(allowed, abilities, request) if allowed else PushReport({}, b"")
+        report = PushReport({**report.results, **refused}, report.messages)
+        changes = tuple(_change(command, report.results.get(command.ref, "no report")) for command in commands)
+        self._record(GitEvent(episode=self.episode, agent_id=agent, action="push", refs=changes))
+        return write_report(report)
+
+    def _receive(self, commands: list[RefCommand], abilities: list[str], request: BinaryIO) -> PushReport:
+        asked = [ability for ability in ("atomic", "ofs-delta") if ability in abilities]
+        with tempfile.TemporaryFile() as combined:
+            combined.write(write_commands(commands, ["report-status", "side-band-64k", "quiet", *asked]))
+            shutil.copyfileobj(request, combined)
+            combined.seek(0)
+            answer = b"".join(self._run("git-receive-pack", combined))
+        try:
+            return read_report(BytesIO(answer))
+        except RemoteError as error:
+            return PushReport({command.ref: error.message.replace("\n", " ") for command in commands}, b"")
+
+    def _run(self, service: str, request: BinaryIO, *options: str, protocol: str = "") -> Iterator[bytes]:
+        path = self._repositories.path(self.episode)
+        with subprocess.Popen(
+            [git_program(), service.removeprefix("git-"), "--stateless-rpc", *options, str(path)],
+            stdin=request,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=git_environment(GIT_PROTOCOL=protocol),
+            start_new_session=True,  # Ctrl-C at the terminal is for the run, not for a push in progress
+        ) as process:
+            assert process.stdout is not None
+            while piece := process.stdout.read(1 << 16):
+                yield piece
+
+
+def _change(command: RefCommand, refused: str | None) -> RefChange:
+    old = None if command.old == NO_OBJECT else command.old
+    new = None if command.new == NO_OBJECT else command.new
+    return RefChange(ref=command.ref, old=old, new=new, refused=refused)

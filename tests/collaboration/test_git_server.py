@@ -1,0 +1,297 @@
+import gzip
+import random
+import socket
+from base64 import b64encode
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from cooperbench.collaboration.git_events import GitEvent
+from cooperbench.collaboration.git_server import GitServer
+from cooperbench.errors import RemoteError
+from tests.collaboration.git_helpers import commit, git, must, repository
+
+AGENTS = ["agent1", "agent2"]
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    return repository(tmp_path / "base")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[GitServer]:
+    with GitServer(tmp_path / "server") as running:
+        yield running
+
+
+def clones(server: GitServer, base: Path, tmp_path: Path, episode: str = "one") -> dict[str, Path]:
+    urls = server.create_repository(episode, base, AGENTS)
+    for agent, url in urls.items():
+        must(tmp_path, "clone", "-q", url, f"{episode}-{agent}")
+        must(tmp_path / f"{episode}-{agent}", "checkout", "-q", "-b", agent)
+    return {agent: tmp_path / f"{episode}-{agent}" for agent in AGENTS}
+
+
+def test_main_is_the_base_commit_without_what_came_later(server: GitServer, base: Path, tmp_path: Path) -> None:
+    head = must(base, "rev-parse", "HEAD")
+    must(base, "checkout", "-q", "-b", "future")
+    later = commit(base, "solution.txt", "the real one\n")
+    must(base, "tag", "v9")
+    must(base, "checkout", "-q", "trunk")
+    one = clones(server, base, tmp_path)["agent1"]
+    assert must(one, "rev-parse", "origin/main") == head
+    assert must(one, "ls-remote", "origin").split() == [head, "HEAD", head, "refs/heads/main"]
+    assert git(one, "fetch", "origin", later).code != 0
+    must(one, "fsck", "--strict")
+
+
+def test_base_from_a_bundle(server: GitServer, base: Path, tmp_path: Path) -> None:
+    must(base, "bundle", "create", tmp_path / "base.bundle", "HEAD")
+    one = clones(server, tmp_path / "base.bundle", tmp_path)["agent1"]
+    assert must(one, "rev-parse", "origin/main") == must(base, "rev-parse", "HEAD")
+    assert must(one, "rev-list", "--count", "HEAD") == "3"
+
+
+def test_a_branch_travels_from_one_agent_to_the_other(server: GitServer, base: Path, tmp_path: Path) -> None:
+    work = clones(server, base, tmp_path)
+    mine = commit(work["agent1"], "a.bin", random.Random(1).randbytes(3_000_000))
+    must(work["agent1"], "push", "-q", "origin", "agent1")
+    must(work["agent2"], "fetch", "-q", "origin")
+    assert must(work["agent2"], "rev-parse", "origin/agent1") == mine
+    must(work["agent2"], "merge", "-q", "origin/agent1")
+    must(work["agent2"], "fsck", "--strict")
+
+
+@pytest.mark.parametrize(
+    ("branch", "reason"),
+    [
+        ("main", "main is protected"),
+        ("MAIN", "main is protected"),
+        ("agent2", "this branch belongs to agent2"),
+        ("Agent2", "this branch belongs to agent2"),
+        ("agent2/wip", "this branch belongs to agent2"),
+    ],
+)
+def test_foreign_branches_are_refused(server: GitServer, base: Path, tmp_path: Path, branch: str, reason: str) -> None:
+    work = clones(server, base, tmp_path)["agent1"]
+    commit(work, "a.txt", "a")
+    for push in (["push", "origin", f"agent1:{branch}"], ["push", "-f", "origin", f"agent1:{branch}"]):
+        outcome = git(work, *push)
+        assert outcome.code == 1
+        assert reason in outcome.err
+    assert git(work, "push", "origin", ":main").code == 1
+    assert must(work, "ls-remote", "--heads", "origin").count("\n") == 0  # main only
+
+
+def test_tags_are_refused_and_say_so(server: GitServer, base: Path, tmp_path: Path) -> None:
+    work = clones(server, base, tmp_path)["agent1"]
+    must(work, "tag", "v1")
+    outcome = git(work, "push", "origin", "v1")
+    assert outcome.code == 1
+    assert "only branches are shared" in outcome.err
+
+
+def test_a_free_name_belongs_to_whoever_pushes_it_first(server: GitServer, base: Path, tmp_path: Path) -> None:
+    work = clones(server, base, tmp_path)
+    commit(work["agent1"], "a.txt", "a")
+    must(work["agent1"], "push", "-q", "origin", "HEAD:feature-branch")
+    commit(work["agent2"], "b.txt", "b")
+    refused = git(work["agent2"], "push", "-f", "origin", "HEAD:feature-branch")
+    assert refused.code == 1
+    assert "belongs to agent1" in refused.err
+    commit(work["agent1"], "a.txt", "more")
+    must(work["agent1"], "push", "-q", "origin", "HEAD:feature-branch")
+    must(work["agent1"], "push", "-q", "origin", ":feature-branch")
+    assert git(work["agent2"], "push", "origin", "HEAD:feature-branch").code == 1
+
+
+def test_the_allowed_part_of_a_push_is_done(server: GitServer, base: Path, tmp_path: Path) -> None:
+    work = clones(server, base, tmp_path)["agent1"]
+    mine = commit(work, "a.txt", "a")
+    outcome = git(work, "push", "origin", "HEAD:agent1", "HEAD:agent2", "HEAD:main")
+    assert outcome.code == 1
+    assert "[new branch]" in outcome.err
+    assert outcome.err.count("[remote rejected]") == 2
+    assert must(work, "ls-remote", "origin", "agent1").startswith(mine)
+    commit(work, "a.txt", "b")
+    atomic = git(work, "push", "--atomic", "origin", "HEAD:agent1", "HEAD:agent2")
+    assert atomic.code == 1
+    assert must(work, "ls-remote", "origin", "agent1").startswith(mine)
+
+
+def test_the_owner_may_force_and_delete(server: GitServer, base: Path, tmp_path: Path) -> None:
+    work = clones(server, base, tmp_path)["agent1"]
+    commit(work, "a.txt", "a")
+    must(work, "push", "-q", "origin", "agent1")
+    must(work, "commit", "-q", "--amend", "-m", "better")
+    assert "non-fast-forward" in git(work, "push", "origin", "agent1").err
+    must(work, "push", "-q", "-f", "origin", "agent1")
+    must(work, "push", "-q", "origin", "--delete", "agent1")
+    assert must(work, "ls-remote", "origin", "agent1") == ""
+
+
+def test_concurrent_pushes_of_one_new_name_have_one_winner(server: GitServer, base: Path, tmp_path: Path) -> None:
+    work = clones(server, base, tmp_path)
+    heads = {agent: commit(path, f"{agent}.txt", agent) for agent, path in work.items()}
+    with ThreadPoolExecutor(2) as pool:
+        for round_ in range(8):
+            target = f"HEAD:x{round_}"
+            pushes = {agent: pool.submit(git, work[agent], "push", "origin", target) for agent in AGENTS}
+            codes = {agent: push.result().code for agent, push in pushes.items()}
+            assert sorted(codes.values()) == [0, 1]
+            winner = next(agent for agent in AGENTS if codes[agent] == 0)
+            assert must(work["agent1"], "ls-remote", "origin", f"x{round_}").startswith(heads[winner])
+
+
+def test_an_episode_is_closed_to_others(server: GitServer, base: Path, tmp_path: Path) -> None:
+    first = server.create_repository("first", base, AGENTS)
+    second = server.create_repository("a/b c%2F", base, AGENTS)
+    assert git(tmp_path, "ls-remote", second["agent2"]).code == 0
+    mixed = urlsplit(first["agent1"])._replace(path=urlsplit(second["agent1"]).path).geturl()
+    other_name = first["agent1"].replace("agent1", "agent2")
+    no_token = first["agent1"].replace(urlsplit(first["agent1"]).password or "?", "wrong")
+    for url in (mixed, other_name, no_token, f"http://127.0.0.1:{urlsplit(mixed).port}/first.git"):
+        outcome = git(tmp_path, "ls-remote", url)
+        assert outcome.code == 128, url
+        assert "refs/heads" not in outcome.out
+    again = server.create_repository("first", base, AGENTS)
+    assert git(tmp_path, "ls-remote", first["agent1"]).code == 128
+    assert git(tmp_path, "ls-remote", again["agent1"]).code == 0
+
+
+@pytest.mark.parametrize(
+    "path", ["/one.git/HEAD", "/one.git/config", "/one.git/../../etc/passwd", "/one.git/info/refs"]
+)
+def test_nothing_but_the_smart_protocol_is_served(server: GitServer, base: Path, path: str) -> None:
+    url = urlsplit(server.create_repository("one", base, AGENTS)["agent1"])
+    connection = HTTPConnection("127.0.0.1", url.port or 0)
+    connection.request("GET", path, headers={"Authorization": _basic(f"{url.username}:{url.password}")})
+    assert connection.getresponse().status == 404
+    connection.close()
+
+
+def test_events_tell_who_did_what(server: GitServer, base: Path, tmp_path: Path) -> None:
+    work = clones(server, base, tmp_path)
+    seen = len(server.events("one"))
+    one = commit(work["agent1"], "a.txt", "a")
+    must(work["agent1"], "push", "-q", "origin", "agent1")
+    git(work["agent1"], "push", "-q", "origin", "HEAD:main")
+    must(work["agent2"], "fetch", "-q", "origin")
+    must(work["agent2"], "fetch", "-q", "origin")  # brings nothing
+    pushed, refused, fetched = server.events("one")[seen:]
+    assert (pushed.agent_id, pushed.action) == ("agent1", "push")
+    assert [(r.ref, r.old, r.new, r.refused) for r in pushed.refs] == [("refs/heads/agent1", None, one, None)]
+    assert "protected" in (refused.refs[0].refused or "")
+    assert (fetched.agent_id, fetched.action) == ("agent2", "fetch")
+    assert [(r.ref, r.new) for r in fetched.refs] == [("refs/heads/agent1", one)]
+    assert server.events("other") == []
+
+
+def test_a_push_is_an_event_before_the_pusher_knows(tmp_path: Path, base: Path) -> None:
+    told: list[GitEvent] = []
+    with GitServer(tmp_path / "server", on_event=told.append) as server:
+        work = clones(server, base, tmp_path)["agent1"]
+        for number in range(5):
+            mine = commit(work, "a.txt", str(number))
+            must(work, "push", "-q", "origin", "agent1")
+            assert told[-1].refs[0].new == mine
+
+
+def test_bodies_gzipped_chunked_and_cut_short(server: GitServer, base: Path, tmp_path: Path) -> None:
+    work = clones(server, base, tmp_path)["agent1"]
+    # more than http.postBuffer goes out in chunks
+    mine = commit(work, "big.bin", random.Random(2).randbytes(300_000))
+    must(work, "-c", "http.postBuffer=65536", "push", "-q", "origin", "agent1")
+    # many haves make git compress its request
+    for number in range(60):
+        commit(work, f"{number}.txt", "x")
+    must(work, "fetch", "-q", "origin", "main")
+
+    url = urlsplit(server.create_repository("two", base, AGENTS)["agent1"])
+    head = must(base, "rev-parse", "HEAD")
+    authorization = _basic(f"{url.username}:{url.password}")
+    body = f"0032want {head}\n00000009done\n".encode()
+    connection = HTTPConnection("127.0.0.1", url.port or 0)
+    headers = {"Authorization": authorization, "Content-Encoding": "gzip"}
+    connection.request("POST", "/two.git/git-upload-pack", gzip.compress(body), headers)
+    assert b"PACK" in connection.getresponse().read()
+    connection.request("POST", "/two.git/git-upload-pack", b"no gzip at all", headers)
+    assert connection.getresponse().status == 400
+    connection.close()
+
+    line = f"{'0' * 40} {head} refs/heads/agent1\0report-status\n"
+    promised = f"{len(line) + 4:04x}{line}0000".encode()
+    with socket.create_connection(("127.0.0.1", url.port or 0)) as half:
+        request = f"POST /two.git/git-receive-pack HTTP/1.1\r\nAuthorization: {authorization}\r\nContent-Length: 100000\r\n\r\n"
+        half.sendall(request.encode() + promised)
+    assert must(tmp_path, "ls-remote", url.geturl(), "agent1") == ""
+    assert mine in must(work, "ls-remote", "origin", "agent1")
+
+
+def test_a_push_of_garbage_is_refused(server: GitServer, base: Path, tmp_path: Path) -> None:
+    url = urlsplit(server.create_repository("one", base, AGENTS)["agent1"])
+    head = must(base, "rev-parse", "HEAD")
+    authorization = {"Authorization": _basic(f"{url.username}:{url.password}")}
+    line = f"{'0' * 40} {head} refs/heads/agent1\0 report-status side-band-64k\n"
+    connection = HTTPConnection("127.0.0.1", url.port or 0)
+    for body, status in ((b"rubbish", 400), (f"{len(line) + 4:04x}{line}0000".encode() + b"PACKrubbish", 200)):
+        connection.request("POST", "/one.git/git-receive-pack", body, authorization)
+        answer = connection.getresponse()
+        text = answer.read()
+        assert answer.status == status
+        connection.close()
+    assert b"ng refs/heads/agent1" in text
+    assert must(tmp_path, "ls-remote", url.geturl(), "agent1") == ""
+
+
+def test_no_configuration_of_the_user_reaches_the_server(
+    tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hooks = tmp_path / "hooks"
+    hooks.mkdir()
+    (hooks / "pre-receive").write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\nexit 1\n")
+    (hooks / "pre-receive").chmod(0o755)
+    (tmp_path / ".gitconfig").write_text(f"[core]\n\thooksPath = {hooks}\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
+    with GitServer(tmp_path / "server") as server:
+        work = clones(server, base, tmp_path)["agent1"]
+        commit(work, "a.txt", "a")
+        must(work, "push", "-q", "origin", "agent1")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_twenty_episodes_at_once_share_the_history_of_their_base(server: GitServer, base: Path, tmp_path: Path) -> None:
+    def play(number: int) -> bool:
+        work = clones(server, base, tmp_path, f"e{number}")
+        commit(work["agent1"], "a.txt", str(number))
+        must(work["agent1"], "push", "-q", "origin", "agent1")
+        must(work["agent2"], "pull", "-q", "--no-rebase", "origin", "agent1")
+        return (work["agent2"] / "a.txt").read_text() == str(number)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(play, range(20)))
+    assert len(list((tmp_path / "server" / "bases").iterdir())) == 1
+
+
+def test_a_base_that_is_none(server: GitServer, tmp_path: Path) -> None:
+    with pytest.raises(RemoteError):
+        server.create_repository("one", tmp_path, AGENTS)
+
+
+def test_a_closed_server_refuses(tmp_path: Path, base: Path) -> None:
+    with GitServer(tmp_path / "server") as server:
+        url = server.create_repository("one", base, AGENTS)["agent1"]
+    server.close()
+    assert git(tmp_path, "ls-remote", url).code == 128
+    with pytest.raises(RemoteError, match="not running"):
+        server.create_repository("two", base, AGENTS)
+
+
+def _basic(credentials: str) -> str:
+    return "Basic " + b64encode(credentials.encode()).decode()
