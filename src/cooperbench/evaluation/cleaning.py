@@ -1,0 +1,131 @@
+"""From a submitted patch to the tree that is merged: apply it to the base exactly, then put back what is not the work.
+
+The rules look at trees, not at the text of the patch, so a patch cannot name one file to the rules and another to git. Only
+paths that no tree can hold (outside of the work tree, git's own directory) are cut out of the text before.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from cooperbench.evaluation.configuration import restore_sections
+from cooperbench.evaluation.git import ABSENT, GitStore, TreeEntry
+from cooperbench.evaluation.patches import decode_path, join_patch, leaves_the_tree, repair_ending, split_patch
+from cooperbench.evaluation.rules import reason_to_drop
+
+PATCH_LIMIT = 64 * 1024 * 1024
+"""Bytes. A patch of this size is no source code; git would need several times as much memory for it."""
+
+_SYMLINK, _SUBMODULE = "120000", "160000"
+
+
+@dataclass(frozen=True)
+class CleanedSubmission:
+    """What is left of a submission, as a tree."""
+
+    tree: str | None
+    """`None` when the patch does not apply to the base."""
+    reason: str = ""
+    """What git says about a patch that does not apply."""
+    dropped: tuple[tuple[str, str], ...] = ()
+    """Path and reason of everything that was left out."""
+    recounted: bool = False
+    """Whether wrong hunk counts had to be repaired."""
+
+
+@dataclass
+class _Edits:
+    """Entries that are put back, and why."""
+
+    entries: dict[str, tuple[str, str]] = field(default_factory=dict)
+    dropped: list[tuple[str, str]] = field(default_factory=list)
+
+    def restore(self, change: TreeEntry, reason: str) -> None:
+        self.entries[change.path] = (change.old_mode, change.old_blob)
+        self.dropped.append((change.path, reason))
+
+
+def clean_submission(
+    store: GitStore, base: str, patch: bytes, hidden: frozenset[str], *, recount: bool = True
+) -> CleanedSubmission:
+    """Apply a patch to the base tree and leave out what the rules say; `hidden` are the paths of the hidden tests."""
+    if len(patch) > PATCH_LIMIT:
+        return CleanedSubmission(None, f"the patch has {len(patch)} bytes; the limit is {PATCH_LIMIT}")
+    parts = split_patch(repair_ending(patch))
+    escaping = [part for part in parts if any(leaves_the_tree(path) for path in part.paths)]
+    dropped = [(decode_path(part.paths[-1]), "outside of the work tree") for part in escaping]
+    applicable = [part for part in parts if part not in escaping] if escaping else parts
+    text = join_patch(applicable) if parts else patch
+    if not text.strip():
+        return CleanedSubmission(base, dropped=tuple(dropped))
+    tree, reason, recounted = _apply(store, base, text, recount)
+    if tree is None:
+        return CleanedSubmission(None, reason, tuple(dropped))
+    edits = _restore(store, base, tree, hidden)
+    cleaned = store.edit_tree(tree, [(path, mode, blob) for path, (mode, blob) in edits.entries.items()])
+    return CleanedSubmission(cleaned, "", (*dropped, *edits.dropped), recounted)
+
+
+def apply_exactly(store: GitStore, base: str, patch: bytes) -> str | None:
+    """The tree that a trusted patch (gold, hidden tests) makes of `base`, or `None` when it does not apply."""
+    return _apply(store, base, repair_ending(patch), recount=True)[0] if patch.strip() else base
+
+
+def _apply(store: GitStore, base: str, patch: bytes, recount: bool) -> tuple[str | None, str, bool]:
+    reason = ""
+    for options in ((), ("--recount",)) if recount else ((),):
+        with store.index(base) as index:
+            output = store.run("apply", "--cached", "--whitespace=nowarn", *options, "-", stdin=patch, index=index)
+            if output.code == 0:
+                return store.check("write-tree", index=index).decode().strip(), "", bool(options)
+            reason = reason or output.stderr.splitlines()[0].removeprefix("error: ")
+    return None, reason, False
+
+
+def _restore(store: GitStore, base: str, tree: str, hidden: frozenset[str]) -> _Edits:
+    edits = _Edits()
+    changes = store.changes(base, tree)
+    for change in changes:
+        reason = _reason(store, base, change, hidden)
+        if reason:
+            edits.restore(change, reason)
+        elif not change.deleted:
+            _restore_configuration(store, change, edits)
+    # What stands at the place of a folder that was put back has to go.
+    folders = {str(parent) for path in edits.entries for parent in PurePosixPath(path).parents}
+    for change in changes:
+        if change.path in folders and change.path not in edits.entries:
+            edits.restore(change, "stands where test files belong")
+    return edits
+
+
+def _reason(store: GitStore, base: str, change: TreeEntry, hidden: frozenset[str]) -> str | None:
+    if change.path in hidden:
+        return "the hidden tests write this file"
+    if any(path.startswith(f"{change.path}/") or change.path.startswith(f"{path}/") for path in hidden):
+        return "stands where test files belong"
+    if change.new_mode == _SUBMODULE:
+        return "submodule"
+    if change.new_mode == _SYMLINK and _escapes(change.path, store.blob(change.new_blob)):
+        return "symbolic link out of the work tree"
+    content = None if change.deleted or change.new_mode == _SYMLINK else store.blob(change.new_blob)
+    return reason_to_drop(change.path, content, lambda path: store.has(base, path))
+
+
+def _escapes(path: str, target: bytes) -> bool:
+    text = decode_path(target)
+    if text.startswith("/"):
+        return True
+    depth = len(PurePosixPath(path).parts) - 1
+    for part in PurePosixPath(text).parts:
+        depth += -1 if part == ".." else 1
+        if depth < 0:
+            return True
+    return False
+
+
+def _restore_configuration(store: GitStore, change: TreeEntry, edits: _Edits) -> None:
+    before = store.blob(change.old_blob) if change.old_mode != ABSENT[0] and change.old_mode != _SUBMODULE else None
+    restored = restore_sections(change.path, before, store.blob(change.new_blob))
+    if restored is not None:
+        edits.entries[change.path] = (change.new_mode, store.write_blob(restored))
+        edits.dropped.append((change.path, "test configuration in it"))

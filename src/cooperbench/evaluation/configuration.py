@@ -1,0 +1,146 @@
+"""Test configuration inside files that also hold other things: those sections keep the base's content.
+
+`pyproject.toml`, `setup.cfg`, `package.json` and `Cargo.toml` mix what a feature may need to change (dependencies, metadata) with what
+decides how tests are found, run and installed. The sections of the second kind are put back textually; the result is parsed
+and compared, and where that cannot be done exactly the base's whole file is taken.
+"""
+
+import configparser
+import json
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+Settings = Mapping[str, Any]
+
+_TOML_KEYS = (
+    ("tool", "pytest"),
+    ("tool", "coverage"),
+    ("tool", "tox"),
+    ("tool", "poetry", "plugins", "pytest11"),
+    ("tool", "poetry", "build"),
+    ("tool", "hatch", "build", "hooks"),
+    ("project", "entry-points", "pytest11"),
+    ("build-system",),
+    ("test",),
+    ("profile", "test"),
+    ("lib", "test"),
+    ("lib", "harness"),
+)
+_INI_SECTIONS = re.compile(r"^(tool:pytest|pytest|aliases|coverage:.*|options\.entry_points)$")
+_JSON_KEYS = ("scripts", "jest", "vitest", "mocha", "ava", "babel", "nyc", "c8")
+
+
+def restore_sections(path: str, base: bytes | None, submitted: bytes) -> bytes | None:
+    """The file with the base's test configuration; `None` when the submission did not touch that.
+
+    `base` is `None` for a new file. Files of other kinds are never changed.
+    """
+    restore = _RESTORERS.get(PurePosixPath(path).name)
+    if restore is None:
+        return None
+    try:
+        return restore(base or b"", submitted)
+    except (ValueError, configparser.Error):
+        return base or b""
+
+
+def _restore_toml(base: bytes, submitted: bytes) -> bytes | None:
+    before, after = tomllib.loads(base.decode()), tomllib.loads(submitted.decode())
+    if _protected(before) == _protected(after):
+        return None
+    kept = [block for name, block in _toml_blocks(submitted.decode()) if not _is_protected(name)]
+    restored = [block for name, block in _toml_blocks(base.decode()) if _is_protected(name)]
+    result = "".join(block if block.endswith("\n") else f"{block}\n" for block in kept + restored)
+    merged = tomllib.loads(result)
+    if _protected(merged) != _protected(before) or _rest(merged) != _rest(after):
+        return base
+    return result.encode()
+
+
+def _toml_blocks(text: str) -> list[tuple[tuple[str, ...], str]]:
+    """The tables of a TOML file as text, each with the key of its header; what stands before the first has an empty key."""
+    blocks: list[tuple[tuple[str, ...], str]] = [((), "")]
+    for line in text.splitlines(keepends=True):
+        header = re.match(r"^\s*\[{1,2}\s*([^\[\]]+?)\s*\]{1,2}\s*(#.*)?$", line)
+        if header:
+            blocks.append((tuple(part.strip(" \"'") for part in header.group(1).split(".")), line))
+        else:
+            blocks[-1] = (blocks[-1][0], blocks[-1][1] + line)
+    return blocks
+
+
+def _is_protected(name: tuple[str, ...]) -> bool:
+    return any(name[: len(key)] == key for key in _TOML_KEYS)
+
+
+def _protected(settings: Settings) -> list[object]:
+    return [_look_up(settings, key) for key in _TOML_KEYS]
+
+
+def _look_up(settings: Settings, key: tuple[str, ...]) -> object:
+    value: object = settings
+    for part in key:
+        if not isinstance(value, Mapping) or part not in value:
+            return None
+        value = value[part]
+    return value
+
+
+def _rest(settings: Settings) -> str:
+    """Everything that is not protected, without tables that became empty, in a form that can be compared."""
+
+    def without(value: object, path: tuple[str, ...]) -> object:
+        if not isinstance(value, Mapping):
+            return value
+        items = {k: without(v, (*path, k)) for k, v in value.items() if (*path, k) not in _TOML_KEYS}
+        return {k: v for k, v in items.items() if v != {}}
+
+    return json.dumps(without(settings, ()), sort_keys=True, default=str)
+
+
+def _restore_ini(base: bytes, submitted: bytes) -> bytes | None:
+    before, after = _ini(base), _ini(submitted)
+    if before == after:
+        return None
+    kept = [block for name, block in _ini_blocks(submitted.decode()) if not _INI_SECTIONS.match(name)]
+    restored = [block for name, block in _ini_blocks(base.decode()) if _INI_SECTIONS.match(name)]
+    return "".join(block if block.endswith("\n") else f"{block}\n" for block in kept + restored).encode()
+
+
+def _ini(data: bytes) -> dict[str, dict[str, str]]:
+    parser = configparser.RawConfigParser(strict=False)
+    parser.read_string(data.decode())
+    return {name: dict(parser[name]) for name in parser.sections() if _INI_SECTIONS.match(name)}
+
+
+def _ini_blocks(text: str) -> list[tuple[str, str]]:
+    blocks = [("", "")]
+    for line in text.splitlines(keepends=True):
+        header = re.match(r"^\[([^\]]+)\]", line)
+        if header:
+            blocks.append((header.group(1), line))
+        else:
+            blocks[-1] = (blocks[-1][0], blocks[-1][1] + line)
+    return blocks
+
+
+def _restore_json(base: bytes, submitted: bytes) -> bytes | None:
+    before, after = json.loads(base or b"{}"), json.loads(submitted)
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        raise ValueError("not a JSON object")
+    if all(before.get(key) == after.get(key) for key in _JSON_KEYS):
+        return None
+    merged = {key: value for key, value in after.items() if key not in _JSON_KEYS}
+    merged.update({key: before[key] for key in _JSON_KEYS if key in before})
+    return (json.dumps(merged, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+_RESTORERS: dict[str, Callable[[bytes, bytes], bytes | None]] = {
+    "pyproject.toml": _restore_toml,
+    "Cargo.toml": _restore_toml,
+    "setup.cfg": _restore_ini,
+    "package.json": _restore_json,
+}

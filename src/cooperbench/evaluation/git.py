@@ -1,0 +1,191 @@
+"""Git on the host, for trees and merges without a work tree.
+
+Everything happens in a bare repository that the harness made, with an index of its own: no file of a submission is ever
+written to the host's disk, and no hook, attribute, filter or configuration of the repository or of the user has a say.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from cooperbench.errors import EvaluationError
+
+MERGE_TREE_VERSION = (2, 38)
+
+_SETTINGS = {
+    "core.hooksPath": "/dev/null",
+    "core.autocrlf": "false",
+    "core.quotePath": "true",
+    "diff.renames": "true",
+    "merge.renames": "true",
+    "merge.conflictStyle": "merge",
+    "gc.auto": "0",
+}
+
+
+class GitOutput(NamedTuple):
+    """What one git command gave."""
+
+    code: int
+    stdout: bytes
+    stderr: str
+
+
+class TreeEntry(NamedTuple):
+    """One changed file between two trees. A mode of 000000 means that it does not exist on that side."""
+
+    path: str
+    old_mode: str
+    old_blob: str
+    new_mode: str
+    new_blob: str
+
+    @property
+    def deleted(self) -> bool:
+        """Whether the new tree lacks it."""
+        return self.new_mode == "000000"
+
+
+ABSENT = ("000000", "0" * 40)
+
+
+class GitStore:
+    """A bare repository, with objects that are written while it is used going to a folder that is thrown away."""
+
+    def __init__(self, repository: Path, scratch: Path) -> None:
+        self.repository = repository
+        self.scratch = scratch
+        self._environment = _environment(repository, scratch)
+
+    def run(
+        self, *arguments: str, stdin: bytes = b"", index: Path | None = None, attributes: Path | None = None
+    ) -> GitOutput:
+        """Run git and return what it gave, whatever its exit code."""
+        settings = {**_SETTINGS, "core.attributesFile": str(attributes or os.devnull)}
+        options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
+        environment = {**self._environment, "GIT_INDEX_FILE": str(index)} if index else self._environment
+        done = subprocess.run(
+            ["git", *options, *arguments],
+            input=stdin,
+            capture_output=True,
+            env=environment,
+            cwd=self.scratch,
+            check=False,
+        )
+        return GitOutput(done.returncode, done.stdout, done.stderr.decode("utf-8", "replace").strip())
+
+    def check(self, *arguments: str, stdin: bytes = b"", index: Path | None = None) -> bytes:
+        """Run git and return its output. Raises `EvaluationError` when it fails: the harness's own git work must not."""
+        output = self.run(*arguments, stdin=stdin, index=index)
+        if output.code != 0:
+            raise EvaluationError(
+                f"git {arguments[0]} failed: {output.stderr or output.code}", subject=str(self.repository)
+            )
+        return output.stdout
+
+    @contextmanager
+    def index(self, tree: str) -> Iterator[Path]:
+        """A temporary index that holds `tree`."""
+        with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
+            path = Path(folder) / "index"
+            self.check("read-tree", tree, index=path)
+            yield path
+
+    def changes(self, old: str, new: str) -> list[TreeEntry]:
+        """The files that differ between two trees."""
+        raw = self.check("diff-tree", "-r", "-z", "--no-renames", "--full-index", "--raw", old, new)
+        fields = raw.split(b"\0")
+        entries = []
+        for head, path in zip(fields[0::2], fields[1::2], strict=False):
+            old_mode, new_mode, old_blob, new_blob, _ = head.decode().lstrip(":").split(" ")
+            entries.append(TreeEntry(path.decode("utf-8", "surrogateescape"), old_mode, old_blob, new_mode, new_blob))
+        return entries
+
+    def diff(self, old: str, new: str) -> bytes:
+        """The patch from one tree to another: binary-safe, complete, without rename detection."""
+        return self.check(
+            "diff-tree", "-r", "-p", "--binary", "--full-index", "--no-renames", "--no-textconv", old, new
+        )
+
+    def blob(self, identifier: str) -> bytes:
+        """The content of a blob."""
+        return self.check("cat-file", "blob", identifier)
+
+    def write_blob(self, data: bytes) -> str:
+        """Store a blob and return its id."""
+        return self.check("hash-object", "-w", "--stdin", stdin=data).decode().strip()
+
+    def has(self, tree: str, path: str) -> bool:
+        """Whether a tree has a file or folder of that name."""
+        return self.run("cat-file", "-e", f"{tree}:{path}").code == 0
+
+    def commit(self, tree: str, *parents: str) -> str:
+        """Make a commit; the same tree and parents always give the same one."""
+        options = [part for parent in parents for part in ("-p", parent)]
+        return self.check("commit-tree", tree, *options, stdin=b"").decode().strip()
+
+    def edit_tree(self, tree: str, entries: list[tuple[str, str, str]]) -> str:
+        """A tree with some paths set to (path, mode, blob); the mode 000000 removes a path."""
+        if not entries:
+            return tree
+        with self.index(tree) as index:
+            removed = [entry for entry in entries if entry[1] == ABSENT[0]]
+            added = [entry for entry in entries if entry[1] != ABSENT[0]]
+            # Removals first: a file may stand where a folder was.
+            lines = b"".join(
+                f"{mode} {blob}\t{path}\0".encode("utf-8", "surrogateescape") for path, mode, blob in removed + added
+            )
+            self.check("update-index", "-z", "--replace", "--index-info", stdin=lines, index=index)
+            return self.check("write-tree", index=index).decode().strip()
+
+
+@contextmanager
+def open_store(repository: Path) -> Iterator[GitStore]:
+    """Use a bare repository without adding to it: new objects live as long as the context."""
+    require_git()
+    scratch = Path(tempfile.mkdtemp(prefix="cooperbench-merge-"))
+    try:
+        (scratch / "objects").mkdir()
+        yield GitStore(repository, scratch)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@cache
+def require_git() -> tuple[int, ...]:
+    """The version of git on this machine. Raises `EvaluationError` when there is none or it cannot merge trees."""
+    try:
+        done = subprocess.run(["git", "--version"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise EvaluationError("git is not installed", hint="install git 2.38 or newer") from error
+    found = re.search(r"(\d+)\.(\d+)", done.stdout)
+    version = tuple(int(part) for part in found.groups()) if found else (0, 0)
+    if version < MERGE_TREE_VERSION:
+        raise EvaluationError(f"{done.stdout.strip()} cannot merge trees", hint="install git 2.38 or newer")
+    return version
+
+
+def _environment(repository: Path, scratch: Path) -> dict[str, str]:
+    alternates = os.pathsep.join(str(path) for path in (repository / "objects",))
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": str(scratch),
+        "LC_ALL": "C",
+        "GIT_DIR": str(repository),
+        "GIT_OBJECT_DIRECTORY": str(scratch / "objects"),
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES": alternates,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+        **{f"GIT_{who}_NAME": "CooperBench" for who in ("AUTHOR", "COMMITTER")},
+        **{f"GIT_{who}_EMAIL": "cooperbench@localhost" for who in ("AUTHOR", "COMMITTER")},
+        **{f"GIT_{who}_DATE": "2020-01-01T00:00:00Z" for who in ("AUTHOR", "COMMITTER")},
+    }

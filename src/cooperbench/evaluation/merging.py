@@ -1,0 +1,139 @@
+"""Putting the members' work together with git's own three-way merge, one after the other, without a work tree."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from cooperbench.errors import EvaluationError
+from cooperbench.evaluation.git import GitStore
+from cooperbench.records import Conflict, MergeStep, StageStatus
+
+_START, _END = b"<<<<<<< ", b">>>>>>> "
+_MERGE_ATTRIBUTES = re.compile(rb"^(-?merge|merge=(union|binary|text)|binary)$")
+
+
+class MemberTree(NamedTuple):
+    """One member's cleaned work."""
+
+    agent_id: str
+    tree: str
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What came of merging all members."""
+
+    status: StageStatus
+    tree: str | None
+    """The merged tree; with conflict markers in it when the last step conflicts."""
+    steps: tuple[MergeStep, ...]
+
+
+def natural_order(agent_id: str) -> tuple[str | int, ...]:
+    """Sort key that puts `agent2` before `agent10`; members are merged in this order."""
+    return tuple(int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", agent_id))
+
+
+def merge_members(store: GitStore, base: str, members: Sequence[MemberTree], *, union: bool = False) -> Merged:
+    """Merge the members' trees in the order of their ids. With `union` both sides of a conflicting region are kept.
+
+    Merging stops at the first step that conflicts.
+    """
+    attributes = _attributes(store, base, union)
+    root = store.commit(base)
+    merged, tree = root, base
+    steps: list[MergeStep] = []
+    seen: list[str] = []
+    for member in sorted(members, key=lambda m: natural_order(m.agent_id)):
+        if member.tree == base:
+            steps.append(MergeStep(agent_id=member.agent_id, status=StageStatus.EMPTY))
+            continue
+        commit = store.commit(member.tree, root)
+        result, conflicts = (member.tree, ()) if not seen else merge_commits(store, merged, commit, attributes)
+        status = StageStatus.CONFLICT if conflicts else StageStatus.CLEAN
+        relation = None
+        if seen and result == tree:
+            relation = "identical" if member.tree in seen else "contained"
+        steps.append(MergeStep(agent_id=member.agent_id, status=status, conflicts=conflicts, relation=relation))
+        tree = result
+        if conflicts:
+            return Merged(StageStatus.CONFLICT, tree, tuple(steps))
+        merged = store.commit(tree, merged, commit) if seen else commit
+        seen.append(member.tree)
+    return Merged(StageStatus.CLEAN if seen else StageStatus.EMPTY, tree if seen else None, tuple(steps))
+
+
+def merge_commits(
+    store: GitStore, ours: str, theirs: str, attributes: Path | None = None
+) -> tuple[str, tuple[Conflict, ...]]:
+    """Merge two commits and return the tree with the conflicts in it."""
+    output = store.run(
+        "merge-tree", "--write-tree", "--allow-unrelated-histories", "-z", ours, theirs, attributes=attributes
+    )
+    if output.code not in (0, 1):
+        raise EvaluationError(f"git merge-tree failed: {output.stderr or output.code}", subject=str(store.repository))
+    fields = output.stdout.split(b"\0")
+    tree = fields[0].decode()
+    if output.code == 0:
+        return tree, ()
+    end = fields.index(b"", 1)
+    paths = dict.fromkeys(_text(entry.split(b"\t", 1)[1]) for entry in fields[1:end])
+    kinds = _conflict_kinds(fields[end + 1 :])
+    for path in kinds:
+        paths.setdefault(path)
+    return tree, tuple(
+        Conflict(path=path, kind=kinds.get(path, "content"), regions=_regions(store, tree, path))
+        for path in sorted(paths)
+    )
+
+
+def _conflict_kinds(fields: list[bytes]) -> dict[str, str]:
+    """Read the messages of `merge-tree -z`: number of paths, the paths, a stable type, the text for people."""
+    kinds: dict[str, str] = {}
+    position = 0
+    while position < len(fields) and fields[position].isdigit():
+        count = int(fields[position])
+        paths = fields[position + 1 : position + 1 + count]
+        kind, text = fields[position + 1 + count], fields[position + 2 + count]
+        position += count + 3
+        if kind.startswith(b"CONFLICT"):
+            name = re.search(rb"CONFLICT \(([^)]+)\)", text)
+            kinds[_text(paths[0])] = (name.group(1) if name else kind).decode()
+    return kinds
+
+
+def _regions(store: GitStore, tree: str, path: str) -> tuple[tuple[int, int], ...]:
+    output = store.run("cat-file", "blob", f"{tree}:{path}")
+    regions: list[tuple[int, int]] = []
+    start = 0
+    for number, line in enumerate(output.stdout.split(b"\n") if output.code == 0 else [], start=1):
+        if line.startswith(_START):
+            start = number
+        elif line.startswith(_END) and start:
+            regions.append((start, number))
+            start = 0
+    return tuple(regions)
+
+
+def _attributes(store: GitStore, base: str, union: bool) -> Path:
+    """The merge attributes in force: the base's own built-in ones, or union for everything."""
+    path = store.scratch / ("union.attributes" if union else "naive.attributes")
+    if not path.exists():
+        lines = []
+        if union:
+            lines.append(b"* merge=union")
+        output = store.run("cat-file", "blob", f"{base}:.gitattributes")
+        for line in output.stdout.splitlines() if output.code == 0 else []:
+            pattern, *words = line.split() or [b"#"]
+            kept = [word for word in words if _MERGE_ATTRIBUTES.match(word)]
+            if kept and not pattern.startswith(b"#"):
+                lines.append(b" ".join([pattern, *kept]))
+        path.write_bytes(b"".join(line + b"\n" for line in lines))
+    return path
+
+
+def _text(path: bytes) -> str:
+    # Records are UTF-8: what is not becomes U+FFFD in what people read.
+    return path.decode("utf-8", "replace")

@@ -1,0 +1,259 @@
+from pathlib import Path
+
+import pytest
+
+from cooperbench.evaluation.cleaning import CleanedSubmission, clean_submission
+from cooperbench.evaluation.configuration import restore_sections
+from cooperbench.evaluation.git import open_store
+from cooperbench.evaluation.rules import reason_to_drop
+from tests.evaluation.trees import Checkout
+
+BASE = {
+    "src/pkg/core.py": b"x = 1\n",
+    "tests/test_core.py": b"def test_x(): pass\n",
+    "tests/data.json": b"{}\n",
+    "conftest.py": b"# base\n",
+    "pyproject.toml": b'[project]\nname = "p"\n[tool.pytest.ini_options]\naddopts = "-q"\n',
+}
+
+
+def clean(checkout: Checkout, patch: bytes, hidden: frozenset[str] = frozenset()) -> CleanedSubmission:
+    with open_store(checkout.store) as store:
+        cleaned = clean_submission(store, checkout.base, patch, hidden)
+        assert cleaned.tree is not None, cleaned.reason
+        kept = {
+            change.path: store.blob(change.new_blob)
+            for change in store.changes(checkout.base, cleaned.tree)
+            if not change.deleted
+        }
+        assert all(path not in dict(cleaned.dropped) or path == "pyproject.toml" for path in kept)
+    return cleaned
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path / "repo", BASE)
+
+
+def dropped(cleaned: CleanedSubmission) -> dict[str, str]:
+    return dict(cleaned.dropped)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "tests/test_new.py",
+        "tests/helper.py",
+        "pkg/tests/util.py",
+        "test_root.py",
+        "src/pkg/core_test.py",
+        "pkg/a_test.go",
+        "testdata/x.txt",
+        "ui/button.test.tsx",
+        "ui/a.spec.mjs",
+        "__tests__/b.js",
+        "ui/__snapshots__/a.snap",
+        "tests/it.rs",
+        "src/test/java/ATest.java",
+        "app/FooTests.java",
+        "conftest.py",
+        "pkg/conftest.py",
+        "pytest.ini",
+        "tox.ini",
+        "jest.config.js",
+        "vitest.config.ts",
+        "babel.config.json",
+        ".mocharc.json",
+        "go.work",
+        ".cargo/config.toml",
+        "rust-toolchain.toml",
+        "setup.py",
+        "src/sitecustomize.py",
+        "pytest.py",
+        "src/_pytest/runner.py",
+        "pluggy/__init__.py",
+        "src/p.egg-info/entry_points.txt",
+        "node_modules/.bin/jest",
+        ".gitattributes",
+        "x.pth",
+        "src/pkg/__pycache__/a.pyc",
+    ],
+)
+def test_dropped(path: str) -> None:
+    assert reason_to_drop(path, b"def test_a(): pass\nclass TestA: pass\n", lambda _: False)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "contest/a.py",
+        "latest.py",
+        "src/test.py",
+        "src/testing.py",
+        "src/pkg/test/client.py",
+        "src/contest.ts",
+        "src/latest.go",
+        "src/tests.rs",
+        "src/parser/tests.rs",
+        "src/main/java/LatestTest.java",
+        "Contest.java",
+        "attest.js",
+        "src/types.ts",
+        "docs/setup.py.md",
+        "pkg/setup.py",
+        "src/pkg/os.py",
+        "README.md",
+        "package.json",
+        "src/protest/go.mod",
+        "pkg/types.py",
+    ],
+)
+def test_kept(path: str) -> None:
+    assert reason_to_drop(path, b"x = 1\n", lambda _: False) is None
+
+
+def test_a_source_named_like_a_test_stays_when_it_holds_none() -> None:
+    assert reason_to_drop("src/pkg/test_runner.py", b"class Runner: ...\n", lambda _: False) is None
+    assert reason_to_drop("src/pkg/test_runner.py", b"def test_it(): ...\n", lambda _: False) == "test file (Python)"
+
+
+def test_a_module_of_the_runner_may_change_where_the_base_has_it() -> None:
+    assert reason_to_drop("src/_pytest/new.py", b"", lambda path: path == "src/_pytest") is None
+
+
+def test_the_work_stays_and_the_rest_is_reported(checkout: Checkout) -> None:
+    patch = checkout.patch(
+        {
+            "src/pkg/core.py": b"x = 2\n",
+            "tests/test_core.py": None,
+            "tests/data.json": b"[]\n",
+            "conftest.py": b"collect_ignore = ['tests']\n",
+            "src/pkg/new.bin": bytes(range(256)),
+        }
+    )
+    cleaned = clean(checkout, patch)
+    assert set(dropped(cleaned)) == {"tests/test_core.py", "tests/data.json", "conftest.py"}
+    with open_store(checkout.store) as store:
+        again = clean_submission(store, checkout.base, patch, frozenset())
+        assert again.tree is not None
+        assert [change.path for change in store.changes(checkout.base, again.tree)] == [
+            "src/pkg/core.py",
+            "src/pkg/new.bin",
+        ]
+
+
+def test_only_the_test_section_of_a_mixed_file_is_put_back(checkout: Checkout) -> None:
+    new = b'[project]\nname = "p"\ndependencies = ["attrs"]\n[tool.pytest.ini_options]\naddopts = "--deselect tests"\n'
+    cleaned = clean(checkout, checkout.patch({"pyproject.toml": new}))
+    assert dropped(cleaned) == {"pyproject.toml": "test configuration in it"}
+    with open_store(checkout.store) as store:
+        tree = clean_submission(store, checkout.base, checkout.patch({"pyproject.toml": new}), frozenset()).tree
+        text = store.run("cat-file", "blob", f"{tree}:pyproject.toml").stdout
+    assert b"attrs" in text
+    assert b'addopts = "-q"' in text
+    assert b"deselect" not in text
+
+
+def test_files_of_the_hidden_tests_and_what_stands_in_their_way(checkout: Checkout) -> None:
+    patch = checkout.patch({"src/pkg/fixtures/a.txt": b"mine\n", "src/hidden": b"a file where a folder belongs\n"})
+    cleaned = clean(checkout, patch, frozenset({"src/pkg/fixtures/a.txt", "src/hidden/test_h.py"}))
+    assert set(dropped(cleaned)) == {"src/pkg/fixtures/a.txt", "src/hidden"}
+
+
+def test_a_link_in_the_place_of_the_tests_folder(checkout: Checkout) -> None:
+    (checkout.path / "tests/test_core.py").unlink()
+    (checkout.path / "tests/data.json").unlink()
+    (checkout.path / "tests").rmdir()
+    patch = checkout.patch({}, links={"tests": "src"})
+    cleaned = clean(checkout, patch)
+    assert cleaned.tree == checkout.base
+    assert dropped(cleaned)["tests"] == "stands where test files belong"
+
+
+def test_links_out_of_the_tree_are_left_out(checkout: Checkout) -> None:
+    patch = checkout.patch(
+        {}, links={"src/a": "/etc/passwd", "src/b": "../../secret", "src/c": "pkg/core.py", "d": "src/../src"}
+    )
+    assert set(dropped(clean(checkout, patch))) == {"src/a", "src/b"}
+
+
+def test_paths_outside_of_the_work_tree_are_cut_out(checkout: Checkout) -> None:
+    evil = b"diff --git a/%s b/%s\nnew file mode 100755\n--- /dev/null\n+++ b/%s\n@@ -0,0 +1 @@\n+evil\n"
+    names = [b"../../x", b".git/hooks/post-checkout", b"/tmp/abs"]
+    patch = b"".join(evil % (name, name, name) for name in names) + checkout.patch({"src/pkg/core.py": b"x = 3\n"})
+    cleaned = clean(checkout, patch)
+    assert set(dropped(cleaned).values()) == {"outside of the work tree"}
+    assert len(cleaned.dropped) == 3
+    assert cleaned.tree != checkout.base
+
+
+def test_a_patch_that_names_one_file_in_its_header_and_another_below(checkout: Checkout) -> None:
+    patch = checkout.patch({"src/pkg/core.py": b"x = 2\n"}) + (
+        b"--- a/conftest.py\n+++ b/conftest.py\n@@ -1 +1 @@\n-# base\n+collect_ignore = ['tests']\n"
+    )
+    assert dropped(clean(checkout, patch)) == {"conftest.py": "test configuration"}
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "submitted", "contains", "lacks"),
+    [
+        (
+            "pyproject.toml",
+            b"[project]\nname='a'\n",
+            b"[project]\nname='b'\n[tool.pytest.ini_options]\naddopts='-x'\n",
+            b"name='b'",
+            b"-x",
+        ),
+        (
+            "pyproject.toml",
+            b"[project]\nname='a'\n",
+            b"tool.pytest.ini_options.addopts='-x'\n[project]\nname='b'\n",
+            b"name='a'",
+            b"-x",
+        ),
+        (
+            "pyproject.toml",
+            b"",
+            b"[project.entry-points.pytest11]\na='b'\n[project]\nname='b'\n",
+            b"name='b'",
+            b"pytest11",
+        ),
+        ("pyproject.toml", b"", b"[build-system]\nbuild-backend='evil'\nbackend-path=['.']\n", b"", b"evil"),
+        ("setup.cfg", b"[tool:pytest]\nx=1\n", b"[metadata]\nname=b\n[tool:pytest]\naddopts=-k no\n", b"x=1", b"-k no"),
+        (
+            "package.json",
+            b'{"scripts": {"test": "jest"}}',
+            b'{"scripts": {"test": "true"}, "version": "2"}',
+            b'"version"',
+            b'"true"',
+        ),
+        (
+            "Cargo.toml",
+            b"[package]\nname='a'\n",
+            b"[package]\nname='b'\n[[test]]\nname='t'\nharness=false\n",
+            b"name='b'",
+            b"harness",
+        ),
+    ],
+)
+def test_sections_of_mixed_files(name: str, base: bytes, submitted: bytes, contains: bytes, lacks: bytes) -> None:
+    result = restore_sections(name, base, submitted)
+    assert result is not None
+    assert contains in result
+    assert lacks not in result
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "submitted"),
+    [
+        (
+            "pyproject.toml",
+            b"[project]\nname='a'\n[tool.pytest]\nx=1\n",
+            b"[tool.pytest]\nx=1 # same\n[project]\nname='b'\n",
+        ),
+        ("package.json", b'{"scripts": {}, "a": 1}', b'{"a": 2, "scripts": {}}'),
+        ("other.toml", b"", b"[tool.pytest]\nx=1\n"),
+    ],
+)
+def test_files_whose_test_sections_are_the_same_stay_as_they_are(name: str, base: bytes, submitted: bytes) -> None:
+    assert restore_sections(name, base, submitted) is None
