@@ -1,5 +1,6 @@
 """Where code runs: one Environment, one transport for each backend."""
 
+from cooperbench.environments.backend import Backend, Leftover, backend_names, capabilities, get_backend
 from cooperbench.environments.contract import (
     Capability,
     Environment,
@@ -11,15 +12,28 @@ from cooperbench.environments.contract import (
     Stream,
     Transport,
 )
+from cooperbench.environments.images import build_image, ensure_image
+from cooperbench.environments.local import LocalEnvironment
+from cooperbench.environments.opening import attach, open_environment
 
 __all__ = [
+    "Backend",
     "Capability",
     "Environment",
     "EnvironmentOptions",
     "ExecuteResult",
+    "Leftover",
+    "LocalEnvironment",
     "RunReply",
     "SandboxHandle",
     "SandboxLabels",
     "Stream",
     "Transport",
+    "attach",
+    "backend_names",
+    "build_image",
+    "capabilities",
+    "ensure_image",
+    "get_backend",
+    "open_environment",
 ]

@@ -50,11 +50,17 @@ class EnvironmentOptions(Record):
         50_000, ge=1_000, description="Characters of output kept per command, half head and half tail."
     )
     env: dict[str, str] = Field(default_factory=dict, description="Environment variables of every command.")
-    network: Literal["default", "none"] = Field("default", description="`none` leaves only loopback.")
+    network: Literal["default", "none", "full"] = Field(
+        "default",
+        description="`none` leaves only loopback; `default` is the backend's way: off on local, on where it is a container.",
+    )
     memory_mb: int | None = Field(None, ge=16)
     cpus: float | None = Field(None, gt=0)
     processes: int | None = Field(None, ge=8)
     platform: str | None = Field(None, description="Such as linux/amd64; the engine's own by default.")
+    allow_unsandboxed: bool = Field(
+        False, description="Let the local backend run without isolation where the system offers none."
+    )
 
 
 class SandboxLabels(Record):
@@ -74,6 +80,8 @@ class SandboxHandle(Record):
     options: EnvironmentOptions
     labels: SandboxLabels
     details: dict[str, str] = Field(default_factory=dict, description="What the backend needs besides: host, zone, …")
+    digest: str | None = Field(None, description="Content address of the image, where the backend knows one.")
+    isolation: str = ""
 
 
 class RunReply(NamedTuple):
@@ -103,6 +111,9 @@ class Stream(Protocol):
 class Transport(Protocol):
     """One sandbox of one backend: thin, without policy. Raises the classes below `SandboxError`."""
 
+    resident: bool
+    """Whether one long-lived stream may carry all commands, where the image has Python; else each is a `run` of its own."""
+
     def start(self) -> None:
         """Create the sandbox and wait until commands can run."""
         ...
@@ -120,7 +131,11 @@ class Transport(Protocol):
         ...
 
     def handle(self) -> SandboxHandle:
-        """How to find this sandbox again."""
+        """How to find this sandbox again, what it started from, and what keeps it apart. Valid once started."""
+        ...
+
+    def locate(self, path: str) -> str:
+        """Where an absolute path of a sandbox really is; the same path, except without any isolation."""
         ...
 
     def snapshot(self) -> str:

@@ -1,0 +1,91 @@
+"""The local backend: no engine, no account, no root."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cooperbench.environments.backend import Backend, Leftover
+from cooperbench.environments.contract import Capability, EnvironmentOptions, SandboxHandle, SandboxLabels, Transport
+from cooperbench.environments.local import build, store
+from cooperbench.environments.local.isolation import Isolation, choose
+from cooperbench.environments.local.transport import LocalTransport, attach
+from cooperbench.environments.supervised import SupervisedEnvironment
+from cooperbench.errors import ImageError, SandboxError, UsageError
+from cooperbench.records import ImageRecipe
+
+__all__ = ["LocalBackend", "LocalEnvironment", "backend"]
+
+
+class LocalEnvironment(SupervisedEnvironment):
+    """A sandbox on this machine. `timeout` is its lifetime in seconds; `options` are further fields of `EnvironmentOptions`."""
+
+    def __init__(self, image: str, cwd: str = "/workspace/repo", timeout: float = 3600, **options: Any) -> None:
+        super().__init__("local", image, options=EnvironmentOptions(cwd=cwd, lifetime=timeout, **options))
+
+
+class LocalBackend(Backend):
+    """Sandboxes made of namespaces, see `isolation`."""
+
+    name = "local"
+
+    def capabilities(self, settings: Mapping[str, str]) -> frozenset[Capability]:
+        """Snapshots, and no network where there are namespaces."""
+        try:
+            isolated = choose(allow_unsandboxed=True) is not Isolation.NONE
+        except SandboxError:
+            isolated = False
+        return frozenset({Capability.SNAPSHOT, Capability.NETWORK_OFF} if isolated else {Capability.SNAPSHOT})
+
+    def transport(
+        self, image: str, options: EnvironmentOptions, labels: SandboxLabels, settings: Mapping[str, str]
+    ) -> Transport:
+        """Prepare one sandbox."""
+        return LocalTransport.prepare(image, options, labels)
+
+    def attach(self, handle: SandboxHandle) -> Transport:
+        """Connect to a running sandbox."""
+        return attach(handle)
+
+    def image_digest(self, recipe: ImageRecipe) -> str | None:
+        """Digest of the image if it is here and up to date."""
+        found = store.find(recipe.name)
+        if found is None:
+            return None
+        if recipe.repository is not None and build.key_of(recipe, recipe.repository) != found.record.digest:
+            return None
+        return found.record.digest
+
+    def ensure_image(self, recipe: ImageRecipe) -> str | None:
+        """Build bundled images without asking; others must be there."""
+        found = self.image_digest(recipe)
+        if found is not None:
+            return found
+        if recipe.bundled and recipe.repository is not None:
+            return build.build(recipe, recipe.repository).digest
+        raise ImageError(
+            f"there is no local image {recipe.name!r}",
+            subject=recipe.name,
+            hint=f"build it: cooperbench images build {recipe.name} --backend local --repo-source CLONE",
+        )
+
+    def build_image(self, recipe: ImageRecipe, *, repo_source: Path | None, base_image: str | None) -> str | None:
+        """Build an image from the recipe's repository, or from a local clone."""
+        if base_image is not None:
+            raise UsageError("local images have no base image", subject=recipe.name, hint="leave --base-image out")
+        source = repo_source or recipe.repository
+        if source is None:
+            raise UsageError(
+                f"{recipe.name!r} does not bring its repository",
+                subject=recipe.name,
+                hint="name a local clone: --repo-source",
+            )
+        return build.build(recipe, source).digest
+
+    def leftovers(self, run: str | None = None) -> list[Leftover]:
+        """Folders of sandboxes, running or not."""
+        return []
+
+
+def backend() -> LocalBackend:
+    """The backend."""
+    return LocalBackend()

@@ -1,0 +1,154 @@
+"""The first process of a local sandbox: starts processes for the host, reaps orphans, and ends everything in time.
+
+Arguments are a listening Unix socket (a descriptor) and the sandbox's lifetime in seconds. As
+process 1 of its namespace it cannot be killed from inside, and its end ends every process of the sandbox.
+
+Each connection is about one process: a 4-byte length with the three descriptors for stdin, stdout and stderr, then JSON with
+`argv`. The answer is the exit code in digits. When the host hangs up earlier, the process group gets SIGHUP, as from a
+terminal. `{"stop": true}` ends the sandbox.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+PR_SET_CHILD_SUBREAPER = 36
+
+
+class Init:
+    """Serves connections until told to stop or until the lifetime is over."""
+
+    def __init__(self, listener: socket.socket, lifetime: float) -> None:
+        self.listener = listener
+        self.end = time.monotonic() + lifetime
+        self.children: dict[int, socket.socket] = {}
+        self.selector = selectors.DefaultSelector()
+        self.wake, wake = os.pipe()
+        for descriptor in (self.wake, wake):
+            os.set_blocking(descriptor, False)
+        signal.set_wakeup_fd(wake)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self.selector.register(self.wake, selectors.EVENT_READ)
+        self.selector.register(listener, selectors.EVENT_READ)
+
+    def serve(self) -> None:
+        """The loop."""
+        while (left := self.end - time.monotonic()) > 0:
+            for key, _ in self.selector.select(left):
+                if key.fileobj is self.listener:
+                    if not self.accept():
+                        return
+                elif key.fileobj == self.wake:
+                    with contextlib.suppress(BlockingIOError):
+                        os.read(self.wake, 4096)
+                    self.reap()
+                elif isinstance(key.fileobj, socket.socket):
+                    self.hang_up(key.fileobj)
+
+    def accept(self) -> bool:
+        """Start the process that a new connection asks for; False when it asks for the end."""
+        connection, _ = self.listener.accept()
+        connection.settimeout(5)
+        descriptors: list[int] = []
+        try:
+            size, descriptors, _, _ = socket.recv_fds(connection, 4, 3)
+            request = json.loads(read_exactly(connection, int.from_bytes(size, "big")))
+            if request.get("stop"):
+                return False
+            stdin, stdout, stderr = descriptors
+            process = subprocess.Popen(
+                request["argv"], stdin=stdin, stdout=stdout, stderr=stderr, cwd="/", start_new_session=True
+            )
+        except (OSError, ValueError, KeyError):
+            with contextlib.suppress(OSError):
+                connection.sendall(b"127")
+            connection.close()
+            return True
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+        self.children[process.pid] = connection
+        process.returncode = 0  # ended processes are collected in reap(), not by the object
+        self.selector.register(connection, selectors.EVENT_READ)
+        return True
+
+    def reap(self) -> None:
+        """Collect ended processes and answer for those that the host started."""
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return
+                connection = self.children.pop(pid, None)
+                if connection is not None:
+                    self.selector.unregister(connection)
+                    code = os.waitstatus_to_exitcode(status)
+                    with contextlib.suppress(OSError):
+                        connection.sendall(str(code if code >= 0 else 128 - code).encode())
+                    connection.close()
+
+    def hang_up(self, connection: socket.socket) -> None:
+        """The host closed the connection of a running process."""
+        self.selector.unregister(connection)
+        for pid in [pid for pid, other in self.children.items() if other is connection]:
+            del self.children[pid]
+            with contextlib.suppress(OSError):
+                os.killpg(pid, signal.SIGHUP)
+        connection.close()
+
+
+def read_exactly(connection: socket.socket, size: int) -> bytes:
+    """Read `size` bytes; shorter only when the connection ends."""
+    data = b""
+    while len(data) < size and (more := connection.recv(size - len(data))):
+        data += more
+    return data
+
+
+def kill_descendants() -> None:
+    """End what is left where no process namespace does it: all children, whom we adopted as their subreaper."""
+    for _ in range(100):
+        listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=False).stdout
+        parents = {int(pid): int(parent) for pid, parent in (line.split() for line in listing.splitlines())}
+        found = {os.getpid()}
+        while more := {pid for pid, parent in parents.items() if parent in found} - found:
+            found |= more
+        alive = 0
+        for pid in found - {os.getpid()}:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+                alive += 1
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        if alive <= 1:  # ps itself
+            return
+
+
+def main() -> None:
+    """Prepare the process and serve."""
+    for number in (signal.SIGINT, signal.SIGQUIT):  # the shell that started us in the background ignores them
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    os.umask(0o022)
+    alone = os.getpid() == 1
+    if not alone:
+        with contextlib.suppress(AttributeError, OSError):
+            ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    listener = socket.socket(fileno=int(sys.argv[1]))
+    os.set_inheritable(listener.fileno(), False)
+    Init(listener, float(sys.argv[2])).serve()
+    if not alone:
+        kill_descendants()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

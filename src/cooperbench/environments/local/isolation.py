@@ -1,0 +1,255 @@
+"""What keeps a local sandbox apart from its host: bubblewrap, else `unshare` of util-linux, else nothing, if allowed.
+
+See `docs/design/local-sandbox.md` for what each needs and hides, and for the measured speed.
+"""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+
+import cooperbench
+from cooperbench.errors import SandboxError, UnknownNameError
+
+FORCE = "COOPERBENCH_LOCAL_ISOLATION"
+ALLOW = "COOPERBENCH_ALLOW_UNSANDBOXED"
+WRITABLE = ("workspace", "patches", "home", "tmp")
+"""Folders at the top of a sandbox that belong to it alone."""
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+CONFIGURATION = (
+    "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/ssl/certs",
+    "/etc/ssl/openssl.cnf", "/etc/ca-certificates", "/etc/pki/tls/certs", "/etc/localtime", "/etc/nsswitch.conf",
+    "/etc/protocols", "/etc/services", "/etc/mime.types",
+)  # fmt: skip
+"""What programs need of /etc. The rest may hold secrets and stays hidden."""
+
+
+INIT = "/run/init.py"
+"""Where the sandbox sees the program of its first process."""
+
+
+class Isolation(StrEnum):
+    """The rungs, the best first."""
+
+    BUBBLEWRAP = "bubblewrap"
+    UNSHARE = "unshare"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Mount:
+    """One place in the sandbox. Without a source: an empty folder that hides what was there."""
+
+    target: str
+    source: Path | None = None
+    writable: bool = False
+
+
+@dataclass(frozen=True)
+class Room:
+    """A sandbox to be: its folder on the host, its image's tools, and whether the network is there."""
+
+    directory: Path
+    tools: Path | None
+    network: bool
+    env: dict[str, str]
+
+
+def interpreter() -> Path:
+    """The host's Python, outside of any virtual environment."""
+    plain = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
+    return plain.resolve() if plain.exists() else Path(sys.executable).resolve()
+
+
+def choose(allow_unsandboxed: bool) -> Isolation:
+    """The best rung that works here. Raises `SandboxError` with the remedy when none does and none was not allowed."""
+    forced = os.environ.get(FORCE)
+    if forced is not None:
+        if forced not in set(Isolation):
+            raise UnknownNameError(f"isolation in {FORCE}", forced, list(Isolation))
+        rungs = [Isolation(forced)]
+    else:
+        rungs = [Isolation.BUBBLEWRAP, Isolation.UNSHARE]
+    problems = []
+    for rung in rungs:
+        problem = None if rung is Isolation.NONE else probe(rung)
+        if problem is None:
+            return rung
+        problems.append(f"{rung.value}: {problem}")
+    if allow_unsandboxed or os.environ.get(ALLOW) == "1":
+        return Isolation.NONE
+    raise SandboxError(
+        "the local backend cannot isolate commands on this machine (" + "; ".join(problems) + ")",
+        subject="local",
+        hint=_remedy(problems)
+        + f", use --backend docker, or set {ALLOW}=1 to run commands with nothing between them and you",
+    )
+
+
+@cache
+def probe(rung: Isolation) -> str | None:
+    """Why a rung does not work here, or `None` when it does."""
+    program = "bwrap" if rung is Isolation.BUBBLEWRAP else "unshare"
+    if shutil.which(program) is None:
+        return f"{program} is not installed"
+    if rung is Isolation.BUBBLEWRAP:
+        argv = [
+            "bwrap",
+            *BUBBLEWRAP,
+            "--unshare-net",
+            "--ro-bind",
+            "/",
+            "/",
+            "--proc",
+            "/proc",
+            "--dev",
+            "/dev",
+            "true",
+        ]
+    else:
+        argv = ["unshare", *UNSHARE, "--net", "sh", "-c", "mount -t tmpfs none /tmp && command -v setpriv pivot_root"]
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    if done.returncode == 0:
+        return None
+    return (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+
+
+def _remedy(problems: list[str]) -> str:
+    if not sys.platform.startswith("linux"):
+        return "there is no isolation for this system yet: use Linux"
+    restricted = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
+    if restricted.exists() and restricted.read_text().strip() == "1":
+        return "allow user namespaces: sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0"
+    if any("not installed" in problem for problem in problems):
+        return "install bubblewrap: sudo apt-get install bubblewrap"
+    return "allow user namespaces: sudo sysctl user.max_user_namespaces=15000"
+
+
+BUBBLEWRAP = (
+    "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--uid", "1000",
+    "--gid", "1000", "--cap-drop", "ALL", "--die-with-parent", "--new-session",
+)  # fmt: skip
+UNSHARE = ("--user", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child", "--ipc", "--uts")
+
+
+def command(rung: Isolation, room: Room, argv: list[str]) -> list[str]:
+    """The command line that starts `argv` as the first process of the sandbox."""
+    if rung is Isolation.BUBBLEWRAP:
+        return _bubblewrap(room, argv)
+    if rung is Isolation.UNSHARE:
+        return _unshare(room, argv)
+    return ["env", "-i", *(f"{name}={value}" for name, value in room.env.items()), *argv]
+
+
+def mounts(room: Room) -> list[Mount]:
+    """Everything that a sandbox sees, besides /proc and /dev."""
+    prefix = Path(sys.base_prefix).resolve()
+    seen = [Mount(path, Path(path)) for path in SYSTEM if Path(path).is_dir() and not Path(path).is_symlink()]
+    seen += [Mount(path, Path(path)) for path in CONFIGURATION if Path(path).exists()]
+    if room.network and Path("/etc/resolv.conf").exists():
+        seen.append(Mount("/etc/resolv.conf", Path("/etc/resolv.conf").resolve()))
+    seen += [Mount(f"/etc/{name}", room.directory / "etc" / name) for name in ("passwd", "group", "hosts")]
+    seen.append(Mount(INIT, room.directory / "etc" / "init.py"))
+    if not any(prefix.is_relative_to(path) for path in SYSTEM):
+        seen.append(Mount(str(prefix), prefix))
+    seen += [Mount(str(path)) for path in _hidden(prefix, seen)]
+    if room.tools is not None:
+        seen.append(Mount("/opt", room.tools))
+    return seen + [Mount(f"/{name}", room.directory / "root" / name, writable=True) for name in WRITABLE]
+
+
+def _hidden(prefix: Path, seen: list[Mount]) -> list[Path]:
+    """What is installed in the interpreter's own folder, and CooperBench wherever it is: the bundled tasks' hidden tests."""
+    sites = {
+        Path(sysconfig.get_path(name, vars={"base": str(prefix), "platbase": str(prefix)}))
+        for name in ("purelib", "platlib")
+    }
+    places = {site for site in sites if site.is_dir() and not site.is_relative_to("/usr/lib")}
+    places.add(Path(cooperbench.__file__).resolve().parent)
+    roots = [mount.source for mount in seen if mount.source is not None]
+    visible = [place for place in places if any(place.is_relative_to(root) for root in roots)]
+    return sorted(
+        place for place in visible if not any(place != other and place.is_relative_to(other) for other in visible)
+    )
+
+
+def _links() -> list[tuple[str, str]]:
+    """Top-level links such as /bin -> usr/bin."""
+    return [(str(Path(path).readlink()), path) for path in SYSTEM if Path(path).is_symlink()]
+
+
+def _bubblewrap(room: Room, argv: list[str]) -> list[str]:
+    line = ["bwrap", *BUBBLEWRAP, "--as-pid-1", "--hostname", "sandbox"]
+    if not room.network:
+        line.append("--unshare-net")
+    for mount in mounts(room):
+        if mount.source is None:
+            line += ["--tmpfs", mount.target]
+        else:
+            line += ["--bind" if mount.writable else "--ro-bind", str(mount.source), mount.target]
+    for target, path in _links():
+        line += ["--symlink", target, path]
+    line += ["--symlink", "/tmp", "/var/tmp", "--proc", "/proc", "--dev", "/dev", "--remount-ro", "/"]
+    line += ["--chdir", "/", "--clearenv"]
+    for name, value in room.env.items():
+        line += ["--setenv", name, value]
+    return [*line, "--", *argv]
+
+
+UNSHARE_SETUP = """set -e
+root={root}
+mount -t tmpfs -o mode=755 tmpfs "$root"
+cd "$root"
+place() {{ # SOURCE TARGET
+    if [ -d "$1" ]; then mkdir -p ".$2"; else mkdir -p "$(dirname ".$2")"; : >".$2"; fi
+    mount --rbind "$1" ".$2"
+}}
+{mounts}
+mkdir -p proc dev/shm run var outside
+ln -s /tmp var/tmp
+mount -t proc proc proc
+for device in null zero full random urandom tty; do : >dev/$device; mount --bind /dev/$device dev/$device; done
+ln -s /proc/self/fd dev/fd
+ln -s /proc/self/fd/0 dev/stdin
+ln -s /proc/self/fd/1 dev/stdout
+ln -s /proc/self/fd/2 dev/stderr
+mount -t tmpfs tmpfs dev/shm
+hostname sandbox 2>/dev/null || true
+pivot_root . outside
+cd /
+umount -l outside
+rmdir outside
+mount -o remount,ro /
+exec setpriv --no-new-privs --bounding-set=-all --inh-caps=-all env -i {env} "$@"
+"""
+
+
+def _unshare(room: Room, argv: list[str]) -> list[str]:
+    steps = []
+    for mount in mounts(room):
+        target = shlex.quote(mount.target)
+        if mount.source is None:
+            steps.append(f"mount -t tmpfs -o ro tmpfs .{target}")
+            continue
+        steps.append(f"place {shlex.quote(str(mount.source))} {target}")
+        if not mount.writable:
+            steps.append(f"mount -o remount,bind,ro,nosuid,nodev .{target}")
+    steps += [f"ln -s {shlex.quote(target)} .{shlex.quote(path)}" for target, path in _links()]
+    root = room.directory / "mount"
+    root.mkdir(exist_ok=True)
+    script = UNSHARE_SETUP.format(
+        root=shlex.quote(str(root)),
+        mounts="\n".join(steps),
+        env=" ".join(shlex.quote(f"{name}={value}") for name, value in room.env.items()),
+    )
+    network = [] if room.network else ["--net"]
+    return ["unshare", *UNSHARE, *network, "sh", "-c", script, "sh", *argv]

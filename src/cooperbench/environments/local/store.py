@@ -1,0 +1,116 @@
+"""Local images on disk: `<cache>/images/<name>/<key>/` with `root/` (workspace, home, …), `opt/` (tools) and `image.json`.
+
+`current` names the key in use. A new version is built beside the old one and switched in with one rename, so that sandboxes can
+be started at any moment and two processes never see half an image.
+"""
+
+import fcntl
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field
+
+from cooperbench.records import Record, cache_dir, read_model, write_bytes, write_model
+
+
+class LocalImageRecord(Record):
+    """`image.json`."""
+
+    name: str
+    digest: str = Field(description="Digest of everything that it was made from.")
+    run: str | None = Field(None, description="The run whose sandbox a snapshot was taken of.")
+    env: dict[str, str] = Field(default_factory=dict, description="`{tools}` stands for the place of `opt`.")
+
+
+@dataclass(frozen=True)
+class LocalImage:
+    """An image that is here."""
+
+    path: Path
+    record: LocalImageRecord
+
+
+def images() -> Path:
+    """Where local images are kept."""
+    return cache_dir() / "images"
+
+
+def folder(name: str) -> Path:
+    """The folder of all versions of an image: a readable name, and a digest because names may contain anything."""
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:60]
+    return images() / f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def find(name: str) -> LocalImage | None:
+    """The current version of an image, if it is here."""
+    home = folder(name)
+    try:
+        path = home / (home / "current").read_text().strip()
+        return LocalImage(path, read_model(path / "image.json", LocalImageRecord))
+    except FileNotFoundError:
+        return None
+
+
+def find_all() -> list[LocalImage]:
+    """All images that are here."""
+    found = []
+    for current in sorted(images().glob("*/current")):
+        path = current.parent / current.read_text().strip()
+        found.append(LocalImage(path, read_model(path / "image.json", LocalImageRecord)))
+    return found
+
+
+@contextmanager
+def building(name: str) -> Iterator[None]:
+    """Hold the lock of an image: one process builds, the others wait and find it done."""
+    home = folder(name)
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def new_version(record: LocalImageRecord) -> Iterator[Path]:
+    """A folder to fill; it becomes the current version when the block ends without an error."""
+    home = folder(record.name)
+    home.mkdir(parents=True, exist_ok=True)
+    draft = home / f".draft-{uuid.uuid4().hex[:8]}"
+    draft.mkdir()
+    try:
+        yield draft
+        write_model(draft / "image.json", record)
+        key = f"{record.digest.removeprefix('sha256:')[:16]}-{uuid.uuid4().hex[:6]}"
+        draft.rename(home / key)
+        write_bytes(home / "current", f"{key}\n".encode())
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def keep(name: str, root: Path, origin: LocalImage, run: str) -> LocalImage:
+    """Make an image of a sandbox's folders."""
+    digest = "sha256:" + hashlib.sha256(f"{origin.record.digest} {name}".encode()).hexdigest()
+    record = LocalImageRecord(name=name, digest=digest, run=run, env=origin.record.env)
+    with new_version(record) as draft:
+        copy_tree(root, draft / "root")
+        if (origin.path / "opt").is_dir():
+            copy_tree(origin.path / "opt", draft / "opt")
+    found = find(name)
+    assert found is not None
+    return found
+
+
+def copy_tree(source: Path, target: Path) -> None:
+    """Copy a folder with modes, times and links. By `cp` on Linux: it shares blocks where the file system can."""
+    if sys.platform.startswith("linux"):
+        subprocess.run(["cp", "-a", "--reflink=auto", str(source), str(target)], check=True, capture_output=True)
+    else:
+        shutil.copytree(source, target, symlinks=True)

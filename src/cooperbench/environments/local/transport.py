@@ -1,0 +1,284 @@
+"""One local sandbox: a folder on disk, a first process that outlives the caller, and a Unix socket to reach it.
+
+The sandbox does not depend on the process that started it: another one can attach when that was killed. It ends by `stop`,
+or by itself when its lifetime is over; then the keeper, a shell waiting for it, removes the folder.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import uuid
+from pathlib import Path
+
+from cooperbench.environments.contract import EnvironmentOptions, RunReply, SandboxHandle, SandboxLabels
+from cooperbench.environments.local import isolation, store
+from cooperbench.environments.local.isolation import WRITABLE, Isolation, Room
+from cooperbench.errors import ImageError, SandboxError, SandboxLostError, TransportError
+from cooperbench.records import cache_dir, write_model
+
+KEEPER = '( directory=$1; listener=$2; shift 2; "$@"; rm -rf "$directory" "$listener" ) &'
+STOP_SECONDS = 3.0
+USER = "agent:x:1000:1000:agent:/home/agent:/bin/bash\n"
+
+
+def sandboxes() -> Path:
+    """Where the folders of local sandboxes are."""
+    return cache_dir() / "sandboxes"
+
+
+class LocalStream:
+    """One end of a socket pair whose other end is the process's stdin and stdout."""
+
+    def __init__(self, data: socket.socket, control: socket.socket) -> None:
+        self._data = data
+        self._control = control
+
+    def read(self, size: int) -> bytes:
+        """Block for at most `size` bytes; empty at the end."""
+        try:
+            return self._data.recv(size)
+        except OSError:
+            return b""
+
+    def write(self, data: bytes) -> None:
+        """Write all. Raises `TransportError`."""
+        try:
+            self._data.sendall(data)
+        except OSError as error:
+            raise TransportError(f"the stream to the sandbox broke: {error}") from error
+
+    def close(self) -> None:
+        """Hang up."""
+        for end in (self._data, self._control):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+
+class LocalTransport:
+    """See `Transport`."""
+
+    resident = True
+
+    def __init__(self, handle: SandboxHandle, image: store.LocalImage | None) -> None:
+        self._handle = handle
+        self._image = image
+        self._directory = sandboxes() / handle.identifier
+        self._socket = Path(handle.details["socket"])
+
+    @classmethod
+    def prepare(cls, image: str, options: EnvironmentOptions, labels: SandboxLabels) -> "LocalTransport":
+        """A sandbox to be started. Raises `ImageError` or, without isolation, `SandboxError`."""
+        found = store.find(image)
+        if found is None:
+            raise ImageError(
+                f"there is no local image {image!r}",
+                subject=image,
+                hint="build it: cooperbench images build --backend local",
+            )
+        identifier = uuid.uuid4().hex[:12]
+        handle = SandboxHandle(
+            backend="local",
+            identifier=identifier,
+            image=image,
+            options=options,
+            labels=labels,
+            details={"socket": str(_socket_folder() / f"{identifier}.sock")},
+            digest=found.record.digest,
+            isolation=isolation.choose(options.allow_unsandboxed).value,
+        )
+        return cls(handle, found)
+
+    def start(self) -> None:
+        """Make the folder and start the first process."""
+        assert self._image is not None, "attached sandboxes run already"
+        self._directory.mkdir(parents=True)
+        write_model(self._directory / "sandbox.json", self._handle)  # first, so that a killed start can be found
+        _furnish(self._directory, self._image)
+        options = self._handle.options
+        rung = Isolation(self._handle.isolation)
+        tools = self._image.path / "opt"
+        room = Room(
+            directory=self._directory,
+            tools=tools if tools.is_dir() else None,
+            network=options.network == "full",
+            env=self._environment(rung),
+        )
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(self._socket))
+            listener.listen(64)
+            init = isolation.INIT if rung is not Isolation.NONE else str(self._directory / "etc" / "init.py")
+            first = [str(isolation.interpreter()), "-I", "-S", init, str(listener.fileno()), str(options.lifetime)]
+            keeper = ["sh", "-c", KEEPER, "cooperbench", str(self._directory), str(self._socket)]
+            started = subprocess.Popen(
+                [*keeper, *isolation.command(rung, room, first)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                pass_fds=[listener.fileno()],
+            )
+        with started:
+            started.wait()
+            try:
+                reply = self.run(["true"], timeout=30)
+            except TransportError as error:
+                assert started.stderr is not None
+                said = started.stderr.read().decode("utf-8", "replace").strip().splitlines()
+                raise SandboxError(f"the local sandbox did not start: {(said or [error.message])[-1]}") from error
+        if reply.returncode != 0:
+            raise SandboxError("the local sandbox cannot run commands", subject=self._handle.image)
+
+    def run(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
+        """Run an argv with files as stdin, stdout and stderr, so that nothing can block on a pipe."""
+        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
+            given.write(stdin)
+            given.flush()
+            given.seek(0)
+            with self._ask({"argv": argv}, [given.fileno(), out.fileno(), errors.fileno()]) as control:
+                control.settimeout(timeout)
+                try:
+                    answer = control.recv(16)
+                except OSError as error:
+                    raise TransportError(f"no answer from the sandbox: {error}") from error
+            if not answer:
+                raise TransportError("the sandbox ended in the middle of a command", subject=self._handle.identifier)
+            out.seek(0)
+            errors.seek(0)
+            return RunReply(int(answer), out.read(), errors.read())
+
+    def open(self, argv: list[str]) -> LocalStream:
+        """Start an argv on one end of a socket pair."""
+        ours, theirs = socket.socketpair()
+        with theirs, Path(os.devnull).open("wb") as nowhere:
+            try:
+                control = self._ask({"argv": argv}, [theirs.fileno(), theirs.fileno(), nowhere.fileno()])
+            except TransportError:
+                ours.close()
+                raise
+        return LocalStream(ours, control)
+
+    def alive(self) -> bool:
+        """Whether the first process still listens."""
+        try:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.connect(str(self._socket))
+        except OSError:
+            return False
+        return True
+
+    def handle(self) -> SandboxHandle:
+        """How to find it again."""
+        return self._handle
+
+    def locate(self, path: str) -> str:
+        """Without isolation the sandbox's folders are where they are on the host."""
+        top = path.strip("/").split("/", 1)[0]
+        if self._handle.isolation == Isolation.NONE and top in WRITABLE:
+            return f"{self._directory / 'root'}{path}"
+        return path
+
+    def snapshot(self) -> str:
+        """Copy the sandbox's folders into the image store."""
+        name = f"snapshot:{self._handle.identifier}-{uuid.uuid4().hex[:8]}"
+        origin = store.find(self._handle.image)
+        if origin is None:
+            raise ImageError(f"the local image {self._handle.image!r} is gone", subject=self._handle.image)
+        store.keep(name, self._directory / "root", origin, self._handle.labels.run)
+        return name
+
+    def stop(self) -> None:
+        """End every process and remove the folder."""
+        try:
+            with self._ask({"stop": True}, []) as control:
+                control.settimeout(STOP_SECONDS)
+                ended = control.recv(1) == b""
+        except (TransportError, OSError):
+            ended = not self.alive()
+        if not ended:
+            _kill(self._directory)
+        shutil.rmtree(self._directory, ignore_errors=True)
+        self._socket.unlink(missing_ok=True)
+
+    def _ask(self, request: dict[str, object], descriptors: list[int]) -> socket.socket:
+        text = json.dumps(request).encode()
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.settimeout(STOP_SECONDS if "stop" in request else None)
+            connection.connect(str(self._socket))
+            socket.send_fds(connection, [len(text).to_bytes(4, "big")], descriptors)
+            connection.sendall(text)
+        except OSError as error:
+            connection.close()
+            raise TransportError(f"cannot reach the sandbox: {error}", subject=self._handle.identifier) from error
+        return connection
+
+    def _environment(self, rung: Isolation) -> dict[str, str]:
+        assert self._image is not None
+        home, tools, temporary = self.locate("/home/agent"), "/opt", self.locate("/tmp")
+        if rung is Isolation.NONE:
+            tools = str(self._image.path / "opt")
+        path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        if not any(isolation.interpreter().is_relative_to(place) for place in isolation.SYSTEM):
+            path = f"{isolation.interpreter().parent}:{path}"
+        env = {"PATH": path, "HOME": home, "USER": "agent", "LANG": "C.UTF-8", "TMPDIR": temporary, "SHELL": "/bin/sh"}
+        env.update({name: value.replace("{tools}", tools) for name, value in self._image.record.env.items()})
+        if (self._image.path / "opt" / "venv").is_dir():
+            env["VIRTUAL_ENV"] = f"{tools}/venv"
+            env["PATH"] = f"{tools}/venv/bin:{env['PATH']}"
+        return env
+
+
+def attach(handle: SandboxHandle) -> LocalTransport:
+    """Connect to a running sandbox. Raises `SandboxLostError` when it is gone."""
+    transport = LocalTransport(handle, None)
+    if not transport.alive():
+        raise SandboxLostError(f"the local sandbox {handle.identifier} is gone", subject=handle.identifier)
+    return transport
+
+
+def _socket_folder() -> Path:
+    """A short private folder: the kernel takes 108 bytes for the path of a socket."""
+    name = f"cooperbench-{os.getuid()}"
+    folder = Path(tempfile.gettempdir()) / name
+    if len(str(folder)) > 70:
+        folder = Path("/tmp") / name
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid() or folder.is_symlink():
+        raise SandboxError(
+            f"{folder} belongs to somebody else", subject=str(folder), hint="set TMPDIR to a folder of yours"
+        )
+    return folder
+
+
+def _furnish(directory: Path, image: store.LocalImage) -> None:
+    """Give the sandbox its private copy of the image's folders."""
+    store.copy_tree(image.path / "root", directory / "root")
+    for name in WRITABLE:
+        (directory / "root" / name).mkdir(exist_ok=True)
+    (directory / "root" / "home" / "agent").mkdir(exist_ok=True)
+    (directory / "root" / "tmp").chmod(0o1777)
+    (directory / "etc").mkdir()
+    (directory / "etc" / "passwd").write_text(
+        f"root:x:0:0:root:/root:/bin/sh\n{USER}nobody:x:65534:65534::/:/bin/false\n"
+    )
+    (directory / "etc" / "group").write_text("root:x:0:\nagent:x:1000:\nnogroup:x:65534:\n")
+    shutil.copyfile(Path(__file__).with_name("init.py"), directory / "etc" / "init.py")
+    (directory / "etc" / "hosts").write_text("127.0.0.1 localhost sandbox\n::1 localhost\n")
+
+
+def _kill(directory: Path) -> None:
+    """End a sandbox that does not answer: the processes whose command line names its folder."""
+    listing = subprocess.run(
+        ["ps", "-A", "-ww", "-o", "pid=,args="], capture_output=True, text=True, check=False
+    ).stdout
+    for line in listing.splitlines():
+        pid, _, arguments = line.strip().partition(" ")
+        if str(directory) in arguments and int(pid) != os.getpid():
+            with contextlib.suppress(OSError):
+                os.kill(int(pid), signal.SIGKILL)

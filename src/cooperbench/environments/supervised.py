@@ -1,0 +1,212 @@
+"""The one implementation of `Environment`: scope and options, files, and commands through the supervisor."""
+
+import posixpath
+import shlex
+import threading
+import time
+from collections.abc import Mapping
+
+from cooperbench.environments.backend import check_options, get_backend
+from cooperbench.environments.contract import (
+    Environment,
+    EnvironmentOptions,
+    ExecuteResult,
+    SandboxHandle,
+    SandboxLabels,
+    Stream,
+    Transport,
+)
+from cooperbench.environments.scope import EnvironmentScope, current_scope
+from cooperbench.environments.supervision import Order, Outcome, Supervisor
+from cooperbench.errors import SandboxError, SandboxLostError, UsageError
+from cooperbench.records import write_model
+
+FILE_TIMEOUT = 600.0
+MISSING = 66
+LOST_CODE = 137
+
+
+class SupervisedEnvironment(Environment):
+    """A sandbox on the named backend, or on the one that the active scope asks for.
+
+    Raises `CapabilityError` for an option that the backend cannot keep, `ImageError`, `SandboxCredentialsError`, `QuotaError`
+    or `CapacityError` when it cannot start. A start that is interrupted leaves nothing behind.
+    """
+
+    def __init__(
+        self,
+        backend: str,
+        image: str,
+        *,
+        options: EnvironmentOptions | None = None,
+        labels: SandboxLabels | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        scope = current_scope()
+        chosen = options or EnvironmentOptions()
+        kept = dict(settings or {})
+        if scope is not None:
+            if scope.backend is not None and scope.backend != backend:
+                backend, kept = scope.backend, {}  # settings belong to the backend that was asked for
+            chosen = EnvironmentOptions.model_validate({**chosen.model_dump(), **scope.overrides})
+            labels = scope.labels
+        self.image = image
+        self.backend = backend
+        self.options = chosen
+        self.labels = labels or SandboxLabels()
+        implementation = get_backend(backend)
+        check_options(implementation, chosen, kept)
+        transport = implementation.transport(image, chosen, self.labels, kept)
+        try:
+            transport.start()
+            self._connect(transport, scope)
+            for hook in scope.after_start if scope is not None else ():
+                hook(self)
+        except BaseException:
+            self._forget()
+            transport.stop()
+            raise
+
+    @classmethod
+    def attached(cls, handle: SandboxHandle) -> "SupervisedEnvironment":
+        """The environment of a running sandbox that another process started. Raises `SandboxLostError` if it is gone."""
+        environment = cls.__new__(cls)
+        environment.image = handle.image
+        environment.backend = handle.backend
+        environment.options = handle.options
+        environment.labels = handle.labels
+        environment._connect(get_backend(handle.backend).attach(handle), None)
+        return environment
+
+    def _connect(self, transport: Transport, scope: EnvironmentScope | None) -> None:
+        self._transport = transport
+        self._supervisor = Supervisor(transport)
+        self._handle = transport.handle()
+        self._scope = scope
+        self._closing = threading.Lock()
+        self._closed = False
+        self._hook_errors: list[Exception] = []
+        if scope is not None and scope.handles is not None:
+            write_model(scope.handles / f"{self._handle.identifier}.json", self._handle)
+
+    def _forget(self) -> None:
+        scope: EnvironmentScope | None = getattr(self, "_scope", None)
+        if scope is not None and scope.handles is not None:
+            (scope.handles / f"{self._handle.identifier}.json").unlink(missing_ok=True)
+
+    def execute(
+        self, command: str, *, timeout: float | None = None, cwd: str | None = None, env: dict[str, str] | None = None
+    ) -> ExecuteResult:
+        """Run a shell command with closed stdin and wait for it; see `Environment.execute`."""
+        self._check_open()
+        if "\0" in command:
+            raise UsageError("a command cannot contain a NUL character")
+        limit = self.options.command_timeout if timeout is None else timeout
+        if limit <= 0:
+            raise UsageError(f"a time limit must be above 0 seconds, not {limit:g}")
+        order = Order(
+            command=command,
+            timeout=limit,
+            limit=self.options.output_limit,
+            cwd=self._path(cwd or self.options.cwd),
+            env={**self.options.env, **(env or {})},
+        )
+        begun = time.monotonic()
+        outcome = self._supervisor.execute(order)
+        return _result(outcome, time.monotonic() - begun)
+
+    def read_file(self, path: str) -> bytes:
+        """Return the file's bytes. Raises `FileNotFoundError`."""
+        self._check_open()
+        place = self._path(path)
+        script = f'[ -e "$1" ] || exit {MISSING}; cat "$1"'
+        reply = self._supervisor.run(["sh", "-c", script, "sh", place], timeout=FILE_TIMEOUT)
+        if reply.returncode == MISSING:
+            raise FileNotFoundError(2, "no such file in the sandbox", path)
+        if reply.returncode != 0:
+            raise SandboxError(f"cannot read {path}: {_said(reply.stderr)}", subject=path)
+        return reply.stdout
+
+    def write_file(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
+        """Put `data` at `path`, making its parent folders."""
+        self._check_open()
+        place = self._path(path)
+        script = 'mkdir -p "$(dirname "$1")" && head -c "$2" >"$1" && chmod "$3" "$1"'
+        argv = ["sh", "-c", script, "sh", place, str(len(data)), f"{mode:o}"]
+        reply = self._supervisor.run(argv, stdin=data, timeout=FILE_TIMEOUT)
+        if reply.returncode != 0:
+            raise SandboxError(f"cannot write {path}: {_said(reply.stderr)}", subject=path)
+
+    def open_stream(self, command: str) -> Stream:
+        """Start a shell command and keep its stdin and stdout open."""
+        self._check_open()
+        exports = "".join(f"export {name}={shlex.quote(value)}; " for name, value in self.options.env.items())
+        place = shlex.quote(self._path(self.options.cwd))
+        return self._transport.open(["sh", "-c", f"cd {place} || exit 127; {exports}{command}"])
+
+    def snapshot(self) -> str:
+        """Keep the file system as an image and return its name. Raises `CapabilityError` where the backend cannot."""
+        self._check_open()
+        return self._transport.snapshot()
+
+    def handle(self) -> SandboxHandle:
+        """How another process finds this sandbox."""
+        return self._handle
+
+    @property
+    def isolation(self) -> str:
+        """What keeps the sandbox apart from its host."""
+        return self._handle.isolation
+
+    @property
+    def image_digest(self) -> str | None:
+        """Content address of what it was started from."""
+        return self._handle.digest
+
+    @property
+    def hook_errors(self) -> list[Exception]:
+        """What the scope's `before_cleanup` hooks raised; they do not stop the clean-up."""
+        return list(self._hook_errors)
+
+    def cleanup(self) -> None:
+        """End the sandbox and free what it holds. Twice is fine."""
+        with self._closing:
+            if self._closed:
+                return
+            for hook in self._scope.before_cleanup if self._scope is not None else ():
+                try:
+                    hook(self)
+                except Exception as error:
+                    self._hook_errors.append(error)
+            self._closed = True
+        self._supervisor.close()
+        self._transport.stop()
+        self._forget()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise SandboxLostError("the environment was cleaned up", subject=self._handle.identifier)
+
+    def _path(self, path: str) -> str:
+        return self._transport.locate(posixpath.join(self.options.cwd, path))
+
+
+def _said(stderr: bytes) -> str:
+    return stderr.decode("utf-8", "replace").strip()[:500]
+
+
+def _result(outcome: Outcome, seconds: float) -> ExecuteResult:
+    left_out = outcome.total - len(outcome.head) - len(outcome.tail)
+    text = outcome.head.decode("utf-8", "replace")
+    if left_out > 0:
+        text += f"\n[... {left_out} bytes of output left out ...]\n"
+    text += outcome.tail.decode("utf-8", "replace")
+    if outcome.code is None:
+        text += "\n[the process that watched this command was killed; what it did further is not known]\n"
+    return ExecuteResult(
+        output=text,
+        returncode=LOST_CODE if outcome.code is None else outcome.code,
+        timed_out=outcome.timed_out,
+        truncated=left_out > 0 or outcome.code is None,
+        seconds=seconds,
+    )

@@ -1,0 +1,66 @@
+"""Tiny images for tests."""
+
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from cooperbench.environments import build_image
+from cooperbench.records import ImageRecipe
+
+FILES: dict[str, str | bytes] = {
+    "answer.py": "def answer():\n    return 42\n",
+    "test_answer.py": "from answer import answer\n\n\ndef test_answer():\n    assert answer() == 42\n",
+    ".gitignore": "__pycache__/\n",
+}
+
+
+def sample_image(
+    name: str = "test:sample",
+    *,
+    files: Mapping[str, str | bytes] | None = None,
+    repository: Path | None = None,
+    host_packages: tuple[str, ...] = (),
+) -> str:
+    """Build a local image in the cache in force (`COOPERBENCH_CACHE_DIR`) and return its name.
+
+    It has one commit with `files` (a small Python project by default), or is made from the HEAD of a `repository`.
+    """
+    with tempfile.TemporaryDirectory(prefix="cooperbench-sample-") as scratch:
+        source = repository
+        if source is None:
+            source = Path(scratch) / "repo"
+            make_repository(source, FILES if files is None else files)
+        recipe = ImageRecipe(name=name, context=source, repository=source, host_packages=host_packages, bundled=True)
+        build_image("local", recipe)
+    return name
+
+
+def make_repository(path: Path, files: Mapping[str, str | bytes]) -> str:
+    """Make a git repository with one commit, always the same for the same files, and return the commit's id."""
+    path.mkdir(parents=True)
+    git(path, "init", "--quiet", "--initial-branch=main")
+    for name, content in files.items():
+        target = path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content.encode() if isinstance(content, str) else content)
+    git(path, "add", "--all", "--force")
+    git(path, "commit", "--quiet", "--allow-empty", "--message", "Base commit")
+    return git(path, "rev-parse", "HEAD")
+
+
+def git(path: Path, *arguments: str) -> str:
+    """Run git with a fixed author and date, and nobody's configuration."""
+    env = {
+        "PATH": "/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin",
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_AUTHOR_NAME": "upstream",
+        "GIT_AUTHOR_EMAIL": "upstream@example.com",
+        "GIT_AUTHOR_DATE": "2024-01-01T00:00:00Z",
+        "GIT_COMMITTER_NAME": "upstream",
+        "GIT_COMMITTER_EMAIL": "upstream@example.com",
+        "GIT_COMMITTER_DATE": "2024-01-01T00:00:00Z",
+    }
+    done = subprocess.run(["git", "-C", str(path), *arguments], env=env, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
