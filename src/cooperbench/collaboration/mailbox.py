@@ -1,0 +1,293 @@
+"""Messages between the members of one episode: `MessagingConnector`, the published interface, and what it needs.
+
+Each ordered pair of members has a stream that only the sender may write and only the recipient may read, so a name cannot be
+forged and nobody reads along. One script call sends: it numbers the message, gives it the broker's time, and puts it down as
+delivered or refused; repeated after a broken connection it answers with what happened the first time. Reading moves messages
+from the stream to "in flight" in one step, so two readers of one inbox never get the same message, and a message whose reader
+died before handling it goes to the next. See `docs/design/mailbox.md`.
+"""
+
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Literal, NamedTuple, Self
+
+from cooperbench.collaboration import presence
+from cooperbench.collaboration._reader import is_dead, new_token
+from cooperbench.collaboration._store import MailboxAddress, Store, text_of
+from cooperbench.collaboration.channel import ChannelPolicy, DeliverAsIs
+from cooperbench.collaboration.message import (
+    HARNESS,
+    MESSAGE_LIMIT,
+    Message,
+    Receipt,
+    ReceivedMessage,
+    broker_time,
+    from_entry,
+)
+from cooperbench.errors import MessageRefusedError, TeammateGoneError, UnknownNameError, UsageError
+
+_BATCH_MESSAGES = 1000
+_BATCH_BYTES = 8 * 1024 * 1024
+_BLOCK_SECONDS = 10.0
+"""The longest single wait on a connection; a connector that was closed meanwhile notices after it."""
+
+
+class _Batch(NamedTuple):
+    messages: list[Message]
+    tails: dict[str, str]
+    """Stream names and the last entry that was there when the messages were taken."""
+
+
+class MessagingConnector:
+    """One member's mailbox.
+
+    `agent_id` is the member's own name, `agents` the names of all members, `url` the mailbox
+    (`redis://[user:password@]host:port#run:<id>`). Nothing is deleted or registered when it is made: messages that came
+    before are there. Safe to use from several threads.
+
+    What `receive`, `wait` and `ask` return counts as handled when one of them is called again or the connector is closed; if
+    the process dies before, the next connector of this member gets it again. Raises `UsageError` for a wrong address or name,
+    `MailboxUnavailableError` when the broker stays away for 15 seconds.
+    """
+
+    def __init__(self, agent_id: str, agents: Sequence[str], url: str, *, policy: ChannelPolicy | None = None) -> None:
+        if agent_id not in agents:
+            raise UnknownNameError("member", agent_id, agents)
+        if HARNESS in agents:
+            raise UsageError(f"no member can be called {HARNESS!r}: notices come from there", subject=HARNESS)
+        self.agent_id = agent_id
+        self.agents = list(agents)
+        self.teammates = [name for name in self.agents if name != agent_id]
+        address = MailboxAddress.parse(url)
+        self._prefix = address.prefix
+        self._store = Store(address.server)
+        self._policy = policy or DeliverAsIs()
+        self._token = new_token()
+        self._lock = threading.Lock()
+        self._in_flight: dict[int, Message] = {}
+        self._returned_last: list[Message] = []
+        self._looked_for_dead_readers = False
+
+    # Sending
+
+    def send(self, to_agent: str, message: str | bytes, *, reply_to: str | None = None) -> Receipt:
+        """Send one message. Raises `MessageRefusedError` when it cannot be delivered, saying why and what is possible.
+
+        `reply_to` is the id of the question that this answers; without it, the first message to somebody whose question was
+        read is taken as the answer.
+        """
+        return _accepted(self._send(to_agent, message, reply_to=reply_to or ""))
+
+    def broadcast(self, message: str | bytes) -> list[Receipt]:
+        """Send a message to every teammate. The receipts say for each whether it was delivered; none is raised."""
+        return [self._send(teammate, message) for teammate in self.teammates]
+
+    def ask(self, to_agent: str, message: str | bytes, *, timeout: float | None = None) -> ReceivedMessage | None:
+        """Send a question and wait for the answer to it, at most `timeout` seconds; `None` when none came.
+
+        Other messages that arrive meanwhile stay unread. Raises `TeammateGoneError` when the teammate's work ends first.
+        """
+        answers = self.take_answer(to_agent, self.send_question(to_agent, message).id, timeout=timeout)
+        self._handled_at_next_call(answers)
+        return answers[0].received() if answers else None
+
+    def send_question(self, to_agent: str, message: str | bytes) -> Receipt:
+        """Send a question without waiting; `take_answer` waits for its answer."""
+        return _accepted(self._send(to_agent, message, question=True))
+
+    def _send(self, to: str, message: str | bytes, *, reply_to: str = "", question: bool = False) -> Receipt:
+        data = message if isinstance(message, bytes) else message.encode(errors="surrogateescape")
+        identifier = uuid.uuid4().hex
+        refusal = self._refusal(to, data)
+        fate = self._policy.fate(self.agent_id, to, data)
+        sequence, moment, reason = self._store.run(
+            "send",
+            self._prefix,
+            self.agent_id,
+            to.encode(errors="replace"),
+            identifier,
+            data[:MESSAGE_LIMIT],
+            reply_to,
+            int(question),
+            fate.value,
+            refusal,
+        )
+        gone = bool(reason) and not refusal
+        return Receipt(to, identifier, sequence, broker_time(moment), text_of(reason) or None, gone)
+
+    def _refusal(self, to: str, data: bytes) -> str:
+        names = ", ".join(self.teammates) or "nobody"
+        if to == self.agent_id:
+            return f"{to!r} is yourself; you can write to: {names}"
+        if to not in self.teammates:
+            return f"there is no teammate {to!r}; you can write to: {names}"
+        if len(data) > MESSAGE_LIMIT:
+            return f"the message has {len(data)} bytes, more than {MESSAGE_LIMIT}; share long texts as files"
+        return ""
+
+    # Reading
+
+    def receive(self) -> list[ReceivedMessage]:
+        """All new messages, oldest first; empty when there are none. Does not wait."""
+        return self._read(self.take())
+
+    def peek(self) -> list[ReceivedMessage]:
+        """What `receive` would return, left unread."""
+        return [message.received() for message in self._take([*self.teammates, HARNESS], mode="look").messages]
+
+    def wait(self, from_: str | None = None, timeout: float | None = None) -> list[ReceivedMessage]:
+        """Wait for new messages, from one teammate or from anyone, at most `timeout` seconds; empty when none came.
+
+        Teammates see who is waiting for them. A notice that a teammate's work has ended is a message too, from `harness`.
+        Raises `TeammateGoneError` when nobody is left who could write.
+        """
+        return self._read(self.take(from_, timeout=timeout, wait=True))
+
+    def team(self) -> list[presence.Teammate]:
+        """What is known about each teammate: whether it is there, what it does, whom it waits for, how it ended."""
+        return presence.read_team(self._store, self._prefix, self.teammates)
+
+    # Reading with an explicit acknowledgement, for what hands messages on
+
+    def take(self, from_: str | None = None, *, timeout: float | None = None, wait: bool = False) -> list[Message]:
+        """As `receive` or `wait`, but each message stays in flight until `acknowledge` or `release` is called for it."""
+        if from_ is not None and from_ not in self.teammates:
+            raise UnknownNameError("teammate", from_, self.teammates)
+        senders = [from_] if from_ else [*self.teammates, HARNESS]
+        if not wait:
+            return self._take(senders).messages
+        return self._wait(senders, whom=from_, timeout=timeout)
+
+    def take_answer(self, from_: str, question: str, *, timeout: float | None = None) -> list[Message]:
+        """Wait for the answer to the question with this id; at most one message, in flight until acknowledged."""
+        return self._wait([from_], whom=from_, timeout=timeout, answer=question)
+
+    def acknowledge(self, messages: Sequence[Message]) -> None:
+        """These messages were handled and will not come again."""
+        if messages:
+            self._store.command("HDEL", self._own("inflight"), *(message.sequence for message in messages))
+            for message in messages:
+                self._in_flight.pop(message.sequence, None)
+
+    def release(self, messages: Sequence[Message]) -> None:
+        """These messages were not handled; the next reader gets them again."""
+        if messages:
+            sequences = [message.sequence for message in messages]
+            self._store.run("release", self._prefix, self.agent_id, "+", 1, self._token, *sequences)
+            for sequence in sequences:
+                self._in_flight.pop(sequence, None)
+
+    def was_read(self, receipt: Receipt) -> bool:
+        """Whether the recipient has got this message already."""
+        return bool(self._store.command("HEXISTS", f"{self._prefix}own:{receipt.to}:read", receipt.sequence))
+
+    def close(self) -> None:
+        """What was returned counts as handled; close the connections. Twice is fine."""
+        self._acknowledge_last()
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _own(self, name: str) -> str:
+        return f"{self._prefix}own:{self.agent_id}:{name}"
+
+    def _stream(self, sender: str) -> str:
+        return f"{self._prefix}mail:{sender}:{self.agent_id}"
+
+    def _read(self, messages: list[Message]) -> list[ReceivedMessage]:
+        self._handled_at_next_call(messages)
+        return [message.received() for message in messages]
+
+    def _handled_at_next_call(self, messages: list[Message]) -> None:
+        self._acknowledge_last()
+        self._returned_last = messages
+
+    def _acknowledge_last(self) -> None:
+        self.acknowledge(self._returned_last)
+        self._returned_last = []
+
+    def _take(self, senders: list[str], *, answer: str = "", mode: Literal["take", "look"] = "take") -> _Batch:
+        # One at a time: `_forget_lost_reply` must not give back what another thread has just been handed.
+        with self._lock:
+            if mode == "take":
+                self._take_over_from_dead_readers()
+            entries, tails = self._store.run(
+                "take",
+                self._prefix,
+                self.agent_id,
+                self._token,
+                _BATCH_MESSAGES,
+                _BATCH_BYTES,
+                answer,
+                mode,
+                *senders,
+                before_retry=self._forget_lost_reply,
+            )
+            messages = [from_entry(sender.decode(), place, fields) for sender, place, fields in entries]
+            if mode == "take":
+                self._in_flight.update({message.sequence: message for message in messages})
+        streams = [self._stream(sender) for sender in [*senders, HARNESS]]
+        return _Batch(messages, {name: tail.decode() for name, tail in zip(streams, tails, strict=True)})
+
+    def _take_over_from_dead_readers(self) -> None:
+        if self._looked_for_dead_readers:
+            return
+        places = self._store.command("HVALS", self._own("inflight"))
+        dead = [token for token in {place.decode().split()[0] for place in places} if is_dead(token)]
+        if dead:
+            self._store.run("release", self._prefix, self.agent_id, "-", len(dead), *dead)
+        self._looked_for_dead_readers = True
+
+    def _forget_lost_reply(self) -> None:
+        # The broker may have handed out messages in a reply that never arrived here.
+        self._store.run("release", self._prefix, self.agent_id, "-", 1, self._token, *self._in_flight)
+
+    def _wait(self, senders: list[str], *, whom: str | None, timeout: float | None, answer: str = "") -> list[Message]:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        batch = self._take(senders, answer=answer)
+        if batch.messages:
+            return batch.messages
+        with self._shown_as_waiting(whom):
+            while not batch.messages:
+                gone = presence.farewells(self._store, self._prefix, [whom] if whom else self.teammates)
+                if len(gone) == (1 if whom else len(self.teammates)):
+                    return self._last_words(senders, gone, answer)
+                remaining = _BLOCK_SECONDS if deadline is None else deadline - time.monotonic()
+                if remaining <= 0:
+                    break
+                self._store.block(batch.tails, min(remaining, _BLOCK_SECONDS))
+                batch = self._take(senders, answer=answer)
+        return batch.messages
+
+    def _last_words(self, senders: list[str], gone: dict[str, str], answer: str) -> list[Message]:
+        # What they sent between the last look and their end.
+        messages = self._take(senders, answer=answer).messages
+        if not messages:
+            raise TeammateGoneError(f"no message will come: {'; '.join(gone.values()) or 'you have no teammates'}")
+        return messages
+
+    @contextmanager
+    def _shown_as_waiting(self, whom: str | None) -> Iterator[None]:
+        now = f"{int(time.time() * 1e6)}"
+        self._store.command("HSET", self._own("status"), "waiting", f"{whom or 'anyone'} {now}")
+        try:
+            yield
+        finally:
+            self._store.command("HDEL", self._own("status"), "waiting")
+
+
+def _accepted(receipt: Receipt) -> Receipt:
+    if receipt.refused is None:
+        return receipt
+    kind = TeammateGoneError if receipt.gone else MessageRefusedError
+    raise kind(f"not delivered: {receipt.refused}", subject=receipt.to)
