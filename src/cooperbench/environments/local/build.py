@@ -14,7 +14,10 @@ from cooperbench.environments.local.store import LocalImageRecord
 from cooperbench.errors import ImageError
 from cooperbench.records import ImageRecipe
 
-LAYOUT = "2"
+GIT_CONFIGURATION = "[user]\n\tname = agent\n\temail = agent@localhost\n[init]\n\tdefaultBranch = main\n"
+"""An identity, so that agents can commit without being asked who they are."""
+
+LAYOUT = "3"
 """Part of every digest: a change of what this module makes is a new image."""
 
 SCRIPT = """#!/bin/sh
@@ -51,7 +54,9 @@ def build(recipe: ImageRecipe, source: Path) -> LocalImageRecord:
         with store.new_version(record) as draft:
             for name in isolation.WRITABLE:
                 (draft / "root" / name).mkdir(parents=True)
-            (draft / "root" / "home" / "agent").mkdir()
+            home = draft / "root" / "home" / "agent"
+            home.mkdir()
+            (home / ".gitconfig").write_text(GIT_CONFIGURATION, encoding="utf-8")
             make_repository(recipe, source, draft / "root" / "workspace" / "repo")
             make_tools(recipe, draft / "opt")
     return record
@@ -77,10 +82,7 @@ def make_repository(recipe: ImageRecipe, source: Path, target: Path) -> None:
             _run(["git", "-C", str(target), "index-pack", "--stdin"], stdin=stream.fileno())
         git(target, "update-ref", "refs/heads/main", base)
         git(target, "-c", "core.hooksPath=/dev/null", "reset", "--quiet", "--hard", "main")
-        # An identity, so that agents can commit without being asked who they are.
-        git(target, "config", "user.name", "agent")
-        git(target, "config", "user.email", "agent@localhost")
-        git(target, "config", "core.logAllRefUpdates", "true")
+        (target / ".git" / "info").mkdir(exist_ok=True)
 
 
 def make_tools(recipe: ImageRecipe, target: Path) -> None:

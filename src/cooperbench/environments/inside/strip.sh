@@ -1,0 +1,33 @@
+# Leaves the base commit ($1) and what it reaches in the repository of the current folder, and nothing else.
+# Index and work tree stay as they are; build output and the files of an image's set-up are part of the environment.
+set -e
+export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_TERMINAL_PROMPT=0
+run() { git -c core.hooksPath=/dev/null -c core.fsmonitor=false -c gc.auto=0 -c safe.directory='*' "$@"; }
+directory=$(run rev-parse --absolute-git-dir)
+base=$(run rev-parse --verify "$1^{commit}")
+[ "$(run rev-parse HEAD)" = "$base" ] || { echo "HEAD is $(run rev-parse HEAD), not the base commit $base"; exit 1; }
+
+# Nothing to do is the common case: say so from the object ids alone.
+later() {
+    run cat-file --batch-all-objects --batch-check='%(objecttype) %(objectname)' | sed -n 's/^commit //p;s/^tag //p' | sort >"$directory/cooperbench-all"
+    run rev-list "$base" | sort >"$directory/cooperbench-base"
+    comm -23 "$directory/cooperbench-all" "$directory/cooperbench-base" | wc -l
+    rm -f "$directory/cooperbench-all" "$directory/cooperbench-base"
+}
+names=$(run for-each-ref --format='%(refname)' | grep -v -x "$(run symbolic-ref --quiet HEAD || echo refs/heads/main)" || true)
+if [ "$(later)" -eq 0 ] && [ -z "$names" ] && [ -z "$(run remote)" ]; then exit 0; fi
+
+branch=$(run symbolic-ref --quiet HEAD || echo refs/heads/main)
+run update-ref "$branch" "$base"
+run symbolic-ref HEAD "$branch"
+for remote in $(run remote); do run remote remove "$remote" || run config --remove-section "remote.$remote"; done
+run for-each-ref --format='delete %(refname)' | grep -v -x "delete $branch" | run update-ref --stdin
+for name in FETCH_HEAD ORIG_HEAD MERGE_HEAD CHERRY_PICK_HEAD REVERT_HEAD BISECT_LOG packed-refs.lock shallow.lock; do rm -f "$directory/$name"; done
+rm -rf "$directory/logs" "$directory/worktrees" "$directory/objects/info/alternates" "$directory/lfs"
+# Objects without reachable bitmaps or delta search: a repack of what is there, 13 seconds less than `gc --aggressive`.
+run reflog expire --expire=now --expire-unreachable=now --all
+run repack -a -d -q
+run prune --expire=now
+rm -f "$directory"/objects/pack/*.keep "$directory"/objects/pack/*.promisor
+left=$(later)
+[ "$left" -eq 0 ] || { echo "$left commits or tags after the base are still in the object database"; exit 1; }
