@@ -1,6 +1,7 @@
 """Who may move which branch of an episode's shared repository.
 
-`main` stays at the base commit for everybody. The names `<agent_id>` and `<agent_id>/…` belong to that agent from the start,
+`main` stays at the base commit for everybody; where the server does not know that commit from the start, the first setup of a
+sandbox puts it there. The names `<agent_id>` and `<agent_id>/…` belong to that agent from the start,
 any other branch to the agent that pushes it first, and for the rest of the episode: also after a deletion, so that a branch
 somebody works on cannot be taken over. An owner may do anything with a branch: update, force, delete. Others can only read it.
 Tags and other references are not shared.
@@ -18,7 +19,8 @@ _BRANCHES = "refs/heads/"
 class BranchRules:
     """The owners of the branches of one episode. Safe to use from several threads."""
 
-    def __init__(self, agents: Iterable[str]) -> None:
+    def __init__(self, agents: Iterable[str], *, has_main: bool) -> None:
+        self.has_main = has_main
         self._agents = {_fold(agent): agent for agent in agents}
         self._owners: dict[str, str] = {}
         self._lock = threading.Lock()
@@ -32,6 +34,8 @@ class BranchRules:
         if not ref.startswith(_BRANCHES):
             return f"only branches are shared here; push it as a branch, such as {agent}"
         branch = ref.removeprefix(_BRANCHES)
+        if branch == PROTECTED and not self.has_main:
+            return None
         if _fold(branch) == PROTECTED:
             return f"{PROTECTED} is protected: it stays at the base commit; push to {agent} instead"
         if _fold(branch) == "head":

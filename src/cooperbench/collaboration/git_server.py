@@ -63,14 +63,15 @@ class GitServer:
     def create_repository(self, episode: str, base: Path | None, agents: Iterable[str]) -> dict[str, str]:
         """Make the shared repository of an episode and return each agent's URL, with the credentials in it.
 
-        `base` is a repository or a bundle whose HEAD becomes `main`, commit for commit. An episode that exists already starts
+        `base` is a repository or a bundle whose HEAD becomes `main`, commit for commit; without it, the setup of the first
+        sandbox brings the base commit, and later episodes with the same one find it here. An episode that exists already starts
         afresh, and its old URLs end.
         """
         if not episode:
             raise RemoteError("an episode needs a name")
         key = quote(episode, safe="")
         tokens = {agent: secrets.token_urlsafe(24) for agent in agents}
-        service = EpisodeService(episode, tokens, self.repositories, self._record)
+        service = EpisodeService(episode, tokens, self.repositories, self._record, has_main=base is not None)
         with self._lock:
             self._entries.pop(key, None)
         self.repositories.create(episode)

@@ -25,21 +25,28 @@ from cooperbench.collaboration.git_protocol import (
     write_report,
 )
 from cooperbench.collaboration.git_repositories import Repositories, git_environment, git_program
-from cooperbench.collaboration.git_rules import BranchRules
+from cooperbench.collaboration.git_rules import PROTECTED, BranchRules
 from cooperbench.errors import RemoteError
 
 SERVICES = ("git-upload-pack", "git-receive-pack")
+_MAIN = f"refs/heads/{PROTECTED}"
 
 
 class EpisodeService:
     """The shared repository of one episode, as its agents see it."""
 
     def __init__(
-        self, episode: str, agents: Iterable[str], repositories: Repositories, record: Callable[[GitEvent], None]
+        self,
+        episode: str,
+        agents: Iterable[str],
+        repositories: Repositories,
+        record: Callable[[GitEvent], None],
+        *,
+        has_main: bool,
     ) -> None:
         self.episode = episode
         self._repositories = repositories
-        self._rules = BranchRules(agents)
+        self._rules = BranchRules(agents, has_main=has_main)
         self._record = record
 
     def advertise(self, service: str, protocol: str) -> Iterator[bytes]:
@@ -73,7 +80,13 @@ class EpisodeService:
         if refused and "atomic" in abilities:
             refused = {c.ref: refused.get(c.ref, "another branch of this atomic push was refused") for c in commands}
         allowed = [command for command in commands if command.ref not in refused]
+        base = next((command.new for command in allowed if command.ref == _MAIN), None)
+        if base and self._repositories.has_base(base):
+            self._repositories.borrow_base(self.episode, base)
         report = self._receive(allowed, abilities, request) if allowed else PushReport({}, b"")
+        if base and report.results.get(_MAIN, "") is None:
+            self._rules.has_main = True
+            self._repositories.keep_base(self._repositories.path(self.episode), base)
         report = PushReport({**report.results, **refused}, report.messages)
         changes = tuple(_change(command, report.results.get(command.ref, "no report")) for command in commands)
         self._record(GitEvent(episode=self.episode, agent_id=agent, action="push", refs=changes))

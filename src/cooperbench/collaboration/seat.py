@@ -1,21 +1,37 @@
 """One member's place in an episode: its name, its teammates, and what it may use to work with them."""
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from cooperbench.records import AgentId, Record, Role
 
 
 class Seat(Record):
-    """What a member may use. Something that is off is absent here, and leaves no trace in sandbox, prompt or tools."""
+    """What a member may use. Something that is off is absent here, and leaves no trace in sandbox, prompt or tools.
+
+    The addresses contain credentials; they stay with the harness.
+    """
 
     agent_id: AgentId
     agents: tuple[AgentId, ...] = Field(description="All members, this one included.")
     comm_url: str | None = Field(None, description="The mailbox with this member's rights; `None` without messages.")
     git_server_url: str | None = Field(None, description="The shared repository with this member's rights.")
-    task_board: bool = False
+    board_url: str | None = Field(
+        None, description="The task board: an address of the broker with this member's rights, also without messages."
+    )
     role: Role | None = Field(None, description="Only in the team setting.")
+    lead: AgentId | None = Field(None, description="Who leads the team, if somebody does.")
 
     @property
     def teammates(self) -> tuple[AgentId, ...]:
         """The other members."""
         return tuple(name for name in self.agents if name != self.agent_id)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.agent_id not in self.agents or len(set(self.agents)) != len(self.agents):
+            raise ValueError(f"{self.agent_id} has to be among the members, and every name has to be there once")
+        if self.lead is not None and self.lead not in self.agents:
+            raise ValueError(f"{self.lead} cannot lead a team that it does not belong to")
+        return self

@@ -1,0 +1,65 @@
+"""The text that a member is given: its feature, and what it can do with its teammates.
+
+There is one description of every capability (`capabilities`), and a section appears exactly when the seat has it. A member is
+told its own features and the names of its teammates, not what the teammates do; alone, it is told all features and nothing of
+any team. How an agent works and ends is the business of its framework, and not said here.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+from cooperbench.collaboration.capabilities import capabilities_of
+from cooperbench.collaboration.seat import Seat
+from cooperbench.errors import UsageError
+from cooperbench.records import Setting
+
+
+def render_task(features: Mapping[int, str], seat: Seat, setting: Setting) -> str:
+    """The task as the agent reads it. `features` are the descriptions of this member's own features, by number."""
+    if not features:
+        raise UsageError(f"{seat.agent_id} has no feature to work on", subject=seat.agent_id)
+    alone = setting is Setting.SOLO
+    if alone != (len(seat.agents) < 2):
+        raise UsageError(f"{setting} does not go with {len(seat.agents)} members", subject=seat.agent_id)
+    template = _environment().get_template("solo.j2" if alone else "team.j2")
+    return (
+        template.render(
+            seat=seat,
+            teammates=seat.teammates,
+            lead=seat.lead,
+            features=features,
+            capabilities=capabilities_of(seat),
+        ).strip()
+        + "\n"
+    )
+
+
+@cache
+def templates_digest() -> str:
+    """A digest of all templates, for the record: prompts with the same digest were made from the same words."""
+    digest = hashlib.sha256()
+    for name, text in sorted(_templates().items()):
+        digest.update(f"{name}\0{text}\0".encode())
+    return digest.hexdigest()
+
+
+@cache
+def _templates() -> dict[str, str]:
+    folder = files(__package__) / "templates"
+    return {entry.name: entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.name.endswith(".j2")}
+
+
+@cache
+def _environment() -> Environment:
+    # Nothing is HTML here, and the text of a feature is a value, never part of a template.
+    return Environment(
+        loader=FunctionLoader(_templates().get),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
+    )
