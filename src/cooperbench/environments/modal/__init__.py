@@ -1,0 +1,1 @@
+"""The backend `modal`: sandboxes in Modal's cloud, by the unmodified SDK (extra `modal`)."""

@@ -1,0 +1,83 @@
+"""The one place where the Modal SDK is imported, and where its errors become ours."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any
+
+from cooperbench.errors import (
+    CapacityError,
+    CooperBenchError,
+    ImageError,
+    MissingExtraError,
+    QuotaError,
+    SandboxCredentialsError,
+    SandboxError,
+    SandboxLostError,
+    TransportError,
+)
+
+SETTINGS = {
+    # Older builders run pip in every image, which fails where an image has no Python.
+    "MODAL_IMAGE_BUILDER_VERSION": "2025.06",
+    # Without a bound the SDK waits for as long as the server throttles; our limiter can spread the creations, it cannot.
+    "MODAL_MAX_THROTTLE_WAIT": "20",
+}
+SIGN_IN = "modal token new, or cooperbench config modal"
+
+
+def modal_sdk() -> Any:
+    """Import the SDK. Raises `MissingExtraError`."""
+    if find_spec("modal") is None:
+        raise MissingExtraError("the backend 'modal'", "modal")
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    import modal
+
+    return modal
+
+
+@contextmanager
+def our_errors(subject: str) -> Iterator[None]:
+    """Turn what the SDK raises into classes below `SandboxError`."""
+    try:
+        yield
+    except CooperBenchError:
+        raise
+    except Exception as error:
+        translated = translate(error, subject)
+        if translated is None:
+            raise
+        raise translated from error
+
+
+def translate(error: Exception, subject: str) -> SandboxError | None:
+    """Our error for one of the SDK's, or `None` for what is neither the SDK's nor the network's."""
+    known = modal_sdk().exception
+    text = str(error) or type(error).__name__
+    if isinstance(error, known.ImageBuildError | known.RemoteError):
+        hint = "check the image's name and that Modal may pull it"
+        return ImageError(f"Modal cannot start from {subject}: {_last_line(text)}", subject=subject, hint=hint)
+    if isinstance(error, known.AuthError | known.PermissionDeniedError):
+        return SandboxCredentialsError(f"Modal does not accept the credentials: {text}", subject="modal", hint=SIGN_IN)
+    if isinstance(error, known.ResourceExhaustedError):
+        if any(word in text.lower() for word in ("quota", "spend", "budget", "billing")):
+            return QuotaError(
+                f"Modal: {text}", subject="modal", hint="see the workspace's limits at modal.com/settings"
+            )
+        return CapacityError(f"Modal has no room at this moment: {text}", subject="modal")
+    gone = (known.NotFoundError, known.SandboxTerminatedError, known.SandboxTimeoutError, known.ClientClosed)
+    if isinstance(error, (*gone, known.ConflictError)):
+        return SandboxLostError(f"the Modal sandbox is gone: {text}", subject=subject)
+    broken = (known.ServiceError, known.InternalError, known.ConnectionError, known.TimeoutError, known.DataLossError)
+    if isinstance(error, (*broken, ConnectionError, TimeoutError, OSError)):
+        return TransportError(f"cannot reach Modal: {text}", subject=subject)
+    if isinstance(error, known.Error):
+        return SandboxError(f"Modal refused: {text}", subject=subject)
+    return None
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else text

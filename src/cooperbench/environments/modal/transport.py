@@ -1,0 +1,229 @@
+"""One Modal sandbox.
+
+Facts of the SDK that shape this module (1.5.4 to 1.6): an exec's stdin stays open until `write_eof`; what is written is sent by
+`drain` and at most 16 MiB may wait; past its deadline `wait` gives -1 and no exception; text mode raises on bytes that are not
+UTF-8, so everything is bytes; there is no call that kills an exec.
+"""
+
+import asyncio
+import contextlib
+import math
+import queue
+import threading
+from typing import Any
+
+from cooperbench.environments.background import start_async
+from cooperbench.environments.contract import RunReply, SandboxHandle, Stream
+from cooperbench.environments.limiter import CreationLimiter, create_patiently
+from cooperbench.environments.modal.sdk import modal_sdk, our_errors
+from cooperbench.errors import ImageError, SandboxLostError, TransportError
+
+APP = "cooperbench"
+CHUNK = 1 << 20
+LONGEST_LIFETIME = 24 * 3600
+CREATION_INTERVAL = 0.2
+"""A workspace is allowed about five creations a second."""
+PATIENCE = 600.0
+SNAPSHOT_PREFIX = "modal-snapshot:"
+# The first line says which process to kill when the stream is closed.
+ANNOUNCE = 'echo $$; exec "$@"'
+
+
+class ModalTransport:
+    """See `Transport`."""
+
+    resident = True
+
+    def __init__(self, handle: SandboxHandle, sandbox: Any = None) -> None:
+        self._handle = handle
+        self._sandbox = sandbox
+
+    @property
+    def _id(self) -> str:
+        return self._handle.identifier
+
+    def start(self) -> None:
+        """Create the sandbox; waits in turn with all other processes of this user, and while Modal has no room."""
+        limiter = CreationLimiter("modal", interval=CREATION_INTERVAL)
+        self._sandbox = create_patiently(self._create, limiter, patience=PATIENCE)
+        self._handle = self._handle.model_copy(update={"identifier": self._sandbox.object_id})
+
+    def _create(self) -> Any:
+        modal, options, labels = modal_sdk(), self._handle.options, self._handle.labels
+        with our_errors(self._handle.image):
+            app = modal.App.lookup(APP, create_if_missing=True)
+            image = _image(modal, self._handle.image)
+            try:
+                return modal.Sandbox.create(
+                    "sleep",
+                    "infinity",
+                    app=app,
+                    image=image,
+                    timeout=min(LONGEST_LIFETIME, math.ceil(options.lifetime)),
+                    tags=tags(labels.run, labels.episode, labels.agent_id),
+                    block_network=options.network == "none",
+                    cpu=None if options.cpus is None else (options.cpus, options.cpus),
+                    memory=None if options.memory_mb is None else (options.memory_mb, options.memory_mb),
+                )
+            except modal.exception.NotFoundError as error:
+                raise ImageError(f"Modal does not know the image {self._handle.image}: {error}") from error
+
+    def run(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
+        """Run one argv. Both outputs wait at the worker, so reading one after the other cannot block."""
+        with our_errors(self._id):
+            process = self._sandbox.exec(*argv, text=False, timeout=max(1, math.ceil(timeout)))
+            self._give(process, stdin)
+            out, errors = process.stdout.read(), process.stderr.read()
+            code = process.wait()
+        if code == -1:
+            raise TransportError(f"no end within {timeout:g} s", subject=self._id)
+        return RunReply(code, out, errors)
+
+    def _give(self, process: Any, stdin: bytes) -> None:
+        conflict = modal_sdk().exception.ConflictError
+        try:
+            for begin in range(0, len(stdin), CHUNK):
+                process.stdin.write(stdin[begin : begin + CHUNK])
+                process.stdin.drain()
+            process.stdin.write_eof()
+            process.stdin.drain()
+        except (conflict, ValueError):
+            return  # the process ended without reading its input, which is its own affair
+
+    def open(self, argv: list[str]) -> Stream:
+        """Start one argv whose output is collected by the background loop."""
+        with our_errors(self._id):
+            process = self._sandbox.exec("sh", "-c", ANNOUNCE, "sh", *argv, text=False)
+        return ModalStream(self._sandbox, process, self._id)
+
+    def alive(self) -> bool:
+        """Whether Modal says that the sandbox runs."""
+        try:
+            with our_errors(self._id):
+                return self._sandbox.poll() is None
+        except SandboxLostError:
+            return False
+
+    def handle(self) -> SandboxHandle:
+        """How to find it again."""
+        return self._handle
+
+    def locate(self, path: str) -> str:
+        """The same path."""
+        return path
+
+    def snapshot(self) -> str:
+        """Keep the file system as a Modal image."""
+        with our_errors(self._id):
+            return f"{SNAPSHOT_PREFIX}{self._sandbox.snapshot_filesystem().object_id}"
+
+    def stop(self) -> None:
+        """Terminate the sandbox and close the connection to its worker."""
+        sandbox, self._sandbox = self._sandbox, _Stopped(self._id)
+        if sandbox is None or isinstance(sandbox, _Stopped):
+            return
+        try:
+            with contextlib.suppress(SandboxLostError), our_errors(self._id):
+                sandbox.terminate()
+        finally:
+            sandbox.detach()
+
+
+class _Stopped:
+    """Stands where the sandbox was."""
+
+    def __init__(self, identifier: str) -> None:
+        self._identifier = identifier
+
+    def __getattr__(self, name: str) -> Any:
+        raise SandboxLostError("the environment was cleaned up", subject=self._identifier)
+
+
+class ModalStream:
+    """An exec whose output is pumped into a queue by one task of the background loop."""
+
+    def __init__(self, sandbox: Any, process: Any, identifier: str) -> None:
+        self._sandbox = sandbox
+        self._process = process
+        self._identifier = identifier
+        self._chunks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._rest = b""
+        self._ended = False
+        self._closed = False
+        self._writing = threading.Lock()
+        self._pid: bytes | None = None
+        self._pump = start_async(self._collect())
+
+    def read(self, size: int) -> bytes:
+        """Block for at most `size` bytes; empty at the end."""
+        if not self._rest and not self._ended:
+            self._rest = self._chunks.get()
+            self._ended = not self._rest
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return data
+
+    def write(self, data: bytes) -> None:
+        """Send all of `data`. Raises `TransportError`."""
+        with self._writing:
+            if self._closed:
+                raise TransportError("the stream is closed", subject=self._identifier)
+            try:
+                with our_errors(self._identifier):
+                    for begin in range(0, len(data), CHUNK):
+                        self._process.stdin.write(data[begin : begin + CHUNK])
+                        self._process.stdin.drain()
+            except SandboxLostError as error:
+                raise TransportError(f"the stream broke: {error.message}", subject=self._identifier) from error
+
+    def close(self) -> None:
+        """End the process without waiting for it, and unblock a reader."""
+        with self._writing:
+            if self._closed:
+                return
+            self._closed = True
+        self._pump.cancel()
+        self._chunks.put(b"")
+        if self._pid is not None and not self._ended:
+            start_async(self._kill(self._pid.decode()))
+
+    async def _collect(self) -> None:
+        try:
+            first = b""
+            async for chunk in self._process.stdout:
+                if self._pid is None:
+                    first += chunk
+                    if b"\n" not in first:
+                        continue
+                    self._pid, _, chunk = first.partition(b"\n")
+                if chunk:
+                    self._chunks.put(chunk)
+        except Exception:  # whatever broke it: for the reader the stream is at its end, and the next write says why
+            return
+        finally:
+            self._chunks.put(b"")
+
+    async def _kill(self, pid: str) -> None:
+        with contextlib.suppress(Exception):
+            process = await self._sandbox.exec.aio("sh", "-c", f"kill -9 {pid}", timeout=10)
+            await asyncio.wait_for(process.wait.aio(), 10)
+
+
+def tags(run: str, episode: str, agent_id: str) -> dict[str, str]:
+    """What every sandbox of ours carries."""
+    return {"cooperbench": "1", "cooperbench-run": run, "cooperbench-episode": episode, "cooperbench-agent": agent_id}
+
+
+def _image(modal: Any, name: str) -> Any:
+    if name.startswith(SNAPSHOT_PREFIX):
+        return modal.Image.from_id(name.removeprefix(SNAPSHOT_PREFIX))
+    return modal.Image.from_registry(name).entrypoint([])
+
+
+def attach(handle: SandboxHandle) -> ModalTransport:
+    """Connect to a running sandbox. Raises `SandboxLostError` when it is gone."""
+    with our_errors(handle.identifier):
+        sandbox = modal_sdk().Sandbox.from_id(handle.identifier)
+    transport = ModalTransport(handle, sandbox)
+    if not transport.alive():
+        raise SandboxLostError(f"the Modal sandbox {handle.identifier} is gone", subject=handle.identifier)
+    return transport
