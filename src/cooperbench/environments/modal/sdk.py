@@ -53,7 +53,10 @@ def our_errors(subject: str) -> Iterator[None]:
 
 
 def translate(error: Exception, subject: str) -> SandboxError | None:
-    """Our error for one of the SDK's, or `None` for what is neither the SDK's nor the network's."""
+    """Our error for one of the SDK's, or `None` for what is neither the SDK's nor the network's.
+
+    `subject` is an image's name before there is a sandbox, then the sandbox's id.
+    """
     known = modal_sdk().exception
     text = str(error) or type(error).__name__
     if isinstance(error, known.ImageBuildError | known.RemoteError):

@@ -16,7 +16,7 @@ from cooperbench.environments.background import start_async
 from cooperbench.environments.contract import RunReply, SandboxHandle, Stream
 from cooperbench.environments.limiter import CreationLimiter, create_patiently
 from cooperbench.environments.modal.sdk import modal_sdk, our_errors
-from cooperbench.errors import ImageError, SandboxLostError, TransportError
+from cooperbench.errors import SandboxLostError, TransportError
 
 APP = "cooperbench"
 CHUNK = 1 << 20
@@ -24,6 +24,8 @@ LONGEST_LIFETIME = 24 * 3600
 CREATION_INTERVAL = 0.2
 """A workspace is allowed about five creations a second."""
 PATIENCE = 600.0
+INTERRUPTED_SECONDS = 10.0
+"""How long an interrupted start waits for its request to come back, to end what it created."""
 SNAPSHOT_PREFIX = "modal-snapshot:"
 # The first line says which process to kill when the stream is closed.
 ANNOUNCE = 'echo $$; exec "$@"'
@@ -46,27 +48,37 @@ class ModalTransport:
         """Create the sandbox; waits in turn with all other processes of this user, and while Modal has no room."""
         limiter = CreationLimiter("modal", interval=CREATION_INTERVAL)
         self._sandbox = create_patiently(self._create, limiter, patience=PATIENCE)
-        self._handle = self._handle.model_copy(update={"identifier": self._sandbox.object_id})
+        update = {"identifier": self._sandbox.object_id, "isolation": "modal"}
+        self._handle = self._handle.model_copy(update=update)
 
     def _create(self) -> Any:
+        creation = start_async(self._created())
+        try:
+            with our_errors(self._handle.image):
+                return creation.result()
+        except Exception:
+            raise
+        except BaseException:  # an interrupt: the request may be under way, and a sandbox of nobody would cost money
+            with contextlib.suppress(Exception):
+                creation.result(INTERRUPTED_SECONDS).terminate()
+            creation.cancel()
+            raise
+
+    async def _created(self) -> Any:
         modal, options, labels = modal_sdk(), self._handle.options, self._handle.labels
-        with our_errors(self._handle.image):
-            app = modal.App.lookup(APP, create_if_missing=True)
-            image = _image(modal, self._handle.image)
-            try:
-                return modal.Sandbox.create(
-                    "sleep",
-                    "infinity",
-                    app=app,
-                    image=image,
-                    timeout=min(LONGEST_LIFETIME, math.ceil(options.lifetime)),
-                    tags=tags(labels.run, labels.episode, labels.agent_id),
-                    block_network=options.network == "none",
-                    cpu=None if options.cpus is None else (options.cpus, options.cpus),
-                    memory=None if options.memory_mb is None else (options.memory_mb, options.memory_mb),
-                )
-            except modal.exception.NotFoundError as error:
-                raise ImageError(f"Modal does not know the image {self._handle.image}: {error}") from error
+        app = await modal.App.lookup.aio(APP, create_if_missing=True)
+        return await modal.Sandbox.create.aio(
+            "sleep",
+            "infinity",
+            app=app,
+            image=_image(modal, self._handle.image),
+            timeout=min(LONGEST_LIFETIME, math.ceil(options.lifetime)),
+            tags=tags(labels.run, labels.episode, labels.agent_id),
+            block_network=options.network == "none",
+            # A pair is a request and a limit; a single number would be a request only.
+            cpu=None if options.cpus is None else (options.cpus, options.cpus),
+            memory=None if options.memory_mb is None else (options.memory_mb, options.memory_mb),
+        )
 
     def run(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
         """Run one argv. Both outputs wait at the worker, so reading one after the other cannot block."""

@@ -1,0 +1,68 @@
+"""What CooperBench asks of Modal besides a single sandbox: what it can do, and what runs left behind there."""
+
+import contextlib
+from collections.abc import Mapping
+
+from cooperbench.environments.backend import Backend, Leftover
+from cooperbench.environments.contract import Capability, EnvironmentOptions, SandboxHandle, SandboxLabels, Transport
+from cooperbench.environments.modal.sdk import modal_sdk, our_errors
+from cooperbench.environments.modal.transport import APP, ModalTransport, attach
+from cooperbench.errors import CapabilityError, SandboxLostError
+
+PLATFORM = "linux/amd64"
+
+
+class ModalBackend(Backend):
+    """Sandboxes at Modal. Credentials and workspace are the SDK's own: `modal token new`, or its environment variables."""
+
+    name = "modal"
+
+    def capabilities(self, settings: Mapping[str, str]) -> frozenset[Capability]:
+        """Everything but a limit on the number of processes, which Modal does not have."""
+        return frozenset(Capability) - {Capability.PROCESS_LIMIT}
+
+    def transport(
+        self, image: str, options: EnvironmentOptions, labels: SandboxLabels, settings: Mapping[str, str]
+    ) -> Transport:
+        """Prepare one sandbox. Raises `MissingExtraError`."""
+        modal_sdk()
+        if options.platform not in (None, PLATFORM):
+            raise CapabilityError(f"Modal runs {PLATFORM} only, not {options.platform}", subject=options.platform)
+        return ModalTransport(
+            SandboxHandle(backend=self.name, identifier="", image=image, options=options, labels=labels)
+        )
+
+    def attach(self, handle: SandboxHandle) -> Transport:
+        """Connect to a running sandbox."""
+        return attach(handle)
+
+    def leftovers(self, run: str | None = None) -> list[Leftover]:
+        """Running sandboxes with our tags."""
+        modal = modal_sdk()
+        wanted = {"cooperbench": "1"} if run is None else {"cooperbench": "1", "cooperbench-run": run}
+        found = []
+        with our_errors("modal"):
+            try:
+                app = modal.App.lookup(APP)
+            except modal.exception.NotFoundError:
+                return []
+            for sandbox in modal.Sandbox.list(app_id=app.app_id, tags=wanted):
+                tags = sandbox.get_tags()
+                leftover = Leftover(
+                    backend=self.name,
+                    kind="sandbox",
+                    identifier=sandbox.object_id,
+                    run=tags.get("cooperbench-run", ""),
+                    running=True,
+                    description=f"{tags.get('cooperbench-episode', '')} {tags.get('cooperbench-agent', '')}".strip(),
+                )
+                found.append(leftover)
+                sandbox.detach()
+        return found
+
+    def remove(self, leftover: Leftover) -> None:
+        """Terminate a sandbox; one that is gone already is fine."""
+        with contextlib.suppress(SandboxLostError), our_errors(leftover.identifier):
+            sandbox = modal_sdk().Sandbox.from_id(leftover.identifier)
+            sandbox.terminate()
+            sandbox.detach()

@@ -1,0 +1,40 @@
+"""What several rooms share: stand-ins for providers, and when tests that need an engine run."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.standins.modal import ModalStandin
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out tests that need an engine where none answers; in CI they fail instead."""
+    needing = [item for item in items if item.get_closest_marker("docker")]
+    if not needing or os.environ.get("CI") == "true" or _engine_answers():
+        return
+    for item in needing:
+        item.add_marker(pytest.mark.skip(reason="no Docker engine answers"))
+
+
+def _engine_answers() -> bool:
+    try:
+        done = subprocess.run(["docker", "version"], capture_output=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+@pytest.fixture(scope="session")
+def modal_standin() -> "Iterator[ModalStandin]":
+    """A Modal workspace on loopback, with containers. One for the session: the SDK keeps one client for a process."""
+    from tests.standins.modal import Containers, ModalStandin
+
+    with ModalStandin(Containers()) as standin, pytest.MonkeyPatch.context() as patch:
+        for name, value in standin.environment.items():
+            patch.setenv(name, value)
+        yield standin
+        assert not standin.calls.unwritten, "the SDK called what the stand-in does not have"

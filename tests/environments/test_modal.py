@@ -1,0 +1,133 @@
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+from grpclib import Status
+
+from cooperbench.environments import SandboxLabels, attach, get_backend, open_environment
+from cooperbench.environments.modal import ModalEnvironment
+from cooperbench.errors import CapabilityError, ImageError, SandboxLostError
+from tests.standins.modal import ModalStandin
+
+pytestmark = pytest.mark.docker
+
+IMAGE = "cooperbench-test/sandbox:latest"
+
+
+@pytest.fixture
+def environment(modal_standin: ModalStandin, cache: object) -> Iterator[ModalEnvironment]:
+    with ModalEnvironment(image=IMAGE, cwd="/workspace/repo", timeout=3600) as environment:
+        yield environment
+
+
+def test_the_image_counts_and_not_its_entrypoint(environment: ModalEnvironment) -> None:
+    result = environment.execute("mytool; echo $IMG_VAR; pwd; exit 7")
+    assert (result["output"], result["returncode"]) == ("tool-ok\nfrom-image\n/workspace/repo\n", 7)
+    assert environment.isolation == "modal"
+
+
+def test_limits_and_labels_reach_modal(modal_standin: ModalStandin, cache: object) -> None:
+    labels = SandboxLabels(run="labelled", episode="e1", agent_id="agent2")
+    with ModalEnvironment(IMAGE, timeout=90, memory_mb=256, cpus=0.5, network="none") as limited:
+        definition = modal_standin.fleet.find(limited.handle().identifier).definition
+        assert definition.timeout_secs == 90
+        assert definition.resources.memory_mb_max == 256
+        assert definition.resources.milli_cpu_max == 500
+        assert limited.execute("ls /sys/class/net")["output"] == "lo\n"
+    with pytest.raises(CapabilityError, match="processes=100"):
+        ModalEnvironment(IMAGE, processes=100)
+    with pytest.raises(CapabilityError, match="linux/arm64"):
+        ModalEnvironment(IMAGE, platform="linux/arm64")
+    with open_environment("modal", IMAGE, labels=labels):
+        [found] = get_backend("modal").leftovers("labelled")
+        assert (found.run, found.running, found.description) == ("labelled", True, "e1 agent2")
+    assert get_backend("modal").leftovers("labelled") == []
+
+
+def test_an_unknown_image_is_named(modal_standin: ModalStandin, cache: object) -> None:
+    with pytest.raises(ImageError, match="no/such:image"):
+        ModalEnvironment("no/such:image")
+
+
+def test_creations_are_held_back_when_modal_throttles(modal_standin: ModalStandin, cache: object) -> None:
+    before = len(modal_standin.calls.times["SandboxCreateV2"])
+    modal_standin.fail_next("SandboxCreateV2", Status.RESOURCE_EXHAUSTED, "too many sandboxes", times=2)
+    with ModalEnvironment(IMAGE) as environment:
+        assert environment.execute("echo made")["output"] == "made\n"
+    first, second, third = modal_standin.calls.times["SandboxCreateV2"][before:]
+    assert second - first >= 1.0
+    assert third - second >= 1.0
+
+
+def test_a_cut_connection_runs_a_command_once(environment: ModalEnvironment, modal_standin: ModalStandin) -> None:
+    environment.execute("mkfifo /tmp/started /tmp/go")
+    results = []
+
+    def run() -> None:
+        results.append(environment.execute("echo once >>/tmp/count; echo >/tmp/started; cat /tmp/go; cat /tmp/count"))
+
+    running = threading.Thread(target=run)
+    running.start()
+    environment.execute("cat /tmp/started")
+    assert modal_standin.cut_connections() > 0
+    environment.execute("echo went >/tmp/go")
+    running.join(60)
+    assert [result["output"] for result in results] == ["went\nonce\n"]
+
+
+def test_a_killed_sandbox_is_lost_and_stays_so(modal_standin: ModalStandin, cache: object) -> None:
+    environment = ModalEnvironment(IMAGE)
+    handle = environment.handle()
+    with attach(handle) as other:
+        assert other.execute("echo attached")["output"] == "attached\n"
+    with pytest.raises(SandboxLostError):
+        environment.execute("true")
+    environment.cleanup()
+    environment.cleanup()
+    with pytest.raises(SandboxLostError):
+        attach(handle)
+
+
+def test_snapshots_are_independent(environment: ModalEnvironment) -> None:
+    environment.execute("echo kept >kept.txt")
+    snapshot = environment.snapshot()
+    environment.execute("echo changed >kept.txt")
+    with ModalEnvironment(snapshot) as copy:
+        assert copy.execute("cat kept.txt")["output"] == "kept\n"
+
+
+def test_leftovers_of_one_run_are_removed_and_no_others(modal_standin: ModalStandin, cache: object) -> None:
+    backend = get_backend("modal")
+    left = open_environment("modal", IMAGE, labels=SandboxLabels(run="left"))
+    with open_environment("modal", IMAGE, labels=SandboxLabels(run="working")) as working:
+        for leftover in backend.leftovers("left"):
+            backend.remove(leftover)
+            backend.remove(leftover)
+        with pytest.raises(SandboxLostError):
+            left.execute("true")
+        assert working.execute("echo works")["output"] == "works\n"
+    left.cleanup()
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"MODAL_TOKEN_SECRET": "wrong"}, "SandboxCredentialsError"),
+        ({"MODAL_TOKEN_ID": "", "MODAL_TOKEN_SECRET": "", "HOME": "/nonexistent"}, "SandboxCredentialsError"),
+    ],
+)
+def test_bad_credentials_are_told_as_such(
+    modal_standin: ModalStandin, cache: object, change: dict[str, str], error: str
+) -> None:
+    code = (
+        "from cooperbench.environments.modal import ModalEnvironment\n"
+        f"try: ModalEnvironment({IMAGE!r})\n"
+        "except Exception as error: print(type(error).__name__, error.hint)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **change}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == [error, *["modal", "token", "new,", "or", "cooperbench", "config", "modal"]]
