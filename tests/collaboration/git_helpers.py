@@ -24,22 +24,27 @@ ENVIRONMENT = {
 }
 
 
-def git(where: Path, *arguments: str | Path, **environment: str) -> Outcome:
-    done = subprocess.run(
-        ["git", "-C", str(where), *map(str, arguments)],
-        capture_output=True,
-        check=False,
-        env=ENVIRONMENT | environment,
-        encoding="utf-8",
-        errors="replace",
-    )
-    return Outcome(done.returncode, done.stdout.strip(), done.stderr.strip())
+def run(where: Path, *arguments: str | Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    command = ["git", "-C", str(where), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, check=False, env=ENVIRONMENT, input=stdin)
 
 
-def must(where: Path, *arguments: str | Path, **environment: str) -> str:
-    outcome = git(where, *arguments, **environment)
+def git(where: Path, *arguments: str | Path, stdin: bytes = b"") -> Outcome:
+    done = run(where, *arguments, stdin=stdin)
+    return Outcome(done.returncode, done.stdout.decode(errors="replace").strip(), done.stderr.decode().strip())
+
+
+def must(where: Path, *arguments: str | Path, stdin: bytes = b"") -> str:
+    outcome = git(where, *arguments, stdin=stdin)
     assert outcome.code == 0, outcome.err
     return outcome.out
+
+
+def pack(where: Path, *revisions: str) -> bytes:
+    """The objects of `revisions`, such as a commit and `^` another."""
+    done = run(where, "pack-objects", "-q", "--revs", "--stdout", "--thin", stdin="\n".join(revisions).encode())
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def commit(where: Path, name: str, content: str | bytes, message: str = "work") -> str:

@@ -30,7 +30,7 @@ def server(tmp_path: Path) -> Iterator[GitServer]:
 
 
 def clones(server: GitServer, base: Path, tmp_path: Path, episode: str = "one") -> dict[str, Path]:
-    urls = server.create_repository(episode, base, AGENTS)
+    urls = server.create_repository(episode, AGENTS, base=base)
     for agent, url in urls.items():
         must(tmp_path, "clone", "-q", url, f"{episode}-{agent}")
         must(tmp_path / f"{episode}-{agent}", "checkout", "-q", "-b", agent)
@@ -149,8 +149,8 @@ def test_concurrent_pushes_of_one_new_name_have_one_winner(server: GitServer, ba
 
 
 def test_an_episode_is_closed_to_others(server: GitServer, base: Path, tmp_path: Path) -> None:
-    first = server.create_repository("first", base, AGENTS)
-    second = server.create_repository("a/b c%2F", base, AGENTS)
+    first = server.create_repository("first", AGENTS, base=base)
+    second = server.create_repository("a/b c%2F", AGENTS, base=base)
     assert git(tmp_path, "ls-remote", second["agent2"]).code == 0
     mixed = urlsplit(first["agent1"])._replace(path=urlsplit(second["agent1"]).path).geturl()
     other_name = first["agent1"].replace("agent1", "agent2")
@@ -159,7 +159,7 @@ def test_an_episode_is_closed_to_others(server: GitServer, base: Path, tmp_path:
         outcome = git(tmp_path, "ls-remote", url)
         assert outcome.code == 128, url
         assert "refs/heads" not in outcome.out
-    again = server.create_repository("first", base, AGENTS)
+    again = server.create_repository("first", AGENTS, base=base)
     assert git(tmp_path, "ls-remote", first["agent1"]).code == 128
     assert git(tmp_path, "ls-remote", again["agent1"]).code == 0
 
@@ -168,7 +168,7 @@ def test_an_episode_is_closed_to_others(server: GitServer, base: Path, tmp_path:
     "path", ["/one.git/HEAD", "/one.git/config", "/one.git/../../etc/passwd", "/one.git/info/refs"]
 )
 def test_nothing_but_the_smart_protocol_is_served(server: GitServer, base: Path, path: str) -> None:
-    url = urlsplit(server.create_repository("one", base, AGENTS)["agent1"])
+    url = urlsplit(server.create_repository("one", AGENTS, base=base)["agent1"])
     connection = HTTPConnection("127.0.0.1", url.port or 0)
     connection.request("GET", path, headers={"Authorization": _basic(f"{url.username}:{url.password}")})
     assert connection.getresponse().status == 404
@@ -212,7 +212,7 @@ def test_bodies_gzipped_chunked_and_cut_short(server: GitServer, base: Path, tmp
         commit(work, f"{number}.txt", "x")
     must(work, "fetch", "-q", "origin", "main")
 
-    url = urlsplit(server.create_repository("two", base, AGENTS)["agent1"])
+    url = urlsplit(server.create_repository("two", AGENTS, base=base)["agent1"])
     head = must(base, "rev-parse", "HEAD")
     authorization = _basic(f"{url.username}:{url.password}")
     body = f"0032want {head}\n00000009done\n".encode()
@@ -234,7 +234,7 @@ def test_bodies_gzipped_chunked_and_cut_short(server: GitServer, base: Path, tmp
 
 
 def test_a_push_of_garbage_is_refused(server: GitServer, base: Path, tmp_path: Path) -> None:
-    url = urlsplit(server.create_repository("one", base, AGENTS)["agent1"])
+    url = urlsplit(server.create_repository("one", AGENTS, base=base)["agent1"])
     head = must(base, "rev-parse", "HEAD")
     authorization = {"Authorization": _basic(f"{url.username}:{url.password}")}
     line = f"{'0' * 40} {head} refs/heads/agent1\0 report-status side-band-64k\n"
@@ -281,16 +281,16 @@ def test_twenty_episodes_at_once_share_the_history_of_their_base(server: GitServ
 
 def test_a_base_that_is_none(server: GitServer, tmp_path: Path) -> None:
     with pytest.raises(RemoteError):
-        server.create_repository("one", tmp_path, AGENTS)
+        server.create_repository("one", AGENTS, base=tmp_path)
 
 
 def test_a_closed_server_refuses(tmp_path: Path, base: Path) -> None:
     with GitServer(tmp_path / "server") as server:
-        url = server.create_repository("one", base, AGENTS)["agent1"]
+        url = server.create_repository("one", AGENTS, base=base)["agent1"]
     server.close()
     assert git(tmp_path, "ls-remote", url).code == 128
     with pytest.raises(RemoteError, match="not running"):
-        server.create_repository("two", base, AGENTS)
+        server.create_repository("two", AGENTS, base=base)
 
 
 def _basic(credentials: str) -> str:

@@ -60,7 +60,7 @@ class GitServer:
             self._http.server_close()
             self._http = None
 
-    def create_repository(self, episode: str, base: Path | None, agents: Iterable[str]) -> dict[str, str]:
+    def create_repository(self, episode: str, agents: Iterable[str], *, base: Path | None = None) -> dict[str, str]:
         """Make the shared repository of an episode and return each agent's URL, with the credentials in it.
 
         `base` is a repository or a bundle whose HEAD becomes `main`, commit for commit; without it, the setup of the first
