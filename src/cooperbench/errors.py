@@ -102,9 +102,10 @@ class MissingExtraError(UsageError):
 
 
 class ModelError(CooperBenchError):
-    """The model or its provider failed."""
+    """The model or its provider failed. `retry_after` is the pause in seconds that the provider asked for, if it did."""
 
     boundary = "model"
+    retry_after: float | None = None
 
 
 class ModelRateLimitError(ModelError):

@@ -92,15 +92,9 @@ class Budget:
     def charge(self, usage: Usage) -> None:
         """Count one model call. A cost of `None` (unknown price) makes the total unknown."""
         with self._lock:
-            before = self.usage
             self.steps += 1
             self.known_cost += usage.cost or 0.0
-            self.usage = Usage(
-                cost=None if before.cost is None or usage.cost is None else before.cost + usage.cost,
-                input_tokens=_sum(before.input_tokens, usage.input_tokens),
-                output_tokens=_sum(before.output_tokens, usage.output_tokens),
-                cached_tokens=_sum(before.cached_tokens, usage.cached_tokens),
-            )
+            self.usage = add_usage(self.usage, usage)
             if self._ledger is not None and usage.cost:
                 self._ledger.add(usage.cost)
             self._write()
@@ -136,8 +130,18 @@ def read_progress(path: Path) -> Progress | None:
         return None
 
 
-def _sum(left: int | None, right: int | None) -> int | None:
-    return right if left is None else left if right is None else left + right
+def add_usage(left: Usage, right: Usage) -> Usage:
+    """The sum. Tokens that one side did not count are those of the other; the cost is unknown when either is."""
+
+    def tokens(one: int | None, other: int | None) -> int | None:
+        return other if one is None else one if other is None else one + other
+
+    return Usage(
+        cost=None if left.cost is None or right.cost is None else left.cost + right.cost,
+        input_tokens=tokens(left.input_tokens, right.input_tokens),
+        output_tokens=tokens(left.output_tokens, right.output_tokens),
+        cached_tokens=tokens(left.cached_tokens, right.cached_tokens),
+    )
 
 
 _unlimited = Budget()

@@ -209,6 +209,8 @@ def _import(name: str, whence: str) -> Any:
     if here not in sys.path and "" not in sys.path:
         sys.path.append(here)
         importlib.invalidate_caches()
+    # Agents that use LiteLLM would wait 9 s for its price list where there is no network; it brings one along.
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     try:
         return importlib.import_module(name)
     except CooperBenchError:

@@ -1,0 +1,207 @@
+"""The loop: ask the model, carry out the tools it calls, until it submits.
+
+What ends the work is an exception or a status, never a message in the history: everything in `messages` can be sent to a provider.
+Teammates' messages are put in between steps, before the model is asked; providers refuse anything between calls and results.
+"""
+
+from typing import Any, NamedTuple
+
+from jinja2 import StrictUndefined, TemplateError
+from jinja2.sandbox import SandboxedEnvironment
+from pydantic import ValidationError
+
+from cooperbench.agents._text import one_line
+from cooperbench.agents.budget import current_budget
+from cooperbench.agents.journal import current_journal
+from cooperbench.agents.mini_swe_agent.agents.settings import AgentSettings
+from cooperbench.agents.mini_swe_agent.agents.teamwork import Mailbox, Teamwork
+from cooperbench.agents.mini_swe_agent.history import History, cut_middle
+from cooperbench.agents.mini_swe_agent.models.base import ToolCallingModel, observation_text
+from cooperbench.agents.mini_swe_agent.models.foreign import SUBMIT_COMMAND, ForeignModel, speaks_tools
+from cooperbench.agents.mini_swe_agent.models.protocol import Model
+from cooperbench.agents.mini_swe_agent.tools import BASH, SUBMIT, Tool, ToolCall, read_tool_calls
+from cooperbench.environments import Environment
+from cooperbench.errors import LimitReachedError, ModelContextWindowError, UsageError
+from cooperbench.records import utc_now
+
+SUBMITTED = "Submitted"
+LIMITS_EXCEEDED = "LimitsExceeded"
+UNREADABLE = "RepeatedFormatError"
+
+NO_CALL = "There was no tool call in your answer. Call a tool: `bash` to go on, `submit` when the work is done."
+
+
+class _Done(NamedTuple):
+    """What one tool call came to."""
+
+    text: str
+    extra: dict[str, Any]
+
+
+class DefaultAgent:
+    """A tool-calling agent. `settings` are the fields of `AgentSettings`.
+
+    `env` is an environment of ours or of mini-swe-agent, `model` likewise. With `comm` the model can write to teammates and reads what
+    they write.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        env: Any,
+        comm: Mailbox | None = None,
+        agent_id: str = "agent",
+        **settings: Any,
+    ) -> None:
+        self.settings = read_settings(settings)
+        self.model = model
+        self.env = env
+        self.agent_id = agent_id
+        self.n_calls = 0
+        self._foreign = None if speaks_tools(model) else ForeignModel(model)
+        self._team = Teamwork(comm, self.settings.longest_wait) if comm is not None else None
+        self._history = History(self.settings.history_limit)
+        self._unread = 0
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """The whole history in the chat completion format; times, costs and tokens lie under `extra` of each message."""
+        return self._history.messages
+
+    @property
+    def sent_messages(self) -> list[dict[str, Any]]:
+        """What was written to teammates."""
+        return self._team.sent if self._team else []
+
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        """What the model is offered."""
+        return (BASH, *(self._team.tools if self._team else ()), SUBMIT)
+
+    def run(self, task: str = "", **variables: Any) -> tuple[str, dict[str, Any]]:
+        """Work on the task. Returns the status and more about the end; `variables` are for the prompt templates.
+
+        Running out of a limit is a status. Raises `ModelError`, `SandboxError` and `MailboxError`.
+        """
+        self._history = History(self.settings.history_limit)
+        self._unread = 0
+        given = {
+            "task": task,
+            "agent_id": self.agent_id,
+            "finish_with_tool": self._foreign is None,
+            "submit_command": SUBMIT_COMMAND,
+            **variables,
+        }
+        self._add({"role": "system", "content": _render("system_prompt", self.settings.system_prompt, given)})
+        self._add({"role": "user", "content": _render("task_prompt", self.settings.task_prompt, given)})
+        try:
+            while True:
+                status = self.step()
+                if status is not None:
+                    return status, {"exit_status": status, "steps": self.n_calls}
+        except LimitReachedError as error:
+            limit = {"kind": error.kind, "value": error.value, "limit": error.limit}
+            return LIMITS_EXCEEDED, {"exit_status": LIMITS_EXCEEDED, "steps": self.n_calls, "limit": limit}
+
+    def step(self) -> str | None:
+        """One turn of the model and what it calls for. Returns the status that ends the work, or `None` to go on."""
+        most = self.settings.max_iterations
+        if most is not None and self.n_calls >= most:
+            raise LimitReachedError("steps", self.n_calls, most)
+        if self._team is not None and (news := self._team.news()) is not None:
+            self._add(news)
+        return self._own_turn() if self._foreign is None else self._foreign_turn(self._foreign)
+
+    def _own_turn(self) -> str | None:
+        message = self._ask()
+        self._add(message)
+        calls = read_tool_calls(message, self.tools)
+        readable = [call for call in calls if call.error is None]
+        self._unread = 0 if readable else self._unread + 1
+        if not calls:
+            self._add({"role": "user", "content": NO_CALL})
+        submitted = False
+        for call in calls:
+            if submitted:
+                done = _Done("Not run: the work was submitted before.", {})
+            else:
+                done = self._carry_out(call)
+                submitted = call.name == SUBMIT.name and call.error is None
+            self._add({"role": "tool", "tool_call_id": call.id, "content": done.text, "extra": done.extra})
+        if submitted:
+            return SUBMITTED
+        return UNREADABLE if self._unread >= self.settings.unread_limit else None
+
+    def _ask(self) -> dict[str, Any]:
+        """The model's answer, to a shorter history if the whole one is too long for it."""
+        while True:
+            view = self._history.view()
+            try:
+                message = self.model.query(view, tools=self.tools)
+            except ModelContextWindowError:
+                if not self._history.shorten(self.settings.history_limit // 2):
+                    raise
+                continue
+            self.n_calls += 1
+            self._history.learn((message.get("extra", {}).get("usage") or {}).get("input_tokens"))
+            return message
+
+    def _carry_out(self, call: ToolCall) -> _Done:
+        if call.error is not None:
+            return _Done(call.error, {"unreadable": True})
+        current_budget().note_action(f"{call.name} {one_line(' '.join(map(str, call.arguments.values())))}")
+        if call.name == SUBMIT.name:
+            return _Done("Submitted.", {})
+        if self._team is not None and call.name in {tool.name for tool in self._team.tools}:
+            text, senders = self._team.carry_out(call)
+            return _Done(text, {"senders": senders} if senders else {})
+        output = self._execute({"command": call.arguments["command"], "timeout": call.arguments.get("timeout")})
+        return _Done(observation_text(output), {key: value for key, value in output.items() if key != "output"})
+
+    def _execute(self, action: dict[str, Any]) -> dict[str, Any]:
+        """Run one command, in an environment of ours or of mini-swe-agent, and cut its output to what the model reads."""
+        if isinstance(self.env, Environment):
+            asked = action.get("timeout")
+            timeout = min(float(asked), self.settings.longest_command) if asked and asked > 0 else None
+            output: dict[str, Any] = dict(self.env.execute(action["command"], timeout=timeout))
+        else:
+            output = dict(self.env.execute({"command": action["command"]}))
+        output["output"] = cut_middle(str(output.get("output", "")), self.settings.observation_limit)
+        return output
+
+    def _foreign_turn(self, model: ForeignModel) -> str | None:
+        turn = model.turn(self._history.view(), self._execute)
+        self.n_calls += 1
+        for message in turn.messages:
+            self._add(message)
+        return turn.ended
+
+    def _add(self, message: dict[str, Any]) -> None:
+        extra = {"timestamp": utc_now().isoformat(), **message.get("extra", {})}
+        self.messages.append({**message, "extra": extra})
+        current_journal().add(self.messages[-1])
+
+
+def read_settings(given: dict[str, Any]) -> AgentSettings:
+    """Read the section `agent` of the configuration. Raises `UsageError` with the field that is wrong."""
+    try:
+        return AgentSettings.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise UsageError(
+            f"`agent.{place}` in the agent's configuration: {first['msg']}",
+            subject=place,
+            hint=f"known are {', '.join(sorted(AgentSettings.model_fields))}",
+        ) from error
+
+
+def _render(field: str, template: str, variables: dict[str, Any]) -> str:
+    try:
+        # Sandboxed: a configuration file is not code.
+        return SandboxedEnvironment(undefined=StrictUndefined).from_string(template).render(variables).strip()
+    except TemplateError as error:
+        raise UsageError(f"`agent.{field}` in the agent's configuration: {error}", subject=field) from error
+
+
+__all__ = ["AgentSettings", "DefaultAgent", "ToolCallingModel", "read_settings"]

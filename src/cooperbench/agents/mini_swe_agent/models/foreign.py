@@ -1,0 +1,82 @@
+"""Lets a model written for mini-swe-agent work in our loop.
+
+Such a model knows only the tool `bash`, reports what to run as `extra.actions` and what it cost as `extra.cost`. Turns that it could
+not read, and the end, it (or its environment) reports with exceptions that carry messages to append.
+"""
+
+import inspect
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from cooperbench.agents.budget import add_usage, current_budget
+from cooperbench.agents.mini_swe_agent.models.protocol import Model
+from cooperbench.records import Usage
+
+SUBMIT_COMMAND = "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"
+"""How agents of that package say that they are done."""
+
+Execute = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class ForeignTurn(NamedTuple):
+    """What one turn added to the history, and the status with which it ended the work, if it did."""
+
+    messages: list[dict[str, Any]]
+    ended: str | None
+
+
+class ForeignModel:
+    """Plays whole turns of another package's model, within the budget."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.usage = Usage(cost=0.0)
+
+    def turn(self, messages: list[dict[str, Any]], execute: Execute) -> ForeignTurn:
+        """Ask the model and carry out its actions."""
+        budget = current_budget()
+        budget.before_call()
+        try:
+            message = self.model.query(messages)
+        except Exception as error:
+            carried = _carried(error)
+            self._charge(carried.messages[-1] if carried.messages else {})
+            return carried
+        self._charge(message)
+        outputs = []
+        for action in message.get("extra", {}).get("actions", ()):
+            if re.match(rf"\s*{SUBMIT_COMMAND}\b", str(action.get("command", ""))):
+                outputs.append({"output": "Submitted.", "returncode": 0, "exception_info": ""})
+                return ForeignTurn([message, *self._observe(message, outputs)], "Submitted")
+            try:
+                outputs.append({"exception_info": "", **execute(action)})
+            except Exception as error:
+                carried = _carried(error)
+                return ForeignTurn([message, *self._observe(message, outputs), *carried.messages], carried.ended)
+        return ForeignTurn([message, *self._observe(message, outputs)], None)
+
+    def _observe(self, message: dict[str, Any], outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return self.model.format_observation_messages(message, outputs, self.model.get_template_vars())
+
+    def _charge(self, message: dict[str, Any]) -> None:
+        usage = Usage(cost=message.get("extra", {}).get("cost"))
+        self.usage = add_usage(self.usage, usage)
+        current_budget().charge(usage)
+
+
+def _carried(error: Exception) -> ForeignTurn:
+    """The messages in an exception of that package; any other exception goes on. Its `exit` message is not for a model."""
+    messages = getattr(error, "messages", None)
+    if not isinstance(messages, tuple | list) or not all(isinstance(message, dict) for message in messages):
+        raise error
+    last = messages[-1] if messages else {}
+    ended = None
+    if last.get("role") == "exit":
+        ended = str(last.get("extra", {}).get("exit_status") or last.get("content") or "Exit")
+    return ForeignTurn([message for message in messages if message.get("role") != "exit"], ended)
+
+
+def speaks_tools(model: Model) -> bool:
+    """Whether the model takes our tools in `query`."""
+    return "tools" in inspect.signature(model.query).parameters

@@ -1,0 +1,129 @@
+"""A model that plays recorded turns through the same interface as any other.
+
+It costs nothing and needs no network, so that everything around it is real in tests and demonstrations: the loop, the tools, the
+sandbox, the mailbox. It reacts to what it reads in one way: a turn may wait until a teammate's message is there. Such a turn always
+is one call of the tool `wait_for_message`, with no time to wait if the message has been read already; so the number of steps does
+not depend on who was faster.
+"""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cooperbench.agents.mini_swe_agent.models.base import Completion, ModelConfig, ToolCallingModel
+from cooperbench.agents.mini_swe_agent.models.script_file import ScriptedTurn, WaitForMessage, load_script
+from cooperbench.agents.mini_swe_agent.tools import WAIT_FOR_MESSAGE, Tool
+from cooperbench.errors import (
+    ModelAuthenticationError,
+    ModelContextWindowError,
+    ModelError,
+    ModelOverloadedError,
+    ModelRateLimitError,
+    ModelResponseError,
+)
+from cooperbench.records import Trajectory, Usage, read_model
+
+FAILURES: dict[str, type[ModelError]] = {
+    "rate_limit": ModelRateLimitError,
+    "429": ModelRateLimitError,
+    "overloaded": ModelOverloadedError,
+    "500": ModelOverloadedError,
+    "503": ModelOverloadedError,
+    "529": ModelOverloadedError,
+    "authentication": ModelAuthenticationError,
+    "401": ModelAuthenticationError,
+    "context_window": ModelContextWindowError,
+    "malformed": ModelResponseError,
+    "400": ModelResponseError,
+}
+
+
+class ScriptedModel(ToolCallingModel):
+    """Plays turns in order. After the last one, `ModelResponseError`."""
+
+    def __init__(self, turns: Sequence[ScriptedTurn | dict[str, Any]], config: ModelConfig | None = None) -> None:
+        super().__init__(config or ModelConfig(model_name="scripted", retry_wait=0.01))
+        self._turns = [ScriptedTurn.model_validate(turn) for turn in turns]
+        self._next = 0
+        self._awaited: dict[str, int] = {}
+
+    def _complete(self, messages: list[dict[str, Any]], tools: tuple[Tool, ...]) -> Completion:
+        if self._next == len(self._turns):
+            raise ModelResponseError(
+                f"the script has no turn after number {self._next}",
+                subject=self.config.model_name,
+                hint="end the script with a call of `submit`",
+            )
+        turn, number = self._turns[self._next], self._next
+        self._next += 1
+        time.sleep(turn.delay)
+        if turn.error is not None:
+            kind = FAILURES.get(str(turn.error), ModelResponseError)
+            raise kind(f"the script plays the failure {turn.error} at turn {number + 1}")
+        if turn.wait_for_message is not None:
+            return _answer(number, None, [self._waiting(turn.wait_for_message, messages)], Usage(cost=0.0))
+        calls = [(call.name, call.arguments) for call in turn.tool_calls]
+        return _answer(number, turn.text, calls, Usage(cost=turn.cost, **turn.usage.model_dump()))
+
+    def _waiting(self, wait: WaitForMessage, messages: list[dict[str, Any]]) -> tuple[str, dict[str, Any]]:
+        read = sum(
+            sender == wait.sender for message in messages for sender in message.get("extra", {}).get("senders", ())
+        )
+        self._awaited[wait.sender] = self._awaited.get(wait.sender, 0) + 1
+        there = read >= self._awaited[wait.sender]
+        return WAIT_FOR_MESSAGE.name, {"from": wait.sender, "timeout": 0.0 if there else wait.timeout}
+
+
+def _answer(
+    number: int, text: str | None, calls: Sequence[tuple[str, dict[str, Any] | str]], usage: Usage
+) -> Completion:
+    tool_calls = [
+        {
+            "id": f"call_{number + 1}_{position + 1}",
+            "type": "function",
+            "function": {"name": name, "arguments": given if isinstance(given, str) else json.dumps(given)},
+        }
+        for position, (name, given) in enumerate(calls)
+    ]
+    message: dict[str, Any] = {"role": "assistant", "content": text}
+    if tool_calls:
+        message["tool_calls"] = tool_calls
+    return Completion(message=message, usage=usage, finish_reason="tool_calls" if tool_calls else "stop")
+
+
+def scripted_model(path: Path, member: str, config: ModelConfig) -> ScriptedModel:
+    """The model that plays one member of a script file."""
+    return ScriptedModel(load_script(path).turns(member), config)
+
+
+def replay_model(path: Path, config: ModelConfig) -> ScriptedModel:
+    """The model that says again what a recorded trajectory holds: the same calls, tokens and costs."""
+    messages = [entry.message for entry in read_model(path, Trajectory).messages]
+    return ScriptedModel(
+        [_recorded_turn(message) for message in messages if message.get("role") == "assistant"], config
+    )
+
+
+def _recorded_turn(message: dict[str, Any]) -> ScriptedTurn:
+    usage = message.get("extra", {}).get("usage") or {}
+    functions = [call.get("function") or {} for call in message.get("tool_calls") or ()]
+    calls = [
+        {"name": str(function.get("name")), "arguments": function.get("arguments") or {}} for function in functions
+    ]
+    return ScriptedTurn.model_validate(
+        {
+            "text": _text(message.get("content")) if message.get("content") or not calls else None,
+            "tool_calls": calls,
+            "usage": {name: usage.get(name) or 0 for name in ("input_tokens", "output_tokens", "cached_tokens")},
+            "cost": usage.get("cost"),
+        }
+    )
+
+
+def _text(content: object) -> str:
+    """The text of a message's content, which is a string, a list of parts, or nothing."""
+    if isinstance(content, list):
+        return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return "" if content is None else str(content)

@@ -1,0 +1,131 @@
+"""The tools of the loop: what a model is offered, and how its calls are read.
+
+A call that cannot be read is never an exception: it is answered with a tool result that says what is wrong, because providers
+refuse a history in which a call has no result.
+"""
+
+import json
+from typing import Any
+
+from cooperbench.records import Record
+
+
+class Tool(Record):
+    """One function that a model may call."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+    """JSON schema of each argument."""
+    required: tuple[str, ...] = ()
+
+    def definition(self) -> dict[str, Any]:
+        """The tool in the chat completion format."""
+        return {
+            "type": "function",
+            "function": {
+                "name": self.name,
+                "description": self.description,
+                "parameters": {"type": "object", "properties": self.parameters, "required": list(self.required)},
+            },
+        }
+
+
+class ToolCall(Record):
+    """One call that a model made. `error` says why it cannot be carried out."""
+
+    id: str
+    name: str
+    arguments: dict[str, Any] = {}
+    error: str | None = None
+
+
+BASH = Tool(
+    name="bash",
+    description=(
+        "Run a shell command in the repository. Each command starts in the repository's folder in a new shell; stdin is closed."
+    ),
+    parameters={
+        "command": {"type": "string", "description": "The command to run."},
+        "timeout": {
+            "type": "number",
+            "description": "Seconds after which it is ended. Only for commands that take long.",
+        },
+    },
+    required=("command",),
+)
+
+SUBMIT = Tool(
+    name="submit",
+    description="Hand in the work as it is now in the repository's folder, and finish.",
+    parameters={},
+)
+
+SEND_MESSAGE = Tool(
+    name="send_message",
+    description="Send a message to a teammate. The result says whether it was delivered.",
+    parameters={
+        "to": {"type": "string", "description": "The teammate's name, or `all`."},
+        "message": {"type": "string", "description": "The text."},
+    },
+    required=("to", "message"),
+)
+
+WAIT_FOR_MESSAGE = Tool(
+    name="wait_for_message",
+    description="Wait until a teammate writes. Other messages are shown to you by themselves; wait only when you cannot go on.",
+    parameters={
+        "from": {"type": "string", "description": "The teammate's name; anybody if not given."},
+        "timeout": {"type": "number", "description": "Seconds to wait at most; 60 if not given."},
+    },
+)
+
+
+def read_tool_calls(message: dict[str, Any], tools: tuple[Tool, ...]) -> list[ToolCall]:
+    """The calls in an assistant message, those with an `error` among them."""
+    raw = message.get("tool_calls")
+    if not isinstance(raw, list):
+        return []
+    return [_read(call, number, tools) for number, call in enumerate(raw) if isinstance(call, dict)]
+
+
+def _read(call: dict[str, Any], number: int, tools: tuple[Tool, ...]) -> ToolCall:
+    function = call.get("function")
+    function = function if isinstance(function, dict) else {}
+    identifier, name = str(call.get("id") or f"call_{number}"), str(function.get("name") or "")
+
+    def wrong(text: str) -> ToolCall:
+        return ToolCall(id=identifier, name=name, error=text)
+
+    tool = next((tool for tool in tools if tool.name == name), None)
+    if tool is None:
+        return wrong(f"There is no tool {name!r}. The tools are: {', '.join(tool.name for tool in tools)}.")
+    given = function.get("arguments")
+    if isinstance(given, str) and given.strip():
+        try:
+            given = json.loads(given)
+        except ValueError as error:
+            return wrong(f"The arguments of {name} are not JSON ({error}). Nothing was run. Call it again.")
+    given = {} if given in (None, "") or isinstance(given, str) else given
+    if not isinstance(given, dict):
+        return wrong(f"The arguments of {name} must be a JSON object such as {_example(tool)}.")
+    if missing := [argument for argument in tool.required if argument not in given]:
+        return wrong(f"{name} needs {', '.join(missing)}: {_example(tool)}. Nothing was run.")
+    for argument, value in given.items():
+        if fault := _fault(tool, argument, value):
+            return wrong(fault)
+    return ToolCall(id=identifier, name=name, arguments=given)
+
+
+def _fault(tool: Tool, argument: str, value: object) -> str | None:
+    if argument not in tool.parameters:
+        return f"{tool.name} has no argument {argument!r}; it takes {', '.join(tool.parameters) or 'none'}."
+    kind = tool.parameters[argument]["type"]
+    right = (
+        isinstance(value, str) if kind == "string" else isinstance(value, int | float) and not isinstance(value, bool)
+    )
+    return None if right or value is None else f"{argument!r} of {tool.name} must be a {kind}."
+
+
+def _example(tool: Tool) -> str:
+    return json.dumps({name: "…" if tool.parameters[name]["type"] == "string" else 1 for name in tool.required})

@@ -1,0 +1,300 @@
+import logging
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cooperbench.agents import Budget, activate_budget
+from cooperbench.agents.mini_swe_agent.models import (
+    LitellmModel,
+    OpenAICompatibleModel,
+    ScriptedModel,
+    ToolCallingModel,
+    make_model,
+)
+from cooperbench.agents.mini_swe_agent.models.litellm_model import load_litellm
+from cooperbench.agents.mini_swe_agent.models.openai_compatible import provider_error
+from cooperbench.agents.mini_swe_agent.tools import BASH, SUBMIT
+from cooperbench.errors import (
+    LimitReachedError,
+    ModelAuthenticationError,
+    ModelContextWindowError,
+    ModelError,
+    ModelOverloadedError,
+    ModelRateLimitError,
+    ModelResponseError,
+    UsageError,
+)
+from cooperbench.records import Limits, Trajectory, TrajectoryMessage, Usage, write_model
+from tests.agents.standin_llm import Answer, fails, says, serve
+
+TASK: list[dict[str, Any]] = [
+    {"role": "system", "content": "Be good."},
+    {"role": "user", "content": "Do it.", "extra": {"secret": "ours"}},
+]
+PRICES = "priced-model: {input: 2.0, output: 10.0, cached_input: 0.5}\n"
+
+
+def need_litellm() -> Any:
+    """The package; it may be missing where somebody develops, never where the suite has the last word."""
+    if find_spec("litellm") is None and os.environ.get("CI") != "true":
+        pytest.skip("litellm is not installed")
+    return load_litellm()
+
+
+def over_http(kind: str, url: str, **section: Any) -> ToolCallingModel:
+    """The same server reached with the standard library, and through LiteLLM."""
+    settings = {"base_url": url, "retry_wait": 0.001, "retries": 3, **section}
+    if kind == "http":
+        return make_model("priced-model", {"model": settings})
+    need_litellm()
+    return LitellmModel(model_name="openai/priced-model", **settings)
+
+
+both = pytest.mark.parametrize("kind", ["http", "litellm"])
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "key-of-the-test")
+
+
+@both
+def test_a_call_is_answered_counted_and_priced(kind: str, tmp_path: Path) -> None:
+    table = tmp_path / "prices.yaml"
+    table.write_text(PRICES)
+    with serve(says("I look.", ("bash", {"command": "ls"}), tokens=(1000, 100, 600))) as server:
+        model = over_http(kind, server.url, price_table=str(table), temperature=0.2, max_tokens=50)
+        message = model.query(TASK, tools=(BASH, SUBMIT))
+        model.query([*TASK, message])
+    assert message["content"] == "I look."
+    assert message["extra"]["actions"] == [{"command": "ls", "tool_call_id": "call_0"}]
+    assert message["extra"]["usage"]["cached_tokens"] == 600
+    cost = (400 * 2.0 + 600 * 0.5 + 100 * 10.0) / 1e6
+    assert model.cost == pytest.approx(2 * cost)
+    assert model.n_calls == 2
+    first, second = server.requests
+    assert [tool["function"]["name"] for tool in first["tools"]] == ["bash", "submit"]
+    assert (first["temperature"], first["max_tokens"]) == (0.2, 50)
+    assert "ours" not in str(server.requests), "what lies under `extra` never leaves this process"
+    assert second["messages"][2]["tool_calls"][0]["function"]["name"] == "bash"
+    assert server.keys[0] == "Bearer key-of-the-test"
+
+
+@both
+@pytest.mark.parametrize("answer", [fails(429, "slow down"), fails(503, "overloaded"), fails(529, "overloaded")])
+def test_failures_that_pass_are_tried_again(kind: str, answer: Answer) -> None:
+    with serve(answer, answer, says("Here.")) as server:
+        model = over_http(kind, server.url)
+        assert model.query(TASK)["content"] == "Here."
+    assert len(server.requests) == 3
+    assert model.n_calls == 1
+
+
+@both
+@pytest.mark.parametrize(
+    ("answer", "error", "calls"),
+    [
+        (fails(429, "slow down"), ModelRateLimitError, 3),
+        (fails(500, "internal"), ModelOverloadedError, 3),
+        (fails(429, "You exceeded your current quota: insufficient_quota"), ModelRateLimitError, 1),
+        (fails(401, "wrong key"), ModelAuthenticationError, 1),
+        (fails(400, "This model's maximum context length is 8192 tokens"), ModelContextWindowError, 1),
+        (fails(400, "tools: invalid schema"), ModelResponseError, 1),
+        (fails(404, "no such model"), ModelResponseError, 1),
+        (Answer({"choices": []}), ModelResponseError, 1),
+    ],
+)
+def test_failures_are_typed_and_retries_end(kind: str, answer: Answer, error: type[ModelError], calls: int) -> None:
+    with serve(answer) as server:
+        model = over_http(kind, server.url, retries=2)
+        with pytest.raises(error):
+            model.query(TASK)
+    assert len(server.requests) == calls
+    assert (model.n_calls, model.cost) == (0, 0.0)
+
+
+def test_a_server_that_is_not_there_is_overload() -> None:
+    with serve(says("x")) as server:
+        url = server.url
+    with pytest.raises(ModelOverloadedError, match="does not answer"):
+        over_http("http", url, retries=1).query(TASK)
+
+
+def test_an_answer_that_is_not_json_is_said() -> None:
+    with serve(Answer("<html>it works</html>")) as server, pytest.raises(ModelResponseError, match="JSON"):
+        over_http("http", server.url).query(TASK)
+
+
+def test_the_provider_may_name_the_pause() -> None:
+    assert provider_error(429, "", "7").retry_after == 7.0
+    assert provider_error(429, "", "Wed, 21 Oct 2026 07:28:00 GMT").retry_after is None
+    with serve(fails(429, "wait", Retry_After="0.05"), says("Here.")) as server:
+        assert over_http("http", server.url).query(TASK)["content"] == "Here."
+
+
+@both
+def test_an_unknown_price_is_none_and_said_once(kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    name = f"unheard-of-{kind}"
+    with serve(says("x")) as server, caplog.at_level(logging.WARNING):
+        settings: dict[str, Any] = {"base_url": server.url, "retries": 0}
+        need_litellm()
+        over_litellm = LitellmModel(f"openai/{name}", **settings)
+        model = make_model(name, {"model": settings}) if kind == "http" else over_litellm
+        model.query(TASK)
+        model.query(TASK)
+    assert model.cost is None
+    assert model.usage.input_tokens == 2000
+    assert sum(name in record.getMessage() and "price" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_litellm_knows_the_price_of_known_models() -> None:
+    litellm = need_litellm()
+    with serve(says("x", tokens=(1000, 100, 0))) as server:
+        model = LitellmModel(model_name="gpt-4o", base_url=server.url, retries=0)
+        model.query(TASK)
+    price = litellm.model_cost["gpt-4o"]
+    assert model.cost == pytest.approx(1000 * price["input_cost_per_token"] + 100 * price["output_cost_per_token"])
+
+
+def test_calls_are_charged_to_the_budget_in_force() -> None:
+    turns = [{"text": "x", "usage": {"input_tokens": 10, "output_tokens": 5}, "cost": 0.25}] * 5
+    model = ScriptedModel(turns)
+    with activate_budget(Budget(Limits(steps=2))) as budget:
+        model.query(TASK)
+        model.query(TASK)
+        with pytest.raises(LimitReachedError):
+            model.query(TASK)
+    assert budget.usage == Usage(cost=0.5, input_tokens=20, output_tokens=10, cached_tokens=0)
+
+
+def test_a_key_that_is_asked_for_by_name_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTHER_KEY", "another")
+    with serve(says("x")) as server:
+        over_http("http", server.url, api_key_env="OTHER_KEY").query(TASK)
+        assert server.keys == ["Bearer another"]
+        with pytest.raises(UsageError, match="NOT_SET_ANYWHERE"):
+            over_http("http", server.url, api_key_env="NOT_SET_ANYWHERE")
+
+
+@pytest.mark.parametrize(
+    ("section", "text"),
+    [
+        ({"temprature": 0.2}, "temprature"),
+        ({"temperature": "hot"}, "temperature"),
+        (["temperature"], "mapping"),
+        ({"price_table": "/nowhere/prices.yaml"}, "cannot be read"),
+        ({"base_url": "localhost:8000"}, "not the address"),
+    ],
+)
+def test_a_wrong_configuration_is_an_error_before_any_call(section: Any, text: str) -> None:
+    with pytest.raises(UsageError, match=text):
+        make_model("some-model", {"model": section})
+
+
+@pytest.mark.parametrize("text", ["x: {input: -1, output: 1}", "x: 5", "[1, 2]", "x: {input: 1}", "{"])
+def test_a_wrong_price_table_is_an_error(text: str, tmp_path: Path) -> None:
+    table = tmp_path / "prices.yaml"
+    table.write_text(text)
+    with pytest.raises(UsageError, match="price table"):
+        make_model("some-model", {"model": {"price_table": str(table)}})
+
+
+SCRIPT = """
+description: two members
+repo: some_task
+task_id: 1
+features: [1, 2]
+setting: coop
+members:
+  agent1:
+    - {error: 429}
+    - {text: Looking., tool_calls: [{name: bash, arguments: {command: ls}}], usage: {input_tokens: 5, output_tokens: 2}, cost: 0.5}
+    - {wait_for_message: {from: agent2, timeout: 20}}
+    - {wait_for_message: {from: agent2, timeout: 20}}
+    - {tool_calls: [{name: bash, arguments: "{not json"}]}
+    - {tool_calls: [{name: submit}], cost: null}
+  agent2:
+    - {text: nothing to do, tool_calls: [{name: submit}]}
+"""
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    path = tmp_path / "team.yaml"
+    path.write_text(SCRIPT)
+    return path
+
+
+def test_a_script_plays_its_member(script: Path) -> None:
+    model = make_model(f"scripted/{script}", agent_id="agent1")
+    first = model.query(TASK)
+    assert first["content"] == "Looking."
+    assert first["extra"]["actions"][0]["command"] == "ls"
+    assert (model.n_calls, model.cost) == (1, 0.5)
+
+    heard = [*TASK, {"role": "user", "content": "Message", "extra": {"senders": ["agent2"]}}]
+    waits = [model.query(heard)["tool_calls"][0]["function"]["arguments"] for _ in range(2)]
+    assert waits == ['{"from": "agent2", "timeout": 0.0}', '{"from": "agent2", "timeout": 20.0}']
+    assert model.query(TASK)["tool_calls"][0]["function"]["arguments"] == "{not json"
+    model.query(TASK)
+    assert (model.n_calls, model.usage.cost) == (5, None)
+    with pytest.raises(ModelResponseError, match="no turn after number 6"):
+        model.query(TASK)
+
+    assert make_model(f"scripted/{script}#agent2", agent_id="agent1").query(TASK)["content"] == "nothing to do"
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("members: {agent1: [{text: x, error: 429}]}", "members.agent1.0"),
+        ("members: {agent1: [{txt: x}]}", "members.agent1.0"),
+        ("members: {}", "members"),
+        ("- x", "the file"),
+        ("{", "YAML"),
+    ],
+)
+def test_a_wrong_script_is_an_error_with_its_place(text: str, fault: str, tmp_path: Path) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=fault):
+        make_model(f"scripted/{path}", agent_id="agent1")
+
+
+def test_a_member_that_is_not_in_the_script_is_named(script: Path) -> None:
+    with pytest.raises(UsageError, match="agent3"):
+        make_model(f"scripted/{script}#agent3")
+    with pytest.raises(UsageError, match="cannot be read"):
+        make_model(f"scripted/{script}.missing")
+
+
+def test_a_recorded_trajectory_can_be_played_again(tmp_path: Path) -> None:
+    original = ScriptedModel(
+        [
+            {"text": "one", "tool_calls": [{"name": "bash", "arguments": {"command": "ls"}}], "cost": 0.5},
+            {"text": "two", "usage": {"input_tokens": 3, "output_tokens": 4, "cached_tokens": 1}, "cost": None},
+        ]
+    )
+    said = [original.query(TASK), original.query(TASK)]
+    path = tmp_path / "agent1_traj.json"
+    messages = tuple(TrajectoryMessage(message=message) for message in [*TASK, said[0], {"role": "tool"}, said[1]])
+    write_model(
+        path, Trajectory(agent_id="a", agent="x", model="m", features=(1,), status="Submitted", messages=messages)
+    )
+    replayed = make_model(f"replay/{path}")
+    again = [replayed.query(TASK), replayed.query(TASK)]
+    for old, new in zip(said, again, strict=True):
+        assert new["content"] == old["content"]
+        assert new["extra"]["usage"] == old["extra"]["usage"]
+        assert [call["function"] for call in new.get("tool_calls", ())] == [
+            call["function"] for call in old.get("tool_calls", ())
+        ]
+    with pytest.raises(UsageError, match="no trajectory"):
+        make_model(f"replay/{path}.missing")
+
+
+def test_a_model_behind_an_address_needs_no_litellm() -> None:
+    assert isinstance(make_model("Qwen/Qwen3", {"model": {"base_url": "http://localhost:1/v1"}}), OpenAICompatibleModel)
