@@ -77,7 +77,7 @@ class Broker:
         keys = (
             f"~{prefix}own:{agent}:* ~{prefix}clock %W~{prefix}mail:{agent}:* %W~{prefix}refused:{agent} "
             f"%W~{prefix}lost:{agent} %R~{prefix}mail:*:{agent} %R~{prefix}own:*:status %R~{prefix}own:*:read "
-            f"%R~{prefix}state %R~{prefix}farewell %R~{prefix}pushes"
+            f"%R~{prefix}state %R~{prefix}farewell %R~{prefix}pushes ~{prefix}board ~{prefix}board:log"
         )
         rules = f"reset on >{password} -@all {_COMMANDS} {keys}".split()
         self._store.command("ACL", "SETUSER", user, *rules)

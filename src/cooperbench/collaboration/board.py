@@ -1,0 +1,116 @@
+"""The task board of a team: a list that all members see, on which each task is taken by one of them at most.
+
+It lives in the broker, next to the messages and independent of them. Every operation is one script call, so of several members
+who claim a task at the same moment exactly one gets it. Nothing is removed: who added, claimed and finished what is the record.
+"""
+
+import uuid
+from typing import Literal, NamedTuple
+
+from pydantic import AwareDatetime
+
+from cooperbench.collaboration._store import MailboxAddress, Store, text_of
+from cooperbench.collaboration.message import broker_time
+from cooperbench.errors import UsageError
+from cooperbench.records import AgentId, Record
+
+TEXT_LIMIT = 2000
+"""Characters of one task's text."""
+
+Action = Literal["add", "claim", "done"]
+
+
+class BoardTask(Record):
+    """One task on the board."""
+
+    number: int
+    text: str
+    added_by: AgentId
+    owner: AgentId | None = None
+    done: bool = False
+
+
+class BoardAnswer(NamedTuple):
+    """What came of one operation."""
+
+    number: int
+    refused: str | None
+    """Why it was not done, e.g. because somebody else has the task."""
+
+
+class BoardEvent(Record):
+    """One operation that was tried."""
+
+    time: AwareDatetime
+    agent_id: AgentId
+    action: Action
+    number: int
+    text: str
+    refused: str | None = None
+
+
+class TaskBoard:
+    """The board as one member uses it. `url` is an address of the broker, as in `MessagingConnector`.
+
+    Raises `MailboxUnavailableError` when the broker stays away.
+    """
+
+    def __init__(self, *, agent_id: str, url: str) -> None:
+        address = MailboxAddress.parse(url)
+        self._agent_id = agent_id
+        self._prefix = address.prefix
+        self._store = Store(address.server)
+
+    def add(self, text: str) -> BoardAnswer:
+        """Put a task on the board; the answer has its number."""
+        text = " ".join(text.split())
+        if not text or len(text) > TEXT_LIMIT:
+            raise UsageError(f"a task needs a text of 1 to {TEXT_LIMIT} characters, not {len(text)}")
+        return self._do("add", text)
+
+    def claim(self, number: int) -> BoardAnswer:
+        """Take a task on. Refused when somebody else has it who is still there; again is fine."""
+        return self._do("claim", number)
+
+    def done(self, number: int) -> BoardAnswer:
+        """Mark a task as done. Refused when it is somebody else's."""
+        return self._do("done", number)
+
+    def tasks(self) -> list[BoardTask]:
+        """All tasks, in the order in which they were added."""
+        content: dict[bytes, bytes] = self._store.command("HGETALL", f"{self._prefix}board")
+        fields = {text_of(name): text_of(value) for name, value in content.items()}
+        return [
+            BoardTask(
+                number=number,
+                text=fields[f"text:{number}"],
+                added_by=fields[f"by:{number}"],
+                owner=fields.get(f"owner:{number}"),
+                done=f"done:{number}" in fields,
+            )
+            for number in range(1, int(fields.get("count", "0")) + 1)
+        ]
+
+    def close(self) -> None:
+        """Close the connection. Twice is fine."""
+        self._store.close()
+
+    def _do(self, action: Action, argument: str | int) -> BoardAnswer:
+        number, refused = self._store.run("board", self._prefix, self._agent_id, uuid.uuid4().hex, action, argument)
+        return BoardAnswer(number, text_of(refused) or None)
+
+
+def read_board(url: str) -> list[BoardEvent]:
+    """Everything that was tried on the board of an episode, in the order of the broker. `url` is the harness's address."""
+    address = MailboxAddress.parse(url)
+    store = Store(address.server)
+    try:
+        entries = store.command("XRANGE", f"{address.prefix}board:log", "-", "+")
+    finally:
+        store.close()
+    return [_event({text_of(name): text_of(value) for name, value in fields.items()}) for _, fields in entries]
+
+
+def _event(fields: dict[str, str]) -> BoardEvent:
+    refused = fields.pop("refused") or None
+    return BoardEvent.model_validate({**fields, "time": broker_time(fields["time"]), "refused": refused})
