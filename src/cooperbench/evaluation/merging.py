@@ -1,7 +1,7 @@
 """Putting the members' work together with git's own three-way merge, one after the other, without a work tree."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -36,10 +36,16 @@ def natural_order(agent_id: str) -> tuple[str | int, ...]:
     return tuple(int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", agent_id))
 
 
-def merge_members(store: GitStore, base: str, members: Sequence[MemberTree], *, union: bool = False) -> Merged:
+Settle = Callable[[str, tuple[Conflict, ...]], str | None]
+"""Gets a tree with conflict markers and the conflicts, and returns a settled tree or `None`."""
+
+
+def merge_members(
+    store: GitStore, base: str, members: Sequence[MemberTree], *, union: bool = False, settle: Settle | None = None
+) -> Merged:
     """Merge the members' trees in the order of their ids. With `union` both sides of a conflicting region are kept.
 
-    Merging stops at the first step that conflicts.
+    Merging stops at the first step that conflicts and that `settle`, if given, cannot settle.
     """
     attributes = _attributes(store, base, union)
     root = store.commit(base)
@@ -52,13 +58,16 @@ def merge_members(store: GitStore, base: str, members: Sequence[MemberTree], *, 
             continue
         commit = store.commit(member.tree, root)
         result, conflicts = (member.tree, ()) if not seen else merge_commits(store, merged, commit, attributes)
-        status = StageStatus.CONFLICT if conflicts else StageStatus.CLEAN
+        settled = settle(result, conflicts) if settle and conflicts else None
+        result = settled or result
+        unsettled = bool(conflicts) and settled is None
+        status = StageStatus.CONFLICT if unsettled else StageStatus.CLEAN
         relation = None
         if seen and result == tree:
             relation = "identical" if member.tree in seen else "contained"
         steps.append(MergeStep(agent_id=member.agent_id, status=status, conflicts=conflicts, relation=relation))
         tree = result
-        if conflicts:
+        if unsettled:
             return Merged(StageStatus.CONFLICT, tree, tuple(steps))
         merged = store.commit(tree, merged, commit) if seen else commit
         seen.append(member.tree)

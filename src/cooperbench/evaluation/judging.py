@@ -1,0 +1,118 @@
+"""From what happened when a suite ran to its result.
+
+The measure is the task's own gold patch: what it makes pass has to pass, by name, and the runner has to report in the same
+way. A test that the gold patch does not make pass is not held against anybody.
+"""
+
+import re
+
+from cooperbench.evaluation.suites import SuiteRun
+from cooperbench.records import Outcome, Record, SuiteResult, TestCase, TestStatus
+
+TAIL = 4_000
+"""Characters of a runner's output that go into the record."""
+
+_NO_NETWORK = re.compile(
+    r"Temporary failure in name resolution|Could not resolve host|Network is unreachable|Connection (?:refused|reset|timed out)"
+    r"|Max retries exceeded|ENOTFOUND|EAI_AGAIN|i/o timeout|No space left on device|Cannot allocate memory"
+)
+_INSTALLER = re.compile(r"^(?:ERROR: |error: |WARNING: Retrying|npm (?:ERR!|error)|go: |\s*pip\b)", re.MULTILINE)
+
+
+class SuiteReference(Record):
+    """How a feature's hidden tests ran with the gold patch alone."""
+
+    feature: int
+    tree: str
+    exit_code: int
+    source: str
+    passed: tuple[str, ...]
+    changed: tuple[str, ...] = ()
+    seconds: float
+    output_tail: str = ""
+
+    @property
+    def usable(self) -> bool:
+        """Whether anything can be measured by it."""
+        return bool(self.passed) and bool(self.source)
+
+
+def make_reference(feature: int, tree: str, run: SuiteRun) -> SuiteReference:
+    """Keep what a run of the gold patch says."""
+    return SuiteReference(
+        feature=feature,
+        tree=tree,
+        exit_code=run.exit_code,
+        source=run.report.source,
+        passed=tuple(test.name for test in run.report.tests if test.status is TestStatus.PASSED),
+        changed=run.report.changed,
+        seconds=run.seconds,
+        output_tail=run.output[-TAIL:],
+    )
+
+
+def judge(feature: int, run: SuiteRun, reference: SuiteReference) -> SuiteResult:
+    """The result of one suite on a submission's tree."""
+    outcome, reason = _decide(run, reference)
+    return SuiteResult(
+        feature=feature,
+        outcome=outcome,
+        exit_code=run.exit_code,
+        tests=run.report.tests,
+        source=run.report.source,
+        seconds=round(run.seconds, 3),
+        output_tail=run.output[-TAIL:],
+        reason=reason,
+    )
+
+
+def _decide(run: SuiteRun, reference: SuiteReference) -> tuple[Outcome, str]:
+    if run.timed_out:
+        return Outcome.TESTS_FAILED, f"time limit reached after {run.seconds:.0f} s"
+    if run.report.source != reference.source:
+        if not run.report.tests and _failed_to_install(run.output):
+            return Outcome.INFRA_ERROR, "the runner could not install what the tests need"
+        return Outcome.TESTS_FAILED, f"no report of the tests (exit code {run.exit_code})"
+    changed = sorted(set(run.report.changed) - set(reference.changed))
+    if changed:
+        return Outcome.TESTS_FAILED, f"the tests or their runner were changed while they ran: {changed[0]}"
+    wrong = _not_passed(run.report.tests, reference.passed)
+    if wrong:
+        more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        return Outcome.TESTS_FAILED, f"{wrong[0]}{more}"
+    if run.exit_code not in (0, reference.exit_code):
+        return Outcome.TESTS_FAILED, f"exit code {run.exit_code}"
+    return Outcome.PASSED, ""
+
+
+def _not_passed(tests: tuple[TestCase, ...], required: tuple[str, ...]) -> list[str]:
+    """The required tests that did not pass, with what became of them.
+
+    The name of a parametrised case may hold a text that the feature's own code makes. Where a case is not there under its exact
+    name, the cases of the same test function stand for it: at least one, and all of them passed.
+    """
+    results = {test.name: test.status for test in tests}
+    families: dict[str, list[TestStatus]] = {}
+    for test in tests:
+        families.setdefault(_family(test.name), []).append(test.status)
+    wrong = []
+    for name in required:
+        if name in results:
+            if results[name] is not TestStatus.PASSED:
+                wrong.append(f"{name} {results[name]}")
+        elif "[" not in name or not _all_passed(families.get(_family(name), [])):
+            wrong.append(f"{name} did not run")
+    return wrong
+
+
+def _family(name: str) -> str:
+    return name.split("[", 1)[0]
+
+
+def _all_passed(results: list[TestStatus]) -> bool:
+    return bool(results) and all(result is TestStatus.PASSED for result in results)
+
+
+def _failed_to_install(output: str) -> bool:
+    tail = output[-TAIL:]
+    return bool(_NO_NETWORK.search(tail)) and bool(_INSTALLER.search(tail))

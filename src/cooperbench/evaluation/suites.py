@@ -1,0 +1,174 @@
+"""Running one feature's hidden tests on one tree, in a fresh sandbox, through the task's own runner.
+
+The runner is the data set's copy, written into the sandbox by the evaluator together with the patches and, for pytest, a
+plugin that reports in a signed file what really ran (`guard/cooperbench_guard.py`). One file goes in, one command runs, one report comes out.
+"""
+
+import io
+import re
+import secrets
+import shlex
+import tarfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cooperbench.environments import Environment, EnvironmentOptions, SandboxLabels, open_environment
+from cooperbench.errors import TaskError
+from cooperbench.evaluation.reports import (
+    NO_REPORT,
+    Report,
+    RunnerKind,
+    read_guard_report,
+    read_jest_json,
+    read_output,
+    runner_kind,
+)
+from cooperbench.tasks import Task
+
+GUARD = Path(__file__).parent / "guard"
+IMAGE_RUNNER = "/usr/local/bin/runner.sh"
+OUTPUT_LIMIT = 2_000_000
+"""Characters of a runner's output that are read; text reports of large suites need that much."""
+FILE_SIZE_LIMIT = 4 * 1024 * 1024
+"""KiB that a single file written during a suite may have: a runaway test must not fill the host's disk."""
+
+
+@dataclass(frozen=True)
+class SuiteConditions:
+    """How suites are run."""
+
+    backend: str
+    time_limit: float = 900.0
+    """Seconds for one suite, installation included; then everything in it is killed."""
+    network: str = "default"
+    """`none` where the task's runner needs nothing from outside."""
+    labels: SandboxLabels = field(default_factory=lambda: SandboxLabels(run="evaluation"))
+    memory_mb: int | None = None
+
+
+@dataclass(frozen=True)
+class SuiteRun:
+    """What happened when a suite ran; not yet a verdict."""
+
+    exit_code: int
+    timed_out: bool
+    report: Report
+    output: str
+    seconds: float
+
+
+def run_suite(
+    task: Task, tests_patch: bytes, feature_patch: bytes, conditions: SuiteConditions
+) -> SuiteRun:
+    """Start a sandbox, run the task's runner on both patches, read its report, and end the sandbox.
+
+    Raises the classes below `SandboxError` when the sandbox fails; that says nothing about the patches.
+    """
+    started = time.monotonic()
+    options = EnvironmentOptions.model_validate(
+        {
+            "lifetime": conditions.time_limit + 120,
+            "command_timeout": conditions.time_limit,
+            "output_limit": OUTPUT_LIMIT,
+            "network": conditions.network,
+            "memory_mb": conditions.memory_mb,
+        }
+    )
+    with open_environment(conditions.backend, task.image, options=options, labels=conditions.labels) as environment:
+        return _run(environment, task, tests_patch, feature_patch, conditions, started)
+
+
+def _run(
+    environment: Environment,
+    task: Task,
+    tests_patch: bytes,
+    feature_patch: bytes,
+    conditions: SuiteConditions,
+    started: float,
+) -> SuiteRun:
+    runner = _runner_of(task, environment)
+    kind = runner_kind(runner)
+    # A name that cannot be guessed: the patch must not find the evaluator's files by their place.
+    folder = f"/patches/{secrets.token_hex(12)}"
+    key = secrets.token_bytes(32).hex().encode()
+    files = {"tests.patch": tests_patch, "runner.sh": runner, "key": key, **_guard_files()}
+    if feature_patch:
+        files["feature.patch"] = feature_patch
+    environment.write_file(f"{folder}.tar", _archive(files))
+    result = environment.execute(_command(folder, runner, kind, bool(feature_patch)), timeout=conditions.time_limit)
+    report = _read_report(environment, kind, folder, key, result["output"])
+    return SuiteRun(
+        exit_code=result["returncode"],
+        timed_out=result["timed_out"],
+        report=report,
+        output=result["output"],
+        seconds=time.monotonic() - started,
+    )
+
+
+def _runner_of(task: Task, environment: Environment) -> bytes:
+    """The data set's runner, or the image's where the data set has none."""
+    if (task.path / "runner.sh").is_file():
+        return task.runner
+    try:
+        return environment.read_file(IMAGE_RUNNER)
+    except FileNotFoundError as error:
+        raise TaskError(f"{task.path} has no runner.sh, and neither has {task.image}", subject=str(task.path)) from error
+
+
+def _guard_files() -> dict[str, bytes]:
+    return {f"guard/{path.name}": path.read_bytes() for path in sorted(GUARD.iterdir()) if path.is_file()}
+
+
+def _archive(files: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for name, data in files.items():
+            entry = tarfile.TarInfo("guard/key" if name == "key" else name)
+            entry.size = len(data)
+            entry.mode = 0o755 if name.endswith(".sh") else 0o644
+            archive.addfile(entry, io.BytesIO(data))
+    return stream.getvalue()
+
+
+def _command(folder: str, runner: bytes, kind: RunnerKind, has_feature: bool) -> str:
+    """Unpack, put the patches where the runner looks, and become the runner."""
+    guard = f"{folder}/guard"
+    lines = [
+        "set -e",
+        f"mkdir -p {folder}",
+        f"tar -xf {folder}.tar -C {folder}",
+        f"mv {folder}/*.patch /patches/",
+        f"rm {folder}.tar",
+        f"ulimit -f {FILE_SIZE_LIMIT} 2>/dev/null || true",
+    ]
+    if kind is RunnerKind.PYTEST:
+        lines += [
+            'export COOPERBENCH_PYTEST_ADDOPTS="${PYTEST_ADDOPTS-}" COOPERBENCH_PYTHONPATH="${PYTHONPATH-}"',
+            'export PYTEST_ADDOPTS="-p cooperbench_guard ${PYTEST_ADDOPTS-}"',
+            f'export PYTHONPATH="{guard}${{PYTHONPATH:+:$PYTHONPATH}}"',
+        ]
+    elif kind is RunnerKind.GO:
+        # Where the runner filters the output of `go test`, JSON would be filtered away.
+        flag = "-v" if re.search(rb"go\s+test[^\n]*\|", runner) else "-json"
+        lines.append(f'export GOFLAGS="${{GOFLAGS:+$GOFLAGS }}{flag}"')
+    elif kind in (RunnerKind.JEST, RunnerKind.VITEST):
+        lines.append(f'export NODE_OPTIONS="${{NODE_OPTIONS:+$NODE_OPTIONS }}--require={guard}/cooperbench_guard.cjs"')
+    shell = "bash" if b"bash" in runner.splitlines()[0] else "sh"
+    arguments = "tests.patch feature.patch" if has_feature else "tests.patch"
+    lines.append(f"exec {shell} {shlex.quote(folder)}/runner.sh {arguments}")
+    return "\n".join(lines)
+
+
+def _read_report(environment: Environment, kind: RunnerKind, folder: str, key: bytes, output: str) -> Report:
+    """The structured report, else what the text says; whether text is good enough, the gold patch's own run decides."""
+    name = {RunnerKind.PYTEST: "report", RunnerKind.JEST: "report.json", RunnerKind.VITEST: "report.json"}.get(kind)
+    report = NO_REPORT
+    if name is not None:
+        try:
+            data = environment.read_file(f"{folder}/guard/{name}")
+        except FileNotFoundError:
+            data = b""
+        report = read_guard_report(data, key) if kind is RunnerKind.PYTEST else read_jest_json(data)
+    return read_output(kind, output) if report is NO_REPORT else report
