@@ -84,7 +84,9 @@ def _feature_verdict(stage: Stage | None, feature: int) -> FeatureVerdict:
     suite = next((suite for suite in stage.suites if suite.feature == feature), None)
     if suite is not None:
         return FeatureVerdict(feature=feature, outcome=suite.outcome, reason=suite.reason)
-    return FeatureVerdict(feature=feature, outcome=_OF_STATUS.get(stage.status, Outcome.INFRA_ERROR), reason=_why(stage))
+    return FeatureVerdict(
+        feature=feature, outcome=_OF_STATUS.get(stage.status, Outcome.INFRA_ERROR), reason=_why(stage)
+    )
 
 
 def _why(stage: Stage) -> str:

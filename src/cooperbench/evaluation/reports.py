@@ -113,7 +113,12 @@ def _read_go(lines: list[str]) -> Report:
     return Report("go-text", _cases(tests)) if tests else NO_REPORT
 
 
-_CARGO_WORDS = {"ok": TestStatus.PASSED, "FAILED": TestStatus.FAILED, "failed": TestStatus.FAILED, "ignored": TestStatus.SKIPPED}
+_CARGO_WORDS = {
+    "ok": TestStatus.PASSED,
+    "FAILED": TestStatus.FAILED,
+    "failed": TestStatus.FAILED,
+    "ignored": TestStatus.SKIPPED,
+}
 
 
 def _read_cargo(lines: list[str]) -> Report:
@@ -141,7 +146,9 @@ def read_jest_json(data: bytes) -> Report:
         for file in files:
             for case in file["assertionResults"]:
                 name = " ".join([*case.get("ancestorTitles", []), case["title"]])
-                _keep_worst(tests, f"{_relative(file['name'])}:{name}", _JEST_WORDS.get(case["status"], TestStatus.SKIPPED))
+                _keep_worst(
+                    tests, f"{_relative(file['name'])}:{name}", _JEST_WORDS.get(case["status"], TestStatus.SKIPPED)
+                )
             if file.get("status") == "failed" and not file["assertionResults"]:
                 tests[_relative(file["name"])] = TestStatus.ERROR
     except (ValueError, KeyError, TypeError):
@@ -150,7 +157,14 @@ def read_jest_json(data: bytes) -> Report:
 
 
 _JEST_WORDS = {"passed": TestStatus.PASSED, "failed": TestStatus.FAILED}
-_JEST_MARKS = {"✓": TestStatus.PASSED, "√": TestStatus.PASSED, "✕": TestStatus.FAILED, "×": TestStatus.FAILED, "○": TestStatus.SKIPPED, "↓": TestStatus.SKIPPED}
+_JEST_MARKS = {
+    "✓": TestStatus.PASSED,
+    "√": TestStatus.PASSED,
+    "✕": TestStatus.FAILED,
+    "×": TestStatus.FAILED,
+    "○": TestStatus.SKIPPED,
+    "↓": TestStatus.SKIPPED,
+}
 
 
 def _relative(name: str) -> str:

@@ -58,9 +58,7 @@ class SuiteRun:
     seconds: float
 
 
-def run_suite(
-    task: Task, tests_patch: bytes, feature_patch: bytes, conditions: SuiteConditions
-) -> SuiteRun:
+def run_suite(task: Task, tests_patch: bytes, feature_patch: bytes, conditions: SuiteConditions) -> SuiteRun:
     """Start a sandbox, run the task's runner on both patches, read its report, and end the sandbox.
 
     Raises the classes below `SandboxError` when the sandbox fails; that says nothing about the patches.
@@ -114,7 +112,9 @@ def _runner_of(task: Task, environment: Environment) -> bytes:
     try:
         return environment.read_file(IMAGE_RUNNER)
     except FileNotFoundError as error:
-        raise TaskError(f"{task.path} has no runner.sh, and neither has {task.image}", subject=str(task.path)) from error
+        raise TaskError(
+            f"{task.path} has no runner.sh, and neither has {task.image}", subject=str(task.path)
+        ) from error
 
 
 def _guard_files() -> dict[str, bytes]:

@@ -84,6 +84,7 @@ class MergeStep(Record):
     status: StageStatus
     conflicts: tuple[Conflict, ...] = ()
     relation: str | None = Field(None, description="`identical` or `contained`, when the work was already there.")
+    reason: str = Field("", description="What git says about a patch that does not apply.")
 
 
 class Stage(Record):

@@ -1,0 +1,247 @@
+"""Evaluating an episode: read its submissions, run the stages unless they are known already, apply the policy, write `eval.json`.
+
+An evaluation is addressed by what it depends on: the submissions, the task's files, the image and the version of the
+evaluator. Asking again with another policy reads; a changed patch runs again; an evaluation that failed is repeated.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from cooperbench.environments import Capability, SandboxLabels, capabilities, ensure_image
+from cooperbench.errors import CooperBenchError, RecordError
+from cooperbench.evaluation.bases import base_of
+from cooperbench.evaluation.git import open_store
+from cooperbench.evaluation.policies import DEFAULT_POLICY, apply_policy, resolve_policy
+from cooperbench.evaluation.resolver import Resolver
+from cooperbench.evaluation.stages import Contribution, Singles, StagedEvaluation, evaluate_stages
+from cooperbench.evaluation.suites import SuiteConditions
+from cooperbench.evaluation.testbench import EVALUATOR, TestBench
+from cooperbench.records import (
+    EpisodeDirectory,
+    EpisodeResult,
+    EpisodeStatus,
+    Evaluation,
+    Failure,
+    FeatureVerdict,
+    Outcome,
+    Verdict,
+    read_model,
+    utc_now,
+    write_bytes,
+    write_model,
+)
+from cooperbench.tasks import Task
+
+TIME_LIMIT = 900.0
+"""Seconds for one suite, the runner's installation included."""
+
+
+def evaluate_episode(
+    directory: EpisodeDirectory,
+    result: EpisodeResult,
+    task: Task,
+    *,
+    backend: str,
+    policy: str = DEFAULT_POLICY,
+    singles: Singles = "own",
+    time_limit: float = TIME_LIMIT,
+    network: str | None = None,
+    resolver: Resolver | None = None,
+    force: bool = False,
+    workers: int | None = None,
+) -> Evaluation:
+    """Judge what an episode's members handed in, and write `eval.json` and the merged patches beside it.
+
+    A failure of the evaluation itself is an `infra_error` in the record, not an exception. Raises `UnknownNameError` for an unknown
+    policy, and `RecordError` when the record cannot be read or written.
+    """
+    policy = resolve_policy(policy)
+    if result.status is not EpisodeStatus.COMPLETED:
+        error = result.error or Failure(boundary="agent", kind="Unfinished", message=f"the episode is {result.status}")
+        evaluation = _failed(task, result.features, backend, policy, "", error)
+        write_model(directory.evaluation, evaluation)
+        return evaluation
+    contributions = _read_contributions(directory, result)
+
+    def keep(staged: StagedEvaluation) -> None:
+        for stage, patch in staged.merged.items():
+            write_bytes(directory.path / merged_patch_name(stage), patch)
+
+    evaluation = evaluate_contributions(
+        task,
+        result.features,
+        contributions,
+        backend=backend,
+        policy=policy,
+        singles=singles,
+        time_limit=time_limit,
+        network=network,
+        resolver=resolver,
+        workers=workers,
+        known=None if force else _known(directory.evaluation),
+        keep=keep,
+        labels=SandboxLabels(run=result.run, episode=directory.path.name, agent_id="evaluation"),
+    )
+    write_model(directory.evaluation, evaluation)
+    return evaluation
+
+
+def merged_patch_name(stage: str) -> str:
+    """The file beside `eval.json` that holds a stage's merged patch."""
+    return f"merged_{stage}.patch"
+
+
+def evaluate_contributions(
+    task: Task,
+    features: Sequence[int],
+    contributions: Sequence[Contribution],
+    *,
+    backend: str,
+    policy: str = DEFAULT_POLICY,
+    singles: Singles = "own",
+    time_limit: float = TIME_LIMIT,
+    network: str | None = None,
+    resolver: Resolver | None = None,
+    workers: int | None = None,
+    known: Evaluation | None = None,
+    keep: Callable[[StagedEvaluation], None] | None = None,
+    labels: SandboxLabels | None = None,
+) -> Evaluation:
+    """Judge submissions that lie in memory. `known` is an earlier evaluation, used again where it has the same key.
+
+    `keep` gets the merged patches, to store them. A failure of the evaluation itself becomes an `infra_error`.
+    """
+    started = time.monotonic()
+    policy = resolve_policy(policy)
+    key = ""
+    try:
+        digest = ensure_image(backend, task.recipe)
+        key = evaluation_key(task, features, contributions, digest, singles, resolver)
+        if known is not None and known.key == key and _can_be_used_again(known):
+            return known.model_copy(update={"verdict": apply_policy(policy, known.stages, features)})
+        base = base_of(task, backend)
+        conditions = SuiteConditions(
+            backend=backend,
+            time_limit=time_limit,
+            network=network or _network(task, backend),
+            labels=labels or SandboxLabels(run="evaluation", episode=task.key.replace("/", "-")),
+        )
+        with open_store(base.store) as store:
+            bench = TestBench(task, base, store, conditions, workers=workers)
+            staged = evaluate_stages(
+                task, features, contributions, base=base, store=store, bench=bench, singles=singles, resolver=resolver
+            )
+    except CooperBenchError as error:
+        failure = Failure(
+            boundary=error.boundary,
+            kind=type(error).__name__,
+            message=error.message,
+            retryable=error.retryable,
+            hint=error.hint,
+        )
+        return _failed(task, features, backend, policy, key, failure)
+    stages = staged.stages
+    if keep is not None:
+        keep(staged)
+        stages = [
+            stage.model_copy(update={"merged_patch": merged_patch_name(stage.name)})
+            if stage.name in staged.merged
+            else stage
+            for stage in stages
+        ]
+    return Evaluation(
+        key=key,
+        repo=task.repo,
+        task_id=task.task_id,
+        features=tuple(features),
+        backend=backend,
+        image=task.image,
+        image_digest=digest,
+        evaluator=EVALUATOR,
+        dropped=tuple(staged.dropped),
+        recounted=tuple(staged.recounted),
+        stages=tuple(stages),
+        verdict=apply_policy(policy, stages, features),
+        seconds=round(time.monotonic() - started, 3),
+        evaluated_at=utc_now(),
+    )
+
+
+def evaluation_key(
+    task: Task,
+    features: Sequence[int],
+    contributions: Sequence[Contribution],
+    image_digest: str | None,
+    singles: Singles = "own",
+    resolver: Resolver | None = None,
+) -> str:
+    """Digest of everything that the stages depend on."""
+    submissions = [
+        [c.agent_id, list(c.features), hashlib.sha256(c.patch).hexdigest()]
+        for c in sorted(contributions, key=lambda c: c.agent_id)
+    ]
+    facts = [
+        EVALUATOR,
+        task.key,
+        task.revision,
+        task.image,
+        image_digest,
+        list(features),
+        submissions,
+        singles,
+        resolver.name if resolver else None,
+    ]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _network(task: Task, backend: str) -> str:
+    """Bundled tasks install nothing; published runners usually install the package again."""
+    return "none" if task.recipe.bundled and Capability.NETWORK_OFF in capabilities(backend) else "default"
+
+
+def _can_be_used_again(known: Evaluation) -> bool:
+    """Errors are repeated, not remembered."""
+    suites = [suite for stage in known.stages for suite in stage.suites]
+    return known.error is None and all(suite.outcome is not Outcome.INFRA_ERROR for suite in suites)
+
+
+def _known(path: Path) -> Evaluation | None:
+    try:
+        return read_model(path, Evaluation)
+    except (FileNotFoundError, RecordError):
+        return None  # a file that cannot be read is replaced
+
+
+def _read_contributions(directory: EpisodeDirectory, result: EpisodeResult) -> list[Contribution]:
+    contributions = []
+    for agent_id, member in result.agents.items():
+        patch = b""
+        if member.submission is not None:
+            path = directory.path / member.submission.file
+            try:
+                patch = path.read_bytes()
+            except OSError as error:
+                raise RecordError(f"cannot read the submission {path}: {error.strerror}", subject=str(path)) from error
+        contributions.append(Contribution(agent_id, member.features, patch))
+    return contributions
+
+
+def _failed(task: Task, features: Sequence[int], backend: str, policy: str, key: str, error: Failure) -> Evaluation:
+    verdicts = tuple(
+        FeatureVerdict(feature=feature, outcome=Outcome.INFRA_ERROR, reason=error.message) for feature in features
+    )
+    return Evaluation(
+        key=key,
+        repo=task.repo,
+        task_id=task.task_id,
+        features=tuple(features),
+        backend=backend,
+        image=task.image,
+        evaluator=EVALUATOR,
+        verdict=Verdict(policy=policy, outcome=Outcome.INFRA_ERROR, features=verdicts),
+        evaluated_at=utc_now(),
+        error=error,
+    )

@@ -1,0 +1,133 @@
+"""Verdicts and rewards from Python, without a run directory: for training, searching and one's own experiments.
+
+evaluation = score(task, {1: patch_of_feature_1, 2: patch_of_feature_2}, backend="local")
+evaluation.verdict.passed
+reward(evaluation, "share")
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import Literal, NamedTuple
+
+from cooperbench.errors import UnknownNameError, UsageError
+from cooperbench.evaluation.evaluator import TIME_LIMIT, evaluate_contributions
+from cooperbench.evaluation.policies import DEFAULT_POLICY
+from cooperbench.evaluation.resolver import Resolver
+from cooperbench.evaluation.stages import Contribution, Singles
+from cooperbench.records import Evaluation, Outcome
+from cooperbench.tasks import Task
+
+RewardKind = Literal["all", "share", "own", "alone"]
+
+
+def score(
+    task: Task,
+    patches: Mapping[int, bytes | str],
+    *,
+    backend: str = "local",
+    policy: str = DEFAULT_POLICY,
+    singles: Singles = "none",
+    time_limit: float = TIME_LIMIT,
+    network: str | None = None,
+    resolver: Resolver | None = None,
+    workers: int | None = None,
+) -> Evaluation:
+    """Merge one patch for each feature and test the result; `evaluation.verdict` is the answer.
+
+    The member who did feature 3 is called `agent3`. With `singles` the members' patches are tested alone too. Raises `UsageError`
+    for features or policies that do not exist; failures of the evaluation itself are outcomes (`infra_error`).
+    """
+    if not patches:
+        raise UsageError("there is nothing to score: no patches were given", subject=task.key)
+    for feature in patches:
+        if feature not in task.features:
+            raise UnknownNameError("feature", feature, task.features)
+    contributions = [
+        Contribution(f"agent{feature}", (feature,), patch.encode() if isinstance(patch, str) else patch)
+        for feature, patch in patches.items()
+    ]
+    return evaluate_contributions(
+        task,
+        sorted(patches),
+        contributions,
+        backend=backend,
+        policy=policy,
+        singles=singles,
+        time_limit=time_limit,
+        network=network,
+        resolver=resolver,
+        workers=workers,
+    )
+
+
+class ScoreRequest(NamedTuple):
+    """One group of patches to score."""
+
+    task: Task
+    patches: Mapping[int, bytes | str]
+
+
+class Scored(NamedTuple):
+    """An answer of `score_many`, with the position of its request."""
+
+    position: int
+    evaluation: Evaluation
+
+
+def score_many(
+    requests: Iterable[ScoreRequest],
+    *,
+    backend: str = "local",
+    policy: str = DEFAULT_POLICY,
+    singles: Singles = "none",
+    concurrency: int = 2,
+    time_limit: float = TIME_LIMIT,
+) -> Iterator[Scored]:
+    """Score many groups, `concurrency` at a time, and yield each answer as it is there.
+
+    Closing the iterator starts nothing more and waits for what runs, which its time limits end.
+    """
+    pool = ThreadPoolExecutor(concurrency, thread_name_prefix="score")
+    try:
+        futures = {
+            pool.submit(
+                score,
+                request.task,
+                request.patches,
+                backend=backend,
+                policy=policy,
+                singles=singles,
+                time_limit=time_limit,
+                workers=1 if concurrency > 1 else None,
+            ): position
+            for position, request in enumerate(requests)
+        }
+        for future in as_completed(futures):
+            yield Scored(futures[future], future.result())
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def reward(evaluation: Evaluation, kind: RewardKind = "all", *, feature: int | None = None) -> float | None:
+    """A number between 0 and 1 to train with; `None` when the evaluation itself failed, which is no signal.
+
+    `all`: every feature passes. `share`: the share of features that pass. `own`: whether `feature` passes in the merged work.
+    `alone`: whether `feature` passes with its own member's patch alone (needs `singles="own"`).
+    """
+    verdict = evaluation.verdict
+    if verdict.outcome is Outcome.INFRA_ERROR:
+        return None
+    if kind == "all":
+        return float(verdict.passed)
+    if kind == "share":
+        return sum(item.outcome is Outcome.PASSED for item in verdict.features) / len(verdict.features)
+    if feature is None:
+        raise UsageError(f"reward {kind!r} needs a feature")
+    if kind == "own":
+        outcomes = [item.outcome for item in verdict.features if item.feature == feature]
+    else:
+        singles = [stage for stage in evaluation.stages if stage.name.startswith("single:")]
+        if not singles and len(evaluation.features) > 1:
+            raise UsageError("the members' patches were not tested alone", hint='score(..., singles="own")')
+        outcomes = [suite.outcome for stage in singles for suite in stage.suites if suite.feature == feature]
+    return float(bool(outcomes) and outcomes[0] is Outcome.PASSED)
