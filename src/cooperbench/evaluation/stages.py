@@ -10,7 +10,7 @@ from typing import Literal
 from cooperbench.evaluation.bases import Base
 from cooperbench.evaluation.cleaning import CleanedSubmission, clean_submission
 from cooperbench.evaluation.git import GitStore
-from cooperbench.evaluation.merging import Merged, MemberTree, merge_members, natural_order
+from cooperbench.evaluation.merging import MemberTree, Merged, merge_members, natural_order
 from cooperbench.evaluation.patches import touched_paths
 from cooperbench.evaluation.policies import NAIVE, RESOLVER, UNION
 from cooperbench.evaluation.resolver import Resolver, settle_with

@@ -1,0 +1,34 @@
+"""Patches against the base of a bundled task."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from cooperbench.evaluation.bases import base_of
+from cooperbench.evaluation.git import open_store
+from cooperbench.tasks import Task
+from tests.evaluation.trees import Checkout, git
+
+
+def base_checkout(task: Task, folder: Path) -> Checkout:
+    """A work tree with the task's base."""
+    base = base_of(task, "local")
+    files: dict[str, bytes] = {}
+    with open_store(base.store) as store:
+        for line in store.check("ls-tree", "-r", "-z", base.tree).split(b"\0"):
+            if line:
+                facts, path = line.split(b"\t")
+                files[path.decode()] = store.blob(facts.split()[2].decode())
+    return Checkout(folder, files)
+
+
+def prepend(checkout: Checkout, path: str, text: str) -> bytes:
+    """A patch that puts `text` at the top of one file, after its docstring's line and `from __future__` imports if any."""
+    return checkout.patch({path: text.encode() + (checkout.path / path).read_bytes()})
+
+
+def together(checkout: Checkout, *patches: bytes, changes: Mapping[str, bytes | None] | None = None) -> bytes:
+    """One patch that does what several do."""
+    git("reset", "-q", "--hard", cwd=checkout.path)
+    for patch in patches:
+        git("apply", "--binary", "-", cwd=checkout.path, stdin=patch)
+    return checkout.patch(dict(changes or {}))
