@@ -21,9 +21,9 @@ def base_checkout(task: Task, folder: Path) -> Checkout:
     return Checkout(folder, files)
 
 
-def prepend(checkout: Checkout, path: str, text: str) -> bytes:
-    """A patch that puts `text` at the top of one file, after its docstring's line and `from __future__` imports if any."""
-    return checkout.patch({path: text.encode() + (checkout.path / path).read_bytes()})
+def append(checkout: Checkout, path: str, text: str) -> bytes:
+    """A patch that puts `text` at the end of one file."""
+    return checkout.patch({path: (checkout.path / path).read_bytes() + b"\n\n" + text.encode()})
 
 
 def together(checkout: Checkout, *patches: bytes, changes: Mapping[str, bytes | None] | None = None) -> bytes:

@@ -25,7 +25,7 @@ from cooperbench.records import (
     read_model,
 )
 from cooperbench.tasks import Task
-from tests.evaluation.edits import base_checkout, prepend
+from tests.evaluation.edits import append, base_checkout
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -151,7 +151,7 @@ def test_an_image_that_is_not_there_is_an_infra_error(ledgerkit: Task, tmp_path:
 
 
 def test_tests_that_hang_are_killed(ledgerkit: Task, tmp_path: Path) -> None:
-    hang = prepend(
+    hang = append(
         base_checkout(ledgerkit, tmp_path / "repo"), "src/ledgerkit/cli.py", "import time; time.sleep(1000)\n"
     )
     assert score(ledgerkit, gold(ledgerkit, 1)).verdict.passed  # the gold patch's own run needs no limit that short
