@@ -3,14 +3,16 @@
 from cooperbench.agents.budget import Budget, Progress, RunLedger, activate_budget, current_budget, read_progress
 from cooperbench.agents.call import AgentArguments, check_result, run_agent
 from cooperbench.agents.journal import Journal, activate_journal, current_journal, read_journal
-from cooperbench.agents.registry import AgentDescription, agent_names, describe, get_runner, register
+from cooperbench.agents.registry import AgentDescription, agent_names, check_config, describe, get_runner, register
 from cooperbench.agents.result import AgentResult, AgentRunner
+from cooperbench.agents.session import AgentSession
 
 __all__ = [
     "AgentArguments",
     "AgentDescription",
     "AgentResult",
     "AgentRunner",
+    "AgentSession",
     "Budget",
     "Journal",
     "Progress",
@@ -18,6 +20,7 @@ __all__ = [
     "activate_budget",
     "activate_journal",
     "agent_names",
+    "check_config",
     "check_result",
     "current_budget",
     "current_journal",

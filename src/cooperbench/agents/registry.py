@@ -140,6 +140,16 @@ def describe(name: str) -> AgentDescription:
     return AgentDescription(name=name, origin=origin, target=target, summary=lines[0] if lines else "")
 
 
+def check_config(name: str, model_name: str, config: dict[str, Any] | None = None, *, agent_id: str = "agent") -> None:
+    """Ask the agent whether it can work with this model and configuration; agents without `check_config` are not asked.
+
+    Raises `UsageError` as early as it can be known, before anything is started.
+    """
+    check = getattr(get_runner(name, config), "check_config", None)
+    if callable(check):
+        check(model_name, config, agent_id)
+
+
 def _where(name: str) -> tuple[str, str]:
     """Origin and target of a name, without importing more than is imported."""
     if name in _registered:

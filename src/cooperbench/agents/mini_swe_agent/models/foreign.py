@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from cooperbench.agents.budget import add_usage, current_budget
+from cooperbench.agents.mini_swe_agent.models.base import ToolCallingModel
 from cooperbench.agents.mini_swe_agent.models.protocol import Model
 from cooperbench.records import Usage
 
@@ -79,4 +80,4 @@ def _carried(error: Exception) -> ForeignTurn:
 
 def speaks_tools(model: Model) -> bool:
     """Whether the model takes our tools in `query`."""
-    return "tools" in inspect.signature(model.query).parameters
+    return isinstance(model, ToolCallingModel) or "tools" in inspect.signature(model.query).parameters

@@ -1,0 +1,1 @@
+"""The agent that applies the reference solution."""

@@ -1,0 +1,76 @@
+"""`mini_swe_agent`: the adapter between the run and the loop."""
+
+from importlib.util import find_spec
+from typing import Any
+
+from cooperbench.agents.mini_swe_agent.agents.default import UNREADABLE, DefaultAgent, read_settings
+from cooperbench.agents.mini_swe_agent.models import LitellmModel, make_model
+from cooperbench.agents.registry import register
+from cooperbench.agents.result import AgentResult
+from cooperbench.agents.session import AgentSession
+from cooperbench.errors import MissingExtraError, UsageError
+
+SECTIONS = ("agent", "backend", "init", "model")
+
+
+@register("mini_swe_agent")
+class MiniSweAgentRunner:
+    """A small tool-calling loop for models of any provider; the default agent."""
+
+    def check_config(self, model_name: str, config: dict[str, Any] | None, agent_id: str = "agent") -> None:
+        """Raise `UsageError` for a configuration or a model that cannot work, before anything is started."""
+        _settings(config)
+        model = make_model(model_name, config, agent_id=agent_id)
+        if isinstance(model, LitellmModel) and find_spec("litellm") is None:
+            raise MissingExtraError(f"calling the model {model_name!r} (without --base-url)", "litellm")
+
+    def run(
+        self,
+        task: str,
+        image: str,
+        *,
+        agent_id: str = "agent",
+        model_name: str = "gpt-4o",
+        agents: list[str] | None = None,
+        comm_url: str | None = None,
+        messaging_enabled: bool = True,
+        config: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> AgentResult:
+        """Work on the task until the model submits, or a limit is reached."""
+        settings = _settings(config)
+        model = make_model(model_name, config, agent_id=agent_id)
+        session = AgentSession(
+            image,
+            agent_id=agent_id,
+            agents=agents,
+            comm_url=comm_url,
+            messaging_enabled=messaging_enabled,
+            config=config,
+        )
+        with session:
+            agent = DefaultAgent(model=model, env=session.env, comm=session.mailbox, agent_id=agent_id, **settings)
+            status, _ = agent.run(task=task)
+            return session.result(
+                status,
+                steps=model.n_calls,
+                usage=model.usage,
+                messages=agent.messages,
+                sent_messages=agent.sent_messages,
+                error="the model kept answering without a readable tool call" if status == UNREADABLE else None,
+            )
+
+
+def _settings(config: dict[str, Any] | None) -> dict[str, Any]:
+    """The section `agent`, with everything in the configuration checked."""
+    given = config or {}
+    if unknown := sorted(set(given) - set(SECTIONS)):
+        raise UsageError(
+            f"unknown section {unknown[0]!r} in the configuration of mini_swe_agent",
+            hint=f"sections are {', '.join(SECTIONS)}",
+        )
+    section = given.get("agent") or {}
+    if not isinstance(section, dict):
+        raise UsageError("`agent` in the agent's configuration must be a mapping")
+    read_settings(section)
+    return section

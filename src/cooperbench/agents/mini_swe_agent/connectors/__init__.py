@@ -1,0 +1,5 @@
+"""The documented import paths of what connects an agent to its teammates."""
+
+from cooperbench.agents.mini_swe_agent.connectors.messaging import MessagingConnector
+
+__all__ = ["MessagingConnector"]

@@ -1,0 +1,125 @@
+"""The chores of an adapter: open the environment, join the team, take the patch, clean up.
+
+    with AgentSession(image, **kwargs) as session:
+        session.env.execute("...")
+        return session.result("Submitted", steps=1)
+
+Optional: an adapter may as well do all of it itself, as the published examples do. Inside a run the harness captures the patch from the
+sandbox, so the session leaves it to the harness; on its own it takes the patch in the same exact way.
+"""
+
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from cooperbench.agents.result import AgentResult
+from cooperbench.environments import Environment, EnvironmentOptions, open_environment
+from cooperbench.environments.scope import current_scope
+from cooperbench.environments.worktree import capture, pin_base
+from cooperbench.errors import UsageError
+from cooperbench.records import Usage
+
+if TYPE_CHECKING:
+    from cooperbench.collaboration.mailbox import MessagingConnector
+
+DEFAULT_BACKEND = "docker"
+
+
+class AgentSession:
+    """One member's environment and its place in the team. Takes the arguments of `AgentRunner.run`, and needs only `image`.
+
+    `env` is the environment; `mailbox` the connection to teammates, `None` when there are none to write to. The backend is the one of
+    the run, else `config["backend"]`, else Docker. `options` go to the environment.
+    """
+
+    env: Environment
+    mailbox: "MessagingConnector | None" = None
+
+    def __init__(
+        self,
+        image: str,
+        *,
+        agent_id: str = "agent",
+        agents: list[str] | None = None,
+        comm_url: str | None = None,
+        messaging_enabled: bool = True,
+        config: dict[str, Any] | None = None,
+        options: EnvironmentOptions | None = None,
+        **others: Any,
+    ) -> None:
+        self.image = image
+        self.agent_id = agent_id
+        self.agents = agents or [agent_id]
+        self.config = config or {}
+        self._comm_url = comm_url if messaging_enabled and len(self.agents) > 1 else None
+        self._options = options
+        self._store: tempfile.TemporaryDirectory[str] | None = None
+        self._base = ""
+
+    def __enter__(self) -> Self:
+        backend = self.config.get("backend", DEFAULT_BACKEND)
+        if not isinstance(backend, str):
+            raise UsageError("`backend` in the agent's configuration must be a name, such as docker")
+        self.env = open_environment(backend, self.image, options=self._options)
+        try:
+            if current_scope() is None:
+                self._store = tempfile.TemporaryDirectory(prefix="cooperbench-session-")
+                self._base = pin_base(self.env, self._repository())
+            if self._comm_url is not None:
+                from cooperbench.collaboration.mailbox import MessagingConnector  # 0.26 s, most of it Redis's client
+
+                self.mailbox = MessagingConnector(agent_id=self.agent_id, agents=self.agents, url=self._comm_url)
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def patch(self) -> str:
+        """The changes so far; empty inside a run, where the harness takes them byte for byte."""
+        if self._store is None:
+            return ""
+        return capture(self.env, self._repository(), self._base).patch.decode("utf-8", "surrogateescape")
+
+    def result(
+        self,
+        status: str,
+        *,
+        steps: int = 0,
+        usage: Usage | None = None,
+        messages: list[dict[str, Any]] | None = None,
+        sent_messages: list[dict[str, Any]] | None = None,
+        error: str | None = None,
+    ) -> AgentResult:
+        """The result with the patch in it. `usage` is what model calls used; without it the cost is 0."""
+        used = usage or Usage(cost=0.0)
+        return AgentResult(
+            status=status,
+            patch=self.patch(),
+            cost=used.cost,
+            steps=steps,
+            messages=messages or [],
+            error=error,
+            input_tokens=used.input_tokens,
+            output_tokens=used.output_tokens,
+            cached_tokens=used.cached_tokens,
+            sent_messages=sent_messages or [],
+        )
+
+    def _repository(self) -> Path:
+        assert self._store is not None
+        return Path(self._store.name) / "base.git"
+
+    def _close(self) -> None:
+        try:
+            if self.mailbox is not None:
+                self.mailbox.close()
+        finally:
+            self.env.cleanup()
+            if self._store is not None:
+                self._store.cleanup()
