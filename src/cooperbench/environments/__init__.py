@@ -1,6 +1,7 @@
 """Where code runs: one Environment, one transport for each backend."""
 
 from cooperbench.environments.backend import Backend, Leftover, backend_names, capabilities, get_backend
+from cooperbench.environments.cleaning import leftovers, remove
 from cooperbench.environments.contract import (
     Capability,
     Environment,
@@ -12,13 +13,18 @@ from cooperbench.environments.contract import (
     Stream,
     Transport,
 )
+from cooperbench.environments.docker import DockerEnvironment
 from cooperbench.environments.images import build_image, ensure_image
+from cooperbench.environments.limiter import CreationLimiter
 from cooperbench.environments.local import LocalEnvironment
 from cooperbench.environments.opening import attach, open_environment
+from cooperbench.environments.supervised import SupervisedEnvironment
 
 __all__ = [
     "Backend",
     "Capability",
+    "CreationLimiter",
+    "DockerEnvironment",
     "Environment",
     "EnvironmentOptions",
     "ExecuteResult",
@@ -28,6 +34,7 @@ __all__ = [
     "SandboxHandle",
     "SandboxLabels",
     "Stream",
+    "SupervisedEnvironment",
     "Transport",
     "attach",
     "backend_names",
@@ -35,5 +42,7 @@ __all__ = [
     "capabilities",
     "ensure_image",
     "get_backend",
+    "leftovers",
     "open_environment",
+    "remove",
 ]

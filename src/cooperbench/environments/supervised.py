@@ -24,6 +24,10 @@ from cooperbench.records import write_model
 FILE_TIMEOUT = 600.0
 MISSING = 66
 LOST_CODE = 137
+TRUST = """command -v git >/dev/null && [ -e "$CWD/.git" ] && ! git -C "$CWD" rev-parse --git-dir >/dev/null 2>&1 || exit 0
+git config --global --add safe.directory '*' || git config --system --add safe.directory '*'
+"""
+"""git refuses a repository of another user, which is what many images hold. It also warms the supervisor up."""
 
 
 class SupervisedEnvironment(Environment):
@@ -56,16 +60,17 @@ class SupervisedEnvironment(Environment):
         self.labels = labels or SandboxLabels()
         implementation = get_backend(backend)
         check_options(implementation, chosen, kept)
-        transport = implementation.transport(image, chosen, self.labels, kept)
-        try:
-            transport.start()
-            self._connect(transport, scope)
-            for hook in scope.after_start if scope is not None else ():
-                hook(self)
-        except BaseException:
-            self._forget()
-            transport.stop()
-            raise
+        self._start(implementation.transport(image, chosen, self.labels, kept), scope)
+
+    @classmethod
+    def over(cls, transport: Transport, options: EnvironmentOptions | None = None) -> "SupervisedEnvironment":
+        """Start a sandbox over a transport that the caller made; for those who write backends, and for tests of them."""
+        environment = cls.__new__(cls)
+        environment.options = options or EnvironmentOptions()
+        environment._start(transport, None)
+        handle = environment.handle()
+        environment.image, environment.backend, environment.labels = handle.image, handle.backend, handle.labels
+        return environment
 
     @classmethod
     def attached(cls, handle: SandboxHandle) -> "SupervisedEnvironment":
@@ -75,12 +80,27 @@ class SupervisedEnvironment(Environment):
         environment.backend = handle.backend
         environment.options = handle.options
         environment.labels = handle.labels
-        environment._connect(get_backend(handle.backend).attach(handle), None)
+        transport = get_backend(handle.backend).attach(handle)
+        environment._supervisor = Supervisor(transport)
+        environment._connect(transport, None)
         return environment
+
+    def _start(self, transport: Transport, scope: EnvironmentScope | None) -> None:
+        self._supervisor = Supervisor(transport)
+        try:
+            transport.start()
+            self._connect(transport, scope)
+            self._supervisor.execute(Order(TRUST, 60.0, 1000, "/", {"CWD": self._path(self.options.cwd)}))
+            for hook in scope.after_start if scope is not None else ():
+                hook(self)
+        except BaseException:
+            transport.stop()
+            self._supervisor.close()
+            self._forget()
+            raise
 
     def _connect(self, transport: Transport, scope: EnvironmentScope | None) -> None:
         self._transport = transport
-        self._supervisor = Supervisor(transport)
         self._handle = transport.handle()
         self._scope = scope
         self._closing = threading.Lock()
@@ -179,8 +199,8 @@ class SupervisedEnvironment(Environment):
                 except Exception as error:
                     self._hook_errors.append(error)
             self._closed = True
-        self._supervisor.close()
         self._transport.stop()
+        self._supervisor.close()
         self._forget()
 
     def _check_open(self) -> None:

@@ -7,12 +7,14 @@ twice.
 """
 
 import math
+import re
 import shlex
 import threading
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.resources import files
 from typing import NamedTuple, TypeVar
 
@@ -137,9 +139,11 @@ class Supervisor:
             return False  # out of reach is not gone: only the engine's word counts
 
 
+@cache
 def supervisor_script() -> str:
-    """The text of the one-shot supervisor."""
-    return files("cooperbench.environments").joinpath("inside/supervisor.sh").read_text(encoding="utf-8")
+    """The text of the one-shot supervisor, without its comments."""
+    text = files("cooperbench.environments").joinpath("inside/supervisor.sh").read_text(encoding="utf-8")
+    return re.sub(r"(?m)^\s*#.*\n", "", text)
 
 
 def encode(text: str) -> bytes:

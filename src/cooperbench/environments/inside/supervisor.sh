@@ -66,6 +66,9 @@ if mkdir "$here" 2>/dev/null; then
     head -c "$5" >"$here/command"
     shell=sh
     command -v bash >/dev/null 2>&1 && shell=bash
+    # Text as an argument gives the better error messages; the kernel refuses arguments of 128 KiB.
+    run='exec "$1" "$0/command"'
+    [ "$5" -lt 100000 ] && run='exec "$1" -c "$(cat "$0/command")"'
     session=
     command -v setsid >/dev/null 2>&1 && session=setsid
     : >"$here/out"
@@ -77,7 +80,7 @@ if mkdir "$here" 2>/dev/null; then
         cd "$4" || exit 127
         COOPERBENCH_EXEC=$1
         export COOPERBENCH_EXEC
-        exec $session $shell -c 'echo $$ >"$0/pid"; exec "$1" "$0/command"' "$here" $shell
+        exec $session $shell -c 'echo $$ >"$0/pid"; '"$run" "$here" $shell
     ) </dev/null >>"$here/out" 2>&1
     code=$?
     late=0

@@ -6,7 +6,7 @@ from typing import Any
 
 from cooperbench.environments.backend import Backend, Leftover
 from cooperbench.environments.contract import Capability, EnvironmentOptions, SandboxHandle, SandboxLabels, Transport
-from cooperbench.environments.local import build, store
+from cooperbench.environments.local import build, leftovers, store
 from cooperbench.environments.local.isolation import Isolation, choose
 from cooperbench.environments.local.transport import LocalTransport, attach
 from cooperbench.environments.supervised import SupervisedEnvironment
@@ -82,8 +82,12 @@ class LocalBackend(Backend):
         return build.build(recipe, source).digest
 
     def leftovers(self, run: str | None = None) -> list[Leftover]:
-        """Folders of sandboxes, running or not."""
-        return []
+        """Folders of sandboxes, running or not, and snapshots."""
+        return leftovers.find(run)
+
+    def remove(self, leftover: Leftover) -> None:
+        """End a sandbox and remove its folder, or remove a snapshot."""
+        leftovers.remove(leftover)
 
 
 def backend() -> LocalBackend:

@@ -1,0 +1,30 @@
+"""Finding and removing what runs left behind, on every backend, by label and only what is ours."""
+
+from collections.abc import Sequence
+
+from cooperbench.environments.backend import BUILT_IN, Leftover, backend_names, get_backend
+from cooperbench.errors import MissingExtraError, SandboxError
+
+
+def leftovers(run: str | None = None, *, backends: Sequence[str] | None = None) -> list[Leftover]:
+    """What is there with our labels, running sandboxes included, of one run or of all.
+
+    Without `backends` every backend is asked, and those that are not set up here have nothing of ours. A backend that is named
+    must answer: raises `SandboxError`, `MissingExtraError`.
+    """
+    found = []
+    for name in backends if backends is not None else backend_names():
+        try:
+            found += get_backend(name).leftovers(run)
+        except (SandboxError, MissingExtraError):
+            if backends is not None:
+                raise
+        except ModuleNotFoundError:
+            if backends is not None or name not in BUILT_IN:
+                raise
+    return found
+
+
+def remove(leftover: Leftover) -> None:
+    """Remove one of them; one that is gone already is fine. Raises `SandboxError`."""
+    get_backend(leftover.backend).remove(leftover)

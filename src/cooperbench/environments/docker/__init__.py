@@ -1,0 +1,88 @@
+"""The Docker backend, and whatever speaks Docker's API: Podman, engines on other machines."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cooperbench.environments.backend import Backend, Leftover
+from cooperbench.environments.contract import Capability, EnvironmentOptions, SandboxHandle, SandboxLabels, Transport
+from cooperbench.environments.docker import images, leftovers
+from cooperbench.environments.docker.engine import connect
+from cooperbench.environments.docker.transport import DockerTransport, attach
+from cooperbench.environments.supervised import SupervisedEnvironment
+from cooperbench.errors import ImageError
+from cooperbench.records import ImageRecipe
+
+__all__ = ["DockerBackend", "DockerEnvironment", "backend"]
+
+
+class DockerEnvironment(SupervisedEnvironment):
+    """A container. `timeout` is its lifetime in seconds; `options` are further fields of `EnvironmentOptions`.
+
+    `host` is an engine's address, `ssh://user@box` included; by default the one that `docker` would use.
+    """
+
+    def __init__(
+        self, image: str, cwd: str = "/workspace/repo", timeout: float = 3600, host: str | None = None, **options: Any
+    ) -> None:
+        chosen = EnvironmentOptions(cwd=cwd, lifetime=timeout, **options)
+        super().__init__("docker", image, options=chosen, settings={} if host is None else {"host": host})
+
+
+class DockerBackend(Backend):
+    """Containers."""
+
+    name = "docker"
+    settings = frozenset({"host"})
+
+    def capabilities(self, settings: Mapping[str, str]) -> frozenset[Capability]:
+        """All of them."""
+        return frozenset(Capability)
+
+    def transport(
+        self, image: str, options: EnvironmentOptions, labels: SandboxLabels, settings: Mapping[str, str]
+    ) -> Transport:
+        """Prepare one container."""
+        return DockerTransport.prepare(image, options, labels, settings.get("host"))
+
+    def attach(self, handle: SandboxHandle) -> Transport:
+        """Connect to a running container."""
+        return attach(handle)
+
+    def image_digest(self, recipe: ImageRecipe) -> str | None:
+        """Digest of the image if the engine has it."""
+        return images.digest(connect(None), recipe.name)
+
+    def ensure_image(self, recipe: ImageRecipe) -> str | None:
+        """Build bundled images, pull others, unless they are there."""
+        engine = connect(None)
+        found = images.digest(engine, recipe.name)
+        if found is not None:
+            return found
+        if recipe.bundled:
+            return images.build(engine, recipe, None, None)
+        try:
+            return images.pull(engine, recipe.name)
+        except ImageError as error:
+            raise ImageError(
+                f"the image {recipe.name!r} is not here and cannot be pulled: {error.message}",
+                subject=recipe.name,
+                hint=f"cooperbench images build {recipe.name} --repo-source CLONE",
+            ) from error
+
+    def build_image(self, recipe: ImageRecipe, *, repo_source: Path | None, base_image: str | None) -> str | None:
+        """Build from the task's Dockerfile."""
+        return images.build(connect(None), recipe, repo_source, base_image)
+
+    def leftovers(self, run: str | None = None) -> list[Leftover]:
+        """Containers, networks, volumes and snapshot images with our label."""
+        return leftovers.find(connect(None), run)
+
+    def remove(self, leftover: Leftover) -> None:
+        """Remove one of them."""
+        leftovers.remove(connect(None), leftover)
+
+
+def backend() -> DockerBackend:
+    """The backend."""
+    return DockerBackend()

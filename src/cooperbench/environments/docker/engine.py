@@ -1,0 +1,162 @@
+"""Finding a Docker engine and talking to it: address, client, and errors in our words.
+
+The engine is the one that `docker` on the command line would use: an address given, `DOCKER_HOST`, the chosen context, the
+default socket; after those, Podman's socket. `ssh://` addresses go through one forwarded socket, see `tunnel`.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cooperbench.environments.docker.tunnel import forwarded
+from cooperbench.errors import (
+    CooperBenchError,
+    ImageError,
+    MissingExtraError,
+    SandboxCredentialsError,
+    SandboxError,
+    SandboxLostError,
+    TransportError,
+)
+
+if TYPE_CHECKING:
+    import docker
+    from docker.tls import TLSConfig
+
+DEFAULT_SOCKET = "/var/run/docker.sock"
+REQUEST_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One engine: where it is and a client for it. Clients are per process; they do not survive a fork."""
+
+    address: str
+    """`unix:///…` or `tcp://host:port`, after any forwarding."""
+    client: "docker.DockerClient"
+    tls: "TLSConfig | None"
+
+
+def connect(host: str | None) -> Engine:
+    """The engine at an address, or the one that `docker` would use. Raises `SandboxError` with the remedy."""
+    return _connect(host, os.getpid())
+
+
+@cache
+def _connect(host: str | None, _process: int) -> Engine:
+    try:
+        import docker
+    except ImportError as error:
+        raise MissingExtraError("the docker backend", "docker") from error
+    address, tls = resolve(host)
+    if address.startswith("ssh://"):
+        address = forwarded(address)
+    with translated(address):
+        client = docker.DockerClient(
+            base_url=address.replace("tcp://", "https://" if tls else "tcp://"),
+            tls=tls or False,
+            timeout=REQUEST_SECONDS,
+            version="auto",
+            max_pool_size=32,
+        )
+    return Engine(address, client, tls)
+
+
+def resolve(host: str | None) -> tuple[str, "TLSConfig | None"]:
+    """The address of the engine and how to encrypt it."""
+    from docker.utils import kwargs_from_env
+
+    if host is not None:
+        return host, None
+    if os.environ.get("DOCKER_HOST"):
+        settings = kwargs_from_env()
+        return os.environ["DOCKER_HOST"], settings.get("tls") or None
+    context = _context()
+    if context is not None:
+        return context
+    for socket in (DEFAULT_SOCKET, *_podman_sockets()):
+        if Path(socket).exists():
+            return f"unix://{socket}", None
+    return f"unix://{DEFAULT_SOCKET}", None
+
+
+def _context() -> "tuple[str, TLSConfig | None] | None":
+    from docker.context import ContextAPI
+    from docker.context.config import get_current_context_name
+
+    name = os.environ.get("DOCKER_CONTEXT") or get_current_context_name()
+    if name == "default":
+        return None
+    context = ContextAPI.get_context(name)
+    if context is None:
+        raise SandboxError(f"there is no Docker context {name!r}", subject=name, hint="docker context ls")
+    return str(context.Host), context.TLSConfig if context.Host and context.Host.startswith("tcp") else None
+
+
+def _podman_sockets() -> list[str]:
+    own = os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}")
+    return [f"{own}/podman/podman.sock", "/run/podman/podman.sock"]
+
+
+@contextmanager
+def translated(subject: str) -> Iterator[None]:
+    """Turn the SDK's errors into ours."""
+    import requests
+    from docker import errors
+
+    try:
+        yield
+    except CooperBenchError:
+        raise
+    except errors.ImageNotFound as error:
+        raise ImageError(
+            f"there is no image {subject!r}: {_words(error)}",
+            subject=subject,
+            hint="cooperbench images pull, cooperbench images build, or docker login",
+        ) from error
+    except errors.NotFound as error:
+        raise SandboxLostError(f"the container is gone: {_words(error)}", subject=subject) from error
+    except errors.APIError as error:
+        raise _refusal(error, subject) from error
+    except (errors.DockerException, requests.RequestException, OSError) as error:
+        raise _unreachable(error, subject) from error
+
+
+def _words(error: Exception) -> str:
+    explanation = getattr(error, "explanation", None)
+    return str(explanation or error).strip()
+
+
+def _refusal(error: Exception, subject: str) -> SandboxError:
+    said = _words(error)
+    low = said.lower()
+    if "is not running" in low or "no such container" in low:
+        return SandboxLostError(f"the container is gone: {said}", subject=subject)
+    if "denied" in low or "unauthorized" in low:
+        return SandboxCredentialsError(said, subject=subject, hint="docker login")
+    if "platform" in low or "no matching manifest" in low:
+        return ImageError(said, subject=subject, hint="build it for this processor: cooperbench images build")
+    if "no space left" in low:
+        return SandboxError(said, subject=subject, hint="free space: docker system df, cooperbench clean")
+    if "executable file not found" in low or "invalid reference format" in low:
+        return ImageError(said, subject=subject)
+    return SandboxError(f"the Docker engine refused: {said}", subject=subject)
+
+
+def _unreachable(error: Exception, subject: str) -> SandboxError:
+    said = str(error)
+    if "Permission denied" in said or "PermissionError" in said:
+        return SandboxCredentialsError(
+            "this user may not use the Docker engine",
+            subject=subject,
+            hint="sudo usermod -aG docker $USER, and log in again",
+        )
+    if "FileNotFoundError" in said or "No such file" in said or "Connection refused" in said:
+        return TransportError(
+            "no Docker engine answers", subject=subject, hint="start it, set DOCKER_HOST, or use --backend local"
+        )
+    return TransportError(f"the connection to the Docker engine failed: {said}", subject=subject)

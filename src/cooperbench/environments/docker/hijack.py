@@ -1,0 +1,142 @@
+"""A process in a container with its stdin, stdout and stderr, over a connection that the engine hands over.
+
+The SDK's own way of doing this reads the answer's header through a buffer and then drops the buffer: output that arrives
+together with the header is lost, which happens on a busy machine. Here the header is read to its last byte and no further.
+"""
+
+import contextlib
+import socket
+import ssl
+import struct
+from typing import TYPE_CHECKING
+
+from cooperbench.environments.docker.engine import Engine
+from cooperbench.errors import SandboxLostError, TransportError
+
+if TYPE_CHECKING:
+    from docker.tls import TLSConfig
+
+STDOUT, STDERR = 1, 2
+CONNECT_SECONDS = 60.0
+
+
+class Attached:
+    """The connection of one exec. Output comes in frames of stdout and stderr."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._left = 0
+        self._kind = STDOUT
+
+    def settimeout(self, seconds: float | None) -> None:
+        """How long reading and writing may block."""
+        self._connection.settimeout(seconds)
+
+    def send(self, data: bytes) -> None:
+        """Write to stdin. Raises `TransportError`."""
+        try:
+            self._connection.sendall(data)
+        except OSError as error:
+            raise TransportError(f"the connection to the container broke: {error}") from error
+
+    def end_input(self) -> None:
+        """Close stdin."""
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_WR)
+
+    def receive(self, size: int) -> tuple[int, bytes]:
+        """At most `size` bytes of one of the outputs; no bytes at the end. Raises `TransportError`."""
+        while self._left == 0:
+            header = self._exactly(8)
+            if not header:
+                return STDOUT, b""
+            self._kind, self._left = struct.unpack(">BxxxL", header)
+        data = self._some(min(size, self._left))
+        if not data:
+            raise TransportError("the output of the container was cut")
+        self._left -= len(data)
+        return self._kind, data
+
+    def close(self) -> None:
+        """Close the connection; a blocked reader wakes up."""
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+        self._connection.close()
+
+    def _some(self, size: int) -> bytes:
+        try:
+            return self._connection.recv(size)
+        except OSError as error:
+            raise TransportError(f"the connection to the container broke: {error}") from error
+
+    def _exactly(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            more = self._some(size - len(data))
+            if not more:
+                if data:
+                    raise TransportError("the output of the container was cut")
+                return b""
+            data += more
+        return data
+
+
+def start(engine: Engine, exec_id: str) -> Attached:
+    """Start a prepared exec and take its connection over. Raises `SandboxLostError`, `TransportError`."""
+    try:
+        connection = _connect(engine)
+    except OSError as error:
+        raise TransportError(f"no Docker engine answers: {error}", subject=engine.address) from error
+    try:
+        body = b'{"Detach": false, "Tty": false}'
+        request = (
+            f"POST /v{engine.client.api.api_version}/exec/{exec_id}/start HTTP/1.1\r\nHost: docker\r\n"
+            f"Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        connection.sendall(request.encode() + body)
+        header = b""
+        while not header.endswith(b"\r\n\r\n"):
+            byte = connection.recv(1)
+            if not byte:
+                raise TransportError("the Docker engine closed the connection", subject=engine.address)
+            header += byte
+        status = int(header.split(b" ", 2)[1])
+        if status not in (101, 200):
+            said = connection.recv(4096).decode("utf-8", "replace").strip()
+            if status in (404, 409) and ("not running" in said or "No such" in said or "is paused" in said):
+                raise SandboxLostError(f"the container is gone: {said}")
+            raise TransportError(f"the Docker engine did not start a command: {said}")
+    except (OSError, ValueError) as error:
+        connection.close()
+        raise TransportError(f"the connection to the Docker engine failed: {error}", subject=engine.address) from error
+    except BaseException:
+        connection.close()
+        raise
+    return Attached(connection)
+
+
+def _connect(engine: Engine) -> socket.socket:
+    scheme, _, place = engine.address.partition("://")
+    if scheme in ("unix", "http+unix"):
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(CONNECT_SECONDS)
+        try:
+            connection.connect("/" + place.lstrip("/"))
+        except OSError:
+            connection.close()
+            raise
+        return connection
+    host, _, port = place.rstrip("/").partition(":")
+    plain = socket.create_connection((host, int(port or 2375)), timeout=CONNECT_SECONDS)
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return plain if engine.tls is None else _encrypted(plain, host, engine.tls)
+
+
+def _encrypted(plain: socket.socket, host: str, tls: "TLSConfig") -> socket.socket:
+    context = ssl.create_default_context(cafile=tls.ca_cert or None)
+    if tls.cert:
+        context.load_cert_chain(*tls.cert)
+    if not tls.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(plain, server_hostname=host)

@@ -1,0 +1,173 @@
+"""Images of the Docker engine: digests, pulling, building for the host's processor without a download."""
+
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+
+from cooperbench.environments.docker.engine import Engine, translated
+from cooperbench.errors import ImageError, SandboxError
+from cooperbench.records import ImageRecipe
+
+SNAPSHOTS = "cooperbench-snapshot"
+SOURCE = "cooperbench-source"
+Progress = Callable[[str], None]
+"""Is called with one line now and then."""
+
+FETCHED = re.compile(r"https?://[A-Za-z0-9.-]+/[A-Za-z0-9._/-]+?(?:\.git)?(?=[\s\"';|&)]|$)")
+
+
+def digest(engine: Engine, name: str) -> str | None:
+    """Digest of an image that is here: the registry's, or for images built here the engine's own id."""
+    from docker import errors
+
+    with translated(name):
+        try:
+            image = engine.client.images.get(name)
+        except errors.ImageNotFound:
+            return None
+    found = image.attrs.get("RepoDigests") or []
+    return str(found[0]).split("@", 1)[1] if found else str(image.id)
+
+
+def architectures(engine: Engine, name: str) -> tuple[str, str]:
+    """The engine's processor and the image's, in the same words (`amd64`, `arm64`, …)."""
+    with translated(name):
+        ours = str(engine.client.version()["Arch"])
+        return ours, str(engine.client.images.get(name).attrs.get("Architecture", ours))
+
+
+def ensure_pulled(engine: Engine, name: str, platform: str | None = None, progress: Progress | None = None) -> str:
+    """Pull an image unless it is here, and return its digest. Raises `ImageError`, `SandboxCredentialsError`."""
+    return digest(engine, name) or pull(engine, name, platform, progress)
+
+
+def pull(engine: Engine, name: str, platform: str | None = None, progress: Progress | None = None) -> str:
+    """Pull an image from its registry and return its digest."""
+    with translated(name):
+        layers: dict[str, tuple[int, int]] = {}
+        for event in engine.client.api.pull(name, stream=True, decode=True, platform=platform):
+            if "error" in event:
+                raise ImageError(
+                    f"cannot pull {name!r}: {event['error']}",
+                    subject=name,
+                    hint=f"cooperbench images build, or docker pull {name}",
+                )
+            detail = event.get("progressDetail") or {}
+            if progress is not None and detail.get("total"):
+                layers[event["id"]] = (detail.get("current", 0), detail["total"])
+                done, total = (sum(column) for column in zip(*layers.values(), strict=True))
+                progress(f"{name}: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+    found = digest(engine, name)
+    if found is None:
+        raise ImageError(f"{name!r} is not there after it was pulled", subject=name)
+    return found
+
+
+def build(
+    engine: Engine,
+    recipe: ImageRecipe,
+    repo_source: Path | None,
+    base_image: str | None,
+    progress: Progress | None = None,
+) -> str:
+    """Build a recipe's image from its Dockerfile, without later history in its repository, and return its digest.
+
+    Raises `ImageError` with the end of the build's output.
+    """
+    dockerfile = recipe.dockerfile or recipe.context / "Dockerfile"
+    if not dockerfile.is_file():
+        raise ImageError(f"{recipe.name!r} has no Dockerfile at {dockerfile}", subject=str(dockerfile))
+    text = dockerfile.read_text(encoding="utf-8")
+    if base_image is not None:
+        text = replace_base(text, base_image)
+    with tempfile.TemporaryDirectory(prefix="cooperbench-build-") as scratch:
+        context = Path(scratch) / "context"
+        shutil.copytree(
+            recipe.context, context, symlinks=True, ignore=shutil.ignore_patterns("feature*", "combined.patch")
+        )
+        if repo_source is not None:
+            text = use_clone(text, context, repo_source)
+        text = strip_history(text, context, recipe.base_commit)
+        (context / "Dockerfile.cooperbench").write_text(text, encoding="utf-8")
+        _build(engine, context, recipe.name, progress)
+    found = digest(engine, recipe.name)
+    if found is None:
+        raise ImageError(f"{recipe.name!r} is not there after it was built", subject=recipe.name)
+    return found
+
+
+def _build(engine: Engine, context: Path, name: str, progress: Progress | None) -> None:
+    said: list[str] = []
+    with translated(name):
+        events = engine.client.api.build(
+            path=str(context), dockerfile="Dockerfile.cooperbench", tag=name, rm=True, forcerm=True, decode=True,
+            labels={"cooperbench.image": name},
+        )  # fmt: skip
+        for event in events:
+            line = str(event.get("stream") or event.get("error") or "").rstrip()
+            if line:
+                said.append(line)
+                if progress is not None:
+                    progress(line)
+            if "error" in event:
+                raise ImageError(f"building {name!r} failed: " + "\n".join(said[-15:]), subject=name)
+
+
+def replace_base(text: str, base_image: str) -> str:
+    """Another image for the first stage."""
+    return re.sub(r"(?mi)^(FROM\s+(?:--\S+\s+)*)\S+", lambda found: found.group(1) + base_image, text, count=1)
+
+
+def use_clone(text: str, context: Path, clone: Path) -> str:
+    """Put a local clone into the build context, and let git take it in place of the addresses that the files name."""
+    mirror = context / SOURCE
+    done = subprocess.run(
+        ["git", "-c", "safe.directory=*", "clone", "--quiet", "--mirror", str(clone), str(mirror)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise ImageError(f"{clone} cannot be cloned: {done.stderr.strip()}", subject=str(clone))
+    scripts = [text, *(path.read_text("utf-8", "replace") for path in context.glob("*.sh"))]
+    addresses = {
+        found for script in scripts for line in script.splitlines() if "git " in line for found in FETCHED.findall(line)
+    }
+    if not addresses:
+        raise SandboxError(
+            "the Dockerfile clones nothing that a local clone could take the place of", subject=str(clone)
+        )
+    places = sorted(
+        {
+            form
+            for address in addresses
+            for form in (address.removesuffix(".git"), address.removesuffix(".git") + ".git")
+        }
+    )
+    lines = [
+        f'[url "file:///{SOURCE}"]',
+        *(f"\tinsteadOf = {place}" for place in reversed(places)),
+        "[safe]",
+        "\tdirectory = *",
+    ]
+    (context / "cooperbench.gitconfig").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    copied = f"COPY {SOURCE} /{SOURCE}\nCOPY cooperbench.gitconfig /etc/gitconfig\n"
+    text = re.sub(r"(?mi)^FROM\s.*\n", lambda found: found.group(0) + copied, text)
+    return text + f"\nRUN rm -rf /{SOURCE} /etc/gitconfig\n"
+
+
+def strip_history(text: str, context: Path, base_commit: str | None) -> str:
+    """A last step that leaves nothing after the base commit in the image's repository."""
+    script = files("cooperbench.environments").joinpath("inside/strip.sh").read_bytes()
+    (context / "cooperbench-strip.sh").write_bytes(script)
+    commit = base_commit or "$(git rev-parse HEAD)"
+    return (
+        text
+        + "\nCOPY cooperbench-strip.sh /tmp/cooperbench-strip.sh\n"
+        + "RUN if [ -e /workspace/repo/.git ]; then cd /workspace/repo && "
+        + f'sh /tmp/cooperbench-strip.sh "{commit}"; fi && rm -f /tmp/cooperbench-strip.sh\n'
+    )

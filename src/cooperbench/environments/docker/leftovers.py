@@ -1,0 +1,56 @@
+"""What runs left behind in an engine, by label."""
+
+import contextlib
+
+from cooperbench.environments.backend import Leftover
+from cooperbench.environments.docker import transport
+from cooperbench.environments.docker.engine import Engine, translated
+from cooperbench.environments.docker.transport import AGENT_LABEL, EPISODE_LABEL, LABEL
+from cooperbench.errors import UsageError
+
+
+def find(engine: Engine, run: str | None) -> list[Leftover]:
+    """Containers, networks, volumes and snapshot images with our label, of one run or of all."""
+    label = LABEL if run is None else f"{LABEL}={run}"
+    with translated(engine.address):
+        found = [
+            Leftover(
+                backend="docker",
+                kind="container",
+                identifier=row["Names"][0].lstrip("/"),
+                run=row["Labels"][LABEL],
+                running=row["State"] == "running",
+                description=f"{row['Labels'].get(EPISODE_LABEL)} {row['Labels'].get(AGENT_LABEL)}, from {row['Image']}",
+            )
+            for row in engine.client.api.containers(all=True, filters={"label": [label]})
+        ]
+        networks = engine.client.networks.list(filters={"label": [label]})
+        volumes = engine.client.volumes.list(filters={"label": [label]})
+        images = engine.client.images.list(filters={"label": [label]})
+    found += [_other("network", str(network.name), network.attrs.get("Labels")) for network in networks]
+    found += [_other("volume", str(volume.name), volume.attrs.get("Labels")) for volume in volumes]
+    found += [_other("image", str(image.tags[0] if image.tags else image.id), image.labels) for image in images]
+    return found
+
+
+def remove(engine: Engine, leftover: Leftover) -> None:
+    """Remove one. One that is gone already is fine."""
+    from docker import errors
+
+    name = leftover.identifier
+    if leftover.kind == "container":
+        transport.remove(engine, name)
+        return
+    with translated(name), contextlib.suppress(errors.NotFound):
+        if leftover.kind == "network":
+            engine.client.api.remove_network(name)
+        elif leftover.kind == "volume":
+            engine.client.api.remove_volume(name, force=True)
+        elif leftover.kind == "image":
+            engine.client.api.remove_image(name, force=True)
+        else:
+            raise UsageError(f"not a kind of Docker's: {leftover.kind}", subject=name)
+
+
+def _other(kind: str, name: str, labels: dict[str, str] | None) -> Leftover:
+    return Leftover(backend="docker", kind=kind, identifier=name, run=(labels or {}).get(LABEL, ""))

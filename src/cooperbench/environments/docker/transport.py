@@ -1,0 +1,245 @@
+"""One container: created with our labels, kept alive by a `sleep` as long as its lifetime, removed by force."""
+
+import contextlib
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from cooperbench.environments.contract import EnvironmentOptions, RunReply, SandboxHandle, SandboxLabels
+from cooperbench.environments.docker import hijack, images
+from cooperbench.environments.docker.engine import Engine, connect, translated
+from cooperbench.environments.docker.hijack import STDERR, STDOUT, Attached
+from cooperbench.errors import ImageError, SandboxLostError, TransportError
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container
+
+LABEL = "cooperbench.run"
+EPISODE_LABEL = "cooperbench.episode"
+AGENT_LABEL = "cooperbench.agent"
+PROCESSES = 4096
+"""Limit of processes and threads when none is asked for: a fork bomb ends in its own container."""
+ANNOUNCE = 'echo $$ >&2; exec "$@"'
+REMOVED_SECONDS = 10.0
+
+
+def labels_of(labels: SandboxLabels) -> dict[str, str]:
+    """The labels that everything of a sandbox carries."""
+    return {LABEL: labels.run, EPISODE_LABEL: labels.episode, AGENT_LABEL: labels.agent_id}
+
+
+class DockerStream:
+    """A process with its stdin and stdout. Closing the connection does not end it, so its number in the container is kept."""
+
+    def __init__(self, transport: "DockerTransport", attached: Attached, exec_id: str, process: int) -> None:
+        self._transport = transport
+        self._attached = attached
+        self._exec_id = exec_id
+        self._process = process
+
+    def read(self, size: int) -> bytes:
+        """Block for at most `size` bytes; empty at the end."""
+        try:
+            while True:
+                kind, data = self._attached.receive(size)
+                if kind == STDOUT:
+                    return data
+        except TransportError:
+            return b""
+
+    def write(self, data: bytes) -> None:
+        """Write all. Raises `TransportError`."""
+        self._attached.send(data)
+
+    def close(self) -> None:
+        """Close both ends and hang up on the process, unless it or the container is gone."""
+        self._attached.close()
+        self._transport.hang_up(self._exec_id, self._process)
+
+
+class DockerTransport:
+    """See `Transport`."""
+
+    resident = True
+
+    def __init__(self, engine: Engine, handle: SandboxHandle) -> None:
+        self._engine = engine
+        self._handle = handle
+        self._stopped = False
+
+    @classmethod
+    def prepare(
+        cls, image: str, options: EnvironmentOptions, labels: SandboxLabels, host: str | None
+    ) -> "DockerTransport":
+        """A container to be started."""
+        handle = SandboxHandle(
+            backend="docker",
+            identifier=f"cooperbench-{uuid.uuid4().hex[:12]}",
+            image=image,
+            options=options,
+            labels=labels,
+            details={} if host is None else {"host": host},
+            isolation="docker",
+        )
+        return cls(connect(host), handle)
+
+    def start(self) -> None:
+        """Create and start the container; its name is known before, so that an interrupted start leaves nothing."""
+        options, image = self._handle.options, self._handle.image
+        digest = images.ensure_pulled(self._engine, image, options.platform)
+        self._handle = self._handle.model_copy(update={"digest": digest})
+        with translated(image):
+            self._engine.client.containers.create(
+                image,
+                command=[str(int(options.lifetime))],
+                entrypoint=["sleep"],
+                name=self._handle.identifier,
+                labels=labels_of(self._handle.labels),
+                init=True,
+                auto_remove=True,  # at the end of the sleep nothing is left
+                platform=options.platform,
+                **_limits(options),
+            ).start()
+        reply = self._checked_first_command()
+        if reply.returncode != 0:
+            raise ImageError(
+                f"the image {image!r} has no shell: {reply.stderr.decode('utf-8', 'replace').strip()}", subject=image
+            )
+
+    def _checked_first_command(self) -> RunReply:
+        try:
+            return self.run(["sh", "-c", ":"], timeout=60)
+        except SandboxLostError as error:
+            ours, theirs = images.architectures(self._engine, self._handle.image)
+            if ours != theirs:
+                raise ImageError(
+                    f"the image {self._handle.image!r} is for {theirs}, and the engine runs {ours}",
+                    subject=self._handle.image,
+                    hint="build it for this processor: cooperbench images build",
+                ) from error
+            raise
+
+    def run(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
+        """Run an argv; stdin is written and closed, then both outputs are read to their end."""
+        exec_id = self._prepare(argv, stdin=bool(stdin))
+        attached = hijack.start(self._engine, exec_id)
+        outputs = {STDOUT: bytearray(), STDERR: bytearray()}
+        deadline = time.monotonic() + timeout
+        try:
+            if stdin:
+                attached.send(stdin)
+                attached.end_input()
+            while True:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise TransportError("no answer from the container in time", subject=self._handle.identifier)
+                attached.settimeout(left)
+                kind, data = attached.receive(1 << 16)
+                if not data:
+                    break
+                outputs.setdefault(kind, bytearray()).extend(data)
+        finally:
+            attached.close()
+        return RunReply(self._exit_code(exec_id), bytes(outputs[STDOUT]), bytes(outputs[STDERR]))
+
+    def open(self, argv: list[str]) -> DockerStream:
+        """Start an argv and keep its connection."""
+        exec_id = self._prepare(["sh", "-c", ANNOUNCE, "sh", *argv], stdin=True)
+        attached = hijack.start(self._engine, exec_id)
+        announced = b""
+        while not announced.endswith(b"\n"):
+            _, data = attached.receive(1)
+            if not data:
+                attached.close()
+                raise TransportError("the process ended before it began", subject=self._handle.identifier)
+            announced += data
+        attached.settimeout(None)
+        return DockerStream(self, attached, exec_id, int(announced))
+
+    def hang_up(self, exec_id: str, process: int) -> None:
+        """Send SIGHUP to a process that was started with `open`, if it still runs."""
+        if self._stopped:
+            return
+        with contextlib.suppress(SandboxLostError, TransportError), translated(self._handle.identifier):
+            if self._engine.client.api.exec_inspect(exec_id)["Running"]:
+                number = self._prepare(["sh", "-c", f"kill -HUP -{process} {process}"], stdin=False)
+                self._engine.client.api.exec_start(number, detach=True)
+
+    def alive(self) -> bool:
+        """Whether the engine says that the container runs."""
+        try:
+            with translated(self._handle.identifier):
+                return bool(self._container().attrs["State"]["Running"])
+        except SandboxLostError:
+            return False
+
+    def handle(self) -> SandboxHandle:
+        """How to find it again."""
+        return self._handle
+
+    def locate(self, path: str) -> str:
+        """Paths are what they are."""
+        return path
+
+    def snapshot(self) -> str:
+        """Commit the container's file system to an image with our label."""
+        tag = uuid.uuid4().hex[:12]
+        with translated(self._handle.identifier):
+            changes = [f"LABEL {LABEL}={self._handle.labels.run}"]
+            self._container().commit(repository=images.SNAPSHOTS, tag=tag, changes=changes)
+        return f"{images.SNAPSHOTS}:{tag}"
+
+    def stop(self) -> None:
+        """Kill and remove the container with its volumes, and wait until it is gone."""
+        self._stopped = True
+        remove(self._engine, self._handle.identifier)
+
+    def _prepare(self, argv: list[str], *, stdin: bool) -> str:
+        with translated(self._handle.identifier):
+            made: dict[str, Any] = self._engine.client.api.exec_create(self._handle.identifier, argv, stdin=stdin)
+        return str(made["Id"])
+
+    def _exit_code(self, exec_id: str) -> int:
+        with translated(self._handle.identifier):
+            code = self._engine.client.api.exec_inspect(exec_id)["ExitCode"]
+        if code is None:
+            raise TransportError("the command's connection ended before the command", subject=self._handle.identifier)
+        return int(code)
+
+    def _container(self) -> "Container":
+        return self._engine.client.containers.get(self._handle.identifier)
+
+
+def attach(handle: SandboxHandle) -> DockerTransport:
+    """Connect to a running container. Raises `SandboxLostError` when it is gone."""
+    transport = DockerTransport(connect(handle.details.get("host")), handle)
+    if not transport.alive():
+        raise SandboxLostError(f"the container {handle.identifier} is gone", subject=handle.identifier)
+    return transport
+
+
+def remove(engine: Engine, name: str) -> None:
+    """Kill and remove a container; one that is gone, or on its way, is fine."""
+    from docker import errors
+
+    with translated(name), contextlib.suppress(errors.NotFound):
+        try:
+            engine.client.api.remove_container(name, force=True, v=True)
+        except errors.APIError as error:
+            if "in progress" not in str(error):
+                raise
+            deadline = time.monotonic() + REMOVED_SECONDS
+            while time.monotonic() < deadline:
+                engine.client.api.inspect_container(name)
+                time.sleep(0.02)
+
+
+def _limits(options: EnvironmentOptions) -> dict[str, Any]:
+    limits: dict[str, Any] = {"pids_limit": options.processes or PROCESSES}
+    if options.network == "none":
+        limits["network_mode"] = "none"
+    if options.memory_mb is not None:
+        limits["mem_limit"] = limits["memswap_limit"] = f"{options.memory_mb}m"  # equal: no swap on top
+    if options.cpus is not None:
+        limits["nano_cpus"] = int(options.cpus * 1e9)
+    return limits

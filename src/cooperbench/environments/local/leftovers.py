@@ -1,0 +1,54 @@
+"""What runs left behind on this machine."""
+
+import contextlib
+import shutil
+
+from cooperbench.environments.backend import Leftover
+from cooperbench.environments.contract import SandboxHandle
+from cooperbench.environments.local import store
+from cooperbench.environments.local.transport import LocalTransport, sandboxes
+from cooperbench.errors import RecordError
+from cooperbench.records import read_model
+
+BROKEN = "unknown"
+"""The run of a folder whose record is missing: its start was killed in the first moment."""
+
+
+def find(run: str | None) -> list[Leftover]:
+    """Sandboxes and snapshots, of one run or of all."""
+    found = []
+    for folder in sorted(sandboxes().glob("*")):
+        try:
+            handle = read_model(folder / "sandbox.json", SandboxHandle)
+        except (FileNotFoundError, RecordError):
+            found.append(Leftover(backend="local", kind="directory", identifier=folder.name, run=BROKEN))
+            continue
+        labels = handle.labels
+        found.append(
+            Leftover(
+                backend="local",
+                kind="sandbox",
+                identifier=folder.name,
+                run=labels.run,
+                running=LocalTransport(handle, None).alive(),
+                description=f"{labels.episode} {labels.agent_id}, from {handle.image}",
+            )
+        )
+    found += [
+        Leftover(backend="local", kind="snapshot", identifier=image.record.name, run=image.record.run)
+        for image in store.find_all()
+        if image.record.run is not None
+    ]
+    return [leftover for leftover in found if run is None or leftover.run == run]
+
+
+def remove(leftover: Leftover) -> None:
+    """Remove one. One that is gone already is fine."""
+    if leftover.kind == "snapshot":
+        shutil.rmtree(store.folder(leftover.identifier), ignore_errors=True)
+        return
+    folder = sandboxes() / leftover.identifier
+    if leftover.kind == "sandbox":
+        with contextlib.suppress(FileNotFoundError, RecordError):
+            LocalTransport(read_model(folder / "sandbox.json", SandboxHandle), None).stop()
+    shutil.rmtree(folder, ignore_errors=True)
