@@ -123,7 +123,8 @@ def get_runner(name: str, config: dict[str, Any] | None = None) -> AgentRunner:
 def agent_names() -> list[str]:
     """All names, sorted. Raises `UsageError` when a module in `COOPERBENCH_EXTERNAL_AGENTS` cannot be imported."""
     _load_external_modules()
-    return sorted({*_registered, *BUILT_IN, *_entry_points()})
+    listed = {name for name in _registered if not name.startswith(TESTING)}
+    return sorted({*listed, *BUILT_IN, *_entry_points()})
 
 
 def describe(name: str) -> AgentDescription:

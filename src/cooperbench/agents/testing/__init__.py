@@ -1,0 +1,56 @@
+"""Badly behaved agents, for tests of whatever runs agents. They are found by name (`testing/hang`) and not listed.
+
+Each of them first changes something in its sandbox, so that a test can see whether that work was kept, and then misbehaves in one
+way. Sizes are arguments of the constructor (`config["init"]`), with defaults that a machine survives.
+"""
+
+from cooperbench.agents.testing.processes import (
+    Crashes,
+    Exits,
+    Forks,
+    Hangs,
+    HangsInCommand,
+    HogsMemory,
+    IgnoresSignals,
+    LeavesThread,
+)
+from cooperbench.agents.testing.results import (
+    Chatters,
+    FloodsMessages,
+    LeavesEnvironment,
+    Raises,
+    RaisesUnprintable,
+    ReturnsGivenResult,
+    ReturnsNegativeCost,
+    ReturnsNothing,
+    ReturnsWrongType,
+    SwallowsLimits,
+    Works,
+    WritesHugeFile,
+)
+from cooperbench.agents.testing.work import WORK_FILE, WORK_TEXT
+
+__all__ = [
+    "WORK_FILE",
+    "WORK_TEXT",
+    "Chatters",
+    "Crashes",
+    "Exits",
+    "FloodsMessages",
+    "Forks",
+    "Hangs",
+    "HangsInCommand",
+    "HogsMemory",
+    "IgnoresSignals",
+    "LeavesEnvironment",
+    "LeavesThread",
+    "Raises",
+    "RaisesUnprintable",
+    "ReturnsGivenResult",
+    "ReturnsNegativeCost",
+    "ReturnsNothing",
+    "ReturnsWrongType",
+    "SwallowsLimits",
+    "Works",
+    "WritesHugeFile",
+]
