@@ -33,7 +33,7 @@ from cooperbench.errors import MessageRefusedError, TeammateGoneError, UnknownNa
 _BATCH_MESSAGES = 1000
 _BATCH_BYTES = 8 * 1024 * 1024
 _BLOCK_SECONDS = 10.0
-"""The longest single wait on a connection; a connector that was closed meanwhile notices after it."""
+"""The longest single wait on a connection, so that one which broke without a word is noticed."""
 
 
 class _Batch(NamedTuple):
@@ -71,6 +71,7 @@ class MessagingConnector:
         self._in_flight: dict[int, Message] = {}
         self._returned_last: list[Message] = []
         self._looked_for_dead_readers = False
+        self._closed = threading.Event()
 
     # Sending
 
@@ -153,18 +154,34 @@ class MessagingConnector:
 
     # Reading with an explicit acknowledgement, for what hands messages on
 
-    def take(self, from_: str | None = None, *, timeout: float | None = None, wait: bool = False) -> list[Message]:
-        """As `receive` or `wait`, but each message stays in flight until `acknowledge` or `release` is called for it."""
+    def take(
+        self,
+        from_: str | None = None,
+        *,
+        timeout: float | None = None,
+        wait: bool = False,
+        stop: threading.Event | None = None,
+    ) -> list[Message]:
+        """As `receive` or `wait`, but each message stays in flight until `acknowledge` or `release` is called for it.
+
+        `stop` ends the waiting when it is set and `wake` is called.
+        """
         if from_ is not None and from_ not in self.teammates:
             raise UnknownNameError("teammate", from_, self.teammates)
         senders = [from_] if from_ else [*self.teammates, HARNESS]
         if not wait:
             return self._take(senders).messages
-        return self._wait(senders, whom=from_, timeout=timeout)
+        return self._wait(senders, whom=from_, timeout=timeout, stop=stop)
 
-    def take_answer(self, from_: str, question: str, *, timeout: float | None = None) -> list[Message]:
+    def take_answer(
+        self, from_: str, question: str, *, timeout: float | None = None, stop: threading.Event | None = None
+    ) -> list[Message]:
         """Wait for the answer to the question with this id; at most one message, in flight until acknowledged."""
-        return self._wait([from_], whom=from_, timeout=timeout, answer=question)
+        return self._wait([from_], whom=from_, timeout=timeout, answer=question, stop=stop)
+
+    def wake(self) -> None:
+        """Let everyone who waits on this inbox look again, also at `stop`."""
+        self._store.command("XADD", self._own("poke"), "MAXLEN", 1, "*", "x", 1)
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
         """These messages were handled and will not come again."""
@@ -186,8 +203,12 @@ class MessagingConnector:
         return bool(self._store.command("HEXISTS", f"{self._prefix}own:{receipt.to}:read", receipt.sequence))
 
     def close(self) -> None:
-        """What was returned counts as handled; close the connections. Twice is fine."""
+        """What was returned counts as handled; end what waits and close the connections. Twice is fine."""
+        if self._closed.is_set():
+            return
+        self._closed.set()
         self._acknowledge_last()
+        self.wake()
         self._store.close()
 
     def __enter__(self) -> Self:
@@ -236,7 +257,7 @@ class MessagingConnector:
             messages = [from_entry(sender.decode(), place, fields) for sender, place, fields in entries]
             if mode == "take":
                 self._in_flight.update({message.sequence: message for message in messages})
-        streams = [self._stream(sender) for sender in [*senders, HARNESS]]
+        streams = [*(self._stream(sender) for sender in [*senders, HARNESS]), self._own("poke")]
         return _Batch(messages, {name: tail.decode() for name, tail in zip(streams, tails, strict=True)})
 
     def _take_over_from_dead_readers(self) -> None:
@@ -252,13 +273,21 @@ class MessagingConnector:
         # The broker may have handed out messages in a reply that never arrived here.
         self._store.run("release", self._prefix, self.agent_id, "-", 1, self._token, *self._in_flight)
 
-    def _wait(self, senders: list[str], *, whom: str | None, timeout: float | None, answer: str = "") -> list[Message]:
+    def _wait(
+        self,
+        senders: list[str],
+        *,
+        whom: str | None,
+        timeout: float | None,
+        answer: str = "",
+        stop: threading.Event | None = None,
+    ) -> list[Message]:
         deadline = None if timeout is None else time.monotonic() + timeout
         batch = self._take(senders, answer=answer)
         if batch.messages:
             return batch.messages
         with self._shown_as_waiting(whom):
-            while not batch.messages:
+            while not (batch.messages or self._closed.is_set() or (stop is not None and stop.is_set())):
                 gone = presence.farewells(self._store, self._prefix, [whom] if whom else self.teammates)
                 if len(gone) == (1 if whom else len(self.teammates)):
                     return self._last_words(senders, gone, answer)

@@ -1,10 +1,19 @@
 """One member's place in an episode: its name, its teammates, and what it may use to work with them."""
 
+import threading
 from typing import Self
+from weakref import WeakKeyDictionary
 
 from pydantic import Field, model_validator
 
+from cooperbench.collaboration.line import Line, Service
+from cooperbench.collaboration.mailbox import MessagingConnector
+from cooperbench.collaboration.message_verbs import message_service
+from cooperbench.environments import Environment
 from cooperbench.records import AgentId, Record, Role
+
+_lock = threading.Lock()
+_lines: "WeakKeyDictionary[Environment, Line]" = WeakKeyDictionary()
 
 
 class Seat(Record):
@@ -35,3 +44,30 @@ class Seat(Record):
         if self.lead is not None and self.lead not in self.agents:
             raise ValueError(f"{self.lead} cannot lead a team that it does not belong to")
         return self
+
+
+def connect(env: Environment, seat: Seat) -> Line:
+    """Put `coop` into a sandbox and serve it for the member who sits there, until the line is closed.
+
+    Called again for the same environment, it returns the line that is there. Raises `SandboxError` or `MailboxError` when the
+    sandbox cannot take part; a round trip is made from inside before it returns.
+    """
+    with _lock:
+        line = _lines.get(env)
+        if line is None:
+            line = Line(env, _services(env, seat))
+            try:
+                line.check()
+            except BaseException:
+                line.close()
+                raise
+            _lines[env] = line
+        return line
+
+
+def _services(env: Environment, seat: Seat) -> list[Service]:
+    services = []
+    if seat.comm_url is not None:
+        mailbox = MessagingConnector(seat.agent_id, seat.agents, seat.comm_url)
+        services.append(message_service(mailbox, env.options.command_timeout))
+    return services

@@ -166,6 +166,10 @@ class Environment(ABC):
         """
 
     @abstractmethod
+    def add_to_path(self, folder: str) -> None:
+        """Look for programs in this folder of the sandbox first, in every later command. Twice is fine."""
+
+    @abstractmethod
     def read_file(self, path: str) -> bytes:
         """Return the file's bytes. Raises `FileNotFoundError`."""
 

@@ -81,6 +81,7 @@ class Resident:
             "limit": order.limit,
             "cwd": order.cwd,
             "env": order.env,
+            "path": order.path,
             "forget": forget,
             "size": len(command),
         }

@@ -106,6 +106,7 @@ class SupervisedEnvironment(Environment):
         self._closing = threading.Lock()
         self._closed = False
         self._hook_errors: list[Exception] = []
+        self._path_folders: list[str] = []
         if scope is not None and scope.handles is not None:
             write_model(scope.handles / f"{self._handle.identifier}.json", self._handle)
 
@@ -130,10 +131,16 @@ class SupervisedEnvironment(Environment):
             limit=self.options.output_limit,
             cwd=self._path(cwd or self.options.cwd),
             env={**self.options.env, **(env or {})},
+            path=tuple(self._path_folders),
         )
         begun = time.monotonic()
         outcome = self._supervisor.execute(order)
         return _result(outcome, time.monotonic() - begun)
+
+    def add_to_path(self, folder: str) -> None:
+        """Look for programs in this folder of the sandbox first, in every later command."""
+        if folder not in self._path_folders:
+            self._path_folders.insert(0, folder)
 
     def read_file(self, path: str) -> bytes:
         """Return the file's bytes. Raises `FileNotFoundError`."""

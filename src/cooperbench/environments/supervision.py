@@ -51,6 +51,8 @@ class Order:
     limit: int
     cwd: str
     env: dict[str, str]
+    path: tuple[str, ...] = ()
+    """Folders that come before the PATH that the command would have."""
     identifier: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
 
 
@@ -110,6 +112,8 @@ class Supervisor:
 
     def _one_shot(self, order: Order, forget: list[str]) -> Outcome:
         exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in order.env.items())
+        if order.path:
+            exports += f"export PATH={shlex.quote(':'.join(order.path))}:$PATH\n"
         text = encode(exports + order.command + "\n")
         words = [order.identifier, str(max(1, math.ceil(order.timeout))), str(order.limit), order.cwd, str(len(text))]
         reply = self._transport.run(

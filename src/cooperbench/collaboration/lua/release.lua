@@ -17,4 +17,6 @@ for i = 1, #places, 2 do
     released = released + 1
   end
 end
+-- Wake readers that wait already.
+if released > 0 then redis.call('XADD', own .. 'poke', 'MAXLEN', 1, '*', 'x', 1) end
 return released

@@ -3,7 +3,7 @@
 -- With an answer (the id of a question), only the message that replies to it is handed out, also before its turn.
 -- Handed out means noted as in flight under the reader's token, until acknowledged or released.
 -- Returns {messages, tails}: a message is {sender, entry id, fields}; a tail is the last entry id of a stream, one for each
--- sender and then the one of the harness's notices.
+-- sender, then those of the harness's notices and of the pokes that wake readers.
 local prefix, reader, token, most_messages, most_bytes, answer, mode = unpack(ARGV)
 most_messages, most_bytes = tonumber(most_messages), tonumber(most_bytes)
 local own = prefix .. 'own:' .. reader .. ':'
@@ -32,16 +32,17 @@ end
 
 local function full() return #result >= most_messages or (#result > 0 and size >= most_bytes) end
 
-local function note_tail(sender)
-  local last = redis.call('XREVRANGE', stream(sender), '+', '-', 'COUNT', 1)[1]
+local function note_tail(key)
+  local last = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1]
   table.insert(tails, last and last[1] or '0-0')
 end
 
 for i = 8, #ARGV do
   table.insert(senders, ARGV[i])
-  note_tail(ARGV[i])
+  note_tail(stream(ARGV[i]))
 end
-note_tail('harness')
+note_tail(stream('harness'))
+note_tail(own .. 'poke')
 
 -- First what was handed out before to somebody who could not handle it.
 local returned = {}

@@ -49,7 +49,7 @@ class Execution:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=request["cwd"],
-                env=dict(os.environ, COOPERBENCH_EXEC=self.identifier, **request["env"]),
+                env=environment(request),
                 start_new_session=True,
             )
         except OSError as error:
@@ -112,6 +112,15 @@ class Execution:
             "tail": len(self.tail),
         }
         return json.dumps(header).encode() + b"\n" + bytes(self.head) + bytes(self.tail)
+
+
+def environment(request):
+    """The variables of a command."""
+    env = dict(os.environ, COOPERBENCH_EXEC=request["id"])
+    env.update(request["env"])
+    if request["path"]:
+        env["PATH"] = ":".join(request["path"] + [env.get("PATH", os.defpath)])
+    return env
 
 
 def exit_code(status):

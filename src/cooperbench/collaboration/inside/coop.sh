@@ -1,0 +1,52 @@
+#!/bin/sh
+# Asks the harness to do something for this agent: `coop help` lists what. See relay.sh.
+LC_ALL=C
+home=${0%/bin/*}
+
+fail() {
+    echo "coop: $1" >&2
+    exit 69
+}
+tell() { echo "$1" 1<>"$home/requests"; }
+
+[ -p "$home/requests" ] || fail "the line to the harness is closed"
+
+# Calls that were killed never say so themselves.
+for old in "$home"/calls/*; do
+    name=${old##*/}
+    if [ -d "$old" ] && [ ! -d "/proc/${name%%-*}" ]; then
+        rm -rf "$old"
+        tell "dropped $name"
+    fi
+done
+
+now=
+[ -r /proc/uptime ] && read -r now rest </proc/uptime
+id=$$-${now:-$(date +%s)}
+call=$home/calls/$id
+mkdir -p "$call/draft" || fail "no space for a request"
+# Standard input is read only when it is meant: `coop send` in a loop must not eat what the loop reads.
+input=
+case $#:${1-} in 1:broadcast | 2:send | 2:ask | ?:git-fetch | ?:git-push) input=yes ;; esac
+for word in "$@"; do
+    if [ "$word" = - ]; then input=yes; fi
+done
+: >"$call/draft/arguments"
+: >"$call/draft/input"
+if [ $# -gt 0 ]; then printf '%s\0' "$@" >"$call/draft/arguments" || fail "no space for a request"; fi
+if [ -n "$input" ]; then cat >"$call/draft/input" || fail "no space for a request"; fi
+mkfifo "$call/done"
+exec 5<>"$call/done"
+trap 'rm -rf "$call"; tell "dropped $id"; exit 130' HUP INT TERM
+mv "$call/draft" "$call/request"
+tell "call $id"
+
+read -r code <&5
+[ "$code" = closed ] && { rm -rf "$call"; fail "the line to the harness is closed"; }
+outcome=got
+cat "$call/out" || outcome=dropped
+[ -s "$call/err" ] && cat "$call/err" >&2
+trap '' HUP INT TERM
+rm -rf "$call"
+tell "$outcome $id"
+exit "$code"

@@ -1,0 +1,100 @@
+# Connects the `coop` calls in a sandbox with the harness, over this process's stdin and stdout. Needs a POSIX shell and what
+# busybox has. Sent as text by `line.py`, which describes the conversation; see also docs/design/mailbox.md.
+#   to the harness:  hello <folder>, ready, call <id> <size> <size> + arguments + input, got <id>, dropped <id>
+#   from it:         program <name> <size> + bytes, answer <id> <exit code> <size> <size> + stdout + stderr, ready
+# Every part is counted, because `read` stops at a line's end but most programs read ahead of what they need.
+trap '' HUP INT
+LC_ALL=C
+export LC_ALL
+umask 022
+
+# The first place where files can be written and run; /tmp may be mounted noexec.
+for place in "${TMPDIR:-/tmp}" /tmp /var/tmp /dev/shm "$HOME"; do
+    home=$place/.cooperbench/line
+    mkdir -p "$home/bin" "$home/calls" "$home/taken" 2>/dev/null || continue
+    probe=$home/bin/probe.$$
+    printf '#!/bin/sh\n' >"$probe" 2>/dev/null && chmod 755 "$probe" && "$probe" 2>/dev/null && rm -f "$probe" && break
+    rm -f "$probe"
+    home=
+done
+[ -n "$home" ] || { echo "lost no folder in which programs can run"; exit 1; }
+
+# A relay before this one may have been killed; what it left is taken over.
+if [ -e "$home/pids" ]; then kill $(cat "$home/pids") 2>/dev/null; fi
+rm -f "$home/requests"
+mkfifo "$home/requests"
+chmod 1777 "$home/calls" "$home/taken"
+chmod 666 "$home/requests"
+exec 4<>"$home/requests"
+
+# busybox's `wc -c <file` reads all of it
+size() { stat -c %s "$1" 2>/dev/null || wc -c <"$1"; }
+
+send() {
+    [ -e "$home/taken/$1/arguments" ] || return
+    printf 'call %s %s %s\n' "$1" "$(size "$home/taken/$1/arguments")" "$(size "$home/taken/$1/input")"
+    cat "$home/taken/$1/arguments" "$home/taken/$1/input"
+}
+
+# Copy exactly $1 bytes from stdin to the file $2; a pipe gives what it has, so a piece may be short.
+take() {
+    left=$1
+    : >"$2"
+    while [ "$left" -gt 0 ]; do
+        piece=65536
+        [ "$left" -lt "$piece" ] && piece=$left
+        dd bs="$piece" count=1 2>/dev/null >"$home/piece"
+        got=$(size "$home/piece")
+        [ "$got" -gt 0 ] || exit 1
+        cat "$home/piece" >>"$2"
+        left=$((left - got))
+    done
+}
+
+announce() {
+    for old in "$home"/taken/*; do send "${old##*/}"; done
+    for old in "$home"/calls/*; do [ -e "$old/request" ] && echo "call ${old##*/}" >&4; done
+    while read -r what id <&4; do
+        case $what in
+        call) mv "$home/calls/$id/request" "$home/taken/$id" 2>/dev/null && send "$id" ;;
+        *) printf '%s %s\n' "$what" "$id" ;;
+        esac
+    done
+}
+
+printf 'hello %s\n' "$home"
+announcer=
+while read -r what id code out err; do
+    case $what in
+    program)
+        take "$code" "$home/bin/$id.new"
+        chmod 755 "$home/bin/$id.new"
+        mv "$home/bin/$id.new" "$home/bin/$id"
+        ;;
+    ready)
+        echo ready
+        announce &
+        announcer=$!
+        echo "$$ $announcer" >"$home/pids"
+        ;;
+    answer)
+        take "$out" "$home/out"
+        take "$err" "$home/err"
+        rm -rf "${home:?}/taken/$id"
+        # Opened for reading too, so that a call which was killed does not stop us.
+        if mv "$home/out" "$home/err" "$home/calls/$id/" 2>/dev/null; then
+            echo "$code" 1<>"$home/calls/$id/done"
+        else
+            echo "dropped $id" >&4
+        fi
+        ;;
+    esac
+done
+
+# The harness hung up.
+rm -f "$home/requests" "$home/pids"
+[ -n "$announcer" ] && kill "$announcer" 2>/dev/null
+for call in "$home"/calls/*; do
+    [ -p "$call/done" ] && echo closed 1<>"$call/done"
+done
+exit 0

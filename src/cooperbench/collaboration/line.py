@@ -1,0 +1,305 @@
+"""The line between a sandbox and the harness: how `coop` works with networking off, on every backend.
+
+`coop` in the sandbox writes a request to a folder and waits on a FIFO; a relay, one long-lived shell started by
+`Environment.open_stream`, passes requests out and answers in; a thread here answers them. Nothing in the sandbox knows an
+address or a password: who is calling is known by the stream it comes from, so no name can be forged.
+
+Each call has an id. The relay keeps a request until it was answered, so when it was killed, the next one hands in what is
+open, and an id that was seen is not carried out again. `coop` confirms that it has written the answer to its standard output;
+what was taken for a call that died before is given back (`Reply.dropped`).
+"""
+
+import logging
+import posixpath
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+
+from cooperbench.environments import Environment, Stream
+from cooperbench.errors import CooperBenchError, MailboxError, SandboxError, SandboxLostError, TransportError
+
+MOST_AT_ONCE = 64
+_TOO_MANY = "\0too many"
+LARGEST_PART = 256 * 1024 * 1024
+_RESTARTS = 20
+_CHECK_SECONDS = 30.0
+
+
+_log = logging.getLogger(__name__)
+
+
+def _nothing() -> None:
+    """Do nothing."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One `coop` call, as a handler gets it."""
+
+    arguments: list[str]
+    """What followed `coop <verb>`; bytes that are not UTF-8 are surrogates (`os.fsencode` gives them back)."""
+    input: bytes = b""
+    """Standard input, when one of the arguments is `-`."""
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    """Set when the caller is gone; a handler that waits for something should stop then."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What `coop` prints and how it exits."""
+
+    exit_code: int = 0
+    stdout: bytes = b""
+    stderr: bytes = b""
+    received: Callable[[], None] = _nothing
+    """Called when the caller has written all of it."""
+    dropped: Callable[[], None] = _nothing
+    """Called instead when the caller was gone before."""
+
+
+Handler = Callable[[Call], Reply]
+
+
+@dataclass(frozen=True)
+class Service:
+    """What one capability adds to a line."""
+
+    handlers: Mapping[str, Handler]
+    usage: Mapping[str, str]
+    """For `coop help`: how a verb is written, and what it does in a few words."""
+    programs: Mapping[str, bytes] = field(default_factory=dict)
+    """Further executables for the sandbox, beside `coop`."""
+    cancel: Callable[[], None] = _nothing
+    """Called after a call's `cancelled` was set, to wake a handler that waits."""
+    close: Callable[[], None] = _nothing
+
+
+def refuse(message: str, exit_code: int = 1) -> Reply:
+    """A reply that is one line on standard error. Exit codes: 1 refused or failed, 2 wrong usage."""
+    return Reply(exit_code, stderr=f"coop: {message}\n".encode(errors="surrogateescape"))
+
+
+class Line:
+    """Serves the `coop` calls of one sandbox until it is closed. Raises `SandboxError` when the sandbox cannot take part."""
+
+    def __init__(self, env: Environment, services: list[Service]) -> None:
+        self._env = env
+        self._services = services
+        self._handlers: dict[str, Handler] = {"ping": lambda call: Reply(stdout=call.input), "help": self._help}
+        self._programs: dict[str, bytes] = {"coop": _inside("coop.sh")}
+        for service in services:
+            self._handlers |= service.handlers
+            self._programs |= service.programs
+        self._lock = threading.Lock()
+        self._sending = threading.Lock()
+        self._calls: dict[str, Call] = {}
+        self._replies: dict[str, Reply] = {}
+        self._seen: set[str] = set()
+        self._slots = threading.BoundedSemaphore(MOST_AT_ONCE)
+        self._closed = threading.Event()
+        self.calls = 0
+        self.failures = 0
+        """Calls that failed for a reason that is ours: the broker, the remote or the sandbox did not answer."""
+        self.folder = ""
+        self._stream, reader = self._open()
+        self._env.add_to_path(posixpath.join(self.folder, "bin"))
+        self._thread = threading.Thread(target=self._serve, args=(reader,), name="cooperbench-line", daemon=True)
+        self._thread.start()
+
+    def check(self) -> None:
+        """Make one round trip from inside the sandbox. Raises `MailboxError` when it does not come back unchanged."""
+        text = 'it\'s "here"\n$HOME ü'
+        quoted = text.replace("'", "'\\''")
+        result = self._env.execute(f"printf '%s' '{quoted}' | coop ping -", timeout=_CHECK_SECONDS)
+        if result["returncode"] != 0 or result["output"] != text:
+            raise MailboxError(
+                f"the sandbox cannot reach its teammates: `coop` gave {result['output'].strip()[:200]!r}, "
+                f"exit code {result['returncode']}"
+            )
+
+    def close(self) -> None:
+        """Hang up; calls that wait end with an error. Twice is fine."""
+        with self._lock:
+            if self._closed.is_set():
+                return
+            self._closed.set()
+            calls = list(self._calls.values())
+        for call in calls:
+            call.cancelled.set()
+        for service in self._services:
+            service.cancel()
+        self._stream.close()
+        self._thread.join(timeout=5.0)
+        for service in self._services:
+            service.close()
+
+    # The stream
+
+    def _open(self) -> "tuple[Stream, _Reader]":
+        stream = self._env.open_stream(_inside("relay.sh").decode())
+        impatience = threading.Timer(_CHECK_SECONDS, stream.close)
+        impatience.daemon = True
+        impatience.start()
+        try:
+            reader = _Reader(stream)
+            greeting, _, rest = reader.line().partition(" ")
+            if greeting != "hello":
+                raise SandboxError(f"`coop` cannot be put into the sandbox: {rest or 'it has no POSIX shell'}")
+            self.folder = rest
+            for name, data in self._programs.items():
+                stream.write(f"program {name} {len(data)}\n".encode() + data)
+            stream.write(b"ready\n")
+            if reader.line() != "ready":
+                raise SandboxError("`coop` cannot be put into the sandbox")
+        except BaseException:
+            stream.close()
+            raise
+        finally:
+            impatience.cancel()
+        return stream, reader
+
+    def _serve(self, reader: "_Reader") -> None:
+        for _ in range(_RESTARTS):
+            try:
+                self._listen(reader)
+            except (TransportError, ValueError):
+                self._stream.close()
+            if self._closed.is_set():
+                return
+            try:
+                stream, reader = self._open()
+            except CooperBenchError:
+                return  # the sandbox has ended
+            with self._lock:
+                self._stream = stream
+                if self._closed.is_set():
+                    stream.close()
+                    return
+
+    def _listen(self, reader: "_Reader") -> None:
+        while True:
+            what, identifier, *sizes = reader.line().split(" ")
+            if what == "call":
+                arguments, given = (reader.take(int(size)) for size in sizes)
+                self._begin(identifier, arguments, given)
+            elif what == "got":
+                self._end(identifier, received=True)
+            elif what == "dropped":
+                self._end(identifier, received=False)
+            else:
+                raise ValueError(f"unknown word from the relay: {what!r}")
+
+    def _begin(self, identifier: str, arguments: bytes, given: bytes) -> None:
+        words = [word.decode(errors="surrogateescape") for word in arguments.split(b"\0")[:-1]]
+        with self._lock:
+            reply = self._replies.get(identifier)
+            if reply is None:
+                if identifier in self._seen:
+                    return
+                self._seen.add(identifier)
+                call = self._calls[identifier] = Call(words[1:], given)
+        if reply is not None:  # answered, but the relay was killed before it could pass it on
+            self._answer(identifier, reply)
+            return
+        verb = words[0] if words else "help"
+        if not self._slots.acquire(blocking=False):
+            verb = _TOO_MANY
+        threading.Thread(
+            target=self._carry_out, args=(identifier, verb, call), name=f"coop-{verb}", daemon=True
+        ).start()
+
+    def _carry_out(self, identifier: str, verb: str, call: Call) -> None:
+        try:
+            reply = self._reply(verb, call)
+        finally:
+            if verb != _TOO_MANY:
+                self._slots.release()
+        with self._lock:
+            self.calls += 1
+            del self._calls[identifier]
+            if not call.cancelled.is_set():
+                self._replies[identifier] = reply
+        if call.cancelled.is_set():
+            reply.dropped()
+        else:
+            self._answer(identifier, reply)
+
+    def _reply(self, verb: str, call: Call) -> Reply:
+        if verb == _TOO_MANY:
+            return refuse(f"more than {MOST_AT_ONCE} calls at once")
+        handler = self._handlers.get(verb)
+        if handler is None:
+            return refuse(f"unknown command {verb!r}; `coop help` lists what there is", 2)
+        try:
+            return handler(call)
+        except CooperBenchError as error:
+            with self._lock:
+                self.failures += error.retryable or isinstance(error, SandboxLostError)
+            return refuse(str(error))
+        except Exception:
+            # A bug of ours must not leave the agent waiting.
+            _log.exception("coop %s failed", verb)
+            with self._lock:
+                self.failures += 1
+            return refuse("internal error", 70)
+
+    def _answer(self, identifier: str, reply: Reply) -> None:
+        header = f"answer {identifier} {reply.exit_code} {len(reply.stdout)} {len(reply.stderr)}\n"
+        try:
+            with self._sending:
+                self._stream.write(header.encode() + reply.stdout + reply.stderr)
+        except TransportError:
+            self._stream.close()  # the serving thread opens the next one, whose relay asks for this answer again
+
+    def _end(self, identifier: str, *, received: bool) -> None:
+        with self._lock:
+            reply = self._replies.pop(identifier, None)
+            call = self._calls.get(identifier)
+            if call is not None:
+                call.cancelled.set()
+        if call is not None:
+            for service in self._services:
+                service.cancel()
+        if reply is not None:
+            (reply.received if received else reply.dropped)()
+
+    def _help(self, call: Call) -> Reply:
+        usage = {how: what for service in self._services for how, what in service.usage.items()}
+        width = max(map(len, usage), default=0)
+        lines = [f"  coop {how:<{width}}  {what}\n" for how, what in usage.items()]
+        return Reply(stdout="".join(["Work with your teammates:\n", *lines]).encode())
+
+
+class _Reader:
+    """Lines and counted bytes from a stream. Raises `TransportError` at its end."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._buffer = bytearray()
+
+    def line(self) -> str:
+        while (end := self._buffer.find(b"\n")) < 0:
+            self._fill()
+        text = bytes(self._buffer[:end]).decode(errors="replace")
+        del self._buffer[: end + 1]
+        return text
+
+    def take(self, size: int) -> bytes:
+        if size > LARGEST_PART:
+            raise ValueError(f"a request of {size} bytes")
+        while len(self._buffer) < size:
+            self._fill()
+        data = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return data
+
+    def _fill(self) -> None:
+        data = self._stream.read(1 << 16)
+        if not data:
+            raise TransportError("the line to the sandbox broke")
+        self._buffer += data
+
+
+def _inside(name: str) -> bytes:
+    return files("cooperbench.collaboration").joinpath("inside", name).read_bytes()

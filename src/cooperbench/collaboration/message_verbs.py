@@ -1,0 +1,155 @@
+"""`coop send`, `recv`, `ask`, `broadcast` and `team`: a member's mailbox as commands in its sandbox."""
+
+from cooperbench.collaboration.line import Call, Reply, Service, refuse
+from cooperbench.collaboration.mailbox import MessagingConnector
+from cooperbench.collaboration.message import Message
+
+LEEWAY = 10.0
+"""Seconds before the end of a command's time at which `coop` stops waiting, so that it can still say so."""
+
+TIMED_OUT = 3
+"""Exit code of `coop ask` and `coop recv --wait` when nothing came."""
+
+_USAGE = {
+    "send NAME TEXT": "tell a teammate something; TEXT can be - for standard input",
+    "broadcast TEXT": "tell all teammates",
+    "recv": "print new messages",
+    "recv --wait SECONDS [--from NAME]": "the same, waiting until there are some",
+    "ask NAME TEXT [--wait SECONDS]": "send a question and wait for the answer to it",
+    "team": "who is here, what they do, who is waiting for you",
+}
+
+
+def message_service(mailbox: MessagingConnector, command_timeout: float) -> Service:
+    """The verbs over this mailbox. `command_timeout` is the limit in seconds of a command in the sandbox."""
+    verbs = _Verbs(mailbox, max(1.0, command_timeout - LEEWAY))
+    return Service(
+        handlers={
+            "send": verbs.send,
+            "broadcast": verbs.broadcast,
+            "recv": verbs.receive,
+            "ask": verbs.ask,
+            "team": verbs.team,
+        },
+        usage=_USAGE,
+        cancel=mailbox.wake,
+        close=mailbox.close,
+    )
+
+
+class _Verbs:
+    """The handlers."""
+
+    def __init__(self, mailbox: MessagingConnector, longest_wait: float) -> None:
+        self._mailbox = mailbox
+        self._longest_wait = longest_wait
+
+    def send(self, call: Call) -> Reply:
+        text = _text(call.arguments[1:], call.input)
+        if not text:
+            return _wrong("send NAME TEXT")
+        receipt = self._mailbox.send(call.arguments[0], text)
+        return Reply(stdout=f"delivered to {receipt.to}\n".encode())
+
+    def broadcast(self, call: Call) -> Reply:
+        text = _text(call.arguments, call.input)
+        if not text:
+            return _wrong("broadcast TEXT")
+        receipts = self._mailbox.broadcast(text)
+        lines = [
+            f"not delivered: {receipt.refused}" if receipt.refused else f"delivered to {receipt.to}"
+            for receipt in receipts
+        ]
+        failed = all(receipt.refused for receipt in receipts)
+        return Reply(int(failed), stdout="".join(f"{line}\n" for line in lines).encode())
+
+    def receive(self, call: Call) -> Reply:
+        words, options = _options(call.arguments, "--wait", "--from")
+        if words or options is None:
+            return _wrong("recv [--wait SECONDS] [--from NAME]")
+        wait = self._seconds(options.get("--wait", "0"))
+        if wait is None:
+            return refuse("--wait needs a number of seconds", 2)
+        messages = self._mailbox.take(options.get("--from"), timeout=wait, wait=wait > 0, stop=call.cancelled)
+        if not messages:
+            return (
+                Reply(TIMED_OUT, stderr=f"no message within {wait:g} s\n".encode())
+                if wait
+                else Reply(stdout=b"no new messages\n")
+            )
+        return self._hand_over(messages)
+
+    def ask(self, call: Call) -> Reply:
+        words, options = _options(call.arguments, "--wait")
+        text = _text(words[1:], call.input)
+        if not text or options is None:
+            return _wrong("ask NAME TEXT [--wait SECONDS]")
+        wait = self._seconds(options.get("--wait", f"{self._longest_wait}"))
+        if wait is None:
+            return refuse("--wait needs a number of seconds", 2)
+        receipt = self._mailbox.send_question(words[0], text)
+        answers = self._mailbox.take_answer(words[0], receipt.id, timeout=wait, stop=call.cancelled)
+        if answers:
+            return self._hand_over(answers)
+        state = "has read your question" if self._mailbox.was_read(receipt) else "has not read your question yet"
+        return Reply(
+            TIMED_OUT,
+            stderr=f"no answer within {wait:g} s; {words[0]} {state}. The answer will come with `coop recv`\n".encode(),
+        )
+
+    def team(self, call: Call) -> Reply:
+        me = self._mailbox.agent_id
+        lines = [f"you are {me}", *(teammate.sentence(me) for teammate in self._mailbox.team())]
+        unread = len(self._mailbox.peek())
+        if unread:
+            lines.append(f"unread messages for you: {unread} (coop recv)")
+        return Reply(stdout="".join(f"{line}\n" for line in lines).encode())
+
+    def _hand_over(self, messages: list[Message]) -> Reply:
+        return Reply(
+            stdout=b"".join(_printed(message) for message in messages),
+            received=lambda: self._mailbox.acknowledge(messages),
+            dropped=lambda: self._mailbox.release(messages),
+        )
+
+    def _seconds(self, text: str) -> float | None:
+        try:
+            seconds = float(text)
+        except ValueError:
+            return None
+        return min(seconds, self._longest_wait) if seconds >= 0 else None
+
+
+def _printed(message: Message) -> bytes:
+    kind = (
+        " (question: the sender waits for your answer)" if message.question else " (answer)" if message.reply_to else ""
+    )
+    head = f"--- from {message.sender} at {message.time:%H:%M:%S} UTC{kind}\n".encode()
+    return head + message.data + (b"" if message.data.endswith(b"\n") else b"\n")
+
+
+def _text(words: list[str], given: bytes) -> bytes:
+    """The message: what was given on standard input when there are no words or only `-`, else the words."""
+    if words in ([], ["-"]):
+        return given
+    return " ".join(words).encode(errors="surrogateescape")
+
+
+def _options(words: list[str], *names: str) -> tuple[list[str], dict[str, str] | None]:
+    """Split options with a value from the rest; `None` for the options when a value is missing.
+
+    Options stand before or after the text, never within it: a text may well begin with dashes.
+    """
+    rest, found = list(words), {}
+    while len(rest) >= 2 and rest[0] in names:
+        found[rest[0]] = rest[1]
+        del rest[:2]
+    while len(rest) >= 2 and rest[-2] in names:
+        found[rest[-2]] = rest[-1]
+        del rest[-2:]
+    missing = rest == [] and not found and bool(words)
+    return rest, None if missing or (rest and rest[-1] in names) else found
+
+
+def _wrong(usage: str) -> Reply:
+    return refuse(f"usage: coop {usage}", 2)

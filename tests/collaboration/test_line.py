@@ -1,0 +1,242 @@
+import concurrent.futures
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from cooperbench.collaboration.broker import Broker
+from cooperbench.collaboration.line import Call, Line, Reply, Service
+from cooperbench.collaboration.mailbox import MessagingConnector
+from cooperbench.collaboration.message_verbs import message_service
+from cooperbench.collaboration.presence import mark_finished, mark_working
+from cooperbench.environments import Environment, LocalEnvironment
+from cooperbench.records import Ending
+from cooperbench.testing import sample_image
+
+AGENTS = ["agent1", "agent2"]
+
+
+@pytest.fixture(scope="session")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COOPERBENCH_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield sample_image()
+
+
+@pytest.fixture
+def sandbox(local: Environment) -> Environment:
+    return local
+
+
+@pytest.fixture
+def local(image: str) -> Iterator[Environment]:
+    with LocalEnvironment(image, network="none") as environment:
+        yield environment
+
+
+@pytest.fixture
+def seats(broker: Broker, request: pytest.FixtureRequest) -> Iterator[tuple[MessagingConnector, MessagingConnector]]:
+    urls = broker.open_episode(request.node.name, AGENTS)
+    with MessagingConnector("agent1", AGENTS, urls["agent1"]) as one:
+        with MessagingConnector("agent2", AGENTS, urls["agent2"]) as two:
+            yield one, two
+
+
+Seats = tuple[MessagingConnector, MessagingConnector]
+
+
+@pytest.fixture
+def line(local: Environment, seats: Seats) -> Iterator[Line]:
+    line = Line(local, [message_service(seats[0], local.options.command_timeout)])
+    yield line
+    line.close()
+
+
+def test_messages_go_both_ways_on_every_kind_of_sandbox(sandbox: Environment, seats: Seats) -> None:
+    one, two = seats
+    line = Line(sandbox, [message_service(one, sandbox.options.command_timeout)])
+    line.check()
+    text = "quotes ' \" `x` $HOME \\ and 🙂"
+    sent = sandbox.execute("coop send agent2 - <<'END'\n" + text + "\nEND")
+    assert (sent["output"], sent["returncode"]) == ("delivered to agent2\n", 0)
+    assert [message["text"] for message in two.receive()] == [text + "\n"]
+    two.send("agent1", text)
+    got = sandbox.execute("coop recv")
+    assert got["returncode"] == 0
+    assert got["output"].startswith("--- from agent2 at ")
+    assert got["output"].endswith(f"UTC\n{text}\n")
+    assert sandbox.execute("coop recv")["output"] == "no new messages\n"
+    line.close()
+    closed = sandbox.execute("coop recv")
+    assert (closed["output"], closed["returncode"]) == ("coop: the line to the harness is closed\n", 69)
+
+
+def test_large_and_binary_messages_arrive_unchanged(sandbox: Environment, seats: Seats) -> None:
+    one, two = seats
+    line = Line(sandbox, [message_service(one, sandbox.options.command_timeout)])
+    data = bytes(range(256)) * 4096
+    sandbox.write_file("/tmp/message", data)
+    assert sandbox.execute("coop send agent2 - </tmp/message")["returncode"] == 0
+    assert [message.data for message in two.take()] == [data]
+    two.send("agent1", data)
+    assert sandbox.execute("coop recv >/tmp/answer")["returncode"] == 0
+    assert sandbox.read_file("/tmp/answer").partition(b"\n")[2] == data + b"\n"
+    too_large = sandbox.execute("cat /tmp/message /tmp/message | coop send agent2")
+    assert "more than 1048576" in too_large["output"]
+    assert too_large["returncode"] == 1
+    line.close()
+
+
+def test_bytes_that_are_not_utf8_travel_in_arguments_too(local: Environment, line: Line, seats: Seats) -> None:
+    assert local.execute("coop send agent2 \"$(printf 'a\\377b')\"")["returncode"] == 0
+    assert [message.data for message in seats[1].take()] == [b"a\xffb"]
+
+
+def test_many_calls_at_once_are_all_carried_out_once(sandbox: Environment, seats: Seats) -> None:
+    one, two = seats
+    line = Line(sandbox, [message_service(one, sandbox.options.command_timeout)])
+    script = 'for i in 1 2 3 4 5; do coop send agent2 "{0}-$i" >/dev/null || exit 1; done'
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda worker: sandbox.execute(script.format(worker)), range(8)))
+    assert [result["returncode"] for result in results] == [0] * 8
+    expected = sorted(f"{worker}-{number}" for worker in range(8) for number in range(1, 6))
+    assert sorted(message["text"] for message in two.receive()) == expected
+    line.close()
+
+
+def test_concurrent_readers_share_the_messages(local: Environment, line: Line, seats: Seats) -> None:
+    for number in range(40):
+        seats[1].send("agent1", f"message {number}.")
+    script = "coop recv & coop recv & coop recv & coop recv & wait"
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        printed = "".join(result["output"] for result in pool.map(local.execute, [script] * 4))
+    for number in range(40):
+        assert printed.count(f"message {number}.") == 1
+
+
+def test_ask_waits_for_the_answer(local: Environment, line: Line, seats: Seats) -> None:
+    two = seats[1]
+
+    def answer() -> None:
+        assert two.wait(timeout=20)[0]["question"]
+        two.send("agent1", "call it parse")
+
+    teammate = threading.Thread(target=answer)
+    teammate.start()
+    result = local.execute("coop ask agent2 which name?")
+    teammate.join()
+    assert result["returncode"] == 0
+    assert result["output"].endswith("UTC (answer)\ncall it parse\n")
+
+
+def test_waiting_in_vain_says_so(local: Environment, line: Line, seats: Seats) -> None:
+    result = local.execute("coop recv --wait 0.2")
+    assert (result["returncode"], result["output"]) == (3, "no message within 0.2 s\n")
+    result = local.execute("coop ask agent2 'hello?' --wait 0.2")
+    assert result["returncode"] == 3
+    assert "agent2 has not read your question yet" in result["output"]
+    assert [message["text"] for message in seats[1].receive()] == ["hello?"]
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        ("coop send agent3 hello", 1, "coop: not delivered: there is no teammate 'agent3'; you can write to: agent2"),
+        ("coop send agent2", 2, "coop: usage: coop send NAME TEXT"),
+        ("coop recv --wait soon", 2, "coop: --wait needs a number of seconds"),
+        ("coop recv everything", 2, "coop: usage: coop recv"),
+        ("coop dance", 2, "coop: unknown command 'dance'; `coop help` lists what there is"),
+        ("coop git-push", 2, "coop: unknown command 'git-push'"),
+    ],
+)
+def test_mistakes_are_one_line_and_an_exit_code(
+    local: Environment, line: Line, command: str, code: int, said: str
+) -> None:
+    result = local.execute(f"{command} </dev/null")
+    assert result["returncode"] == code
+    assert result["output"].startswith(said)
+    assert result["output"].count("\n") == 1
+
+
+def test_help_lists_what_is_there_and_nothing_else(local: Environment, line: Line) -> None:
+    listed = local.execute("coop help")["output"]
+    assert "coop send NAME TEXT" in listed
+    assert "git" not in listed
+    assert local.execute("coop")["output"] == listed
+
+
+def test_team_shows_who_is_here_and_how_they_ended(
+    broker: Broker, local: Environment, line: Line, seats: Seats, request: pytest.FixtureRequest
+) -> None:
+    url = broker.episode_url(request.node.name)
+    mark_working(url, "agent2", doing="feature 2")
+    seats[1].send("agent1", "hi")
+    assert local.execute("coop team")["output"] == (
+        "you are agent1\nagent2 is working; feature 2\nunread messages for you: 1 (coop recv)\n"
+    )
+    mark_finished(url, "agent2", Ending.SUBMITTED)
+    assert "agent2 has finished\n" in local.execute("coop team")["output"]
+    refused = local.execute("coop send agent2 hello")
+    assert (refused["returncode"], refused["output"]) == (1, "coop: not delivered: agent2 has finished\n")
+
+
+def test_messages_taken_for_a_call_that_was_killed_come_again(local: Environment, line: Line, seats: Seats) -> None:
+    killed = local.execute("coop recv --wait 60", timeout=0.5)
+    assert killed["timed_out"]
+    seats[1].send("agent1", "while nobody was listening")
+    assert local.execute("coop recv --wait 20")["output"].endswith("while nobody was listening\n")
+
+
+def test_messages_that_could_not_be_printed_come_again(local: Environment, line: Line, seats: Seats) -> None:
+    seats[1].send("agent1", "x" * 300_000)
+    local.execute("coop recv >/dev/full")
+    assert local.execute("coop recv | wc -c")["output"].strip() > "300000"
+
+
+def test_a_killed_relay_is_replaced_and_open_calls_are_answered(local: Environment, seats: Seats) -> None:
+    release = threading.Event()
+    carried_out = []
+
+    def slow(call: Call) -> Reply:
+        carried_out.append(call.arguments)
+        release.wait(20)
+        return Reply(stdout=b"done\n")
+
+    line = Line(local, [Service({"slow": slow}, {"slow": ""})])
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        pending = pool.submit(local.execute, "coop slow", timeout=30)
+        while not carried_out:
+            time.sleep(0.01)
+        assert local.execute(f"kill -9 $(cat {line.folder}/pids)")["returncode"] == 0
+        release.set()
+        assert pending.result()["output"] == "done\n"
+    assert local.execute("coop ping </dev/null")["returncode"] == 0
+    assert len(carried_out) == 1
+    line.close()
+
+
+def test_a_failing_handler_answers_and_is_counted(local: Environment) -> None:
+    def broken(call: Call) -> Reply:
+        raise RuntimeError("a bug")
+
+    line = Line(local, [Service({"broken": broken}, {})])
+    result = local.execute("coop broken")
+    assert (result["returncode"], result["output"]) == (70, "coop: internal error\n")
+    assert line.failures == 1
+    line.close()
+
+
+def test_a_waiting_call_ends_when_the_line_is_closed(local: Environment, line: Line) -> None:
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        pending = pool.submit(local.execute, "coop recv --wait 60")
+        while not line._calls:
+            time.sleep(0.01)
+        line.close()
+        result = pending.result(timeout=20)
+    assert result["returncode"] in (3, 69)
+
+
+def test_nothing_of_the_line_is_in_the_repository(local: Environment, line: Line) -> None:
+    local.execute("coop team")
+    assert local.execute("git status --porcelain --ignored")["output"] == ""
