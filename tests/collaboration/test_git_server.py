@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from cooperbench.collaboration.git_client import GitClient
 from cooperbench.collaboration.git_events import GitEvent
 from cooperbench.collaboration.git_server import GitServer
 from cooperbench.errors import RemoteError
@@ -190,6 +191,37 @@ def test_events_tell_who_did_what(server: GitServer, base: Path, tmp_path: Path)
     assert (fetched.agent_id, fetched.action) == ("agent2", "fetch")
     assert [(r.ref, r.new) for r in fetched.refs] == [("refs/heads/agent1", one)]
     assert server.events("other") == []
+
+
+def test_a_push_in_words(server: GitServer, base: Path, tmp_path: Path) -> None:
+    work = clones(server, base, tmp_path)["agent1"]
+    mine = commit(work, "a.txt", "a", "Add the parser\n\nand more")
+    must(work, "push", "-q", "origin", "HEAD:agent1", "HEAD:other")
+    git(work, "push", "-q", "origin", "HEAD:main")
+    must(work, "push", "-q", "origin", ":other")
+    words = [event.summary for event in server.events("one") if event.action == "push"]
+    at = f"at {mine[:7]}: Add the parser"
+    assert words == [f"agent1 {at}; other {at}", None, "other deleted"]
+
+
+def test_conflicts_with_teammates_are_foreseen(server: GitServer, base: Path, tmp_path: Path) -> None:
+    urls = server.create_repository("three", ["agent1", "agent2", "agent3"], base=base)
+    work = {agent: tmp_path / agent for agent in urls}
+    for agent, url in urls.items():
+        must(tmp_path, "clone", "-q", url, agent)
+    clients = {agent: GitClient(url) for agent, url in urls.items()}
+    assert clients["agent1"].conflicts() == {}
+    for agent in ("agent1", "agent2"):
+        commit(work[agent], "file.txt", f"by {agent}\n")
+        commit(work[agent], "with space ü.txt", f"by {agent}\n")
+        commit(work[agent], f"{agent}.txt", "no trouble\n")
+    commit(work["agent3"], "file.txt", "line\nline\nline\nlast\n")
+    must(work["agent1"], "push", "-q", "origin", "HEAD:agent1")
+    must(work["agent2"], "push", "-q", "origin", "HEAD:topic")
+    assert clients["agent1"].conflicts() == {"topic": ["file.txt", "with space ü.txt"]}
+    assert clients["agent2"].conflicts() == {}  # it has not pushed its own branch
+    must(work["agent3"], "push", "-q", "origin", "HEAD:agent3")
+    assert clients["agent3"].conflicts() == {"agent1": ["file.txt"], "topic": ["file.txt"]}
 
 
 def test_a_push_is_an_event_before_the_pusher_knows(tmp_path: Path, base: Path) -> None:

@@ -3,6 +3,7 @@
 It needs no repository and no git: the objects are packed and unpacked inside the sandbox, and go through here as bytes.
 """
 
+import json
 from base64 import b64encode
 from collections.abc import Iterable
 from http.client import HTTPConnection, HTTPException
@@ -79,6 +80,11 @@ class GitClient:
         abilities = ["report-status", "side-band-64k", "ofs-delta"] + ["atomic"] * atomic
         answer = self._request("POST", "git-receive-pack", write_commands(commands, abilities) + pack)
         return read_report(BytesIO(answer))
+
+    def conflicts(self) -> dict[str, list[str]]:
+        """For each branch of a teammate that would conflict with the agent's own one, the files in question."""
+        found: dict[str, list[str]] = json.loads(self._request("GET", "conflicts"))
+        return found
 
     def _request(self, method: str, place: str, body: bytes | None = None) -> bytes:
         connection = HTTPConnection(*self._address, timeout=_TIMEOUT)

@@ -5,6 +5,7 @@ does not fill the memory.
 """
 
 import gzip
+import json
 import shutil
 import tempfile
 import zlib
@@ -70,6 +71,8 @@ class _Handler(BaseHTTPRequestHandler):
             work(service, agent, rest)
         except _Refusal as refusal:
             self._refuse(refusal)
+        except RemoteError as error:
+            self._refuse(_Refusal(500, error.message))
         except OSError:  # the client went away
             self.close_connection = True
 
@@ -96,10 +99,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(text)
 
     def _advertise(self, episode: EpisodeService, agent: str, rest: str) -> None:
+        if rest == "conflicts":
+            return self._send("application/json", [json.dumps(episode.conflicts(agent)).encode()])
         service = parse_qs(urlsplit(self.path).query).get("service", [""])[0]
         if rest != "info/refs" or service not in SERVICES:
             raise _Refusal(404, "there is nothing here but git's smart protocol")
-        self._send(f"application/x-{service}-advertisement", episode.advertise(service, self._protocol))
+        return self._send(f"application/x-{service}-advertisement", episode.advertise(service, self._protocol))
 
     def _serve(self, episode: EpisodeService, agent: str, rest: str) -> None:
         if rest not in SERVICES:

@@ -39,7 +39,7 @@ def git_program() -> str:
     """Path of the host's git. Raises `RemoteError` if there is none."""
     found = shutil.which("git")
     if found is None:
-        raise RemoteError("git is not installed on this machine", subject="git", hint="install git 2.31 or newer")
+        raise RemoteError("git is not installed on this machine", subject="git", hint="install git 2.38 or newer")
     return found
 
 
@@ -60,11 +60,15 @@ def git_environment(**more: str) -> dict[str, str]:
     }
 
 
-def run_git(*arguments: str | Path, stdin: bytes = b"") -> bytes:
+def try_git(*arguments: str | Path) -> "subprocess.CompletedProcess[bytes]":
+    """Run git on the host, whatever comes of it."""
+    command = [git_program(), *map(str, arguments)]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=git_environment())
+
+
+def run_git(*arguments: str | Path) -> bytes:
     """Run git on the host and return its standard output. Raises `RemoteError` with what it complained about."""
-    done = subprocess.run(
-        [git_program(), *map(str, arguments)], input=stdin, capture_output=True, check=False, env=git_environment()
-    )
+    done = try_git(*arguments)
     if done.returncode:
         complaint = done.stderr.decode(errors="replace").strip() or f"exit code {done.returncode}"
         raise RemoteError(f"git {arguments[0]} failed: {complaint}")
@@ -130,6 +134,19 @@ class Repositories:
         listing = run_git("-C", self.path(episode), "for-each-ref", "--format=%(objectname) %(refname)", "refs/heads")
         pairs = (line.partition(" ") for line in listing.decode(errors="surrogateescape").splitlines())
         return {ref: commit for commit, _, ref in pairs}
+
+    def subject(self, episode: str, commit: str) -> str:
+        """The first line of a commit's message."""
+        return run_git("-C", self.path(episode), "log", "-1", "--format=%s", commit).decode(errors="replace").strip()
+
+    def conflicts(self, episode: str, one: str, other: str) -> list[str]:
+        """The files that a merge of two commits could not settle."""
+        merged = ["merge-tree", "--write-tree", "--name-only", "--no-messages", "--allow-unrelated-histories", "-z"]
+        done = try_git("-C", self.path(episode), *merged, one, other)
+        if done.returncode not in (0, 1):
+            raise RemoteError(f"git merge-tree failed: {done.stderr.decode(errors='replace').strip()}")
+        _tree, *paths = done.stdout.decode(errors="surrogateescape").rstrip("\0").split("\0")
+        return paths
 
     def _base(self, commit: str) -> Path:
         return self._bases / f"{commit}.git"

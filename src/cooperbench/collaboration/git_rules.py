@@ -30,6 +30,11 @@ class BranchRules:
         reasons = ((command.ref, self._refusal(agent, command.ref)) for command in commands)
         return {ref: reason for ref, reason in reasons if reason}
 
+    def owner(self, ref: str) -> str | None:
+        """Whose branch this is, by its full name."""
+        branch = ref.removeprefix(_BRANCHES)
+        return self._named(branch) or self._owners.get(_fold(branch))
+
     def _refusal(self, agent: str, ref: str) -> str | None:
         if not ref.startswith(_BRANCHES):
             return f"only branches are shared here; push it as a branch, such as {agent}"
@@ -40,17 +45,17 @@ class BranchRules:
             return f"{PROTECTED} is protected: it stays at the base commit; push to {agent} instead"
         if _fold(branch) == "head":
             return "HEAD is no name for a branch"
-        owner = self._owner(agent, branch)
+        owner = self._claim(agent, branch)
         return (
             None if owner == agent else f"this branch belongs to {owner}; push to {agent} or another name of your own"
         )
 
-    def _owner(self, agent: str, branch: str) -> str:
-        named = self._agents.get(_fold(branch.partition("/")[0]))
-        if named:
-            return named
+    def _claim(self, agent: str, branch: str) -> str:
         with self._lock:
-            return self._owners.setdefault(_fold(branch), agent)
+            return self._named(branch) or self._owners.setdefault(_fold(branch), agent)
+
+    def _named(self, branch: str) -> str | None:
+        return self._agents.get(_fold(branch.partition("/")[0]))
 
 
 def _fold(name: str) -> str:

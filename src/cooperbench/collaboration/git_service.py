@@ -88,9 +88,21 @@ class EpisodeService:
             self._rules.has_main = True
             self._repositories.keep_base(self._repositories.path(self.episode), base)
         report = PushReport({**report.results, **refused}, report.messages)
-        changes = tuple(_change(command, report.results.get(command.ref, "no report")) for command in commands)
-        self._record(GitEvent(episode=self.episode, agent_id=agent, action="push", refs=changes))
+        changes = tuple(self._change(command, report.results.get(command.ref, "no report")) for command in commands)
+        if not base:  # bringing the base commit is the harness's doing
+            self._record(GitEvent(episode=self.episode, agent_id=agent, action="push", refs=changes))
         return write_report(report)
+
+    def conflicts(self, agent: str) -> dict[str, list[str]]:
+        """For each branch of a teammate that would conflict with the agent's own one, the files in question."""
+        branches = self._repositories.branches(self.episode)
+        mine = branches.get(f"refs/heads/{agent}")
+        found = {
+            ref.removeprefix("refs/heads/"): self._repositories.conflicts(self.episode, mine, commit)
+            for ref, commit in branches.items()
+            if mine and ref != _MAIN and self._rules.owner(ref) != agent
+        }
+        return {branch: paths for branch, paths in found.items() if paths}
 
     def _receive(self, commands: list[RefCommand], abilities: list[str], request: BinaryIO) -> PushReport:
         asked = [ability for ability in ("atomic", "ofs-delta") if ability in abilities]
@@ -118,8 +130,8 @@ class EpisodeService:
             while piece := process.stdout.read(1 << 16):
                 yield piece
 
-
-def _change(command: RefCommand, refused: str | None) -> RefChange:
-    old = None if command.old == NO_OBJECT else command.old
-    new = None if command.new == NO_OBJECT else command.new
-    return RefChange(ref=command.ref, old=old, new=new, refused=refused)
+    def _change(self, command: RefCommand, refused: str | None) -> RefChange:
+        old = None if command.old == NO_OBJECT else command.old
+        new = None if command.new == NO_OBJECT else command.new
+        subject = self._repositories.subject(self.episode, new) if new and refused is None else None
+        return RefChange(ref=command.ref, old=old, new=new, refused=refused, subject=subject)

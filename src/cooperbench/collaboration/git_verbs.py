@@ -1,13 +1,39 @@
-"""What the remote helper inside a sandbox asks the harness to do: list, fetch, push.
+"""What `coop` and git's remote helper inside a sandbox ask the harness to do with the shared repository.
 
-The other end is `inside/git-remote-coop`. Requests and answers are lines of text, followed by a pack where there is one.
+The other ends are `inside/git-remote-coop` and `inside/coop-submit`. Requests and answers are lines of text, followed by a pack
+where there is one. The harness makes the requests to the server with this agent's credentials, which the sandbox never sees.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from importlib.resources import files
 
 from cooperbench.collaboration.git_client import GitClient
 from cooperbench.collaboration.git_protocol import RefCommand
+from cooperbench.collaboration.line import Call, Reply, Service, refuse
 from cooperbench.errors import RemoteError
+
+PROGRAMS = ("git-remote-coop", "coop-submit")
+
+
+def git_service(agent_id: str, server_url: str) -> Service:
+    """The part of a line that git needs."""
+    client = GitClient(server_url)
+    folder = files("cooperbench.collaboration") / "inside"
+
+    def handler(work: Callable[[Call], bytes]) -> Callable[[Call], Reply]:
+        return lambda call: _reply(work, call)
+
+    return Service(
+        handlers={
+            "git-list": handler(lambda call: list_refs(client)),
+            "git-fetch": handler(lambda call: fetch(client, call.input)),
+            "git-push": handler(lambda call: push(client, call.input, atomic="true" in call.arguments)),
+            "git-conflicts": handler(lambda call: conflicts(client)),
+            "git-agent": handler(lambda call: agent_id.encode()),
+        },
+        usage={'submit -m "TEXT"': "commit everything, push it, and say what would conflict"},
+        programs={name: (folder / name).read_bytes() for name in PROGRAMS},
+    )
 
 
 def list_refs(client: GitClient) -> bytes:
@@ -38,6 +64,23 @@ def push(client: GitClient, request: bytes, *, atomic: bool = False) -> bytes:
     report = client.push_pack(commands, pack, atomic=atomic)
     results = ((command.ref, report.results.get(command.ref, "no report came back")) for command in commands)
     return _lines(f"ok {ref}" if reason is None else f"error {ref} {reason}" for ref, reason in results)
+
+
+def conflicts(client: GitClient) -> bytes:
+    """A sentence for each teammate's branch that would conflict, or one that none does."""
+    found = client.conflicts()
+    if not found:
+        return _lines(["It merges cleanly with everything that your teammates have pushed."])
+    return _lines(
+        f"Warning: it conflicts with origin/{branch} in {', '.join(paths)}" for branch, paths in found.items()
+    )
+
+
+def _reply(work: Callable[[Call], bytes], call: Call) -> Reply:
+    try:
+        return Reply(stdout=work(call))
+    except ValueError as error:  # what came in is not what the helper writes
+        return refuse(f"unreadable request: {error}", 2)
 
 
 def _lines(lines: Iterable[str]) -> bytes:

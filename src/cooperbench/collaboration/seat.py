@@ -6,6 +6,8 @@ from weakref import WeakKeyDictionary
 
 from pydantic import Field, model_validator
 
+from cooperbench.collaboration.board_verbs import board_service
+from cooperbench.collaboration.git_verbs import git_service
 from cooperbench.collaboration.line import Line, Service
 from cooperbench.collaboration.mailbox import MessagingConnector
 from cooperbench.collaboration.message_verbs import message_service
@@ -70,4 +72,8 @@ def _services(env: Environment, seat: Seat) -> list[Service]:
     if seat.comm_url is not None:
         mailbox = MessagingConnector(seat.agent_id, seat.agents, seat.comm_url)
         services.append(message_service(mailbox, env.options.command_timeout))
+    if seat.git_server_url is not None:
+        services.append(git_service(seat.agent_id, seat.git_server_url))
+    if seat.board_url is not None:
+        services.append(board_service(seat.agent_id, seat.board_url))
     return services

@@ -9,6 +9,9 @@ fail() {
 }
 tell() { echo "$1" 1<>"$home/requests"; }
 
+# A command that takes more than one request is a program of its own.
+case ${1-} in '' | */*) ;; *) [ -x "$home/bin/coop-$1" ] && name=$1 && shift && exec "$home/bin/coop-$name" "$@" ;; esac
+
 [ -p "$home/requests" ] || fail "the line to the harness is closed"
 
 # Calls that were killed never say so themselves.
