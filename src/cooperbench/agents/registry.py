@@ -30,6 +30,7 @@ _HERE = str(Path(__file__).parent)
 
 BUILT_IN = {
     "mini_swe_agent": "cooperbench.agents.mini_swe_agent.adapter:MiniSweAgentRunner",
+    "mini_swe_agent_v2": "cooperbench.agents.mini_swe_agent_v2.adapter:PublishedMiniSweAgentRunner",
     "gold": "cooperbench.agents.gold.adapter:GoldRunner",
     "nop": "cooperbench.agents.nop.adapter:NopRunner",
 }

@@ -1,0 +1,5 @@
+"""The documented import path of `DockerEnvironment`."""
+
+from cooperbench.environments.docker import DockerEnvironment
+
+__all__ = ["DockerEnvironment"]

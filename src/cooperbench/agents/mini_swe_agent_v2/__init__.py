@@ -1,0 +1,1 @@
+"""The published mini-swe-agent package as an agent."""
