@@ -13,10 +13,6 @@ from importlib.resources import files
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
 from cooperbench.errors import MailboxError, MailboxUnavailableError, UsageError
 
 Argument = str | bytes | int
@@ -89,6 +85,12 @@ class Store:
     def __init__(self, server: str, *, retry_seconds: float = RETRY_SECONDS) -> None:
         self._shown = shown(server)
         self._retry_seconds = retry_seconds
+        # Imported when a connection is made: it takes 0.2 s, and much of the program never does.
+        import redis
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
+
+        self._errors = redis.exceptions
         # Repeating is done here and not by the client, because reading has to tell the broker that it is a repetition.
         self._client = redis.Redis.from_url(
             server,
@@ -107,7 +109,7 @@ class Store:
         def call() -> Any:
             try:
                 return self._execute("EVALSHA", digest, 0, *arguments)
-            except redis.exceptions.NoScriptError:
+            except self._errors.NoScriptError:
                 return self._execute("EVAL", text, 0, *arguments)
 
         return self._insist(call, before_retry)
@@ -121,6 +123,16 @@ class Store:
         milliseconds = max(1, int(min(seconds, _SOCKET_SECONDS / 2) * 1000))
         words: Iterable[Argument] = ("COUNT", 1, "BLOCK", milliseconds, "STREAMS", *positions, *positions.values())
         return bool(self._insist(lambda: self._execute("XREAD", *words), None))
+
+    def range(self, key: str, start: str, count: int) -> list[tuple[bytes, list[bytes]]]:
+        """Entries of a stream, each with its id and its fields as they lie there."""
+        entries = self.run("range", key, start, count)
+        return [(place, fields) for place, fields in entries]
+
+    def pairs(self, key: str) -> list[tuple[bytes, bytes]]:
+        """The names and values of a hash."""
+        flat = self.run("pairs", key)
+        return list(zip(flat[::2], flat[1::2], strict=True))
 
     def remove(self, prefix: str) -> None:
         """Remove all keys whose names begin with `prefix`, without stopping the server for long."""
@@ -144,9 +156,9 @@ class Store:
                 if broken and before_retry is not None:
                     before_retry()
                 return call()
-            except (redis.exceptions.AuthenticationError, redis.exceptions.ResponseError) as error:
+            except (self._errors.AuthenticationError, self._errors.ResponseError) as error:
                 raise MailboxError(f"the broker at {self._shown} refused: {first_line(error)}") from error
-            except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
+            except (self._errors.ConnectionError, self._errors.TimeoutError, OSError) as error:
                 if time.monotonic() > give_up:
                     raise MailboxUnavailableError(
                         f"the broker at {self._shown} does not answer: {first_line(error)}", subject=self._shown

@@ -107,6 +107,11 @@ class Line:
         self._thread = threading.Thread(target=self._serve, args=(reader,), name="cooperbench-line", daemon=True)
         self._thread.start()
 
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed.is_set()
+
     def check(self) -> None:
         """Make one round trip from inside the sandbox. Raises `MailboxError` when it does not come back unchanged."""
         text = 'it\'s "here"\n$HOME ü'

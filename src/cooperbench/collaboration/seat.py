@@ -56,7 +56,7 @@ def connect(env: Environment, seat: Seat) -> Line:
     """
     with _lock:
         line = _lines.get(env)
-        if line is None:
+        if line is None or line.closed:
             line = Line(env, _services(env, seat))
             try:
                 line.check()

@@ -12,7 +12,7 @@ class ConversationMessage(Record):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, serialize_by_alias=True)
 
     sender: AgentId = Field(alias="from")
-    to: AgentId
+    to: str = Field(description="The member it was meant for; of a refused one, whatever name the sender wrote.")
     message: str
     timestamp: UtcTime
     feature_id: FeatureId | None = Field(None, description="The sender's (first) feature.")
