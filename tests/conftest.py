@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from tests.standins.gce import GceStandin
     from tests.standins.modal import ModalStandin
 
 
@@ -38,3 +39,21 @@ def modal_standin() -> "Iterator[ModalStandin]":
             patch.setenv(name, value)
         yield standin
         assert not standin.calls.unwritten, "the SDK called what the stand-in does not have"
+
+
+@pytest.fixture(scope="session")
+def gce_standin(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[GceStandin]":
+    """A project at Compute Engine on loopback, whose machines are containers with sshd."""
+    from cooperbench.environments.gcp.pool import known_machines
+    from tests.standins.gce import PROJECT, GceStandin
+
+    with GceStandin() as standin, pytest.MonkeyPatch.context() as patch:
+        for name, value in standin.environment.items():
+            patch.setenv(name, value)
+        config = tmp_path_factory.mktemp("gcp-config")
+        (config / "config.toml").write_text("[gcp]\nidle_seconds = 300\nslots = 4\n")
+        patch.setenv("COOPERBENCH_CONFIG_DIR", str(config))
+        yield standin
+        for folder in known_machines(PROJECT):  # lets the janitors go
+            folder.remove()
+        assert not standin.api.unwritten, "the SDK called what the stand-in does not have"

@@ -11,6 +11,7 @@ class Relay:
         self._target = port
         self._open: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self.connections = 0
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> Self:
@@ -36,6 +37,10 @@ class Relay:
             self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)  # the event loop itself holds tasks weakly
+        task.add_done_callback(self._tasks.discard)
         try:
             behind_reader, behind_writer = await asyncio.open_connection("127.0.0.1", self._target)
         except OSError:

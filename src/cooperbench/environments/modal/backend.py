@@ -7,7 +7,8 @@ from cooperbench.environments.backend import Backend, Leftover
 from cooperbench.environments.contract import Capability, EnvironmentOptions, SandboxHandle, SandboxLabels, Transport
 from cooperbench.environments.modal.sdk import modal_sdk, our_errors
 from cooperbench.environments.modal.transport import APP, ModalTransport, attach
-from cooperbench.errors import CapabilityError, SandboxLostError
+from cooperbench.errors import CapabilityError, ImageError, SandboxLostError
+from cooperbench.records import ImageRecipe
 
 PLATFORM = "linux/amd64"
 
@@ -35,6 +36,16 @@ class ModalBackend(Backend):
     def attach(self, handle: SandboxHandle) -> Transport:
         """Connect to a running sandbox."""
         return attach(handle)
+
+    def ensure_image(self, recipe: ImageRecipe) -> str | None:
+        """Images come from their registry when a sandbox starts; those that are only made here cannot."""
+        if recipe.bundled:
+            raise ImageError(
+                f"the image {recipe.name!r} is in no registry, so {self.name} cannot start from it",
+                subject=recipe.name,
+                hint="use --backend local or --backend docker for the demo tasks",
+            )
+        return None
 
     def leftovers(self, run: str | None = None) -> list[Leftover]:
         """Running sandboxes with our tags."""

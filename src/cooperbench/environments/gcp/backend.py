@@ -1,0 +1,81 @@
+"""What CooperBench asks of Google Cloud besides a single sandbox: what it can do, and what runs left behind there."""
+
+from collections.abc import Mapping
+
+from cooperbench.environments.backend import Backend, Leftover
+from cooperbench.environments.contract import Capability, EnvironmentOptions, SandboxHandle, SandboxLabels, Transport
+from cooperbench.environments.gcp import pool
+from cooperbench.environments.gcp.compute import Compute, compute_sdk
+from cooperbench.environments.gcp.machine import RUN_METADATA, label_of
+from cooperbench.environments.gcp.settings import NAMES, resolve
+from cooperbench.environments.gcp.transport import GCPTransport, attach
+from cooperbench.errors import CapabilityError, ImageError
+from cooperbench.records import ImageRecipe
+
+PLATFORM = "linux/amd64"
+
+
+class GCPBackend(Backend):
+    """Containers on virtual machines of Compute Engine. Credentials are Application Default Credentials."""
+
+    name = "gcp"
+    settings = NAMES
+
+    def capabilities(self, settings: Mapping[str, str]) -> frozenset[Capability]:
+        """All of them: the engine is Docker's."""
+        return frozenset(Capability)
+
+    def transport(
+        self, image: str, options: EnvironmentOptions, labels: SandboxLabels, settings: Mapping[str, str]
+    ) -> Transport:
+        """Prepare one sandbox. Raises `MissingExtraError`, `UsageError`, `SandboxCredentialsError`."""
+        compute_sdk()
+        chosen = resolve(settings)
+        if options.lifetime > chosen.machine_lifetime:
+            raise CapabilityError(
+                f"a lifetime of {options.lifetime:g} s is longer than the machine's ({chosen.machine_lifetime} s)",
+                subject="lifetime",
+                hint="set machine_lifetime: cooperbench config gcp --machine-lifetime SECONDS",
+            )
+        return GCPTransport.prepare(chosen, image, options, labels)
+
+    def attach(self, handle: SandboxHandle) -> Transport:
+        """Connect to a running sandbox."""
+        compute_sdk()
+        return attach(handle)
+
+    def ensure_image(self, recipe: ImageRecipe) -> str | None:
+        """Images come from their registry when a sandbox starts; those that are only made here cannot."""
+        if recipe.bundled:
+            raise ImageError(
+                f"the image {recipe.name!r} is in no registry, so {self.name} cannot start from it",
+                subject=recipe.name,
+                hint="use --backend local or --backend docker for the demo tasks",
+            )
+        return None
+
+    def leftovers(self, run: str | None = None) -> list[Leftover]:
+        """Virtual machines with our labels, used or not."""
+        compute_sdk()
+        compute = Compute(resolve({}).project_id)
+        wanted = "labels.cooperbench=1" + (f" AND labels.cooperbench-run={label_of(run)}" if run is not None else "")
+        found = []
+        for zone, instance in compute.list(wanted):
+            metadata = {item.key: item.value for item in instance.metadata.items}
+            leftover = Leftover(
+                backend=self.name,
+                kind="virtual machine",
+                identifier=instance.name,
+                run=metadata.get(RUN_METADATA, instance.labels.get("cooperbench-run", "")),
+                running=instance.status in pool.ALIVE,
+                description=f"{zone}, since {instance.creation_timestamp}",
+                details={"zone": zone, "project_id": compute.project},
+            )
+            found.append(leftover)
+        return found
+
+    def remove(self, leftover: Leftover) -> None:
+        """Delete a machine; one that is gone already is fine."""
+        project = leftover.details["project_id"]
+        Compute(project).delete(leftover.details["zone"], leftover.identifier)
+        pool.MachineFolder(pool.machines_folder(project) / leftover.identifier).remove()

@@ -1,0 +1,61 @@
+"""Deletes one machine when nobody has used it for a while; a process of its own, so that it outlives a killed runner.
+
+    python -m cooperbench.environments.gcp.janitor FOLDER
+
+It watches the locks of the machine's folder and costs nothing but a look each second. What it cannot delete (no network, no
+credentials any more) the provider deletes at the end of the machine's lifetime.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+from cooperbench.environments.gcp.compute import Compute
+from cooperbench.environments.gcp.pool import MachineFolder, pool_lock
+from cooperbench.errors import CooperBenchError
+
+LOOK_SECONDS = 1.0
+ATTEMPTS = 10
+LONGEST_PAUSE = 60.0
+
+
+def watch(folder: MachineFolder) -> None:
+    """Return when the machine is deleted, by us or by somebody else."""
+    try:
+        wanted = folder.wanted
+        unused_since: float | None = None
+        while folder.path.is_dir():
+            # Under the pool's lock, so that a look is never mistaken for a taken slot.
+            with pool_lock(wanted.settings.project_id):
+                unused = folder.unused()
+                now = time.monotonic()
+                unused_since = (unused_since or now) if unused else None
+                abandoned = folder.machine() is None  # its creator was killed
+                patience = 0 if abandoned else wanted.settings.idle_seconds
+                over = unused_since is not None and now - unused_since >= patience
+                if over:
+                    folder.remove()
+            if over:
+                delete(wanted.settings.project_id, wanted.settings.zones, wanted.name)
+                return
+            time.sleep(LOOK_SECONDS)
+    except FileNotFoundError:
+        return  # forgotten while we looked
+
+
+def delete(project: str, zones: list[str], name: str) -> None:
+    """Delete a machine in whichever zone it is, trying for some minutes."""
+    pause = 1.0
+    for _ in range(ATTEMPTS):
+        try:
+            compute = Compute(project)
+            for zone in zones:
+                compute.delete(zone, name)
+            return
+        except CooperBenchError:
+            time.sleep(pause)
+            pause = min(LONGEST_PAUSE, pause * 2)
+
+
+if __name__ == "__main__":
+    watch(MachineFolder(Path(sys.argv[1])))

@@ -1,0 +1,219 @@
+"""Which machines there are, and who uses a slot of which: plain files and locks, shared by all processes of this user.
+
+Each machine has a folder in the cache with one lock file for each slot. A slot is taken by holding its lock, so a process that
+is killed gives it back without a word. A machine is created by the process that finds no free slot, while others already queue
+for its further slots; its janitor (see `janitor`) deletes it when no slot was taken for a while.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cooperbench.environments.gcp.compute import Compute
+from cooperbench.environments.gcp.machine import Machine, create_machine, new_name
+from cooperbench.environments.gcp.settings import GCPSettings
+from cooperbench.errors import SandboxLostError
+from cooperbench.records import Record, cache_dir, read_model, write_model
+
+ALIVE = ("PROVISIONING", "STAGING", "RUNNING")
+
+
+class Wanted(Record):
+    """What a machine was made for; only equal wishes share one."""
+
+    name: str
+    run: str
+    settings: GCPSettings
+
+
+class Slot:
+    """A place on a machine, until `release`."""
+
+    def __init__(self, machine: Machine, descriptor: int) -> None:
+        self.machine = machine
+        self._descriptor: int | None = descriptor
+
+    def release(self) -> None:
+        """Give the place back. Twice is fine."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+class MachineFolder:
+    """The files of one machine."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def wanted(self) -> Wanted:
+        """What it was made for."""
+        return read_model(self.path / "wanted.json", Wanted)
+
+    def machine(self) -> Machine | None:
+        """The machine, once it runs."""
+        try:
+            return read_model(self.path / "machine.json", Machine)
+        except FileNotFoundError:
+            return None
+
+    def write(self, machine: Machine) -> None:
+        """Keep the machine; its key is in it, so nobody else may read it."""
+        self.path.chmod(0o700)
+        write_model(self.path / "machine.json", machine)
+
+    def lock(self, name: str, *, wait: bool, shared: bool = False) -> int | None:
+        """Hold a lock of this machine and return its descriptor; `None` when another process holds it."""
+        try:
+            descriptor = os.open(self.path / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except FileNotFoundError:
+            return None
+        how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        try:
+            fcntl.flock(descriptor, how if wait else how | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        return descriptor
+
+    def free_slot(self) -> int | None:
+        """Take a free slot."""
+        for number in range(self.wanted.settings.slots):
+            descriptor = self.lock(f"slot-{number}", wait=False)
+            if descriptor is not None:
+                return descriptor
+        return None
+
+    def unused(self) -> bool:
+        """Whether no slot is taken and nobody is creating it."""
+        names = ["creating", *(f"slot-{number}" for number in range(self.wanted.settings.slots))]
+        for name in names:
+            descriptor = self.lock(name, wait=False)
+            if descriptor is None:
+                return False
+            os.close(descriptor)
+        return True
+
+    def remove(self) -> None:
+        """Forget the machine."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def machines_folder(project: str) -> Path:
+    """Where the folders of a project's machines are."""
+    return cache_dir() / "gcp" / project
+
+
+@contextmanager
+def pool_lock(project: str) -> Iterator[None]:
+    """Look for and change machines one process at a time; held for moments only."""
+    folder = machines_folder(project)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(folder / "pool.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def known_machines(project: str) -> list[MachineFolder]:
+    """Machines that processes on this computer made."""
+    return [MachineFolder(path.parent) for path in sorted(machines_folder(project).glob("*/wanted.json"))]
+
+
+def acquire(compute: Compute, settings: GCPSettings, run: str) -> Slot:
+    """A slot on a machine of this run, creating one when all are taken. Raises what creating a machine raises."""
+    while True:
+        with pool_lock(settings.project_id):
+            found = _take_free_slot(settings, run)
+            if found is None:
+                return_later = _begin(settings, run)
+        if found is None:
+            return _create(compute, *return_later)
+        folder, descriptor = found
+        machine = _wait_for(folder)
+        if machine is not None and runs(compute, machine):
+            return Slot(machine, descriptor)
+        os.close(descriptor)
+        if machine is not None:
+            folder.remove()  # taken away by the provider; nothing of ours can be there any more
+
+
+def rejoin(compute: Compute, project: str, name: str) -> Slot:
+    """A slot on a certain machine. Raises `SandboxLostError` when it is gone or was made on another computer."""
+    folder = MachineFolder(machines_folder(project) / name)
+    machine = folder.machine()
+    if machine is None or not runs(compute, machine):
+        raise SandboxLostError(f"the machine {name} is gone, or unknown on this computer", subject=name)
+    descriptor = folder.free_slot()
+    if descriptor is None:  # all taken by others who keep it alive as well
+        descriptor = os.open(folder.path / "machine.json", os.O_RDONLY)
+    return Slot(machine, descriptor)
+
+
+def runs(compute: Compute, machine: Machine) -> bool:
+    """Whether the provider says so."""
+    instance = compute.get(machine.zone, machine.name)
+    return instance is not None and instance.status in ALIVE
+
+
+def _take_free_slot(settings: GCPSettings, run: str) -> tuple[MachineFolder, int] | None:
+    for folder in known_machines(settings.project_id):
+        wanted = folder.wanted
+        if (wanted.run, wanted.settings) == (run, settings):
+            descriptor = folder.free_slot()
+            if descriptor is not None:
+                return folder, descriptor
+    return None
+
+
+def _begin(settings: GCPSettings, run: str) -> tuple[MachineFolder, int, int]:
+    wanted = Wanted(name=new_name(), run=run, settings=settings)
+    folder = MachineFolder(machines_folder(settings.project_id) / wanted.name)
+    folder.path.mkdir(mode=0o700)
+    creating = folder.lock("creating", wait=True)
+    slot = folder.lock("slot-0", wait=True)
+    assert creating is not None
+    assert slot is not None
+    write_model(folder.path / "wanted.json", wanted)  # last: from here on others see it
+    return folder, creating, slot
+
+
+def _create(compute: Compute, folder: MachineFolder, creating: int, slot: int) -> Slot:
+    wanted = folder.wanted
+    start_janitor(folder)  # before anything exists that it may have to delete
+    try:
+        machine = create_machine(compute, wanted.settings, wanted.run, wanted.name)
+        folder.write(machine)
+        return Slot(machine, slot)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.close(slot)
+        folder.remove()
+        raise
+    finally:
+        os.close(creating)
+
+
+def _wait_for(folder: MachineFolder) -> Machine | None:
+    """The machine once its creator is through; `None` when that failed."""
+    descriptor = folder.lock("creating", wait=True, shared=True)
+    if descriptor is not None:
+        os.close(descriptor)
+    return folder.machine()
+
+
+def start_janitor(folder: MachineFolder) -> None:
+    """Start the process that deletes the machine in the end, whatever becomes of this one."""
+    # By way of a shell that ends at once: the janitor is nobody's child, and an interrupt from the keyboard is not for it.
+    command = [sys.executable, "-m", "cooperbench.environments.gcp.janitor", str(folder.path)]
+    script = '"$@" </dev/null >/dev/null 2>&1 &'
+    subprocess.run(["sh", "-c", script, "sh", *command], start_new_session=True, check=True)
