@@ -14,6 +14,7 @@ from cooperbench.records import ImageRecipe
 
 SNAPSHOTS = "cooperbench-snapshot"
 SOURCE = "cooperbench-source"
+BUILD = "build it here: cooperbench images build; or log in: docker login"
 Progress = Callable[[str], None]
 """Is called with one line now and then."""
 
@@ -46,25 +47,30 @@ def ensure_pulled(engine: Engine, name: str, platform: str | None = None, progre
 
 
 def pull(engine: Engine, name: str, platform: str | None = None, progress: Progress | None = None) -> str:
-    """Pull an image from its registry and return its digest."""
+    """Pull an image from its registry and return its digest. Raises `ImageError`, `SandboxCredentialsError`."""
+    try:
+        _pull(engine, name, platform, progress)
+    except SandboxError as error:
+        if type(error) is not SandboxError:
+            raise
+        raise ImageError(f"cannot pull {name!r}: {error.message}", subject=name, hint=BUILD) from error
+    found = digest(engine, name)
+    if found is None:
+        raise ImageError(f"{name!r} is not there after it was pulled", subject=name)
+    return found
+
+
+def _pull(engine: Engine, name: str, platform: str | None, progress: Progress | None) -> None:
     with translated(name):
         layers: dict[str, tuple[int, int]] = {}
         for event in engine.client.api.pull(name, stream=True, decode=True, platform=platform):
             if "error" in event:
-                raise ImageError(
-                    f"cannot pull {name!r}: {event['error']}",
-                    subject=name,
-                    hint=f"cooperbench images build, or docker pull {name}",
-                )
+                raise ImageError(f"cannot pull {name!r}: {event['error']}", subject=name, hint=BUILD)
             detail = event.get("progressDetail") or {}
             if progress is not None and detail.get("total"):
                 layers[event["id"]] = (detail.get("current", 0), detail["total"])
                 done, total = (sum(column) for column in zip(*layers.values(), strict=True))
                 progress(f"{name}: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
-    found = digest(engine, name)
-    if found is None:
-        raise ImageError(f"{name!r} is not there after it was pulled", subject=name)
-    return found
 
 
 def build(

@@ -1,6 +1,7 @@
 """One container: created with our labels, kept alive by a `sleep` as long as its lifetime, removed by force."""
 
 import contextlib
+import math
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -91,7 +92,7 @@ class DockerTransport:
         with translated(image):
             self._engine.client.containers.create(
                 image,
-                command=[str(int(options.lifetime))],
+                command=[str(math.ceil(options.lifetime))],
                 entrypoint=["sleep"],
                 name=self._handle.identifier,
                 labels=labels_of(self._handle.labels),

@@ -304,7 +304,7 @@ class Agent:
 def main():
     """Prepare the process and serve."""
     os.environ.pop("PYTHONCOERCECLOCALE", None)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, lambda *_: None)  # not SIG_IGN, which commands would inherit
     try:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     except (AttributeError, OSError):

@@ -50,13 +50,17 @@ finish() {
     for part in $(cat "$here/cut" 2>/dev/null); do total=$((total + part)); done
     if [ -e "$here/head" ]; then
         cat "$here/kept" "$here/out" | tail -c "$half" >"$here/tail"
+        : >"$here/out"
     elif [ "$total" -gt "$3" ]; then
         head -c "$half" "$here/out" >"$here/head"
         tail -c "$half" "$here/out" >"$here/tail"
+        : >"$here/out"
     else
         ln "$here/out" "$here/head" 2>/dev/null || cp "$here/out" "$here/head"
         : >"$here/tail"
     fi
+    # Without a free process nothing can be measured; no result is better than a wrong one.
+    [ -n "$total" ] || exit 1
     echo "$code $late $total" >"$here/rc.new"
     mv "$here/rc.new" "$here/rc"
 }

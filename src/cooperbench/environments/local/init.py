@@ -136,7 +136,7 @@ def main() -> None:
     """Prepare the process and serve."""
     for number in (signal.SIGINT, signal.SIGQUIT):  # the shell that started us in the background ignores them
         signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, lambda *_: None)  # not SIG_IGN, which everything in the sandbox would inherit
     os.umask(0o022)
     alone = os.getpid() == 1
     if not alone:

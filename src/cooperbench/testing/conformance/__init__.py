@@ -1,0 +1,19 @@
+"""The behaviour that every backend owes, as tests that anybody can run on theirs.
+
+    from cooperbench.testing.conformance import CommandConformance, LifecycleConformance, Subject
+
+    @pytest.fixture(scope="module")
+    def subject() -> Subject:
+        return Subject(backend="mine", image="python:3.12", kill=lambda handle: ...)
+
+    class TestCommands(CommandConformance): ...
+    class TestLifecycle(LifecycleConformance): ...
+
+Needs pytest. The numbers in the names are those of the list in `docs/environments.md`.
+"""
+
+from cooperbench.testing.conformance.commands import CommandConformance
+from cooperbench.testing.conformance.lifecycle import LifecycleConformance
+from cooperbench.testing.conformance.subject import CuttableTransport, Subject
+
+__all__ = ["CommandConformance", "CuttableTransport", "LifecycleConformance", "Subject"]

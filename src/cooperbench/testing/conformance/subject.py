@@ -1,0 +1,130 @@
+"""What the suite is run on, and a transport whose connection can be cut."""
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Any
+
+from cooperbench.environments import (
+    Capability,
+    EnvironmentOptions,
+    RunReply,
+    SandboxHandle,
+    SandboxLabels,
+    Stream,
+    SupervisedEnvironment,
+    Transport,
+    get_backend,
+)
+from cooperbench.errors import TransportError
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One backend with one image."""
+
+    backend: str
+    image: str
+    kill: Callable[[SandboxHandle], None]
+    """Ends the sandbox behind the harness's back, as a provider or an administrator would."""
+    cwd: str = "/workspace/repo"
+    settings: Mapping[str, str] = field(default_factory=dict)
+    tool: tuple[str, str] | None = None
+    """A command whose output shows the image's own ENV and PATH, and that output."""
+    git: bool = True
+    """Whether the image has git and a repository with one commit in `cwd`."""
+    missing_image: str = "cooperbench-test/nothing-of-this-name:none"
+    slack: float = 6.0
+    """Seconds that ending a command past its limit may take."""
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What the backend says it can do."""
+        return get_backend(self.backend).capabilities(self.settings)
+
+    def options(self, **fields: Any) -> EnvironmentOptions:
+        """Options with the subject's working directory."""
+        return EnvironmentOptions.model_validate({"cwd": self.cwd, "lifetime": 600, **fields})
+
+    def open(self, *, image: str | None = None, run: str = "conformance", **fields: Any) -> SupervisedEnvironment:
+        """Start a sandbox."""
+        return SupervisedEnvironment(
+            self.backend,
+            image or self.image,
+            options=self.options(**fields),
+            labels=SandboxLabels(run=run),
+            settings=self.settings,
+        )
+
+    def cuttable(self) -> "tuple[SupervisedEnvironment, CuttableTransport]":
+        """Start a sandbox whose connection can be cut."""
+        options = self.options()
+        labels = SandboxLabels(run="conformance")
+        transport = CuttableTransport(get_backend(self.backend).transport(self.image, options, labels, self.settings))
+        return SupervisedEnvironment.over(transport, options), transport
+
+
+class CuttableTransport:
+    """Passes everything through, until `cut` breaks every stream and every running call at once.
+
+    What was asked for goes on inside the sandbox, as it does when a network fails.
+    """
+
+    def __init__(self, inner: Transport) -> None:
+        self._inner = inner
+        self.resident = inner.resident
+        self._streams: list[Stream] = []
+        self._cut: Future[None] = Future()
+        self._calls = ThreadPoolExecutor(thread_name_prefix="cuttable")
+        self._lock = threading.Lock()
+
+    def cut(self) -> None:
+        """Break what is open now; later calls work again."""
+        with self._lock:
+            broken, self._cut = self._cut, Future()
+            streams, self._streams = self._streams, []
+        broken.set_result(None)
+        for stream in streams:
+            stream.close()
+
+    def run(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
+        """Run an argv. Raises `TransportError` when cut."""
+        call = self._calls.submit(self._inner.run, argv, stdin=stdin, timeout=timeout)
+        either: list[Future[Any]] = [call, self._cut]
+        wait(either, return_when=FIRST_COMPLETED)
+        if not call.done():
+            raise TransportError("the connection was cut")
+        return call.result()
+
+    def open(self, argv: list[str]) -> Stream:
+        """Start an argv."""
+        stream = self._inner.open(argv)
+        with self._lock:
+            self._streams.append(stream)
+        return stream
+
+    def start(self) -> None:
+        """Start."""
+        self._inner.start()
+
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._inner.alive()
+
+    def handle(self) -> SandboxHandle:
+        """The handle."""
+        return self._inner.handle()
+
+    def locate(self, path: str) -> str:
+        """The place of a path."""
+        return self._inner.locate(path)
+
+    def snapshot(self) -> str:
+        """A snapshot."""
+        return self._inner.snapshot()
+
+    def stop(self) -> None:
+        """Stop."""
+        self._inner.stop()
+        self._calls.shutdown()

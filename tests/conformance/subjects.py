@@ -1,0 +1,68 @@
+"""What the suite is run on here: each name is a function that makes a `Subject`, and says when it cannot."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cooperbench.environments import SandboxHandle
+from cooperbench.testing import sample_image
+from cooperbench.testing.conformance import Subject
+
+
+def kill_local(handle: SandboxHandle) -> None:
+    """Kill every process of a local sandbox from outside."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            arguments = (folder / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if handle.identifier.encode() in arguments:
+            os.kill(int(folder.name), signal.SIGKILL)
+
+
+def kill_container(handle: SandboxHandle) -> None:
+    subprocess.run(["docker", "kill", handle.identifier], check=True, capture_output=True)
+
+
+def local() -> Subject:
+    image = sample_image("test:conformance", host_packages=("pytest",))
+    tool = ("command -v pytest; echo $VIRTUAL_ENV", "/opt/venv/bin/pytest\n/opt/venv\n")
+    return Subject(backend="local", image=image, kill=kill_local, tool=tool)
+
+
+def docker() -> Subject:
+    tool = ("mytool; echo $IMG_VAR", "tool-ok\nfrom-image\n")
+    return Subject(backend="docker", image=container("sandbox"), kill=kill_container, tool=tool)
+
+
+def docker_nonroot() -> Subject:
+    tool = ("whoami; echo $HOME; echo $PIP_ROOT_USER_ACTION", "dev\n/home/dev\nignore\n")
+    return Subject(backend="docker", image=container("nonroot"), kill=kill_container, tool=tool)
+
+
+def docker_busybox() -> Subject:
+    tool = ("echo $PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n")
+    return Subject(backend="docker", image=container("busybox"), kill=kill_container, tool=tool, cwd="/root", git=False)
+
+
+def container(name: str) -> str:
+    """A test image; missing, the test is skipped on a machine without an engine, and fails in CI."""
+    image = f"cooperbench-test/{name}"
+    found = subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=False)
+    if found.returncode != 0:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"the Docker engine has no image {image}: {found.stderr.decode()}")
+        pytest.skip(f"no Docker engine with the image {image} (make it with .ci/setup.sh)")
+    return image
+
+
+SUBJECTS: dict[str, Callable[[], Subject]] = {
+    "local": local,
+    "docker": docker,
+    "docker-nonroot": docker_nonroot,
+    "docker-busybox": docker_busybox,
+}

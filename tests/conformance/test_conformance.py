@@ -1,0 +1,40 @@
+"""`pytest tests/conformance [--backend NAME]`: the same behaviour everywhere."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from cooperbench.testing.conformance import CommandConformance, LifecycleConformance, Subject
+from tests.conformance.subjects import SUBJECTS
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "subject" not in metafunc.fixturenames:
+        return
+    wanted: list[str] | None = metafunc.config.getoption("backend", default=None)
+    names = [name for name in SUBJECTS if wanted is None or name.partition("-")[0] in wanted or name in wanted]
+    cases = []
+    for name in names:
+        marks = [pytest.mark.docker] if name.startswith("docker") else []
+        if "-" in name and metafunc.cls is TestLifecycle:
+            marks.append(pytest.mark.slow)  # beginning and end hardly depend on what is in an image
+        cases.append(pytest.param(name, marks=marks))
+    metafunc.parametrize("subject", cases, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Subject]:
+    with pytest.MonkeyPatch.context() as patch:
+        cache = tmp_path_factory.mktemp("cache")
+        patch.setenv("COOPERBENCH_CACHE_DIR", str(cache))
+        yield SUBJECTS[request.param]()
+        shutil.rmtree(cache)
+
+
+class TestCommands(CommandConformance):
+    pass
+
+
+class TestLifecycle(LifecycleConformance):
+    pass
