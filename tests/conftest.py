@@ -43,7 +43,10 @@ def modal_standin() -> "Iterator[ModalStandin]":
 
 @pytest.fixture(scope="session")
 def gce_standin(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[GceStandin]":
-    """A project at Compute Engine on loopback, whose machines are containers with sshd."""
+    """A project at Compute Engine on loopback, whose machines are containers with sshd.
+
+    Ask for the cache before it: what it leaves there must go first.
+    """
     from cooperbench.environments.gcp.pool import known_machines
     from tests.standins.gce import PROJECT, GceStandin
 

@@ -18,7 +18,7 @@ IMAGE = "cooperbench-test/sandbox:latest"
 
 
 @pytest.fixture
-def environment(modal_standin: ModalStandin, cache: object) -> Iterator[ModalEnvironment]:
+def environment(cache: object, modal_standin: ModalStandin) -> Iterator[ModalEnvironment]:
     with ModalEnvironment(image=IMAGE, cwd="/workspace/repo", timeout=3600) as environment:
         yield environment
 
@@ -29,7 +29,7 @@ def test_the_image_counts_and_not_its_entrypoint(environment: ModalEnvironment) 
     assert environment.isolation == "modal"
 
 
-def test_limits_and_labels_reach_modal(modal_standin: ModalStandin, cache: object) -> None:
+def test_limits_and_labels_reach_modal(cache: object, modal_standin: ModalStandin) -> None:
     labels = SandboxLabels(run="labelled", episode="e1", agent_id="agent2")
     with ModalEnvironment(IMAGE, timeout=90, memory_mb=256, cpus=0.5, network="none") as limited:
         definition = modal_standin.fleet.find(limited.handle().identifier).definition
@@ -47,12 +47,12 @@ def test_limits_and_labels_reach_modal(modal_standin: ModalStandin, cache: objec
     assert get_backend("modal").leftovers("labelled") == []
 
 
-def test_an_unknown_image_is_named(modal_standin: ModalStandin, cache: object) -> None:
+def test_an_unknown_image_is_named(cache: object, modal_standin: ModalStandin) -> None:
     with pytest.raises(ImageError, match="no/such:image"):
         ModalEnvironment("no/such:image")
 
 
-def test_creations_are_held_back_when_modal_throttles(modal_standin: ModalStandin, cache: object) -> None:
+def test_creations_are_held_back_when_modal_throttles(cache: object, modal_standin: ModalStandin) -> None:
     before = len(modal_standin.calls.times["SandboxCreateV2"])
     modal_standin.fail_next("SandboxCreateV2", Status.RESOURCE_EXHAUSTED, "too many sandboxes", times=2)
     with ModalEnvironment(IMAGE) as environment:
@@ -78,7 +78,7 @@ def test_a_cut_connection_runs_a_command_once(environment: ModalEnvironment, mod
     assert [result["output"] for result in results] == ["went\nonce\n"]
 
 
-def test_a_killed_sandbox_is_lost_and_stays_so(modal_standin: ModalStandin, cache: object) -> None:
+def test_a_killed_sandbox_is_lost_and_stays_so(cache: object, modal_standin: ModalStandin) -> None:
     environment = ModalEnvironment(IMAGE)
     handle = environment.handle()
     with attach(handle) as other:
@@ -99,7 +99,7 @@ def test_snapshots_are_independent(environment: ModalEnvironment) -> None:
         assert copy.execute("cat kept.txt")["output"] == "kept\n"
 
 
-def test_leftovers_of_one_run_are_removed_and_no_others(modal_standin: ModalStandin, cache: object) -> None:
+def test_leftovers_of_one_run_are_removed_and_no_others(cache: object, modal_standin: ModalStandin) -> None:
     backend = get_backend("modal")
     left = open_environment("modal", IMAGE, labels=SandboxLabels(run="left"))
     with open_environment("modal", IMAGE, labels=SandboxLabels(run="working")) as working:
@@ -120,7 +120,7 @@ def test_leftovers_of_one_run_are_removed_and_no_others(modal_standin: ModalStan
     ],
 )
 def test_bad_credentials_are_told_as_such(
-    modal_standin: ModalStandin, cache: object, change: dict[str, str], error: str
+    cache: object, modal_standin: ModalStandin, change: dict[str, str], error: str
 ) -> None:
     code = (
         "from cooperbench.environments.modal import ModalEnvironment\n"
