@@ -10,7 +10,7 @@ from cooperbench.collaboration.line import Call, Line, Reply, Service
 from cooperbench.collaboration.mailbox import MessagingConnector
 from cooperbench.collaboration.message_verbs import message_service
 from cooperbench.collaboration.presence import mark_finished, mark_working
-from cooperbench.environments import Environment, LocalEnvironment
+from cooperbench.environments import DockerEnvironment, Environment, LocalEnvironment
 from cooperbench.records import Ending
 from cooperbench.testing import sample_image
 
@@ -24,9 +24,16 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield sample_image()
 
 
-@pytest.fixture
-def sandbox(local: Environment) -> Environment:
-    return local
+@pytest.fixture(
+    params=["local", *(pytest.param(name, marks=pytest.mark.docker) for name in ("sandbox", "busybox", "nonroot"))]
+)
+def sandbox(request: pytest.FixtureRequest, image: str) -> Iterator[Environment]:
+    if request.param == "local":
+        environment: Environment = LocalEnvironment(image, network="none")
+    else:
+        environment = DockerEnvironment(f"cooperbench-test/{request.param}", cwd="/tmp", network="none")
+    with environment:
+        yield environment
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from importlib import import_module
 
 import click
 
-from cooperbench.errors import CooperBenchError, UsageError
+from cooperbench.errors import CooperBenchError, RunLockedError, RunMismatchError, UsageError
 
 COMMANDS = {
     "demo": ("cooperbench.cli.demo", "Show a team at work on the bundled tasks; needs no engine, key or network."),
@@ -23,6 +23,9 @@ COMMANDS = {
     "clean": ("cooperbench.cli.clean", "Remove what runs left behind in engines and providers."),
     "config": ("cooperbench.cli.config", "Set up a cloud backend."),
 }
+
+# The caller has to change the command; nothing was begun.
+_NOT_STARTED = (UsageError, RunMismatchError, RunLockedError)
 
 
 class _LazyGroup(click.Group):
@@ -62,7 +65,11 @@ def main() -> None:
         click.echo(f"error: {error.message}", err=True)
         if error.hint:
             click.echo(f"  try: {error.hint}", err=True)
-        sys.exit(2 if isinstance(error, UsageError) else 1)
+        sys.exit(2 if isinstance(error, _NOT_STARTED) else 1)
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -46,7 +46,9 @@ class Member(Record):
     agent_id: AgentId
     agent: str = Field(description="Name of the agent framework, as in the registry, or `package.module:Class`.")
     model: str
-    features: tuple[FeatureId, ...] = Field(min_length=1)
+    features: tuple[FeatureId, ...] = Field(
+        (), description="Handed out by position for each episode; empty in `config.json`, never in an episode."
+    )
     role: Role | None = Field(None, description="Only in the team setting.")
     config: dict[str, Any] = Field(default_factory=dict, description="What the agent gets as `config`.")
     config_path: str | None = Field(None, description="What the agent gets as `agent_config`.")

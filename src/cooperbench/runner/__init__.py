@@ -1,1 +1,70 @@
-"""How work is run: plan, episodes, submissions, limits, resuming, executors."""
+"""How work is run: a plan becomes episodes, episodes become submissions and a record.
+
+    from cooperbench.runner import run
+
+    result = run("my-experiment", agent="my_agent", model_name="gpt-4o", subset="lite")
+
+Names are resolved on first use, so that a worker does not pay for what only the runner needs.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cooperbench.runner.api import evaluate, run
+    from cooperbench.runner.evaluating import open_run, read_run, run_names
+    from cooperbench.runner.executor import Executor, LocalExecutor
+    from cooperbench.runner.plan import Plan, make_plan
+    from cooperbench.runner.progress import Counts, Observer
+    from cooperbench.runner.request import RunRequest
+    from cooperbench.runner.result import EpisodeOutcome, RunResult
+    from cooperbench.runner.running import Preview, execute, preview
+    from cooperbench.runner.session import SessionOptions
+
+_WHERE = {
+    "Counts": "progress",
+    "EpisodeOutcome": "result",
+    "Executor": "executor",
+    "LocalExecutor": "executor",
+    "Observer": "progress",
+    "Plan": "plan",
+    "Preview": "running",
+    "RunRequest": "request",
+    "RunResult": "result",
+    "SessionOptions": "session",
+    "evaluate": "api",
+    "execute": "running",
+    "make_plan": "plan",
+    "open_run": "evaluating",
+    "preview": "running",
+    "read_run": "evaluating",
+    "run": "api",
+    "run_names": "evaluating",
+}
+
+__all__ = [
+    "Counts",
+    "EpisodeOutcome",
+    "Executor",
+    "LocalExecutor",
+    "Observer",
+    "Plan",
+    "Preview",
+    "RunRequest",
+    "RunResult",
+    "SessionOptions",
+    "evaluate",
+    "execute",
+    "make_plan",
+    "open_run",
+    "preview",
+    "read_run",
+    "run",
+    "run_names",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(import_module(f"cooperbench.runner.{_WHERE[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -32,14 +32,20 @@ def labels_of(labels: SandboxLabels) -> dict[str, str]:
 class DockerStream:
     """A process with its stdin and stdout. Closing the connection does not end it, so its number in the container is kept."""
 
-    def __init__(self, transport: "DockerTransport", attached: Attached, exec_id: str, process: int) -> None:
+    def __init__(
+        self, transport: "DockerTransport", attached: Attached, exec_id: str, process: int, early: bytes
+    ) -> None:
         self._transport = transport
         self._attached = attached
         self._exec_id = exec_id
         self._process = process
+        self._early = early
 
     def read(self, size: int) -> bytes:
         """Block for at most `size` bytes; empty at the end."""
+        if self._early:
+            data, self._early = self._early[:size], self._early[size:]
+            return data
         try:
             while True:
                 kind, data = self._attached.receive(size)
@@ -147,15 +153,18 @@ class DockerTransport:
         """Start an argv and keep its connection."""
         exec_id = self._prepare(["sh", "-c", ANNOUNCE, "sh", *argv], stdin=True)
         attached = hijack.start(self._engine, exec_id)
-        announced = b""
+        announced, early = b"", b""
         while not announced.endswith(b"\n"):
-            _, data = attached.receive(1)
+            kind, data = attached.receive(1)
             if not data:
                 attached.close()
                 raise TransportError("the process ended before it began", subject=self._handle.identifier)
-            announced += data
+            if kind == STDERR:
+                announced += data
+            else:
+                early += data  # the engine forwards the two outputs separately, so the later one may come first
         attached.settimeout(None)
-        return DockerStream(self, attached, exec_id, int(announced))
+        return DockerStream(self, attached, exec_id, int(announced), early)
 
     def hang_up(self, exec_id: str, process: int) -> None:
         """Send SIGHUP to a process that was started with `open`, if it still runs."""

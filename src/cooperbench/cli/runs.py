@@ -1,0 +1,114 @@
+"""`cooperbench runs`."""
+
+import time
+from pathlib import Path
+
+import click
+
+from cooperbench.cli.options import json_option, log_dir_option
+
+
+@click.group("runs")
+def command() -> None:
+    """Look at runs, export and merge them."""
+
+
+@command.command("list")
+@log_dir_option
+@json_option
+def list_runs(log_dir: Path | None, as_json: bool) -> None:
+    """All runs below the log directory."""
+    from cooperbench.cli.show import console, print_json, runs_table
+    from cooperbench.runner import read_run, run_names
+
+    runs = [read_run(name, log_dir) for name in run_names(log_dir)]
+    if as_json:
+        print_json([run.summary.model_dump(mode="json") for run in runs])
+    elif runs:
+        console().print(runs_table(runs))
+    else:
+        console().print("no runs yet; try: cooperbench run -s demo")
+
+
+@command.command("show")
+@click.argument("name")
+@click.argument("episode", required=False)
+@log_dir_option
+@json_option
+def show_run(name: str, episode: str | None, log_dir: Path | None, as_json: bool) -> None:
+    """One run, or one EPISODE of it such as shelfdb_task/1/f1_f2."""
+    from cooperbench.cli.show import console, episodes_table, print_json, print_summary, run_facts, show_episode
+    from cooperbench.runner import read_run
+
+    result = read_run(name, log_dir)
+    if episode is not None:
+        show_episode(result, episode, as_json=as_json)
+    elif as_json:
+        print_json(run_facts(result))
+    else:
+        out = console()
+        out.print(episodes_table(result))
+        print_summary(out, result.summary)
+        out.print(f"record: {result.directory}", markup=False)
+
+
+@command.command("watch")
+@click.argument("name")
+@log_dir_option
+def watch_run(name: str, log_dir: Path | None) -> None:
+    """What a run is doing, from another terminal, until it is over."""
+    from rich.console import Group
+    from rich.live import Live
+
+    from cooperbench.cli.display import activity
+    from cooperbench.cli.show import console, episodes_table, print_summary, summary_text
+    from cooperbench.runner import open_run, read_run
+    from cooperbench.runner.live import read_live
+    from cooperbench.runner.lock import is_locked
+
+    directory, config = open_run(name, log_dir)
+    out = console()
+    with Live(console=out, auto_refresh=False, transient=True) as live:
+        while is_locked(directory):
+            summary = read_run(name, log_dir).summary
+            live.update(Group(summary_text(summary), activity(read_live(directory, config))), refresh=True)
+            time.sleep(1)
+    result = read_run(name, log_dir)
+    out.print(episodes_table(result))
+    print_summary(out, result.summary)
+
+
+@command.command("export")
+@click.argument("name")
+@click.argument("target", type=click.Path(path_type=Path))
+@log_dir_option
+@json_option
+def export(name: str, target: Path, log_dir: Path | None, as_json: bool) -> None:
+    """Write a package of a run that can be given away: finished episodes, without secrets, with a manifest."""
+    from cooperbench.cli.show import print_json
+    from cooperbench.runner.packages import export_run
+
+    manifest = export_run(name, target, log_dir=log_dir)
+    if as_json:
+        print_json(manifest.model_dump(mode="json"))
+    else:
+        size = sum(file.bytes for file in manifest.files) / 1e6
+        click.echo(
+            f"{target}: {manifest.episodes} of {manifest.planned} episodes, {len(manifest.files)} files, {size:.1f} MB"
+        )
+        if manifest.redactions:
+            click.echo(f"{manifest.redactions} places that looked like secrets were replaced by ***")
+
+
+@command.command("merge")
+@click.argument("name")
+@click.argument("parts", nargs=-1, type=click.Path(path_type=Path))
+@log_dir_option
+def merge(name: str, parts: tuple[Path, ...], log_dir: Path | None) -> None:
+    """Join PARTS of a run, made on several machines, into the new run NAME."""
+    from cooperbench.cli.show import console, print_summary
+    from cooperbench.runner import read_run
+    from cooperbench.runner.packages import merge_runs
+
+    merge_runs(name, parts, log_dir=log_dir)
+    print_summary(console(), read_run(name, log_dir).summary)

@@ -1,0 +1,223 @@
+"""Printing facts about runs, as tables or as JSON."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from cooperbench.errors import UnknownNameError
+from cooperbench.records import EpisodeDirectory, EpisodeResult, Evaluation, RunSummary
+from cooperbench.runner import EpisodeOutcome, Preview, RunResult
+from cooperbench.runner.signals import EXIT_INTERRUPTED
+from cooperbench.runner.writing import CONVERSATION
+
+
+def console() -> Console:
+    """Standard output, for facts."""
+    out = Console(highlight=False)
+    # Not cut to a width when nobody looks: other programs read it.
+    return out if out.is_terminal else Console(highlight=False, width=200)
+
+
+def print_json(value: Any) -> None:
+    """Print JSON for programs to read."""
+    print(json.dumps(value, indent=2))
+
+
+def show_preview(found: Preview, *, as_json: bool) -> None:
+    """What a run would do."""
+    config = found.config
+    if as_json:
+        print_json(
+            {
+                "directory": str(found.plan.directory.path),
+                "config": config.model_dump(mode="json"),
+                "resumed": found.resumed,
+                "found": {standing.value: count for standing, count in found.standings.items()},
+                "to_run": found.to_run,
+            }
+        )
+        return
+    out = console()
+    out.print(
+        f"run {config.run} in {found.plan.directory.path}" + (" (resumed)" if found.resumed else ""), markup=False
+    )
+    team = ", ".join(f"{member.agent_id}: {member.agent} with {member.model}" for member in config.team)
+    out.print(f"{config.setting}, {config.backend} backend; {team}", markup=False)
+    states = ", ".join(f"{count} {standing}" for standing, count in found.standings.items())
+    out.print(f"{len(found.plan.episodes)} episodes of {len(found.plan.tasks)} tasks: {states}", markup=False)
+    limits = [member.limits.cost for member in config.team]
+    bounded = [limit for limit in limits if limit is not None]
+    if len(bounded) == len(limits):
+        out.print(f"{found.to_run} to run, at most ${sum(bounded) * found.to_run:,.2f} by the members' cost limits")
+    else:
+        out.print(f"{found.to_run} to run, without a limit on cost")
+    for note in found.notes:
+        out.print(note, markup=False)
+
+
+def show_outcome(result: RunResult, *, as_json: bool) -> int:
+    """The end of `run` and `eval`; returns the exit code."""
+    if as_json:
+        print_json(run_facts(result))
+    else:
+        out = console()
+        out.print(episodes_table(result))
+        print_summary(out, result.summary)
+        out.print(f"record: {result.directory}", markup=False)
+        if result.stopped:
+            out.print(f"stopped early: {result.stopped}; the same command resumes the run", markup=False)
+        if result.interrupted:
+            out.print("interrupted; the same command resumes the run", markup=False)
+    if result.interrupted:
+        return EXIT_INTERRUPTED
+    return 0 if result.complete and not result.stopped else 1
+
+
+def run_facts(result: RunResult) -> dict[str, Any]:
+    """A run as JSON values."""
+    return {
+        "directory": str(result.directory),
+        "config": result.config.model_dump(mode="json"),
+        "summary": result.summary.model_dump(mode="json"),
+        "interrupted": result.interrupted,
+        "stopped": result.stopped,
+        "episodes": [_episode_facts(episode) for episode in result.episodes],
+    }
+
+
+def _episode_facts(episode: EpisodeOutcome) -> dict[str, Any]:
+    return {
+        "episode": str(episode.group),
+        "directory": str(episode.directory),
+        "result": episode.result.model_dump(mode="json") if episode.result else None,
+        "evaluation": episode.evaluation.model_dump(mode="json") if episode.evaluation else None,
+    }
+
+
+def episodes_table(result: RunResult) -> Table:
+    """One line for each episode."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("episode", "status", "outcome", "features", "messages", "steps", "cost", "seconds"):
+        number = column in ("messages", "steps", "cost", "seconds")
+        table.add_column(column, justify="right" if number else "left", no_wrap=True, overflow="fold")
+    for episode in result.episodes:
+        table.add_row(str(episode.group), *_cells(episode.result, episode.evaluation))
+    return table
+
+
+def _cells(result: EpisodeResult | None, evaluation: Evaluation | None) -> list[str]:
+    if result is None:
+        return ["not run"]
+    outcome, features = "", ""
+    if evaluation is not None:
+        outcome = evaluation.verdict.outcome.value
+        features = " ".join(f"f{feature.feature}:{feature.outcome}" for feature in evaluation.verdict.features)
+    cost = "?" if result.total_cost is None else f"${result.total_cost:.2f}"
+    return [
+        result.status.value,
+        outcome,
+        features,
+        str(result.messages),
+        str(result.total_steps),
+        cost,
+        f"{result.duration_seconds:.1f}",
+    ]
+
+
+def runs_table(runs: list[RunResult]) -> Table:
+    """One line for each run."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("run", "setting", "agent", "model", "episodes", "passed", "cost"):
+        table.add_column(column, no_wrap=True, overflow="fold")
+    for run in runs:
+        summary, team = run.summary, run.config.team
+        cost = "?" if summary.total_cost is None else f"${summary.total_cost:.2f}"
+        agents = "+".join(dict.fromkeys(member.agent for member in team))
+        models = "+".join(dict.fromkeys(member.model for member in team))
+        done = f"{summary.completed}/{summary.planned}"
+        table.add_row(summary.run, summary.setting, agents, models, done, f"{summary.passed}/{summary.evaluated}", cost)
+    return table
+
+
+def show_episode(result: RunResult, name: str, *, as_json: bool) -> None:
+    """Everything about one episode."""
+    episode = next((episode for episode in result.episodes if str(episode.group) == name), None)
+    if episode is None:
+        raise UnknownNameError("episode", name, [str(episode.group) for episode in result.episodes])
+    if as_json:
+        print_json(_episode_facts(episode))
+        return
+    out = console()
+    if episode.result is None:
+        out.print(f"{name} has not been run", markup=False)
+        return
+    for line in [*_member_lines(episode.result), *_conversation_lines(episode), *_verdict_lines(episode.evaluation)]:
+        out.print(line, markup=False, soft_wrap=True)
+    out.print(f"record: {episode.directory}", markup=False)
+
+
+def _member_lines(result: EpisodeResult) -> Iterator[str]:
+    yield f"{result.status.value} in {result.duration_seconds:.1f} s on {result.backend}, attempt {result.attempt}"
+    for member in result.agents.values():
+        cost = "cost unknown" if member.usage.cost is None else f"${member.usage.cost:.4f}"
+        features = ", ".join(str(feature) for feature in member.features)
+        yield (
+            f"{member.agent_id} (feature {features}; {member.agent} with {member.model}): {member.ending.value} as "
+            f"{member.status!r} after {member.steps} steps, {cost}, {member.patch_lines} lines, "
+            f"{member.messages_sent} messages sent"
+        )
+        if member.limit is not None:
+            yield f"  limit: {member.limit.kind} {member.limit.value:g} of {member.limit.limit:g}"
+        if member.error is not None:
+            yield f"  {member.error.boundary} error {member.error.kind}: {member.error.message}"
+        for finding in member.submission.findings if member.submission else ():
+            yield f"  in the patch: {finding.kind} {finding.path} {finding.detail}".rstrip()
+
+
+def _conversation_lines(episode: EpisodeOutcome) -> Iterator[str]:
+    path = EpisodeDirectory(episode.directory).conversation
+    if not path.exists():
+        return
+    for message in CONVERSATION.validate_json(path.read_bytes()):
+        refused = f" [refused: {message.refused}]" if message.refused else ""
+        yield f"{message.timestamp:%H:%M:%S} {message.sender} to {message.to}: {message.message}{refused}"
+
+
+def _verdict_lines(evaluation: Evaluation | None) -> Iterator[str]:
+    if evaluation is None:
+        yield "not evaluated"
+        return
+    for stage in evaluation.stages:
+        conflicts = [conflict.path for step in stage.steps for conflict in step.conflicts]
+        yield f"merge {stage.name}: {stage.status.value}" + (f" in {', '.join(conflicts)}" if conflicts else "")
+        for suite in stage.suites:
+            yield f"  feature {suite.feature}: {suite.outcome.value} in {suite.seconds:.1f} s {suite.reason}".rstrip()
+    yield f"{evaluation.verdict.policy}: {evaluation.verdict.outcome.value}"
+
+
+def summary_text(summary: RunSummary) -> str:
+    """The whole run in one line."""
+    cost = "unknown" if summary.total_cost is None else f"${summary.total_cost:.2f}"
+    rate = f"{summary.passed}/{summary.evaluated} passed" if summary.evaluated else "not evaluated"
+    return (
+        f"{summary.completed}/{summary.planned} episodes completed, {rate}; "
+        f"features {summary.features_passed}/{summary.features_total}; cost {cost}"
+    )
+
+
+def print_summary(out: Console, summary: RunSummary) -> None:
+    """The whole run in a few lines."""
+    out.print(summary_text(summary), markup=False)
+    if summary.infra_errors or summary.interrupted:
+        out.print(
+            f"{summary.infra_errors} infra errors, {summary.interrupted} interrupted: not scored, repeated on resume",
+            markup=False,
+        )
+    if summary.achieved_concurrency is not None:
+        out.print(
+            f"concurrency {summary.achieved_concurrency:g} achieved of {summary.requested_concurrency} requested",
+            markup=False,
+        )

@@ -1,0 +1,119 @@
+"""The Python way to run and to evaluate, with the words of the documented interface."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cooperbench.records import Limits
+from cooperbench.runner.evaluating import evaluate_run
+from cooperbench.runner.plan import make_plan
+from cooperbench.runner.progress import Observer
+from cooperbench.runner.request import RunRequest
+from cooperbench.runner.result import RunResult
+from cooperbench.runner.running import execute
+from cooperbench.runner.session import SessionOptions
+
+AnyPath = str | os.PathLike[str]
+
+
+def run(
+    run_name: str | None = None,
+    agent: str | None = None,
+    model_name: str | None = None,
+    *,
+    config: Mapping[str, Any] | None = None,
+    agent_config: AnyPath | None = None,
+    team: AnyPath | None = None,
+    setting: str = "coop",
+    subset: str | None = None,
+    repo: str | None = None,
+    task: int | str | None = None,
+    features: Sequence[int] | None = None,
+    size: int = 2,
+    backend: str | None = None,
+    environment: Mapping[str, Any] | None = None,
+    git: bool = False,
+    messaging: bool = True,
+    redis_url: str | None = None,
+    concurrency: int = 20,
+    eval_concurrency: int = 10,
+    dataset_dir: AnyPath | None = None,
+    log_dir: AnyPath | None = None,
+    limits: Limits | None = None,
+    max_cost: float | None = None,
+    policy: str = "naive@1",
+    seed: int | None = None,
+    force: bool = False,
+    auto_eval: bool = True,
+    retries: int = 2,
+    observer: Observer | None = None,
+) -> RunResult:
+    """Let agents work on tasks, evaluate what they hand in, and return the run.
+
+    Calling it again with the same arguments resumes: finished episodes are left alone. `features` selects one group of
+    every task; otherwise the groups are those of the subset, or all of `size` features. `environment` fixes fields of
+    `EnvironmentOptions` such as `network` or `memory_mb`. `limits` bound each member, `max_cost` (US dollars) the run.
+
+    Raises `UsageError` before anything is started or written.
+    """
+    request = RunRequest(
+        run_name=run_name,
+        agent=agent,
+        model_name=model_name,
+        config=dict(config) if config is not None else None,
+        agent_config=_path(agent_config),
+        team_file=_path(team),
+        setting=setting,
+        subset=subset,
+        repo=repo,
+        task=task,
+        features=tuple(features) if features is not None else None,
+        size=size,
+        backend=backend,
+        environment=dict(environment or {}),
+        git=git,
+        messaging=messaging,
+        dataset_dir=_path(dataset_dir),
+        log_dir=_path(log_dir),
+        limits=limits or Limits(),
+        max_cost=max_cost,
+        policy=policy,
+        seed=seed,
+    )
+    options = SessionOptions(
+        concurrency=concurrency,
+        eval_concurrency=eval_concurrency,
+        retries=retries,
+        auto_eval=auto_eval,
+        force=force,
+        redis_url=redis_url,
+    )
+    return execute(make_plan(request), options, observer)
+
+
+def evaluate(
+    run_name: str,
+    *,
+    backend: str | None = None,
+    policy: str | None = None,
+    eval_concurrency: int = 10,
+    dataset_dir: AnyPath | None = None,
+    log_dir: AnyPath | None = None,
+    force: bool = False,
+    observer: Observer | None = None,
+) -> RunResult:
+    """Merge and test what a run's agents handed in, and return the run. Valid evaluations are used again unless `force`."""
+    return evaluate_run(
+        run_name,
+        log_dir=_path(log_dir),
+        dataset_dir=_path(dataset_dir),
+        backend=backend,
+        policy=policy,
+        options=SessionOptions(eval_concurrency=eval_concurrency, force=force),
+        observer=observer,
+    )
+
+
+def _path(path: AnyPath | None) -> Path | None:
+    return None if path is None else Path(path).expanduser()

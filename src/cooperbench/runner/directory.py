@@ -1,0 +1,101 @@
+"""Opening a run directory: new, or one that is to be continued."""
+
+import os
+from typing import Any, NamedTuple
+
+from cooperbench.errors import RecordError, RunMismatchError, UsageError
+from cooperbench.records import RunConfig, RunDirectory, read_model, write_model
+
+# What may differ between two sessions of the same run.
+_FREE = frozenset({"created_at", "command", "versions", "image_digests", "max_cost"})
+
+
+class OpenedRun(NamedTuple):
+    """What was found in the run directory."""
+
+    config: RunConfig
+    resumed: bool
+    notes: tuple[str, ...] = ()
+
+
+def check_run(directory: RunDirectory, config: RunConfig, *, force: bool) -> OpenedRun:
+    """Compare a configuration with the one on disk, writing nothing.
+
+    Raises `RunMismatchError` when they differ, unless `force`. An unreadable file counts as absent, and is said.
+    """
+    try:
+        before = read_model(directory.config, RunConfig)
+    except FileNotFoundError:
+        return OpenedRun(config, resumed=False)
+    except RecordError as error:
+        return OpenedRun(config, resumed=False, notes=(f"{error.message}; written anew",))
+    changes = differences(before, config)
+    if changes and not force:
+        shown = "; ".join(changes[:4]) + (f"; and {len(changes) - 4} more" if len(changes) > 4 else "")
+        raise RunMismatchError(
+            f"run {config.run!r} exists with another configuration: {shown}",
+            subject=str(directory.path),
+            hint="choose a new name with --name, or --force to repeat the run as it is asked for now",
+        )
+    if changes:
+        return OpenedRun(config, resumed=True)
+    digests = {**before.image_digests, **config.image_digests}
+    return OpenedRun(before.model_copy(update={"image_digests": digests, "max_cost": config.max_cost}), resumed=True)
+
+
+def check_writable(directory: RunDirectory) -> None:
+    """Raise `UsageError` when the run could not be written, before anything is."""
+    place = directory.path
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        raise UsageError(
+            f"cannot write to {place}" if place.is_dir() else f"{place} is not a folder",
+            subject=str(place),
+            hint="choose another place with --log-dir",
+        )
+
+
+def write_config(directory: RunDirectory, config: RunConfig) -> None:
+    """Write `config.json`, when it says something new."""
+    try:
+        if read_model(directory.config, RunConfig) == config:
+            return
+    except (FileNotFoundError, RecordError):
+        pass
+    write_model(directory.config, config)
+
+
+def differences(before: RunConfig, after: RunConfig) -> list[str]:
+    """What differs between two configurations of a run, one readable line each."""
+    old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
+    lines: list[str] = []
+    for name in old:
+        if name in _FREE or old[name] == new[name]:
+            continue
+        if name == "groups":
+            lines.append(_changed_groups(before, after))
+        else:
+            lines.extend(_compare(name, old[name], new[name]))
+    return lines
+
+
+def _changed_groups(before: RunConfig, after: RunConfig) -> str:
+    gone, added = set(before.groups) - set(after.groups), set(after.groups) - set(before.groups)
+    return f"episodes: {len(before.groups)} before, {len(after.groups)} now ({len(added)} added, {len(gone)} left out)"
+
+
+def _compare(place: str, old: Any, new: Any) -> list[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = dict.fromkeys([*old, *new])
+        return [line for key in keys for line in _compare(f"{place}.{key}", old.get(key), new.get(key))]
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        return [line for n, pair in enumerate(zip(old, new, strict=True)) for line in _compare(f"{place}[{n}]", *pair)]
+    if old == new:
+        return []
+    return [f"{place} was {_short(old)} and is {_short(new)}"]
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,195 @@
+"""Works through a plan: episodes and evaluations side by side, as many as there are seats, until all is done or must stop.
+
+The engine's only memory is the run directory. What it finds finished there is left alone, everything else is run; so it
+can be killed at any moment and started again.
+"""
+
+import time
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from cooperbench.errors import RecordError
+from cooperbench.records import EpisodeResult, EpisodeStatus, Evaluation, Failure, RunConfig
+from cooperbench.runner.breaker import Breaker
+from cooperbench.runner.evaluations import EvaluationJob, evaluate_one
+from cooperbench.runner.executor import Executor
+from cooperbench.runner.job import Job, Services
+from cooperbench.runner.plan import Episode, Plan
+from cooperbench.runner.progress import Counts, Observer
+from cooperbench.runner.queue import JobQueue
+from cooperbench.runner.session import SessionOptions
+from cooperbench.runner.signals import handled
+from cooperbench.runner.state import Standing, examine
+
+TICK = 0.5
+RESUME = "the same command resumes it"
+
+
+class Ending(NamedTuple):
+    """How the engine's work ended."""
+
+    interrupted: bool = False
+    stopped: str = ""
+    """Why it stopped early, if it did."""
+    spans: tuple[tuple[datetime, datetime], ...] = ()
+    """Begin and end of each episode of this session."""
+
+
+class Engine:
+    """One session of work on a run."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        config: RunConfig,
+        services: Services,
+        executor: Executor,
+        options: SessionOptions,
+        observer: Observer,
+    ) -> None:
+        self._plan = plan
+        self._config = config
+        self._services = services
+        self._executor = executor
+        self._options = options
+        self._observer = observer
+        self._running: dict[Future[EpisodeResult], Job] = {}
+        self._judging: dict[Future[Evaluation | Failure], EvaluationJob] = {}
+        self._judges = ThreadPoolExecutor(options.eval_concurrency, thread_name_prefix="evaluation")
+        self._breaker = Breaker(len(plan.tasks), executor.capacity)
+        self._spans: list[tuple[datetime, datetime]] = []
+        self._costs: list[float | None] = []
+        self._interrupted = False
+        self._stopped = ""
+        self._began = time.monotonic()
+        self._completed = self._reused = self._failed = self._evaluated = self._passed = 0
+
+    def run(self, broken_images: dict[str, Failure]) -> Ending:
+        """Do all that is left to do. Episodes whose image is broken are recorded as such."""
+        queue = JobQueue(self._unfinished(), retries=self._options.retries, wait=self._options.retry_wait)
+        self._observer.begin(self._plan, self._counts(queue))
+        try:
+            with handled(self._interrupt, self._quit):
+                while queue or self._running or self._judging:
+                    self._start(queue, broken_images)
+                    self._collect(queue)
+                    self._observer.tick(self._counts(queue))
+        finally:
+            self._judges.shutdown(wait=True, cancel_futures=True)
+            self._observer.end(self._counts(queue))
+        return Ending(self._interrupted, self._stopped, tuple(self._spans))
+
+    def _unfinished(self) -> list[Job]:
+        jobs = []
+        for episode in self._plan.episodes:
+            state = examine(episode.directory)
+            if state.standing is Standing.UNREADABLE:
+                self._observer.note(f"{state.note}; {episode.group} is repeated")
+            if state.standing is not Standing.FINISHED or state.result is None or self._options.force:
+                attempt = state.result.attempt + 1 if state.result and not self._options.force else 1
+                jobs.append(Job(self._config, episode, attempt))
+                continue
+            self._reused += 1
+            self._count(state.result)
+            self._judge(episode, state.result)
+        return jobs
+
+    def _start(self, queue: JobQueue, broken_images: dict[str, Failure]) -> None:
+        if self._interrupted or self._stopped:
+            queue.clear()
+            return
+        while len(self._running) < self._executor.capacity and (job := queue.take()):
+            job = Job(job.config, job.episode, job.attempt, broken_images.get(job.episode.task.image))
+            self._running[self._executor.submit(job)] = job
+
+    def _collect(self, queue: JobQueue) -> None:
+        waiting: list[Future[Any]] = [*self._running, *self._judging]
+        if not waiting:
+            time.sleep(TICK)  # failed episodes wait for their next attempt
+            return
+        done = wait(waiting, timeout=TICK, return_when=FIRST_COMPLETED).done
+        for future in [future for future in self._running if future in done]:
+            self._episode_ended(queue, self._running.pop(future), future)
+        for verdict in [verdict for verdict in self._judging if verdict in done]:
+            judged = self._judging.pop(verdict)
+            if not verdict.cancelled():
+                self._judged(judged, verdict)
+
+    def _episode_ended(self, queue: JobQueue, job: Job, future: Future[EpisodeResult]) -> None:
+        try:
+            result = future.result()
+        except RecordError as error:  # the record cannot be written: a full disk fails every other episode too
+            self._stop(error.message)
+            return
+        self._spans.append((result.started_at, result.ended_at))
+        pause = None if self._interrupted else queue.again(job, result)
+        if pause is not None and result.error is not None:
+            self._observer.note(f"{job.episode.group}: {result.error.message}; again in {pause:.0f} s")
+        else:
+            self._observer.episode_ended(result)
+            self._count(result)
+        if result.status is EpisodeStatus.COMPLETED:
+            self._judge(job.episode, result)
+        elif failure := self._breaker.note(result):
+            self._stop(f"every episode fails with {failure.kind}: {failure.message}")
+        if any(member.limit is not None and member.limit.kind == "run cost" for member in result.agents.values()):
+            self._stop(f"the run's cost limit of ${self._config.max_cost:g} is reached; raise --max-cost to go on")
+
+    def _count(self, result: EpisodeResult) -> None:
+        if result.status is EpisodeStatus.COMPLETED:
+            self._completed += 1
+            self._costs.append(result.total_cost)
+        elif result.status is EpisodeStatus.INFRA_ERROR:
+            self._failed += 1
+
+    def _judge(self, episode: Episode, result: EpisodeResult) -> None:
+        if not self._options.auto_eval or self._interrupted:
+            return
+        job = EvaluationJob(self._config.run, episode, result, self._config.backend, self._config.policy)
+        self._judging[self._judges.submit(evaluate_one, job, self._services)] = job
+
+    def _judged(self, job: EvaluationJob, future: Future[Evaluation | Failure]) -> None:
+        verdict = future.result()
+        if isinstance(verdict, Evaluation):
+            self._evaluated += 1
+            self._passed += verdict.verdict.passed
+        self._observer.evaluated(job.episode.group, verdict)
+
+    def _stop(self, reason: str) -> None:
+        if not self._stopped:
+            self._stopped = reason
+            self._observer.note(f"stopping: {reason}")
+
+    def _interrupt(self) -> None:
+        self._interrupted = True
+        self._executor.interrupt()
+        for future in self._judging:
+            future.cancel()
+        self._observer.note(f"interrupted: ending {len(self._running)} episodes with their work captured; {RESUME}")
+
+    def _quit(self) -> None:
+        self._observer.note(f"quitting at once: `cooperbench clean --run {self._config.run}` removes what is left")
+
+    def _counts(self, queue: JobQueue) -> Counts:
+        seconds = time.monotonic() - self._began
+        left = len(queue) + len(self._running)
+        done = max(0, self._completed - self._reused)
+        mean = (
+            sum((end - start).total_seconds() for start, end in self._spans) / len(self._spans) if self._spans else None
+        )
+        known = [cost for cost in self._costs if cost is not None]
+        seats = max(1, min(self._executor.capacity, left))
+        return Counts(
+            planned=len(self._plan.episodes),
+            reused=self._reused,
+            completed=self._completed,
+            running=len(self._running),
+            infra_errors=self._failed,
+            evaluated=self._evaluated,
+            passed=self._passed,
+            cost=sum(known) if len(known) == len(self._costs) else None,
+            seconds=seconds,
+            seconds_left=mean * left / seats if mean is not None and done else None,
+            cost_left=sum(known) / len(known) * left if known else None,
+        )

@@ -1,0 +1,180 @@
+"""One episode, seen from the runner: a thread that prepares it, supervises its members' processes, and writes its record.
+
+`result.json` is written last and in one step. Until then everything lies in `.work`, and an episode without a readable
+`result.json` has not happened: it is repeated from the beginning.
+"""
+
+import shutil
+import threading
+
+from cooperbench.collaboration.presence import mark_finished, mark_working
+from cooperbench.collaboration.seat import Seat
+from cooperbench.environments import worktree
+from cooperbench.errors import CooperBenchError
+from cooperbench.records import ConversationMessage, EpisodeResult, Role, Setting, utc_now
+from cooperbench.runner.failures import to_failure
+from cooperbench.runner.job import Job, Services
+from cooperbench.runner.leftovers import discard
+from cooperbench.runner.live import EpisodeStart, start_file
+from cooperbench.runner.orders import MemberFolder, Order
+from cooperbench.runner.prompts import member_config, member_prompt
+from cooperbench.runner.seats import SeatRun
+from cooperbench.runner.timeline import Timeline, of_git, of_journal, of_messages
+from cooperbench.runner.writing import write_record
+
+TICK = 1.0
+"""Seconds between looks at deadlines and memory; the end of a worker is noticed at once."""
+
+
+def run_episode(job: Job, services: Services) -> EpisodeResult:
+    """Run one episode to its end and write its record. Failures are part of the result; only bugs are raised."""
+    return _EpisodeRun(job, services).run()
+
+
+def clear_episode(job: Job) -> None:
+    """Remove what an earlier attempt left: sandboxes first, then files."""
+    directory = job.episode.directory
+    for folder in sorted(directory.work.glob("members/*")):
+        discard(MemberFolder(folder))
+    shutil.rmtree(directory.path, ignore_errors=True)
+
+
+class _EpisodeRun:
+    def __init__(self, job: Job, services: Services) -> None:
+        self._job = job
+        self._config = job.config
+        self._episode = job.episode
+        self._services = services
+        self._wake = threading.Event()
+        self._started_at = utc_now()
+        self._seats: list[SeatRun] = []
+        self._label = str(self._episode.group)
+        self._mailbox: str | None = None
+
+    def run(self) -> EpisodeResult:
+        clear_episode(self._job)
+        work = self._episode.directory.work
+        work.mkdir(parents=True)
+        self._timeline = Timeline(work / "events.jsonl")
+        start = EpisodeStart(
+            started_at=self._started_at,
+            attempt=self._job.attempt,
+            agents={member.agent_id: member.features for member in self._episode.members},
+        )
+        start_file(self._episode.directory).write_text(start.model_dump_json())
+        self._timeline.add("episode.started", attempt=self._job.attempt)
+        failure = self._job.blocked
+        conversation: list[ConversationMessage] = []
+        try:
+            if failure is None:
+                self._prepare()
+                self._supervise()
+                conversation = self._conversation()
+        except CooperBenchError as error:
+            failure = to_failure(error)
+            self._timeline.add("episode.failed", **failure.model_dump(exclude_none=True))
+        finally:
+            for seat in self._seats:
+                seat.end_now()
+        result = write_record(self._job, self._seats, conversation, failure, self._started_at, self._finish_timeline)
+        shutil.rmtree(work, ignore_errors=True)
+        return result
+
+    def _prepare(self) -> None:
+        members = self._episode.members
+        agents = [member.agent_id for member in members]
+        together = self._config.setting is not Setting.SOLO
+        mailbox: dict[str, str] = {}
+        if self._services.broker is not None and together:
+            mailbox = self._services.broker.open_episode(self._key, agents)
+            self._mailbox = self._services.broker.episode_url(self._key)
+            for agent in agents:
+                mark_working(self._mailbox, agent)
+        remote: dict[str, str] = {}
+        if self._services.git is not None and together and self._config.git:
+            remote = self._services.git.create_repository(self._key, agents)
+        store = self._episode.directory.work / "store.git"
+        # Before the members' processes, which would all do it at the same time.
+        worktree.git(None, "init", "--quiet", "--bare", "--template=", str(store))
+        for member in members:
+            seat = Seat(
+                agent_id=member.agent_id,
+                agents=tuple(agents),
+                comm_url=mailbox.get(member.agent_id) if self._config.messaging else None,
+                git_server_url=remote.get(member.agent_id),
+                board_url=mailbox.get(member.agent_id) if self._config.task_board else None,
+                role=member.role,
+                lead=next((other.agent_id for other in members if other.role is Role.LEAD), None),
+            )
+            folder = MemberFolder(self._episode.directory.work / "members" / member.agent_id)
+            logs = folder.path / "logs"
+            logs.mkdir(parents=True)
+            order = Order(
+                run=self._config.run,
+                episode=self._label,
+                member=member,
+                seat=seat,
+                task=member_prompt(self._episode, self._config, seat),
+                image=self._episode.task.image,
+                backend=self._config.backend,
+                environment=self._environment(member.limits.wall_time, member.limits.command_time),
+                base_commit=self._episode.task.recipe.base_commit,
+                config=member_config(self._episode, member),
+                store=store,
+                folder=folder.path,
+                log_dir=logs,
+                ledger=self._services.ledger,
+                max_cost=self._config.max_cost or 0.0,
+            )
+            self._seats.append(SeatRun(order, self._services, self._timeline, self._wake))
+
+    @property
+    def _key(self) -> str:
+        group = self._episode.group
+        features = "-".join(str(feature) for feature in group.features)
+        return f"{self._config.run}/{self._config.setting}/{group.repo}/{group.task_id}/{features}.{self._job.attempt}"
+
+    def _environment(self, wall_time: float, command_time: float) -> dict[str, object]:
+        # Infrastructure outlives the agent's budget: the harness still has to capture the work.
+        defaults: dict[str, object] = {"lifetime": wall_time + 900, "command_timeout": command_time}
+        return defaults | self._config.environment
+
+    def _supervise(self) -> None:
+        for seat in self._seats:
+            seat.start()
+        while running := [seat for seat in self._seats if not seat.settled]:
+            self._wake.wait(TICK)
+            self._wake.clear()
+            for seat in running:
+                seat.look()
+                if seat.settled:
+                    self._announce(seat)
+            if self._services.stop.is_set():
+                self._end_others("interrupted")
+            elif any(seat.void for seat in self._seats):
+                self._end_others("void")
+
+    def _announce(self, seat: SeatRun) -> None:
+        if self._mailbox is not None:
+            mark_finished(self._mailbox, seat.order.member.agent_id, seat.ending)
+        seat.collect()
+
+    def _end_others(self, why: str) -> None:
+        for seat in self._seats:
+            if not seat.settled:
+                seat.interrupt(why)
+
+    def _conversation(self) -> list[ConversationMessage]:
+        if self._mailbox is None or self._services.broker is None:
+            return []
+        self._services.broker.close_episode(self._key)
+        return []
+
+    def _finish_timeline(self, conversation: list[ConversationMessage]) -> bytes:
+        others = [*of_messages(conversation)]
+        if self._services.git is not None and self._config.git:
+            others += of_git(self._services.git.events(self._key))
+        for seat in self._seats:
+            others += of_journal(seat.order.member.agent_id, seat.messages)
+        self._timeline.add("episode.ended")
+        return self._timeline.merged(others)

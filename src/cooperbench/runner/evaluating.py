@@ -1,0 +1,141 @@
+"""Evaluating a run that lies on disk."""
+
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
+from pathlib import Path
+
+from cooperbench.errors import UnknownNameError, UsageError
+from cooperbench.records import GroupKey, RunConfig, RunDirectory, default_log_dir, read_model
+from cooperbench.runner.evaluations import EvaluationJob, evaluate_one
+from cooperbench.runner.images import ensure_images
+from cooperbench.runner.job import Services
+from cooperbench.runner.lock import locked
+from cooperbench.runner.names import check_run_name
+from cooperbench.runner.plan import DEMO, Episode, Plan
+from cooperbench.runner.progress import Counts, Observer, Silent
+from cooperbench.runner.result import RunResult, make_result
+from cooperbench.runner.session import SessionOptions
+from cooperbench.runner.signals import handled
+from cooperbench.runner.state import Standing, examine
+from cooperbench.runner.summary import read_episodes, summarize, write_summary
+from cooperbench.runner.team import seat_features
+from cooperbench.runner.workers import WorkerPool
+from cooperbench.tasks import Task, discover_tasks
+
+
+def run_names(log_dir: Path | None = None) -> list[str]:
+    """The runs below a log directory, by name."""
+    place = log_dir or default_log_dir()
+    return sorted(path.parent.name for path in place.glob("*/config.json"))
+
+
+def open_run(name: str, log_dir: Path | None = None) -> tuple[RunDirectory, RunConfig]:
+    """Find a run by its name. Raises `UnknownNameError`, or `RecordError` when its configuration cannot be read."""
+    directory = RunDirectory((log_dir or default_log_dir()).absolute() / check_run_name(name))
+    try:
+        return directory, read_model(directory.config, RunConfig)
+    except FileNotFoundError:
+        hint = f"cooperbench runs list, or --log-dir if it does not lie in {directory.path.parent}"
+        raise UnknownNameError("run", name, run_names(log_dir), hint=hint) from None
+
+
+def read_run(name: str, log_dir: Path | None = None) -> RunResult:
+    """Read a whole run, with its numbers computed from the episodes. Writes nothing."""
+    directory, config = open_run(name, log_dir)
+    records = read_episodes(directory, config)
+    return make_result(directory, config, summarize(config, records), records)
+
+
+def plan_of(directory: RunDirectory, config: RunConfig, dataset_dir: Path | None) -> Plan:
+    """The plan of a run that lies on disk. Raises `UsageError` when its tasks are not in the data set."""
+    subset = DEMO if config.tasks.dataset == DEMO else None
+    tasks = {task.key: task for task in discover_tasks(dataset_dir, subset)}
+    episodes = tuple(_episode(directory, config, group, tasks) for group in config.groups)
+    return Plan(config, directory, episodes)
+
+
+def evaluate_run(
+    name: str,
+    *,
+    log_dir: Path | None = None,
+    dataset_dir: Path | None = None,
+    backend: str | None = None,
+    policy: str | None = None,
+    options: SessionOptions | None = None,
+    observer: Observer | None = None,
+) -> RunResult:
+    """Judge every finished episode of a run that has no valid evaluation, and return the whole run."""
+    options, observer = options or SessionOptions(), observer or Silent()
+    options.check()
+    directory, config = open_run(name, log_dir)
+    plan = plan_of(directory, config, dataset_dir)
+    jobs = [
+        EvaluationJob(
+            config.run, episode, state.result, backend or config.backend, policy or config.policy, options.force
+        )
+        for episode in plan.episodes
+        if (state := examine(episode.directory)).standing is Standing.FINISHED and state.result is not None
+    ]
+    if not jobs:
+        raise UsageError(f"run {name!r} has no finished episode", subject=name, hint=f"cooperbench runs show {name}")
+    with ExitStack() as stack:
+        stack.enter_context(locked(directory))
+        images = ensure_images(
+            backend or config.backend, list({job.episode.task.key: job.episode.task for job in jobs}.values())
+        )
+        for image, failure in images.broken.items():
+            observer.note(f"image {image}: {failure.message}" + (f" ({failure.hint})" if failure.hint else ""))
+        services = Services(stack.enter_context(WorkerPool()))
+        ready = [job for job in jobs if job.episode.task.image not in images.broken]
+        observer.begin(plan, _counts(plan, jobs, 0, 0))
+        _judge(plan, ready, services, options, observer)
+        records = read_episodes(directory, config)
+        summary = write_summary(directory, summarize(config, records))
+    return make_result(directory, config, summary, records, interrupted=services.stop.is_set())
+
+
+def _judge(
+    plan: Plan, jobs: list[EvaluationJob], services: Services, options: SessionOptions, observer: Observer
+) -> None:
+    done = passed = 0
+    with ThreadPoolExecutor(options.eval_concurrency, thread_name_prefix="evaluation") as threads:
+        futures = {threads.submit(evaluate_one, job, services): job for job in jobs}
+
+        def interrupt() -> None:
+            services.stop.set()
+            for future in futures:
+                future.cancel()
+            observer.note("interrupted; the same command continues")
+
+        with handled(interrupt, lambda: None):
+            for future in as_completed(futures):
+                if future.cancelled():
+                    continue
+                verdict = future.result()
+                done += 1
+                passed += getattr(getattr(verdict, "verdict", None), "passed", False)
+                observer.evaluated(futures[future].episode.group, verdict)
+                observer.tick(_counts(plan, jobs, done, passed))
+    observer.end(_counts(plan, jobs, done, passed))
+
+
+def _counts(plan: Plan, jobs: list[EvaluationJob], done: int, passed: int) -> Counts:
+    return Counts(
+        planned=len(plan.episodes),
+        reused=len(jobs),
+        completed=len(jobs),
+        running=0,
+        infra_errors=0,
+        evaluated=done,
+        passed=passed,
+        cost=None,
+        seconds=0.0,
+    )
+
+
+def _episode(directory: RunDirectory, config: RunConfig, group: GroupKey, tasks: dict[str, Task]) -> Episode:
+    key = f"{group.repo}/{group.task_id}"
+    if key not in tasks:
+        raise UnknownNameError("task", key, tasks, hint="--dataset-dir names the data set that the run was made on")
+    members = seat_features(config.team[: len(group.features)], config.setting, group.features)
+    return Episode(group, tasks[key], members, directory.episode(config.setting, group))

@@ -1,0 +1,39 @@
+"""Having all images there before anything is spent on agents."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+from cooperbench.environments.images import ensure_image
+from cooperbench.errors import CooperBenchError
+from cooperbench.records import Failure, ImageRecipe
+from cooperbench.runner.failures import to_failure
+from cooperbench.tasks import Task
+
+_AT_ONCE = 4
+
+
+class Images(NamedTuple):
+    """What is there and what is not."""
+
+    digests: dict[str, str]
+    broken: dict[str, Failure]
+
+
+def ensure_images(backend: str, tasks: list[Task]) -> Images:
+    """Make sure of every task's image. One that cannot be had concerns its own task only."""
+    digests: dict[str, str] = {}
+    broken: dict[str, Failure] = {}
+
+    def ensure(recipe: ImageRecipe) -> None:
+        try:
+            digest = ensure_image(backend, recipe)
+        except CooperBenchError as error:
+            broken[recipe.name] = to_failure(error)
+        else:
+            if digest is not None:
+                digests[recipe.name] = digest
+
+    recipes = {task.recipe.name: task.recipe for task in tasks}
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="image") as threads:
+        list(threads.map(ensure, recipes.values()))
+    return Images(digests, broken)

@@ -1,0 +1,36 @@
+"""The unit of work, and what is there to do it with."""
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cooperbench.collaboration.broker import Broker
+from cooperbench.collaboration.git_server import GitServer
+from cooperbench.records import Failure, RunConfig
+from cooperbench.runner.plan import Episode
+from cooperbench.runner.workers import WorkerPool
+
+
+@dataclass(frozen=True)
+class Job:
+    """One episode to be run; everything in it can be sent to another machine."""
+
+    config: RunConfig
+    episode: Episode
+    attempt: int = 1
+    blocked: Failure | None = None
+    """Why it cannot be run, e.g. a missing image; it is recorded and not started."""
+
+
+@dataclass(frozen=True)
+class Services:
+    """What all episodes on one machine share."""
+
+    pool: WorkerPool
+    broker: Broker | None = None
+    git: GitServer | None = None
+    ledger: Path | None = None
+    memory_mb: int = 4096
+    """What one agent's own process may take of the host's memory."""
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Set when running episodes shall end with their work captured."""

@@ -1,0 +1,18 @@
+"""What runs in the process of an evaluation."""
+
+from cooperbench.environments.contract import SandboxLabels
+from cooperbench.environments.scope import EnvironmentScope, activate
+from cooperbench.evaluation import evaluate_episode
+from cooperbench.records import EpisodeDirectory, EpisodeResult, read_model
+from cooperbench.runner.orders import EvaluationOrder
+from cooperbench.tasks import read_task
+
+
+def judge(order: EvaluationOrder) -> None:
+    """Evaluate one episode; `eval.json` is the result."""
+    labels = SandboxLabels(run=order.run, episode=order.episode, agent_id="evaluation")
+    directory = EpisodeDirectory(order.directory)
+    result = read_model(directory.result, EpisodeResult)
+    task = read_task(order.task_path, bundled=order.bundled)
+    with activate(EnvironmentScope(labels=labels, handles=order.handles)):
+        evaluate_episode(directory, result, task, backend=order.backend, policy=order.policy, force=order.force)

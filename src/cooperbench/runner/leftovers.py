@@ -1,0 +1,68 @@
+"""Sandboxes that outlived the process that opened them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from cooperbench.environments import Environment, SandboxHandle, attach
+from cooperbench.environments.worktree import capture
+from cooperbench.errors import CooperBenchError, RecordError, SandboxLostError
+from cooperbench.records import Failure, read_model, write_bytes, write_model
+from cooperbench.runner.failures import to_failure
+from cooperbench.runner.orders import CapturedWork, MemberFolder, StartedSandbox
+
+
+class Rescue(NamedTuple):
+    """What came of a look for the work that a dead worker left in its sandboxes."""
+
+    found: bool
+    failure: Failure | None = None
+
+
+def rescue(folder: MemberFolder, store: Path) -> Rescue:
+    """Capture the work in a dead worker's sandboxes, and end them."""
+    found = False
+    failure: Failure | None = None
+    for environment in _left_behind(folder):
+        if isinstance(environment, Failure):
+            failure = environment
+            continue
+        try:
+            _take(environment, folder, store)
+            found = True
+        except FileNotFoundError:
+            continue  # killed before the sandbox was ready for the agent, so that there is no work
+        except CooperBenchError as error:
+            failure = to_failure(error)
+        finally:
+            environment.cleanup()
+    return Rescue(found, failure)
+
+
+def discard(folder: MemberFolder) -> int:
+    """End a dead worker's sandboxes without looking at what is in them, and return how many there were."""
+    count = 0
+    for environment in _left_behind(folder):
+        if not isinstance(environment, Failure):
+            environment.cleanup()
+            count += 1
+    return count
+
+
+def _take(environment: Environment, folder: MemberFolder, store: Path) -> None:
+    base = read_model(folder.sandbox, StartedSandbox).base_tree
+    taken = capture(environment, store, base)
+    if taken.patch or not folder.captured.exists():
+        write_bytes(folder.captured_patch, taken.patch)
+        write_model(folder.captured, CapturedWork(tree=taken.tree, base_tree=base, skipped=taken.skipped))
+
+
+def _left_behind(folder: MemberFolder) -> Iterator[Environment | Failure]:
+    for path in sorted(folder.handles.glob("*.json")):
+        try:
+            yield attach(read_model(path, SandboxHandle))
+        except SandboxLostError as error:
+            yield to_failure(error)
+        except RecordError:
+            continue  # cut off while it was written: its sandbox had not started
+        path.unlink(missing_ok=True)

@@ -1,0 +1,49 @@
+"""What a run is doing at this moment, read from its directory: by the runner's display and by any other terminal."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from cooperbench.agents import Progress, read_progress
+from cooperbench.records import AgentId, EpisodeDirectory, FeatureId, GroupKey, Record, RunConfig, RunDirectory
+from cooperbench.records.base import UtcTime
+from cooperbench.runner.orders import MemberFolder
+
+
+class EpisodeStart(Record):
+    """Written when an episode begins."""
+
+    started_at: UtcTime
+    attempt: int
+    agents: dict[AgentId, tuple[FeatureId, ...]]
+
+
+class LiveEpisode(NamedTuple):
+    """An episode at work."""
+
+    group: GroupKey
+    start: EpisodeStart
+    progress: dict[str, Progress | None]
+
+
+def start_file(directory: EpisodeDirectory) -> Path:
+    """Where the start of an episode is noted while it runs."""
+    return directory.work / "start.json"
+
+
+def read_live(directory: RunDirectory, config: RunConfig) -> list[LiveEpisode]:
+    """The episodes at work, in the order of the plan."""
+    found = (_read_episode(group, directory.episode(config.setting, group)) for group in config.groups)
+    return [episode for episode in found if episode is not None]
+
+
+def _read_episode(group: GroupKey, directory: EpisodeDirectory) -> LiveEpisode | None:
+    try:
+        start = EpisodeStart.model_validate_json(start_file(directory).read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValidationError):
+        return None  # not running, or written at this moment
+    progress = {
+        agent: read_progress(MemberFolder(directory.work / "members" / agent).progress) for agent in start.agents
+    }
+    return LiveEpisode(group, start, progress)

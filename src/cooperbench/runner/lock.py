@@ -1,0 +1,59 @@
+"""One process works on a run at a time.
+
+The lock is a `flock` on `<run>/.lock`: the kernel drops it when its holder ends, however it ends, so that a killed run never
+needs cleaning up before it can be resumed. The file says who holds it, for the message to the second one.
+"""
+
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cooperbench.errors import RecordError, RunLockedError
+from cooperbench.records import RunDirectory
+
+
+@contextmanager
+def locked(directory: RunDirectory) -> Iterator[None]:
+    """Hold the run for this process. Raises `RunLockedError` when another one does; the run directory is made if needed."""
+    try:
+        directory.path.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(directory.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise RecordError(
+            f"cannot write to {directory.path}: {error.strerror}",
+            subject=str(directory.path),
+            hint="choose another place with --log-dir",
+        ) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.read(descriptor, 200).decode(errors="replace").strip() or "another process"
+            raise RunLockedError(
+                f"{holder} is working on run {directory.path.name!r}",
+                subject=str(directory.path),
+                hint=f"cooperbench runs watch {directory.path.name}",
+            ) from error
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_locked(directory: RunDirectory) -> bool:
+    """Whether a process works on the run at this moment."""
+    try:
+        descriptor = os.open(directory.lock, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,126 @@
+"""What crosses the border between the runner and a worker: an order in, files out.
+
+The order goes through a pipe, never to disk: the addresses in it carry passwords. What comes out lies in the member's folder
+below the episode's `.work`, one file for each thing that can be known on its own, so that a worker that dies at any moment
+leaves behind what was settled until then.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cooperbench.collaboration.seat import Seat
+from cooperbench.records import Ending, Failure, LimitReached, Member, Record, Usage
+
+
+class Order(Record):
+    """All that a worker has to know about its seat."""
+
+    run: str
+    episode: str
+    member: Member
+    seat: Seat
+    task: str
+    image: str
+    backend: str
+    environment: dict[str, Any]
+    base_commit: str | None
+    config: dict[str, Any]
+    store: Path
+    folder: Path
+    log_dir: Path
+    ledger: Path | None = None
+    max_cost: float = 0.0
+
+
+class EvaluationOrder(Record):
+    """All that a worker has to know to judge an episode."""
+
+    run: str
+    episode: str
+    directory: Path
+    task_path: Path
+    bundled: bool
+    backend: str
+    policy: str
+    force: bool = False
+    handles: Path
+
+
+class CapturedWork(Record):
+    """The state of a member's work tree when its sandbox ended. The patch lies beside it."""
+
+    tree: str
+    base_tree: str
+    skipped: tuple[str, ...] = ()
+
+
+class StartedSandbox(Record):
+    """What is known of a member's sandbox once it is ready for the agent."""
+
+    isolation: str
+    image_digest: str | None
+    base_tree: str
+
+
+class Outcome(Record):
+    """How the agent's own part went."""
+
+    ending: Ending
+    status: str
+    steps: int = 0
+    usage: Usage = Usage()
+    error: Failure | None = None
+    limit: LimitReached | None = None
+
+
+@dataclass(frozen=True)
+class MemberFolder:
+    """Where a worker leaves what is known of its member."""
+
+    path: Path
+
+    @property
+    def handles(self) -> Path:
+        """One file for each running sandbox."""
+        return self.path / "handles"
+
+    @property
+    def progress(self) -> Path:
+        """Steps, cost and tokens so far, and what the agent does now."""
+        return self.path / "progress.json"
+
+    @property
+    def sandbox(self) -> Path:
+        """`StartedSandbox`."""
+        return self.path / "sandbox.json"
+
+    @property
+    def captured_patch(self) -> Path:
+        """The patch of `captured`, written before it."""
+        return self.path / "captured.patch"
+
+    @property
+    def captured(self) -> Path:
+        """`CapturedWork`."""
+        return self.path / "captured.json"
+
+    @property
+    def returned_patch(self) -> Path:
+        """The patch that the agent returned."""
+        return self.path / "returned.patch"
+
+    @property
+    def messages(self) -> Path:
+        """The agent's history, one JSON value a line."""
+        return self.path / "messages.jsonl"
+
+    @property
+    def outcome(self) -> Path:
+        """`Outcome`; the last file that a worker writes."""
+        return self.path / "outcome.json"
+
+    @property
+    def log(self) -> Path:
+        """What the worker printed."""
+        return self.path / "worker.log"

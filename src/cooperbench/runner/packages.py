@@ -1,0 +1,170 @@
+"""Sharing runs: a package of a run that is complete, carries no secret, and proves its content; and joining parts of a run."""
+
+import hashlib
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from cooperbench.errors import RecordError, RunMismatchError, UsageError
+from cooperbench.records import (
+    EpisodeDirectory,
+    GroupKey,
+    Record,
+    RunConfig,
+    RunDirectory,
+    default_log_dir,
+    read_model,
+    write_bytes,
+    write_model,
+)
+from cooperbench.records.base import UtcTime, utc_now
+from cooperbench.runner.directory import differences
+from cooperbench.runner.evaluating import open_run
+from cooperbench.runner.lock import locked
+from cooperbench.runner.names import check_run_name
+from cooperbench.runner.state import Standing, examine
+from cooperbench.runner.summary import read_episodes, summarize, write_summary
+
+MANIFEST = "manifest.json"
+# Keys of the usual providers, and passwords in addresses. What agents print may hold them in spite of everything.
+_SECRETS = re.compile(
+    rb"sk-[A-Za-z0-9_-]{20,}|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{30,}|AIza[0-9A-Za-z_-]{35}|"
+    rb"(?<=://)[^/\s:@\"\\]+:[^/\s:@\"\\]+(?=@)|-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*-----END [A-Z ]*PRIVATE KEY-----"
+)
+
+
+class PackagedFile(Record):
+    """One file of a package."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+class Manifest(Record):
+    """What a package holds."""
+
+    schema_version: int = 1
+    run: str
+    exported_at: UtcTime
+    episodes: int
+    planned: int
+    redactions: int
+    """Places at which something that looked like a secret was replaced."""
+    files: tuple[PackagedFile, ...]
+
+
+def export_run(name: str, target: Path, *, log_dir: Path | None = None) -> Manifest:
+    """Write the finished part of a run into the new folder `target`.
+
+    Raises `UsageError` when the folder has something in it, or the run has nothing finished.
+    """
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise UsageError(f"{target} is not an empty folder", subject=str(target), hint="name a new one")
+    directory, config = open_run(name, log_dir)
+    finished = [group for group in config.groups if _finished(directory, config, group)]
+    if not finished:
+        raise UsageError(f"run {name!r} has no finished episode", subject=name, hint=f"cooperbench runs show {name}")
+    unfinished = target.with_name(f".{target.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    sources = [directory.config, *(file for group in finished for file in _files(directory, config, group))]
+    files, redactions = [], 0
+    for source in sources:
+        path = source.relative_to(directory.path)
+        data, count = _SECRETS.subn(b"***", source.read_bytes()) if _is_text(source) else (source.read_bytes(), 0)
+        write_bytes(unfinished / path, data)
+        redactions += count
+        files.append(PackagedFile(path=path.as_posix(), bytes=len(data), sha256=hashlib.sha256(data).hexdigest()))
+    write_summary(RunDirectory(unfinished), summarize(config, read_episodes(directory, config)))
+    manifest = Manifest(
+        run=config.run,
+        exported_at=utc_now(),
+        episodes=len(finished),
+        planned=len(config.groups),
+        redactions=redactions,
+        files=tuple(files),
+    )
+    write_model(unfinished / MANIFEST, manifest)
+    shutil.rmtree(target, ignore_errors=True)
+    unfinished.rename(target)
+    return manifest
+
+
+def merge_runs(name: str, parts: Sequence[Path], *, log_dir: Path | None = None) -> RunConfig:
+    """Join parts of a run, each a run directory or a package, into the run `name`.
+
+    An episode that several parts have finished is taken from the first. Raises `RunMismatchError` when the parts were made
+    with different configurations (other than which episodes they have).
+    """
+    if not parts:
+        raise UsageError("nothing to merge", hint="cooperbench runs merge NAME PART PART")
+    sources = [(RunDirectory(part), _config(part)) for part in parts]
+    first = sources[0][1]
+    groups = tuple(dict.fromkeys(group for _, config in sources for group in config.groups))
+    for directory, config in sources[1:]:
+        changes = differences(_comparable(first, groups), _comparable(config, groups))
+        if changes:
+            raise RunMismatchError(
+                f"{directory.path} was made with another configuration than {parts[0]}: {'; '.join(changes[:4])}",
+                subject=str(directory.path),
+                hint="only parts of one experiment can be merged",
+            )
+    target = _new_run(name, log_dir)
+    merged = first.model_copy(update={"run": name, "groups": groups})
+    with locked(target):
+        for directory, config in sources:
+            for group in config.groups:
+                place = target.episode(merged.setting, group)
+                if _finished(directory, config, group) and examine(place).standing is not Standing.FINISHED:
+                    _copy_episode(directory.episode(config.setting, group), place)
+        write_model(target.config, merged)
+        write_summary(target, summarize(merged, read_episodes(target, merged)))
+    return merged
+
+
+def _comparable(config: RunConfig, groups: tuple[GroupKey, ...]) -> RunConfig:
+    # The data's digest covers the tasks of the part, which may be others.
+    tasks = config.tasks.model_copy(update={"revision": None})
+    return config.model_copy(update={"run": "", "groups": groups, "tasks": tasks})
+
+
+def _new_run(name: str, log_dir: Path | None) -> RunDirectory:
+    directory = RunDirectory((log_dir or default_log_dir()).absolute() / check_run_name(name))
+    if directory.config.exists():
+        raise UsageError(f"run {name!r} exists", subject=name, hint="choose a new name")
+    return directory
+
+
+def _config(part: Path) -> RunConfig:
+    try:
+        return read_model(part / "config.json", RunConfig)
+    except FileNotFoundError as error:
+        raise UsageError(f"{part} is no run directory: it has no config.json", subject=str(part)) from error
+
+
+def _finished(directory: RunDirectory, config: RunConfig, group: GroupKey) -> bool:
+    return examine(directory.episode(config.setting, group)).standing is Standing.FINISHED
+
+
+def _files(directory: RunDirectory, config: RunConfig, group: GroupKey) -> Iterator[Path]:
+    place = directory.episode(config.setting, group).path
+    for path in sorted(place.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(place).parts)
+        if path.is_file() and not path.is_symlink() and not hidden:
+            yield path
+
+
+def _is_text(path: Path) -> bool:
+    # Patches are evidence with a recorded digest: they stay as they are.
+    return path.suffix != ".patch"
+
+
+def _copy_episode(source: EpisodeDirectory, target: EpisodeDirectory) -> None:
+    """Copy everything but the result, and then the result: an episode is there when that is."""
+    shutil.rmtree(target.path, ignore_errors=True)
+    try:
+        shutil.copytree(source.path, target.path, ignore=shutil.ignore_patterns(source.result.name, ".*"))
+        write_bytes(target.result, source.result.read_bytes())
+    except OSError as error:
+        raise RecordError(f"cannot copy {source.path}: {error}", subject=str(source.path)) from error

@@ -1,0 +1,238 @@
+"""From what was asked for to the episodes to be run, with everything checked that can be checked before anything starts.
+
+Nothing is written here. Every mistake is a `UsageError` that names it, what was available, and what to type next.
+"""
+
+import hashlib
+import platform
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from cooperbench import __version__
+from cooperbench.agents import check_config, describe
+from cooperbench.collaboration.prompts import templates_digest
+from cooperbench.environments import Capability, EnvironmentOptions, backend_names, capabilities
+from cooperbench.errors import CapabilityError, UnknownNameError, UsageError
+from cooperbench.evaluation import resolve_policy
+from cooperbench.records import (
+    EpisodeDirectory,
+    GroupKey,
+    Member,
+    RunConfig,
+    RunDirectory,
+    Setting,
+    TaskRevision,
+    default_log_dir,
+    utc_now,
+)
+from cooperbench.runner.names import check_run_name, default_run_name
+from cooperbench.runner.request import DEFAULT_AGENT, DEFAULT_MODEL, RunRequest
+from cooperbench.runner.team import make_team, seat_features
+from cooperbench.tasks import Group, Task, discover_groups, discover_tasks
+
+DEMO = "demo"
+_NEEDED: dict[str, Capability] = {
+    "memory_mb": Capability.MEMORY_LIMIT,
+    "cpus": Capability.CPU_LIMIT,
+    "processes": Capability.PROCESS_LIMIT,
+}
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One team on one group, and where its record lies."""
+
+    group: GroupKey
+    task: Task
+    members: tuple[Member, ...]
+    directory: EpisodeDirectory
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run that could start."""
+
+    config: RunConfig
+    directory: RunDirectory
+    episodes: tuple[Episode, ...]
+
+    @property
+    def tasks(self) -> list[Task]:
+        """The tasks that the run touches, each once."""
+        return list({episode.task.key: episode.task for episode in self.episodes}.values())
+
+
+def make_plan(request: RunRequest) -> Plan:
+    """Check a request and lay out its episodes. Raises `UsageError` or, for malformed data, `TaskError`."""
+    setting = _setting(request.setting)
+    if request.features is not None:
+        _check_size(setting, len(request.features), None)
+    tasks = discover_tasks(request.dataset_dir, request.subset, request.repo, request.task)
+    groups = discover_groups(tasks, features=request.features, subset=request.subset, size=request.size)
+    for group in groups:
+        _check_size(setting, len(group.features), group.task.key)
+    _check_collaboration(request, setting)
+    team = _team(request, setting, groups)
+    backend = _backend(request, tasks, team)
+    environment = _environment(request.environment, backend)
+    name = _name(request, setting, team)
+    config = RunConfig(
+        run=name,
+        setting=setting,
+        team=team,
+        tasks=_revision(request, groups),
+        groups=tuple(_key(group) for group in groups),
+        backend=backend,
+        environment=environment,
+        git=request.git,
+        messaging=request.messaging,
+        task_board=setting is Setting.TEAM,
+        policy=resolve_policy(request.policy),
+        prompt_hash=templates_digest(),
+        seed=request.seed,
+        max_cost=request.max_cost,
+        versions={"cooperbench": __version__, "python": platform.python_version()},
+        command=request.command,
+        created_at=utc_now(),
+    )
+    directory = RunDirectory((request.log_dir or default_log_dir()).absolute() / name)
+    return Plan(config, directory, tuple(_episode(directory, config, group) for group in groups))
+
+
+def _episode(directory: RunDirectory, config: RunConfig, group: Group) -> Episode:
+    key = _key(group)
+    members = seat_features(config.team[: len(key.features)], config.setting, key.features)
+    return Episode(key, group.task, members, directory.episode(config.setting, key))
+
+
+def _key(group: Group) -> GroupKey:
+    return GroupKey(repo=group.task.repo, task_id=group.task.task_id, features=group.features)
+
+
+def _setting(name: str) -> Setting:
+    try:
+        return Setting(name)
+    except ValueError:
+        raise UnknownNameError("setting", name, [setting.value for setting in Setting]) from None
+
+
+def _check_size(setting: Setting, size: int, task: str | None) -> None:
+    if setting is not Setting.SOLO and size < 2:
+        raise UsageError(
+            f"{setting.value} needs at least two features, and got {size}",
+            subject=task,
+            hint="name them as -f 1,2, or use --setting solo",
+        )
+
+
+def _check_collaboration(request: RunRequest, setting: Setting) -> None:
+    if request.git and setting is Setting.SOLO:
+        raise UsageError("--git is a way to work together, and solo has one agent", hint="leave out --git")
+
+
+def _backend(request: RunRequest, tasks: Iterable[Task], team: tuple[Member, ...]) -> str:
+    """The one asked for, else the one of the agents' configuration, else what suits the tasks."""
+    bundled = all(task.recipe.bundled for task in tasks)
+    configured = {str(member.config["backend"]) for member in team if member.config.get("backend")}
+    if request.backend is None and len(configured) > 1:
+        raise UsageError(
+            f"the members are configured for different backends: {', '.join(sorted(configured))}",
+            hint="choose one with --backend",
+        )
+    backend = request.backend or next(iter(configured), "local" if bundled else "docker")
+    if backend not in backend_names():
+        raise UnknownNameError("backend", backend, backend_names(), hint="--backend local or --backend docker")
+    return backend
+
+
+def _environment(overrides: dict[str, Any], backend: str) -> dict[str, Any]:
+    """Check the run's conditions for sandboxes against what there is and what the backend can do."""
+    unknown = set(overrides) - set(EnvironmentOptions.model_fields)
+    if unknown:
+        raise UnknownNameError("environment option", min(unknown), EnvironmentOptions.model_fields)
+    try:
+        EnvironmentOptions.model_validate(overrides)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"environment option {name}: {first['msg']}", subject=name) from error
+    able = capabilities(backend)
+    needed = {_NEEDED[name] for name, value in overrides.items() if name in _NEEDED and value is not None}
+    if overrides.get("network") == "none":
+        needed.add(Capability.NETWORK_OFF)
+    for missing in sorted(needed - able):
+        raise _unable(backend, missing)
+    return overrides
+
+
+def _unable(backend: str, missing: Capability) -> UsageError:
+    able = [name for name in backend_names() if missing in _capabilities_or_none(name)]
+    return UsageError(
+        f"backend {backend!r} cannot do {missing.value.replace('_', ' ')}",
+        subject=backend,
+        hint=f"use another backend ({', '.join(able) or 'none can'}) or leave the option out",
+    )
+
+
+def _capabilities_or_none(backend: str) -> frozenset[Capability]:
+    try:
+        return capabilities(backend)
+    except (UsageError, CapabilityError):  # an optional backend that is not installed
+        return frozenset()
+
+
+def _team(request: RunRequest, setting: Setting, groups: list[Group]) -> tuple[Member, ...]:
+    sizes = sorted({len(group.features) for group in groups})
+    if request.team_file is not None and setting is not Setting.SOLO and len(sizes) > 1:
+        raise UsageError(
+            f"a team file needs groups of one size, and these have {sizes}",
+            subject=str(request.team_file),
+            hint="select groups of one size with -f or --size",
+        )
+    team = make_team(
+        request,
+        setting,
+        sizes[-1],
+        agent=request.agent or DEFAULT_AGENT,
+        model=request.model_name or DEFAULT_MODEL,
+    )
+    for name in dict.fromkeys(member.agent for member in team):
+        described = describe(name)
+        if described.error is not None:
+            raise UsageError(f"agent {name!r} cannot be used: {described.error}", subject=name)
+        if described.target.startswith("__main__:"):
+            raise UsageError(
+                f"agent {name!r} is defined in the script that is running, where its own process cannot find it",
+                subject=name,
+                hint="move the class into a module and name that in COOPERBENCH_EXTERNAL_AGENTS",
+            )
+    for member in team:
+        check_config(member.agent, member.model, member.config, agent_id=member.agent_id)
+    return team
+
+
+def _name(request: RunRequest, setting: Setting, team: tuple[Member, ...]) -> str:
+    if request.run_name is not None:
+        return check_run_name(request.run_name)
+    features = "-".join(f"f{feature}" for feature in request.features or ())
+    task = None if request.task is None else f"t{request.task}"
+    parts = (setting.value, team[0].agent, team[0].model, request.subset, request.repo, task, features)
+    return default_run_name(*parts)
+
+
+def _revision(request: RunRequest, groups: list[Group]) -> TaskRevision:
+    """Names the data and fixes its content: a digest of every file that agents or the evaluation of these groups read."""
+    digest = hashlib.sha256()
+    for task in {group.task.key: group.task for group in groups}.values():
+        wanted = {number for group in groups if group.task.key == task.key for number in group.features}
+        files = [path for path in task.path.iterdir() if path.is_file()]
+        files += [path for number in wanted for path in task.features[number].path.iterdir() if path.is_file()]
+        for path in sorted(files):
+            digest.update(f"{task.key}/{path.relative_to(task.path)}\0".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    first = groups[0].task
+    dataset = DEMO if first.recipe.bundled else first.path.parent.parent.name
+    return TaskRevision(dataset=dataset, revision=f"sha256:{digest.hexdigest()[:32]}", subset=request.subset)

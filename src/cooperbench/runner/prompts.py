@@ -1,0 +1,25 @@
+"""What a member is told, and what it is configured with."""
+
+from typing import Any
+
+from cooperbench.collaboration.prompts import render_task
+from cooperbench.collaboration.seat import Seat
+from cooperbench.records import Member, RunConfig
+from cooperbench.runner.plan import Episode
+
+GOLD = "gold"
+
+
+def member_prompt(episode: Episode, config: RunConfig, seat: Seat) -> str:
+    """The text that the agent gets as `task`."""
+    member = next(member for member in episode.members if member.agent_id == seat.agent_id)
+    texts = {number: episode.task.features[number].description for number in member.features}
+    return render_task(texts, seat, config.setting)
+
+
+def member_config(episode: Episode, member: Member) -> dict[str, Any]:
+    """The agent's configuration. Only the gold agent learns where the gold patches lie, and not by its prompt."""
+    if member.agent != GOLD:
+        return dict(member.config)
+    patches = [str(episode.task.features[feature].path / "feature.patch") for feature in member.features]
+    return {**member.config, GOLD: {"patches": patches}}

@@ -1,0 +1,51 @@
+"""Which episode is next, and when a failed one is tried again."""
+
+import random
+import time
+from collections import deque
+
+from cooperbench.records import EpisodeResult, EpisodeStatus
+from cooperbench.runner.job import Job
+
+
+class JobQueue:
+    """Episodes that wait for a seat, those that failed at the end and not before a pause is over."""
+
+    def __init__(self, jobs: list[Job], *, retries: int, wait: float) -> None:
+        self._ready = deque(jobs)
+        self._later: list[tuple[float, Job]] = []
+        self._retries = retries
+        self._wait = wait
+        self._failures: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._ready) + len(self._later)
+
+    def take(self) -> Job | None:
+        """The next one whose time has come."""
+        now = time.monotonic()
+        for entry in [entry for entry in self._later if entry[0] <= now]:
+            self._later.remove(entry)
+            self._ready.append(entry[1])
+        return self._ready.popleft() if self._ready else None
+
+    def again(self, job: Job, result: EpisodeResult) -> float | None:
+        """Put a failed episode back if repeating it can help; returns the pause in seconds, or `None` if it is final."""
+        failure = result.error
+        if result.status is not EpisodeStatus.INFRA_ERROR or failure is None or not failure.retryable:
+            return None
+        key = str(job.episode.group)
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        if failures > self._retries:
+            return None
+        # Jitter keeps episodes that failed together from coming back together.
+        pause = self._wait * float(2 ** (failures - 1)) * random.uniform(0.75, 1.25)
+        self._later.append((time.monotonic() + pause, Job(job.config, job.episode, job.attempt + 1)))
+        return pause
+
+    def clear(self) -> int:
+        """Forget what waits, and return how many that were."""
+        count = len(self)
+        self._ready.clear()
+        self._later.clear()
+        return count

@@ -1,0 +1,43 @@
+"""What a caller asks for, from the command line or from Python, before any of it is checked."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cooperbench.records import Limits
+
+DEFAULT_AGENT = "mini_swe_agent"
+DEFAULT_MODEL = "gpt-4o"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRequest:
+    """The wishes for one run. `None` leaves a choice to the defaults."""
+
+    run_name: str | None = None
+    agent: str | None = None
+    model_name: str | None = None
+    config: dict[str, Any] | None = None
+    """What the agent gets as `config`; together with `agent_config`, these keys win over the file's."""
+    agent_config: Path | None = None
+    team_file: Path | None = None
+    """A YAML file that says who sits where, for teams of unlike members."""
+    setting: str = "coop"
+    subset: str | None = None
+    repo: str | None = None
+    task: int | str | None = None
+    features: tuple[int, ...] | None = None
+    size: int = 2
+    """Features in a group, where neither `features` nor the subset says it."""
+    backend: str | None = None
+    environment: dict[str, Any] = field(default_factory=dict)
+    """Fields of `EnvironmentOptions` that the run fixes."""
+    git: bool = False
+    messaging: bool = True
+    dataset_dir: Path | None = None
+    log_dir: Path | None = None
+    limits: Limits = field(default_factory=Limits)
+    max_cost: float | None = None
+    policy: str = "naive@1"
+    seed: int | None = None
+    command: tuple[str, ...] = ()

@@ -1,0 +1,79 @@
+"""Running a plan from its run directory's point of view: check, lock, prepare, work, sum up."""
+
+from contextlib import ExitStack
+from typing import NamedTuple
+
+from cooperbench.records import RunConfig
+from cooperbench.runner.directory import check_run, check_writable, write_config
+from cooperbench.runner.engine import Engine
+from cooperbench.runner.executor import LocalExecutor
+from cooperbench.runner.images import ensure_images
+from cooperbench.runner.lock import locked
+from cooperbench.runner.plan import Plan
+from cooperbench.runner.progress import Observer, Silent
+from cooperbench.runner.result import RunResult, make_result
+from cooperbench.runner.session import SessionOptions, open_services
+from cooperbench.runner.state import Standing, examine
+from cooperbench.runner.summary import concurrency_achieved, read_episodes, summarize, write_summary
+
+
+class Preview(NamedTuple):
+    """What running a plan would do."""
+
+    plan: Plan
+    config: RunConfig
+    resumed: bool
+    standings: dict[Standing, int]
+    """How many episodes were found in which state."""
+    notes: tuple[str, ...]
+
+    @property
+    def to_run(self) -> int:
+        """Episodes that would be run."""
+        return sum(count for standing, count in self.standings.items() if standing is not Standing.FINISHED)
+
+
+def preview(plan: Plan, options: SessionOptions) -> Preview:
+    """Say what `execute` would do, writing nothing. Raises what `execute` would raise before it starts."""
+    options.check()
+    check_writable(plan.directory)
+    opened = check_run(plan.directory, plan.config, force=options.force)
+    standings: dict[Standing, int] = {}
+    for episode in plan.episodes:
+        standing = Standing.NEW if options.force else examine(episode.directory).standing
+        standings[standing] = standings.get(standing, 0) + 1
+    return Preview(plan, opened.config, opened.resumed, standings, opened.notes)
+
+
+def execute(plan: Plan, options: SessionOptions, observer: Observer | None = None) -> RunResult:
+    """Run what is not yet finished, evaluate it, and return the whole run.
+
+    Raises `UsageError`, `RunMismatchError` and `RunLockedError` before anything is written or started.
+    """
+    observer = observer or Silent()
+    found = preview(plan, options)
+    for note in found.notes:
+        observer.note(note)
+    with ExitStack() as stack:
+        services = stack.enter_context(open_services(found.config, plan.directory, options))
+        stack.enter_context(locked(plan.directory))
+        images = ensure_images(found.config.backend, plan.tasks)
+        for name, failure in images.broken.items():
+            observer.note(f"image {name}: {failure.message}" + (f" ({failure.hint})" if failure.hint else ""))
+        digests = {**found.config.image_digests, **images.digests}
+        config = found.config.model_copy(update={"image_digests": digests})
+        write_config(plan.directory, config)
+        executor = LocalExecutor(services, options.concurrency)
+        try:
+            ending = Engine(plan, config, services, executor, options, observer).run(images.broken)
+        finally:
+            executor.close()
+        records = read_episodes(plan.directory, config)
+        summary = summarize(
+            config,
+            records,
+            requested_concurrency=options.concurrency,
+            achieved_concurrency=concurrency_achieved(ending.spans),
+        )
+        write_summary(plan.directory, summary)
+    return make_result(plan.directory, config, summary, records, interrupted=ending.interrupted, stopped=ending.stopped)

@@ -1,0 +1,176 @@
+"""One member of a running episode, seen from the runner: its process, its deadline, its end, its work."""
+
+import os
+import threading
+import time
+from pathlib import Path
+from typing import TypeVar
+
+from cooperbench.agents import read_journal, read_progress
+from cooperbench.errors import RecordError
+from cooperbench.records import Ending, Failure, LimitReached, Record, TrajectoryMessage, read_model, utc_now
+from cooperbench.runner.fork_server import OUR_FAULT
+from cooperbench.runner.job import Services
+from cooperbench.runner.leftovers import rescue
+from cooperbench.runner.orders import CapturedWork, MemberFolder, Order, Outcome, StartedSandbox
+from cooperbench.runner.timeline import Timeline
+from cooperbench.runner.workers import Worker
+
+_Model = TypeVar("_Model", bound=Record)
+
+GRACE = 10.0
+"""Seconds between asking a worker to end and killing it: time to capture its sandbox."""
+
+
+class SeatRun:
+    """Runs one worker and settles how its member's work ended."""
+
+    def __init__(self, order: Order, services: Services, timeline: Timeline, wake: threading.Event) -> None:
+        self.order = order
+        self.folder = MemberFolder(order.folder)
+        self._services = services
+        self._timeline = timeline
+        self._wake = wake
+        self._worker: Worker | None = None
+        self._began = 0.0
+        self._kill_at: float | None = None
+        self._why: str | None = None
+        self.started_at = utc_now()
+        self.ended_at = self.started_at
+        self.outcome = Outcome(ending=Ending.INFRA_ERROR, status="NotStarted")
+        self.settled = False
+
+    @property
+    def ending(self) -> Ending:
+        """How the work ended; final once settled and collected."""
+        return self.outcome.ending
+
+    @property
+    def void(self) -> bool:
+        """Whether the episode cannot be judged any more because of this member."""
+        return self.settled and self.ending is Ending.INFRA_ERROR
+
+    @property
+    def sandbox(self) -> StartedSandbox | None:
+        """What is known of the member's sandbox."""
+        return _read(self.folder.sandbox, StartedSandbox)
+
+    @property
+    def captured(self) -> CapturedWork | None:
+        """What the harness captured."""
+        return _read(self.folder.captured, CapturedWork)
+
+    @property
+    def messages(self) -> tuple[TrajectoryMessage, ...]:
+        """The member's history, as far as it was written down."""
+        return read_journal(self.folder.messages)
+
+    def start(self) -> None:
+        """Start the member's process."""
+        self.started_at = utc_now()
+        self._began = time.monotonic()
+        self._worker = self._services.pool.start(self.order, self.folder.log, self._wake)
+        self._timeline.add("member.started", self.order.member.agent_id, agent=self.order.member.agent)
+
+    def look(self) -> None:
+        """Notice an end, and enforce limits that only the harness can."""
+        assert self._worker is not None
+        if self._worker.ended.is_set():
+            self._settle(self._worker)
+            return
+        now = time.monotonic()
+        if self._kill_at is not None:
+            if now >= self._kill_at:
+                self._worker.kill()
+        elif now - self._began > self.order.member.limits.wall_time:
+            self.interrupt("wall_time")
+        elif _memory_mb(self._worker.process) > self._services.memory_mb:
+            self._why = "memory"
+            self._kill_at = now
+            self._worker.kill()
+
+    def interrupt(self, why: str) -> None:
+        """Ask the worker to end, and see to it that it does."""
+        if self._kill_at is None and self._worker is not None:
+            self._why = why
+            self._kill_at = time.monotonic() + GRACE
+            self._worker.ask_to_end()
+            self._timeline.add("member.asked_to_end", self.order.member.agent_id, why=why)
+
+    def end_now(self) -> None:
+        """Kill what is left of the worker, whatever state it is in."""
+        if self._worker is not None:
+            self._worker.kill()
+
+    def collect(self) -> None:
+        """Take the work of a worker that could not hand it over."""
+        if not any(self.folder.handles.glob("*.json")):
+            return
+        rescued = rescue(self.folder, self.order.store)
+        if rescued.failure is not None and self.captured is None:
+            self.outcome = self.outcome.model_copy(update={"ending": Ending.INFRA_ERROR, "error": rescued.failure})
+        self._timeline.add("member.rescued", self.order.member.agent_id, found=rescued.found)
+
+    def _settle(self, worker: Worker) -> None:
+        worker.kill()  # what the agent left behind in its session
+        self.ended_at = utc_now()
+        self.outcome = self._judge(_read(self.folder.outcome, Outcome), worker)
+        self.settled = True
+        reason = self.outcome.error.message if self.outcome.error else ""
+        self._timeline.add("member.ended", self.order.member.agent_id, ending=self.ending.value, reason=reason)
+
+    def _last_seen(self) -> Outcome:
+        """What is known of a worker that came to no word of its own."""
+        progress = read_progress(self.folder.progress)
+        if progress is None:
+            return Outcome(ending=Ending.CRASH, status="Killed")
+        return Outcome(ending=Ending.CRASH, status="Killed", steps=progress.steps, usage=progress.usage)
+
+    def _judge(self, told: Outcome | None, worker: Worker) -> Outcome:
+        """How it ended: the worker's word, unless the harness ended it or it came to no word."""
+        if told is not None and told.ending is not Ending.INTERRUPTED:
+            return told
+        outcome = told or self._last_seen()
+        limits = self.order.member.limits
+        if self._why == "wall_time":
+            value = time.monotonic() - self._began
+            limit = LimitReached(kind="wall_time", value=round(value, 3), limit=limits.wall_time)
+            return outcome.model_copy(update={"ending": Ending.TIMEOUT, "limit": limit, "error": None})
+        if self._why in ("interrupted", "void"):
+            return outcome.model_copy(update={"ending": Ending.INTERRUPTED, "error": None})
+        if self._why == "memory":
+            text = f"the agent's process took more than {self._services.memory_mb} MB of the host's memory"
+            return _crash(outcome, "MemoryLimit", text)
+        if worker.status is None or os.waitstatus_to_exitcode(worker.status) == OUR_FAULT:
+            failure = Failure(
+                boundary="cooperbench", kind="WorkerFailed", message=_log_end(self.folder.log), retryable=True
+            )
+            return outcome.model_copy(update={"ending": Ending.INFRA_ERROR, "error": failure})
+        return _crash(outcome, "ProcessEnded", f"the agent's process {worker.exit_text} without a result")
+
+
+def _read(path: Path, kind: type[_Model]) -> _Model | None:
+    """What a worker wrote, unless it did not come to that."""
+    try:
+        return read_model(path, kind)
+    except (FileNotFoundError, RecordError):
+        return None
+
+
+def _crash(outcome: Outcome, kind: str, message: str) -> Outcome:
+    failure = Failure(boundary="agent", kind=kind, message=message)
+    return outcome.model_copy(update={"ending": Ending.CRASH, "error": failure})
+
+
+def _log_end(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    return lines[-1] if lines else "the worker was lost without a word"
+
+
+def _memory_mb(process: int | None) -> float:
+    """Memory that the process has in use; 0 where the system does not tell it through /proc."""
+    try:
+        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

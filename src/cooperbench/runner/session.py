@@ -1,0 +1,84 @@
+"""How a run is worked on this time; none of it changes what the run is."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cooperbench.collaboration.broker import open_broker
+from cooperbench.collaboration.git_server import GitServer
+from cooperbench.errors import MailboxUnavailableError, UsageError
+from cooperbench.records import Member, RunConfig, RunDirectory, Setting
+from cooperbench.runner.job import Services
+from cooperbench.runner.request import DEFAULT_AGENT
+from cooperbench.runner.workers import WorkerPool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionOptions:
+    """Choices for one call of `run` or `eval`."""
+
+    concurrency: int = 20
+    eval_concurrency: int = 10
+    retries: int = 2
+    """How often an episode is repeated at once after a failure that a repetition can help."""
+    retry_wait: float = 5.0
+    """Seconds before the first repetition; doubled each time."""
+    auto_eval: bool = True
+    force: bool = False
+    redis_url: str | None = None
+    agent_memory_mb: int = 4096
+
+    def check(self) -> None:
+        """Raise `UsageError` for numbers that make no sense."""
+        for name in ("concurrency", "eval_concurrency"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name.replace('_', ' ')} must be at least 1", subject=name)
+
+
+@contextmanager
+def open_services(config: RunConfig, directory: RunDirectory, options: SessionOptions) -> Iterator[Services]:
+    """Start what the run's episodes share, and end it with the block.
+
+    Raises `UsageError` when a mailbox that was asked for by address does not answer.
+    """
+    together = config.setting is not Setting.SOLO
+    with ExitStack() as stack:
+        pool = stack.enter_context(WorkerPool(preload(config)))
+        broker = None
+        if together and (config.messaging or config.task_board):
+            try:
+                broker = stack.enter_context(open_broker(options.redis_url))
+            except MailboxUnavailableError as error:
+                raise UsageError(error.message, subject=error.subject, hint=error.hint) from error
+        git = None
+        if together and config.git:
+            root = Path(tempfile.mkdtemp(prefix="cooperbench-git-"))
+            stack.callback(shutil.rmtree, root, ignore_errors=True)
+            git = stack.enter_context(GitServer(root))
+        ledger = directory.path / ".ledger" if config.max_cost is not None else None
+        yield Services(pool=pool, broker=broker, git=git, ledger=ledger, memory_mb=options.agent_memory_mb)
+
+
+def preload(config: RunConfig) -> tuple[str, ...]:
+    """Modules that workers would each import: the mailbox's client (0.26 s), the built-in agent, LiteLLM (4 to 8 s).
+
+    Nothing of users' own: a module that starts threads must not be forked.
+    """
+    names = ["cooperbench.collaboration.mailbox"]
+    built_in = [member for member in config.team if member.agent == DEFAULT_AGENT]
+    if built_in:
+        names.append("cooperbench.agents.mini_swe_agent.adapter")
+    if any(_calls_litellm(member) for member in built_in):
+        os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # or its import asks the network for prices
+        names.append("litellm")
+    return tuple(names)
+
+
+def _calls_litellm(member: Member) -> bool:
+    model = member.config.get("model")
+    elsewhere = isinstance(model, dict) and model.get("base_url")
+    return not member.model.startswith(("scripted/", "replay/")) and not elsewhere

@@ -1,0 +1,100 @@
+"""`summary.json`: whole-run numbers, computed from the episodes' records each time."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from cooperbench.records import (
+    EpisodeResult,
+    Evaluation,
+    GroupKey,
+    Outcome,
+    RunConfig,
+    RunDirectory,
+    RunSummary,
+    utc_now,
+    write_model,
+)
+from cooperbench.runner.state import Standing, examine, read_evaluation
+
+
+class EpisodeRecord(NamedTuple):
+    """What the run directory says about one episode."""
+
+    group: GroupKey
+    standing: Standing
+    result: EpisodeResult | None
+    evaluation: Evaluation | None
+
+
+def read_episodes(directory: RunDirectory, config: RunConfig) -> list[EpisodeRecord]:
+    """All episodes of a run, in the order of its plan."""
+    records = []
+    for group in config.groups:
+        place = directory.episode(config.setting, group)
+        state = examine(place)
+        evaluation = read_evaluation(place) if state.standing is Standing.FINISHED else None
+        records.append(EpisodeRecord(group, state.standing, state.result, evaluation))
+    return records
+
+
+def summarize(
+    config: RunConfig,
+    episodes: Sequence[EpisodeRecord],
+    *,
+    requested_concurrency: int | None = None,
+    achieved_concurrency: float | None = None,
+) -> RunSummary:
+    """Compute the numbers of a run."""
+    finished = [record for record in episodes if record.standing is Standing.FINISHED and record.result is not None]
+    results = [record.result for record in finished if record.result is not None]
+    evaluations = [record.evaluation for record in finished if record.evaluation is not None]
+    outcomes = Counter(evaluation.verdict.outcome.value for evaluation in evaluations)
+    verdicts = [feature for evaluation in evaluations for feature in evaluation.verdict.features]
+    members = [member for result in results for member in result.agents.values()]
+    costs = [result.total_cost for result in results]
+    known = [cost for cost in costs if cost is not None]
+    return RunSummary(
+        run=config.run,
+        setting=config.setting,
+        planned=len(config.groups),
+        completed=len(finished),
+        infra_errors=sum(record.standing is Standing.INFRA_ERROR for record in episodes),
+        interrupted=sum(record.standing is Standing.INTERRUPTED for record in episodes),
+        evaluated=len(evaluations),
+        passed=outcomes[Outcome.PASSED.value],
+        outcomes=dict(outcomes),
+        features_passed=sum(feature.outcome is Outcome.PASSED for feature in verdicts),
+        features_total=len(verdicts),
+        total_cost=sum(known) if len(known) == len(costs) else None,
+        total_steps=sum(result.total_steps for result in results),
+        messages=sum(result.messages for result in results),
+        agent_seconds=sum((member.ended_at - member.started_at).total_seconds() for member in members),
+        requested_concurrency=requested_concurrency,
+        achieved_concurrency=achieved_concurrency,
+        updated_at=utc_now(),
+    )
+
+
+def write_summary(directory: RunDirectory, summary: RunSummary) -> RunSummary:
+    """Write `summary.json` and return the summary."""
+    write_model(directory.summary, summary)
+    return summary
+
+
+def concurrency_achieved(spans: Sequence[tuple[datetime, datetime]]) -> float | None:
+    """Episodes running at the same time, on average, while there was work for all seats.
+
+    That is from the first start until, after the last start, the first seat could not be filled again.
+    """
+    if not spans:
+        return None
+    first = min(start for start, _ in spans)
+    last_start = max(start for start, _ in spans)
+    dry = min(end for _, end in spans if end >= last_start)
+    seconds = (dry - first).total_seconds()
+    if seconds <= 0:
+        return float(len(spans))
+    busy = sum(max(0.0, (min(end, dry) - start).total_seconds()) for start, end in spans)
+    return round(busy / seconds, 2)

@@ -1,0 +1,82 @@
+"""`events.jsonl`: what happened in an episode, from several sources, in one order.
+
+While an episode runs, the harness appends its own events. When it ends, those are joined by what the broker, the git server
+and the agents' journals recorded, sorted by time and numbered, and written in one step.
+"""
+
+import json
+import threading
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cooperbench.collaboration.git_events import GitEvent
+from cooperbench.records import ConversationMessage, Event, TrajectoryMessage, utc_now
+
+
+class Happening(NamedTuple):
+    """An event that has no number yet."""
+
+    time: datetime
+    kind: str
+    agent_id: str | None = None
+    data: dict[str, Any] = {}
+
+
+class Timeline:
+    """Collects the events of one episode."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._happenings: list[Happening] = []
+        self._lock = threading.Lock()
+
+    def add(self, kind: str, agent_id: str | None = None, **data: Any) -> None:
+        """Note that something happens now."""
+        with self._lock:
+            happening = Happening(utc_now(), kind, agent_id, data)
+            self._happenings.append(happening)
+            with self._path.open("ab") as stream:
+                stream.write(_line(len(self._happenings) - 1, happening))
+
+    def merged(self, others: Iterable[Happening]) -> bytes:
+        """The content of the file with everything in the order of time."""
+        with self._lock:
+            merged = sorted([*self._happenings, *others], key=lambda happening: happening.time)
+        return b"".join(_line(number, happening) for number, happening in enumerate(merged))
+
+
+def _line(number: int, happening: Happening) -> bytes:
+    event = Event(sequence=number, **happening._asdict())
+    # ASCII: what agents wrote may hold lone surrogates, which UTF-8 cannot.
+    return json.dumps(event.model_dump(mode="json")).encode("ascii") + b"\n"
+
+
+def of_messages(messages: Iterable[ConversationMessage]) -> Iterable[Happening]:
+    """The broker's part."""
+    for message in messages:
+        kind = "message.refused" if message.refused else "message.sent"
+        data = {"id": message.id, "to": message.to, "characters": len(message.message)}
+        yield Happening(
+            message.timestamp, kind, message.sender, data | ({"reason": message.refused} if message.refused else {})
+        )
+        if message.read_at is not None:
+            yield Happening(message.read_at, "message.read", message.to, {"id": message.id, "from": message.sender})
+
+
+def of_git(events: Iterable[GitEvent]) -> Iterable[Happening]:
+    """The git server's part."""
+    for event in events:
+        refs = [ref.model_dump(mode="json", exclude_none=True) for ref in event.refs]
+        yield Happening(event.time, f"git.{event.action}", event.agent_id, {"refs": refs})
+
+
+def of_journal(agent_id: str, messages: Iterable[TrajectoryMessage]) -> Iterable[Happening]:
+    """An agent's part: when its history grew, by what. The text is in the trajectory."""
+    for number, entry in enumerate(messages):
+        if entry.time is None:
+            continue
+        role = str(entry.message.get("role", ""))
+        kind = {"assistant": "model.call", "tool": "tool.result"}.get(role, "agent.message")
+        yield Happening(entry.time, kind, agent_id, {"role": role, "index": number})

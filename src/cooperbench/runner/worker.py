@@ -1,0 +1,185 @@
+"""What runs in a member's own process: the agent, under the harness's conditions.
+
+The harness decides where the agent's sandbox runs and what is set up in it, counts what the agent uses up, captures its work
+before the sandbox ends, and writes down how it went. All of that holds for any agent that opens one of our environments,
+whatever else it does. What cannot be done from inside a process (a deadline, a crash, a hang) is the runner's.
+"""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from cooperbench.agents.budget import Budget, RunLedger, activate_budget
+from cooperbench.agents.call import AgentArguments, run_agent
+from cooperbench.agents.journal import Journal, activate_journal
+from cooperbench.agents.registry import get_runner
+from cooperbench.agents.result import AgentResult
+from cooperbench.collaboration.line import Line
+from cooperbench.collaboration.seat import connect
+from cooperbench.environments import Environment
+from cooperbench.environments.contract import SandboxLabels
+from cooperbench.environments.scope import EnvironmentScope, activate
+from cooperbench.environments.worktree import capture, pin_base, strip_later_history
+from cooperbench.records import Ending, Failure, LimitReached, TrajectoryMessage, Usage, write_bytes, write_model
+from cooperbench.runner.failures import ending_of, limit_of, to_failure
+from cooperbench.runner.orders import CapturedWork, MemberFolder, Order, Outcome, StartedSandbox
+
+
+def work(order: Order) -> None:
+    """Run the agent of one seat and leave what came of it in the member's folder."""
+    signal.signal(signal.SIGTERM, _end_on_request)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _prefer_for_memory_shortage()
+    folder = MemberFolder(order.folder)
+    sandboxes = _Sandboxes(order, folder)
+    ledger = None if order.ledger is None else RunLedger(order.ledger, order.max_cost)
+    budget = Budget(order.member.limits, progress=folder.progress, ledger=ledger)
+    scope = EnvironmentScope(
+        backend=order.backend,
+        overrides=order.environment,
+        labels=SandboxLabels(run=order.run, episode=order.episode, agent_id=order.member.agent_id),
+        handles=folder.handles,
+        after_start=[sandboxes.prepare],
+        before_cleanup=[sandboxes.capture],
+    )
+    with activate(scope), activate_budget(budget):
+        with activate_journal(Journal(folder.messages)):
+            outcome = _run(order, folder, budget)
+        sandboxes.close()
+    write_model(folder.outcome, _judge(outcome, budget, sandboxes.failure))
+
+
+class _Sandboxes:
+    """Sets up the sandboxes that the agent opens, and takes their work before they end."""
+
+    def __init__(self, order: Order, folder: MemberFolder) -> None:
+        self._order = order
+        self._folder = folder
+        self._ready: dict[int, tuple[Environment, str, Line | None]] = {}
+        self.failure: Failure | None = None
+        """What went wrong in our part, also when the agent swallowed the error."""
+
+    def prepare(self, environment: Environment) -> None:
+        try:
+            if self._order.base_commit is not None:
+                strip_later_history(environment, self._order.base_commit)
+            base = pin_base(environment, self._order.store)
+            # Alone there is nobody to speak to, and nothing of a team is put into the sandbox.
+            line = connect(environment, self._order.seat) if len(self._order.seat.agents) > 1 else None
+        except BaseException as error:
+            self.failure = to_failure(error, boundary="environment")
+            raise
+        self._ready[id(environment)] = (environment, base, line)
+        started = StartedSandbox(isolation=environment.isolation, image_digest=environment.image_digest, base_tree=base)
+        write_model(self._folder.sandbox, started)
+
+    def capture(self, environment: Environment) -> None:
+        ready = self._ready.pop(id(environment), None)
+        if ready is None:
+            return
+        _, base, line = ready
+        if line is not None:
+            line.close()
+        try:
+            taken = capture(environment, self._order.store, base)
+        except BaseException as error:
+            self.failure = to_failure(error, boundary="environment")
+            raise
+        # An agent that opened several environments is taken at its last one in which it did something.
+        if taken.patch or not self._folder.captured.exists():
+            write_bytes(self._folder.captured_patch, taken.patch)
+            work = CapturedWork(tree=taken.tree, base_tree=base, skipped=taken.skipped)
+            write_model(self._folder.captured, work)
+
+    def close(self) -> None:
+        """Capture and end what the agent left open."""
+        for environment, _, _ in list(self._ready.values()):
+            try:
+                environment.cleanup()
+            except Exception as error:
+                self.failure = self.failure or to_failure(error, boundary="environment")
+
+
+def _run(order: Order, folder: MemberFolder, budget: Budget) -> Outcome:
+    member, seat = order.member, order.seat
+    arguments = AgentArguments(
+        task=order.task,
+        image=order.image,
+        agent_id=member.agent_id,
+        model_name=member.model,
+        agents=list(seat.agents),
+        comm_url=seat.comm_url,
+        git_server_url=seat.git_server_url,
+        git_enabled=seat.git_server_url is not None,
+        messaging_enabled=seat.comm_url is not None,
+        config=order.config,
+        agent_config=member.config_path,
+        log_dir=str(order.log_dir),
+    )
+    try:
+        result = run_agent(get_runner(member.agent, order.config), arguments)
+    except BaseException as error:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        return Outcome(
+            ending=Ending.INTERRUPTED if interrupted else ending_of(error),
+            status="Interrupted" if interrupted else "Error",
+            steps=budget.steps,
+            usage=budget.usage,
+            error=None if interrupted else to_failure(error),
+            limit=limit_of(error),
+        )
+    _keep_result(folder, result)
+    return Outcome(
+        ending=_ending_of_result(result),
+        status=result.status,
+        steps=result.steps,
+        usage=Usage(
+            cost=result.cost,
+            input_tokens=result.input_tokens,
+            output_tokens=result.output_tokens,
+            cached_tokens=result.cached_tokens,
+        ),
+        error=Failure(boundary="agent", kind="Reported", message=result.error) if result.error else None,
+    )
+
+
+def _ending_of_result(result: AgentResult) -> Ending:
+    if result.error or result.status.lower() == "error":
+        return Ending.ERROR
+    return Ending.LIMIT if "limit" in result.status.lower() else Ending.SUBMITTED
+
+
+def _keep_result(folder: MemberFolder, result: AgentResult) -> None:
+    if result.patch.strip():
+        write_bytes(folder.returned_patch, result.patch.encode("utf-8", "surrogateescape"))
+    if not folder.messages.exists() or folder.messages.stat().st_size == 0:
+        entries = (TrajectoryMessage(message=message).model_dump(mode="json") for message in result.messages)
+        write_bytes(folder.messages, b"".join(json.dumps(entry).encode() + b"\n" for entry in entries))
+
+
+def _judge(outcome: Outcome, budget: Budget, ours: Failure | None) -> Outcome:
+    """A failure of the harness or a limit decides how the work ended, whatever the agent made of it."""
+    if outcome.ending is Ending.INTERRUPTED:
+        return outcome
+    if ours is not None:
+        return outcome.model_copy(update={"ending": Ending.INFRA_ERROR, "error": ours})
+    if budget.reached is not None:
+        reached = budget.reached
+        limit = LimitReached(kind=reached.kind, value=reached.value, limit=reached.limit)
+        return outcome.model_copy(update={"ending": Ending.LIMIT, "limit": limit, "error": None})
+    return outcome
+
+
+def _end_on_request(number: int, frame: FrameType | None) -> None:
+    """The runner asks to come to an end; asked once, it is followed by a kill."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _prefer_for_memory_shortage() -> None:
+    """When the host runs out of memory, the kernel shall end an agent and not the runner or another run."""
+    if sys.platform == "linux":
+        Path(f"/proc/{os.getpid()}/oom_score_adj").write_text("500")

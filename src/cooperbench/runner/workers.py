@@ -1,0 +1,158 @@
+"""The runner's side of the fork server: start workers, hear when they end."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cooperbench.runner.fork_server import Report, Setup, Start
+from cooperbench.runner.orders import EvaluationOrder, Order
+from cooperbench.runner.processes import kill_tree
+
+
+class Worker:
+    """One member's process."""
+
+    def __init__(self, wake: threading.Event) -> None:
+        self._wake = wake
+        self.process: int | None = None
+        self.status: int | None = None
+        """As `os.waitpid` gives it; `None` while it runs, or when it was lost together with its server."""
+        self.ended = threading.Event()
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it ran to its own end."""
+        return self.status == 0
+
+    @property
+    def exit_text(self) -> str:
+        """How the process ended, in words."""
+        if self.status is None:
+            return "was lost together with its server"
+        code = os.waitstatus_to_exitcode(self.status)
+        if code < 0:
+            return f"was killed by {signal.Signals(-code).name}"
+        return f"exited with code {code}"
+
+    def end(self, status: int | None) -> None:
+        """Note that the process is gone, and wake who waits for that."""
+        self.status = status
+        self.ended.set()
+        self._wake.set()
+
+    def ask_to_end(self) -> None:
+        """Interrupt the agent: it may write down what it knows, and its sandbox is captured as always."""
+        if self.process is not None and not self.ended.is_set():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.process, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the process and everything that it started, now."""
+        if self.process is not None:
+            kill_tree(self.process)
+
+
+class _Server:
+    """One fork server and the workers that it started."""
+
+    def __init__(self, preload: tuple[str, ...]) -> None:
+        self._lock = threading.Lock()
+        self._workers: dict[int, Worker] = {}
+        self._next = 0
+        self._gone = False
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "cooperbench.runner.fork_server"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # a Ctrl-C at the terminal is the runner's to handle
+        )
+        self._send(Setup(path=tuple(sys.path), preload=preload).model_dump_json())
+        threading.Thread(target=self._listen, name="fork-server-reports", daemon=True).start()
+
+    @property
+    def alive(self) -> bool:
+        return not self._gone and self._process.poll() is None
+
+    def start(self, order: Order | EvaluationOrder, log: Path, wake: threading.Event) -> Worker:
+        worker = Worker(wake)
+        with self._lock:
+            key, self._next = self._next, self._next + 1
+            self._workers[key] = worker
+            if self._gone or not self._send(Start(key=key, order=order, log=str(log)).model_dump_json()):
+                worker.end(None)
+        return worker
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _send(self, line: str) -> bool:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(line.encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            return False
+        return True
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as reports:
+            for line in reports:
+                report = Report.model_validate_json(line)
+                worker = self._workers[report.key]
+                if report.kind == "started":
+                    worker.process = report.process
+                else:
+                    worker.end(report.status)
+                    with self._lock:
+                        del self._workers[report.key]
+        with self._lock:
+            self._gone = True
+            for worker in self._workers.values():
+                worker.kill()
+                worker.end(None)
+            self._workers.clear()
+
+
+class WorkerPool:
+    """Starts workers through a fork server, which is started on first use, and again if it dies."""
+
+    def __init__(self, preload: tuple[str, ...] = ()) -> None:
+        self._preload = preload
+        self._lock = threading.Lock()
+        self._server: _Server | None = None
+
+    def start(self, order: Order | EvaluationOrder, log: Path, wake: threading.Event) -> Worker:
+        """Start a worker on an order. Its output goes to `log`; `wake` is set when it ends."""
+        with self._lock:
+            if self._server is None or not self._server.alive:
+                self._server = _Server(self._preload)
+            return self._server.start(order, log, wake)
+
+    def close(self) -> None:
+        """End the server and every worker that is left."""
+        with self._lock:
+            server, self._server = self._server, None
+        if server is not None:
+            server.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,66 @@
+"""Agents that the tests of the runner name as an external module."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from cooperbench.agents import AgentResult
+from cooperbench.agents.registry import register
+from cooperbench.environments import open_environment
+
+
+@register("writes")
+class Writes:
+    """Writes a file, waits if it is told to, and returns the patch as the documented example does: stripped."""
+
+    def run(
+        self, task: str, image: str, *, agent_id: str = "agent", config: dict[str, Any] | None = None, **_: Any
+    ) -> AgentResult:
+        config = config or {}
+        env = open_environment("docker", image)
+        env.execute(f"printf 'work of {agent_id}\\n' > {agent_id}.txt")
+        env.execute(f"sleep {config.get('pause', 0)}")
+        patch = env.execute("git add -A && git diff --cached HEAD")["output"].strip() if config.get("returns") else ""
+        if config.get("cleans", True):
+            env.cleanup()
+        return AgentResult(status="Submitted", patch=patch, cost=0.25, steps=1, messages=[{"role": "assistant"}])
+
+
+@register("hangs")
+class Hangs:
+    """Writes a file and never comes back, deaf to what Python can be told."""
+
+    def run(self, task: str, image: str, **_: Any) -> AgentResult:
+        env = open_environment("docker", image)
+        env.execute("echo half > half.txt")
+        while True:
+            try:
+                time.sleep(1000)
+            except BaseException:
+                continue
+
+
+@register("dies")
+class Dies:
+    """Writes a file and takes its process down."""
+
+    def run(self, task: str, image: str, **_: Any) -> AgentResult:
+        env = open_environment("docker", image)
+        env.execute("echo half > half.txt")
+        os._exit(0)
+
+
+@register("waits")
+class Waits:
+    """Writes a file, says so through a pipe if there is one, and then waits until it is ended."""
+
+    def run(self, task: str, image: str, *, agent_id: str = "agent", **_: Any) -> AgentResult:
+        env = open_environment("docker", image)
+        env.execute(f"echo work > {agent_id}.txt")
+        gate = Path("go")
+        if gate.exists():
+            gate.write_text(f"{agent_id}\n")
+            time.sleep(1000)
+        env.cleanup()
+        return AgentResult(status="Submitted", patch="", cost=0.0, steps=0, messages=[])

@@ -1,0 +1,102 @@
+"""Each mistake gets one clear line that names it, what there was, and what to type next; exit code 2; nothing written."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import cooperbench.tasks
+from cooperbench.cli.main import main
+
+DEMO = Path(cooperbench.tasks.__file__).parent / "demo"
+
+MISTAKES = {
+    "unknown repository": (["-r", "shelf"], "unknown repository 'shelf'", "shelfdb_task"),
+    "unknown task": (["-t", "9"], "unknown task '9'", "shelfdb_task/1"),
+    "task that is no number": (["-t", "x"], "task 'x' is not a number", "cooperbench tasks list"),
+    "unknown feature": (["-f", "1,99"], "unknown feature '99'", "Available: 1, 2"),
+    "feature named twice": (["-f", "1,1"], "feature 1 is named twice", ""),
+    "no feature number": (["-f", "1,b"], "'1,b' is no list of feature numbers", "-f 1,2"),
+    "one feature in coop": (["-f", "1"], "coop needs at least two features, and got 1", "--setting solo"),
+    "group that is too large": (["--size", "99"], "no task has a group of 99 features", "cooperbench tasks list"),
+    "unknown subset": (["-s", "demmo"], "unknown subset 'demmo'; did you mean 'demo'?", ""),
+    "unknown agent": (["-a", "gould"], "unknown agent 'gould'; did you mean 'gold'?", "COOPERBENCH_EXTERNAL_AGENTS"),
+    "missing script of a model": (["-a", "mini_swe_agent", "-m", "scripted/no.yaml"], "no.yaml", ""),
+    "unknown backend": (["--backend", "loca"], "unknown backend 'loca'; did you mean 'local'?", ""),
+    "unknown setting": (["--setting", "duo"], "unknown setting 'duo'", "solo, coop, team"),
+    "unknown policy": (["--policy", "best@1"], "best@1", "naive@1"),
+    "git alone": (["--setting", "solo", "--git"], "--git is a way to work together", "leave out --git"),
+    "missing agent config": (["--agent-config", "no.yaml"], "cannot read agent config no.yaml", "check the path"),
+    "malformed agent config": (["--agent-config", "bad.yaml"], "agent config bad.yaml is not valid YAML", ""),
+    "agent config that is a list": (["--agent-config", "list.yaml"], "list.yaml is not a mapping", "key: value"),
+    "team of another size": (["--team", "team.yaml"], "names 1 members, but a coop episode of 2 features has 2", ""),
+    "no Redis at the address": (["--redis", "redis://127.0.0.1:1"], "127.0.0.1:1", "leave out --redis"),
+    "run name with a path": (["-n", "../exp"], "run name '../exp' has a path in it", "--log-dir"),
+    "strange run name": (["-n", "a b"], "run name 'a b' cannot be used", "letters, digits"),
+    "log directory that cannot be": (["--log-dir", "file"], "file is not a folder", "--log-dir"),
+    "no concurrency": (["-c", "0"], "concurrency must be at least 1", ""),
+}
+
+
+def cooperbench_says(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[object, str]:
+    """Exit code and output of the command line."""
+    monkeypatch.setattr(sys, "argv", ["cooperbench", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr()
+    return ended.value.code, said.out + said.err
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_named_in_one_line(
+    mistake: str, surroundings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments, message, hint = MISTAKES[mistake]
+    Path("bad.yaml").write_text("a: [")
+    Path("list.yaml").write_text("- a\n")
+    Path("team.yaml").write_text("members:\n  - agent: gold\n")
+    Path("file").write_text("")
+    before = sorted(Path().iterdir())
+    dataset = ["--dataset-dir", str(DEMO)] if "-s" in arguments else ["-s", "demo"]
+    code, output = cooperbench_says(["run", *dataset, "-a", "gold", *arguments], monkeypatch, capsys)
+    assert code == 2, output
+    lines = output.splitlines()
+    assert 1 <= len(lines) <= 2, output
+    assert lines[0].startswith("error: ")
+    assert message in lines[0]
+    assert hint in output
+    assert sorted(Path().iterdir()) == before
+
+
+def test_a_missing_data_set(
+    surroundings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, output = cooperbench_says(["run", "-a", "gold", "--dataset-dir", "nowhere"], monkeypatch, capsys)
+    assert code == 2
+    assert output.startswith("error: there is no data set at nowhere\n")
+    assert "cooperbench prepare" in output
+
+
+def test_a_configuration_that_differs(
+    surroundings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["run", "-s", "demo", "-r", "shelfdb", "-f", "1,2", "-a", "nop", "-n", "exp", "--no-auto-eval"]
+    code, output = cooperbench_says(command, monkeypatch, capsys)
+    assert code == 0, output
+    code, output = cooperbench_says([*command, "--no-messaging"], monkeypatch, capsys)
+    assert code == 2
+    assert output.splitlines()[0] == (
+        "error: run 'exp' exists with another configuration: messaging was True and is False"
+    )
+    assert "--name" in output
+    assert "--force" in output
+
+
+def test_evaluating_a_run_that_is_not_there(
+    surroundings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, output = cooperbench_says(["eval", "-n", "exp"], monkeypatch, capsys)
+    assert code == 2
+    assert output.startswith("error: unknown run 'exp'. Available: none.\n")

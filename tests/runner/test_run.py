@@ -1,0 +1,159 @@
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cooperbench.errors import RunMismatchError
+from cooperbench.records import Ending, EpisodeStatus, GroupKey, Limits, PatchSource, RunDirectory, Setting
+from cooperbench.runner import RunResult, read_run, run
+from cooperbench.runner.live import start_file
+
+GROUP = GroupKey(repo="shelfdb_task", task_id=1, features=(1, 2))
+
+
+def run_pair(agent: str, log_dir: Path, **more: object) -> RunResult:
+    arguments = {"subset": "demo", "repo": "shelfdb", "features": (1, 2), "auto_eval": False, "log_dir": log_dir} | more
+    return run(f"with-{agent}", agent, "none", **arguments)  # type: ignore[arg-type]
+
+
+def both_have_written(gate: Path) -> None:
+    """Each member says through the pipe that it has written its file."""
+    with os.fdopen(os.open(gate, os.O_RDWR)) as stream:
+        assert {stream.readline(), stream.readline()} == {"agent1\n", "agent2\n"}
+
+
+def test_work_is_captured_and_recorded(surroundings: Path) -> None:
+    ended = run_pair("writes", surroundings)
+    assert ended.complete
+    [episode] = ended.episodes
+    assert episode.result is not None
+    assert episode.result.status is EpisodeStatus.COMPLETED
+    assert episode.result.total_cost == 0.5
+    first, second = episode.result.agents.values()
+    assert (first.agent_id, first.features, first.ending) == ("agent1", (1,), Ending.SUBMITTED)
+    assert first.submission is not None
+    assert first.submission.source is PatchSource.CAPTURED
+    assert b"+work of agent1\n" in (episode.directory / first.submission.file).read_bytes()
+    assert (second.patch_lines, second.error) == (1, None)
+    assert {path.name for path in episode.directory.iterdir()} == {
+        "result.json",
+        "agent1.patch",
+        "agent2.patch",
+        "agent1_traj.json",
+        "agent2_traj.json",
+        "conversation.json",
+        "events.jsonl",
+    }
+
+
+def test_a_patch_that_the_agent_stripped_is_mended(surroundings: Path) -> None:
+    captured = run_pair("writes", surroundings, messaging=False)
+    returned = run_pair("writes", surroundings, messaging=False, config={"returns": True}, force=True)
+    [before], [after] = captured.episodes, returned.episodes
+    assert before.result is not None
+    assert after.result is not None
+    patches = [episode.result.agents["agent1"].submission for episode in (before, after) if episode.result]
+    assert [patch.source for patch in patches if patch] == [PatchSource.CAPTURED, PatchSource.AGENT]
+    assert len({patch.sha256 for patch in patches if patch}) == 1
+
+
+def test_an_agent_that_leaves_its_sandbox_open_loses_nothing(surroundings: Path) -> None:
+    [episode] = run_pair("writes", surroundings, config={"cleans": False}).episodes
+    assert episode.result is not None
+    assert [member.patch_lines for member in episode.result.agents.values()] == [1, 1]
+
+
+def test_an_agent_that_takes_its_process_down_costs_only_its_end(surroundings: Path) -> None:
+    [episode] = run_pair("dies", surroundings).episodes
+    assert episode.result is not None
+    assert episode.result.status is EpisodeStatus.COMPLETED
+    for member in episode.result.agents.values():
+        assert member.ending is Ending.CRASH
+        assert member.error is not None
+        assert member.error.message == "the agent's process exited with code 0 without a result"
+        assert member.patch_lines == 1
+        assert member.usage.cost is None
+
+
+@pytest.mark.slow  # the deadline leaves time for a sandbox on a busy machine, and a deaf agent has ten seconds of grace
+def test_an_agent_that_hangs_is_ended_at_its_deadline(surroundings: Path) -> None:
+    [episode] = run_pair("hangs", surroundings, limits=Limits(wall_time=15)).episodes
+    assert episode.result is not None
+    for member in episode.result.agents.values():
+        assert member.ending is Ending.TIMEOUT
+        assert member.limit is not None
+        assert (member.limit.kind, member.limit.limit) == ("wall_time", 15)
+        assert member.limit.value >= 15
+        assert member.patch_lines == 1
+
+
+def test_the_same_call_leaves_finished_episodes_alone(surroundings: Path) -> None:
+    first = run_pair("writes", surroundings)
+    result = first.episodes[0].directory / "result.json"
+    before = (result.stat().st_mtime_ns, result.read_bytes())
+    second = run_pair("writes", surroundings)
+    assert (result.stat().st_mtime_ns, result.read_bytes()) == before
+    assert second.complete
+
+
+def test_an_unreadable_result_is_repaired_by_repeating(surroundings: Path) -> None:
+    result = run_pair("writes", surroundings).episodes[0].directory / "result.json"
+    result.write_bytes(result.read_bytes()[:100])
+    assert not read_run("with-writes", surroundings).complete
+    assert run_pair("writes", surroundings).complete
+
+
+def test_another_configuration_is_refused_with_the_difference(surroundings: Path) -> None:
+    run_pair("writes", surroundings)
+    with pytest.raises(RunMismatchError, match=r"limits.steps was 100 and is 7; .*limits.steps was 100 and is 7"):
+        run_pair("writes", surroundings, limits=Limits(steps=7))
+    assert run_pair("writes", surroundings, limits=Limits(steps=7), force=True).complete
+
+
+def test_interrupting_once_captures_the_work_and_resuming_completes_the_run(
+    surroundings: Path, cooperbench: Callable[..., subprocess.Popen[str]]
+) -> None:
+    arguments = ["run", "-s", "demo", "-r", "shelfdb", "-f", "1,2", "-a", "waits", "-n", "held", "--no-auto-eval"]
+    directory = RunDirectory(surroundings / "held").episode(Setting.COOP, GROUP)
+    gate = Path("go")
+    os.mkfifo(gate)
+    with cooperbench(*arguments) as process:
+        both_have_written(gate)
+        assert start_file(directory).exists()
+        process.send_signal(signal.SIGINT)
+        assert process.stdout is not None
+        output = process.stdout.read()
+        assert process.wait() == 130, output
+    assert "the same command resumes" in output
+    held = read_run("held", surroundings)
+    [episode] = held.episodes
+    assert episode.result is not None
+    assert episode.result.status is EpisodeStatus.INTERRUPTED
+    assert [member.patch_lines for member in episode.result.agents.values()] == [1, 1]
+    gate.unlink()
+    with cooperbench(*arguments) as process:
+        assert process.stdout is not None
+        output = process.stdout.read()
+        assert process.wait() == 0, output
+    assert read_run("held", surroundings).complete
+
+
+def test_two_runners_on_one_run_directory(
+    surroundings: Path, cooperbench: Callable[..., subprocess.Popen[str]]
+) -> None:
+    arguments = ["run", "-s", "demo", "-r", "shelfdb", "-f", "1,2", "-a", "waits", "-n", "held", "--no-auto-eval"]
+    gate = Path("go")
+    os.mkfifo(gate)
+    with cooperbench(*arguments) as first:
+        both_have_written(gate)
+        with cooperbench(*arguments) as second:
+            assert second.stdout is not None
+            output = second.stdout.read()
+            assert second.wait() == 2
+        assert f"process {first.pid} on" in output
+        assert "is working on run 'held'" in output
+        first.kill()
+    assert not (surroundings / "held" / "summary.json").exists()
