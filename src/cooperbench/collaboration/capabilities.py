@@ -18,7 +18,7 @@ class TeamCapability:
     template: str
     """The file in `templates/` with its section of the prompt."""
     verbs: tuple[str, ...]
-    """The first words of requests from the sandbox that are answered only with it."""
+    """The requests from the sandbox that are answered only with it."""
     events: tuple[str, ...]
     """The kinds of events in `events.jsonl` that record its use."""
 
@@ -26,13 +26,13 @@ class TeamCapability:
 MESSAGING = TeamCapability(
     "messaging",
     "messaging.j2",
-    verbs=("send", "recv", "ask"),
-    events=("message.sent", "message.delivered", "message.read", "message.refused"),
+    verbs=("send", "broadcast", "recv", "ask", "team"),
+    events=("message.sent", "message.delivered", "message.refused", "message.lost", "message.read"),
 )
 GIT = TeamCapability(
     "git",
     "git.j2",
-    verbs=("git-list", "git-fetch", "git-push", "git-conflicts"),
+    verbs=("git-list", "git-fetch", "git-push", "git-conflicts", "git-agent"),
     events=("git.push", "git.fetch"),
 )
 TASK_BOARD = TeamCapability(

@@ -9,13 +9,15 @@ import hashlib
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from typing import TYPE_CHECKING
 
 from cooperbench.collaboration.capabilities import capabilities_of
 from cooperbench.collaboration.seat import Seat
 from cooperbench.errors import UsageError
 from cooperbench.records import Setting
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 def render_task(features: Mapping[int, str], seat: Seat, setting: Setting) -> str:
@@ -54,7 +56,9 @@ def _templates() -> dict[str, str]:
 
 
 @cache
-def _environment() -> Environment:
+def _environment() -> "Environment":
+    from jinja2 import Environment, FunctionLoader, StrictUndefined  # 80 ms that only the harness needs
+
     # Nothing is HTML here, and the text of a feature is a value, never part of a template.
     return Environment(
         loader=FunctionLoader(_templates().get),

@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 from pydantic import Field, model_validator
 
 from cooperbench.collaboration.board_verbs import board_service
+from cooperbench.collaboration.git_setup import set_up_git
 from cooperbench.collaboration.git_verbs import git_service
 from cooperbench.collaboration.line import Line, Service
 from cooperbench.collaboration.mailbox import MessagingConnector
@@ -51,8 +52,9 @@ class Seat(Record):
 def connect(env: Environment, seat: Seat) -> Line:
     """Put `coop` into a sandbox and serve it for the member who sits there, until the line is closed.
 
-    Called again for the same environment, it returns the line that is there. Raises `SandboxError` or `MailboxError` when the
-    sandbox cannot take part; a round trip is made from inside before it returns.
+    If the seat has a shared git repository, plain git works with it afterwards. Called again for the same environment, it
+    returns the line that is there. Raises `SandboxError`, `MailboxError` or `RemoteError` when the sandbox cannot take part; a
+    round trip is made from inside before it returns.
     """
     with _lock:
         line = _lines.get(env)
@@ -60,6 +62,8 @@ def connect(env: Environment, seat: Seat) -> Line:
             line = Line(env, _services(env, seat))
             try:
                 line.check()
+                if seat.git_server_url is not None:
+                    set_up_git(env, seat.agent_id, seat.git_server_url)
             except BaseException:
                 line.close()
                 raise

@@ -1,0 +1,87 @@
+"""What is done to a sandbox so that plain git in it works with the shared repository of the episode.
+
+Afterwards `origin` (also called `team`) is the shared repository, the agent is on a branch of its own name, and `main` is where
+everybody started. What the image brought along from elsewhere is gone: upstream remotes, and all history after the base commit.
+The remote's URL is not one of a network: git runs the helper `git-remote-coop` for it, which speaks to the harness.
+"""
+
+import hashlib
+import shlex
+import struct
+
+from cooperbench.collaboration.git_client import GitClient
+from cooperbench.collaboration.git_protocol import NO_OBJECT, RefCommand
+from cooperbench.collaboration.git_rules import PROTECTED
+from cooperbench.environments import Environment, worktree
+from cooperbench.errors import RemoteError
+
+REMOTE_URL = "coop::shared"
+_MAIN = f"refs/heads/{PROTECTED}"
+_SECONDS = 600.0
+
+# Plumbing only, and without the repository's hooks: a task's own install may have put some there.
+_CONFIGURE = f"""set -e
+g() {{ git -c core.hooksPath=/dev/null "$@"; }}
+git remote | while IFS= read -r name; do g remote remove "$name"; done
+for name in origin team; do g remote add "$name" {REMOTE_URL}; done
+g config user.name "$agent"
+g config user.email "$agent@cooperbench.invalid"
+g config push.default current
+g config pull.rebase false
+g update-ref {_MAIN} "$base"
+g update-ref "refs/heads/$agent" "$base"
+g symbolic-ref HEAD "refs/heads/$agent"
+"""
+
+
+def set_up_git(env: Environment, agent_id: str, server_url: str) -> None:
+    """Make git work in a sandbox that has a line, and try it. Again is fine and changes nothing.
+
+    Raises `RemoteError` when it does not work, and the classes below `SandboxError`.
+    """
+    if env.execute("git config --get remote.origin.url", timeout=_SECONDS)["output"].strip() != REMOTE_URL:
+        base = _run(env, "git rev-parse --verify HEAD^0", "the sandbox has no git repository with a commit")
+        worktree.strip_later_history(env, base)
+        _agree_on_base(env, agent_id, GitClient(server_url), base)
+        _run(env, _CONFIGURE, "git could not be configured", agent=agent_id, base=base)
+    _run(env, "git -c core.hooksPath=/dev/null fetch -q origin", "the shared repository cannot be reached")
+
+
+def _agree_on_base(env: Environment, agent_id: str, client: GitClient, base: str) -> None:
+    """Make sure that `main` of the shared repository is the commit that the sandbox starts from."""
+    if _MAIN not in client.list_refs().refs and not _offer(client, base, _empty_pack()):
+        _offer(client, base, _history(env, base))
+    main = client.list_refs().refs.get(_MAIN, "missing")
+    if main != base:
+        raise RemoteError(
+            f"{agent_id} starts from commit {base}, but {PROTECTED} of the shared repository is {main}",
+            subject=agent_id,
+            hint="all members of an episode need the same image",
+        )
+
+
+def _offer(client: GitClient, base: str, pack: bytes) -> bool:
+    report = client.push_pack([RefCommand(NO_OBJECT, base, _MAIN)], pack)
+    return report.results.get(_MAIN, "") is None
+
+
+def _history(env: Environment, base: str) -> bytes:
+    """All objects that the base commit reaches."""
+    pack = 'place=$(mktemp) && echo "$base" | git pack-objects -q --revs --stdout --delta-base-offset >"$place" && echo "$place"'
+    place = _run(env, pack, "the history could not be packed", base=base)
+    try:
+        return env.read_file(place)
+    finally:
+        env.execute(f"rm -f {shlex.quote(place)}")
+
+
+def _run(env: Environment, command: str, complaint: str, **variables: str) -> str:
+    done = env.execute(command, timeout=_SECONDS, env=variables)
+    if done["returncode"]:
+        raise RemoteError(f"{complaint}: {done['output'].strip()[-500:] or 'exit code ' + str(done['returncode'])}")
+    return done["output"].strip()
+
+
+def _empty_pack() -> bytes:
+    header = struct.pack(">4sII", b"PACK", 2, 0)
+    return header + hashlib.sha1(header, usedforsecurity=False).digest()

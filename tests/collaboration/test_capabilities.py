@@ -1,0 +1,82 @@
+"""What a seat does not have leaves no trace in its sandbox, and what it has is all there."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cooperbench.collaboration.broker import Broker
+from cooperbench.collaboration.capabilities import GIT, MESSAGING, TASK_BOARD, TeamCapability, capabilities_of
+from cooperbench.collaboration.git_server import GitServer
+from cooperbench.collaboration.seat import Seat, connect
+from cooperbench.environments import LocalEnvironment
+from cooperbench.testing import sample_image
+
+EVERYTHING = (MESSAGING, GIT, TASK_BOARD)
+AGENTS = ("agent1", "agent2")
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COOPERBENCH_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield sample_image()
+
+
+@pytest.mark.parametrize(
+    "present",
+    [(), (MESSAGING,), (GIT,), (TASK_BOARD,), EVERYTHING],
+    ids=["nothing", "messaging", "git", "task_board", "everything"],
+)
+def test_a_sandbox_has_what_its_seat_has_and_no_trace_of_more(
+    image: str, broker: Broker, tmp_path: Path, present: tuple[TeamCapability, ...], request: pytest.FixtureRequest
+) -> None:
+    with GitServer(tmp_path / "git") as server, LocalEnvironment(image, network="none") as env:
+        names = "env | cut -d= -f1 | sort"
+        before = env.execute(names)["output"]
+        mailbox = broker.open_episode(request.node.name, AGENTS)["agent1"]
+        seat = Seat(
+            agent_id="agent1",
+            agents=AGENTS,
+            comm_url=mailbox if MESSAGING in present else None,
+            git_server_url=server.create_repository("one", AGENTS)["agent1"] if GIT in present else None,
+            board_url=mailbox if TASK_BOARD in present else None,
+        )
+        assert capabilities_of(seat) == present
+        line = connect(env, seat)
+        for capability in EVERYTHING:
+            for verb in capability.verbs:
+                missing = "unknown command" in env.execute(f"coop {verb} </dev/null")["output"]
+                assert missing is (capability not in present), verb
+        usage = env.execute("coop help")["output"]
+        assert ("coop send" in usage) is (MESSAGING in present)
+        assert ("coop submit" in usage) is (GIT in present)
+        assert ("coop task" in usage) is (TASK_BOARD in present)
+        assert bool(env.execute("command -v git-remote-coop coop-submit")["output"]) is (GIT in present)
+        assert bool(env.execute("git remote")["output"]) is (GIT in present)
+        assert env.execute(names)["output"] == before
+        line.close()
+
+
+def test_the_task_board_from_inside(image: str, broker: Broker) -> None:
+    urls = broker.open_episode("board from inside", AGENTS)
+    with LocalEnvironment(image, network="none") as env, LocalEnvironment(image, network="none") as other:
+        for agent, sandbox in zip(AGENTS, (env, other), strict=True):
+            connect(sandbox, Seat(agent_id=agent, agents=AGENTS, board_url=urls[agent]))
+
+        def task(sandbox: LocalEnvironment, words: str) -> tuple[str, int]:
+            done = sandbox.execute(f"coop task {words}")
+            return done["output"].strip(), done["returncode"]
+
+        assert task(env, "list") == ("The list is empty.", 0)
+        assert task(env, "add 'write the  parser'") == ("Added task 1.", 0)
+        assert task(env, "add - <<'E'\nit's \"two\"\nlines ü\nE") == ("Added task 2.", 0)
+        assert task(other, "claim 1") == ("Task 1 is yours.", 0)
+        assert task(env, "claim 1") == ("coop: task 1 is taken by agent2", 1)
+        assert task(env, "done 1") == ("coop: task 1 is taken by agent2", 1)
+        assert task(other, "done 1") == ("Task 1 is done.", 0)
+        assert task(env, "list") == ('1. [agent2, done] write the parser\n2. [free] it\'s "two" lines ü', 0)
+        for wrong in ("claim", "claim x", "claim -1", "add", "add ''", "frobnicate", "claim 1 2"):
+            said, code = task(env, wrong)
+            assert code in (1, 2), wrong
+            assert "coop: " in said
