@@ -11,13 +11,14 @@ from cooperbench.evaluation.policies import DEFAULT_POLICY, apply_policy, policy
 from cooperbench.evaluation.resolver import Resolver
 from cooperbench.evaluation.scoring import Scored, ScoreRequest, reward, score, score_many
 from cooperbench.evaluation.stages import Contribution, Singles
-from cooperbench.evaluation.testbench import EVALUATOR
+from cooperbench.evaluation.testbench import EVALUATOR, Install
 
 __all__ = [
     "DEFAULT_POLICY",
     "EVALUATOR",
     "TIME_LIMIT",
     "Contribution",
+    "Install",
     "Resolver",
     "ScoreRequest",
     "Scored",

@@ -18,7 +18,7 @@ from cooperbench.evaluation.policies import DEFAULT_POLICY, apply_policy, resolv
 from cooperbench.evaluation.resolver import Resolver
 from cooperbench.evaluation.stages import Contribution, Singles, StagedEvaluation, evaluate_stages
 from cooperbench.evaluation.suites import SuiteConditions
-from cooperbench.evaluation.testbench import EVALUATOR, TestBench
+from cooperbench.evaluation.testbench import EVALUATOR, Install, TestBench
 from cooperbench.records import (
     EpisodeDirectory,
     EpisodeResult,
@@ -52,6 +52,7 @@ def evaluate_episode(
     resolver: Resolver | None = None,
     force: bool = False,
     workers: int | None = None,
+    install: Install = "once",
 ) -> Evaluation:
     """Judge what an episode's members handed in, and write `eval.json` and the merged patches beside it.
 
@@ -81,6 +82,7 @@ def evaluate_episode(
         network=network,
         resolver=resolver,
         workers=workers,
+        install=install,
         known=None if force else _known(directory.evaluation),
         keep=keep,
         labels=SandboxLabels(run=result.run, episode=directory.path.name, agent_id="evaluation"),
@@ -106,6 +108,7 @@ def evaluate_contributions(
     network: str | None = None,
     resolver: Resolver | None = None,
     workers: int | None = None,
+    install: Install = "once",
     known: Evaluation | None = None,
     keep: Callable[[StagedEvaluation], None] | None = None,
     labels: SandboxLabels | None = None,
@@ -130,7 +133,7 @@ def evaluate_contributions(
             labels=labels or SandboxLabels(run="evaluation", episode=task.key.replace("/", "-")),
         )
         with open_store(base.store) as store:
-            bench = TestBench(task, base, store, conditions, workers=workers)
+            bench = TestBench(task, base, store, conditions, workers=workers, install=install)
             staged = evaluate_stages(
                 task, features, contributions, base=base, store=store, bench=bench, singles=singles, resolver=resolver
             )

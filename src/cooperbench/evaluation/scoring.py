@@ -14,6 +14,7 @@ from cooperbench.evaluation.evaluator import TIME_LIMIT, evaluate_contributions
 from cooperbench.evaluation.policies import DEFAULT_POLICY
 from cooperbench.evaluation.resolver import Resolver
 from cooperbench.evaluation.stages import Contribution, Singles
+from cooperbench.evaluation.testbench import Install
 from cooperbench.records import Evaluation, Outcome
 from cooperbench.tasks import Task
 
@@ -31,6 +32,7 @@ def score(
     network: str | None = None,
     resolver: Resolver | None = None,
     workers: int | None = None,
+    install: Install = "once",
 ) -> Evaluation:
     """Merge one patch for each feature and test the result; `evaluation.verdict` is the answer.
 
@@ -57,6 +59,7 @@ def score(
         network=network,
         resolver=resolver,
         workers=workers,
+        install=install,
     )
 
 
@@ -82,6 +85,7 @@ def score_many(
     singles: Singles = "none",
     concurrency: int = 2,
     time_limit: float = TIME_LIMIT,
+    install: Install = "once",
 ) -> Iterator[Scored]:
     """Score many groups, `concurrency` at a time, and yield each answer as it is there.
 
@@ -99,6 +103,7 @@ def score_many(
                 singles=singles,
                 time_limit=time_limit,
                 workers=1 if concurrency > 1 else None,
+                install=install,
             ): position
             for position, request in enumerate(requests)
         }

@@ -7,14 +7,15 @@ plugin that reports in a signed file what really ran (`guard/cooperbench_guard.p
 import io
 import re
 import secrets
-import shlex
 import tarfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cooperbench.environments import Environment, EnvironmentOptions, SandboxLabels, open_environment
 from cooperbench.errors import TaskError
+from cooperbench.evaluation.installing import changed_files
 from cooperbench.evaluation.reports import (
     NO_REPORT,
     Report,
@@ -45,6 +46,10 @@ class SuiteConditions:
     """`none` where the task's runner needs nothing from outside."""
     labels: SandboxLabels = field(default_factory=lambda: SandboxLabels(run="evaluation"))
     memory_mb: int | None = None
+    skip_install: bool = False
+    """Answer `pip install` by "already installed"; see `installing`."""
+    watch_install: bool = False
+    """Find out whether the runner changes what is installed."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,8 @@ class SuiteRun:
     report: Report
     output: str
     seconds: float
+    installed: Sequence[str] | None = None
+    """Installed files that the runner changed; `None` when nobody watched."""
 
 
 def run_suite(task: Task, tests_patch: bytes, feature_patch: bytes, conditions: SuiteConditions) -> SuiteRun:
@@ -94,7 +101,9 @@ def _run(
     if feature_patch:
         files["feature.patch"] = feature_patch
     environment.write_file(f"{folder}.tar", _archive(files))
-    result = environment.execute(_command(folder, runner, kind, bool(feature_patch)), timeout=conditions.time_limit)
+    result = environment.execute(
+        _command(folder, runner, kind, bool(feature_patch), conditions), timeout=conditions.time_limit
+    )
     report = _read_report(environment, kind, folder, key, result["output"])
     return SuiteRun(
         exit_code=result["returncode"],
@@ -102,6 +111,7 @@ def _run(
         report=report,
         output=result["output"],
         seconds=time.monotonic() - started,
+        installed=_installed(environment, folder) if conditions.watch_install else None,
     )
 
 
@@ -118,7 +128,8 @@ def _runner_of(task: Task, environment: Environment) -> bytes:
 
 
 def _guard_files() -> dict[str, bytes]:
-    return {f"guard/{path.name}": path.read_bytes() for path in sorted(GUARD.iterdir()) if path.is_file()}
+    paths = (path for path in sorted(GUARD.rglob("*")) if path.is_file() and "__pycache__" not in path.parts)
+    return {f"guard/{path.relative_to(GUARD).as_posix()}": path.read_bytes() for path in paths}
 
 
 def _archive(files: dict[str, bytes]) -> bytes:
@@ -132,7 +143,7 @@ def _archive(files: dict[str, bytes]) -> bytes:
     return stream.getvalue()
 
 
-def _command(folder: str, runner: bytes, kind: RunnerKind, has_feature: bool) -> str:
+def _command(folder: str, runner: bytes, kind: RunnerKind, has_feature: bool, conditions: SuiteConditions) -> str:
     """Unpack, put the patches where the runner looks, and become the runner."""
     guard = f"{folder}/guard"
     lines = [
@@ -144,10 +155,11 @@ def _command(folder: str, runner: bytes, kind: RunnerKind, has_feature: bool) ->
         f"ulimit -f {FILE_SIZE_LIMIT} 2>/dev/null || true",
     ]
     if kind is RunnerKind.PYTEST:
+        path = f"{guard}/once:{guard}" if conditions.skip_install else guard
         lines += [
             'export COOPERBENCH_PYTEST_ADDOPTS="${PYTEST_ADDOPTS-}" COOPERBENCH_PYTHONPATH="${PYTHONPATH-}"',
             'export PYTEST_ADDOPTS="-p cooperbench_guard ${PYTEST_ADDOPTS-}"',
-            f'export PYTHONPATH="{guard}${{PYTHONPATH:+:$PYTHONPATH}}"',
+            f'export PYTHONPATH="{path}${{PYTHONPATH:+:$PYTHONPATH}}"',
         ]
     elif kind is RunnerKind.GO:
         # Where the runner filters the output of `go test`, JSON would be filtered away.
@@ -157,8 +169,20 @@ def _command(folder: str, runner: bytes, kind: RunnerKind, has_feature: bool) ->
         lines.append(f'export NODE_OPTIONS="${{NODE_OPTIONS:+$NODE_OPTIONS }}--require={guard}/cooperbench_guard.cjs"')
     shell = "bash" if b"bash" in runner.splitlines()[0] else "sh"
     arguments = "tests.patch feature.patch" if has_feature else "tests.patch"
-    lines.append(f"exec {shell} {shlex.quote(folder)}/runner.sh {arguments}")
+    run = f"{shell} {folder}/runner.sh {arguments}"
+    if conditions.watch_install:
+        take = f"$(command -v python || command -v python3) -I {guard}/fingerprint.py"
+        lines += [f"{take} >{folder}/before", f"code=0; {run} || code=$?", f"{take} >{folder}/after", "exit $code"]
+    else:
+        lines.append(f"exec {run}")
     return "\n".join(lines)
+
+
+def _installed(environment: Environment, folder: str) -> Sequence[str]:
+    try:
+        return changed_files(environment.read_file(f"{folder}/before"), environment.read_file(f"{folder}/after"))
+    except FileNotFoundError:
+        return ["unknown: the installation could not be watched"]
 
 
 def _read_report(environment: Environment, kind: RunnerKind, folder: str, key: bytes, output: str) -> Report:

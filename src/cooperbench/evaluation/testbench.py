@@ -10,15 +10,18 @@ from collections import defaultdict
 from collections.abc import Iterable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from cooperbench.errors import EvaluationError, RecordError, SandboxError
 from cooperbench.evaluation.bases import Base
 from cooperbench.evaluation.cleaning import apply_exactly
 from cooperbench.evaluation.git import GitStore
+from cooperbench.evaluation.installing import reads_of_installation, runner_installs
 from cooperbench.evaluation.judging import SuiteReference, judge, make_reference
 from cooperbench.evaluation.suites import SuiteConditions, SuiteRun, run_suite
-from cooperbench.records import Outcome, SuiteResult, cache_dir, read_model, write_model
+from cooperbench.records import Outcome, Record, SuiteResult, cache_dir, read_model, write_model
 from cooperbench.tasks import Task
 
 EVALUATOR = "cooperbench-evaluator@1"
@@ -26,7 +29,19 @@ EVALUATOR = "cooperbench-evaluator@1"
 ATTEMPTS = 2
 """A sandbox that fails is tried once more; after that the suite is an `infra_error`."""
 
-_reference_locks: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
+Install = Literal["once", "always"]
+"""Whether a runner's installation step is left out where it was seen to change nothing; see `installing`."""
+
+
+class InstallRecord(Record):
+    """What the runner's installation changes in an image when nothing was submitted that it reads."""
+
+    image: str
+    image_digest: str | None
+    changed: tuple[str, ...]
+
+
+_locks: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
 
 
 class TestBench:
@@ -35,13 +50,21 @@ class TestBench:
     __test__ = False  # pytest would collect it by its name
 
     def __init__(
-        self, task: Task, base: Base, store: GitStore, conditions: SuiteConditions, *, workers: int | None = None
+        self,
+        task: Task,
+        base: Base,
+        store: GitStore,
+        conditions: SuiteConditions,
+        *,
+        workers: int | None = None,
+        install: Install = "once",
     ) -> None:
         self.task = task
         self.base = base
         self.store = store
         self.conditions = conditions
         self.workers = workers or max(1, os.cpu_count() or 1)
+        self.install: Install = install
         self._results: dict[tuple[int, str], SuiteResult] = {}
 
     def test(self, suites: Iterable[tuple[int, str]]) -> None:
@@ -68,7 +91,7 @@ class TestBench:
         Raises `EvaluationError` when the gold patch does not apply or makes no test pass: the task is broken then.
         """
         path = cache_dir() / "references" / f"{self._reference_key(feature)}.json"
-        with _reference_locks[path]:
+        with _locks[path]:
             try:
                 return read_model(path, SuiteReference)
             except (FileNotFoundError, RecordError):
@@ -83,7 +106,9 @@ class TestBench:
             raise EvaluationError(
                 f"the gold patch of feature {feature} does not apply", subject=self.task.key, hint=hint
             )
-        reference = make_reference(feature, tree, self._run(feature, tree, stop))
+        run = self._run(feature, tree, stop, watch=self._must_watch_install(tree))
+        self._note_install(run)
+        reference = make_reference(feature, tree, run)
         if not reference.usable:
             last = reference.output_tail.strip().splitlines()[-1:] or ["nothing was printed"]
             raise EvaluationError(
@@ -92,16 +117,48 @@ class TestBench:
         return reference
 
     def _reference_key(self, feature: int) -> str:
-        parts = (
+        return self._key(str(feature), self.conditions.network)
+
+    def _key(self, *parts: str) -> str:
+        facts = (
             EVALUATOR,
             self.task.key,
             self.task.revision,
             self.base.tree,
             self.task.image,
             str(self.base.image_digest),
-            str(feature),
         )
-        return hashlib.sha256("\0".join((*parts, self.conditions.network)).encode()).hexdigest()[:32]
+        return hashlib.sha256("\0".join((*facts, *parts)).encode()).hexdigest()[:32]
+
+    def _can_skip_install(self, tree: str) -> bool:
+        """Whether the runner would install what is installed already. Known once some gold patch's run was watched."""
+        if self.install == "always" or not self._runner_installs:
+            return False
+        try:
+            record = read_model(self._install_record, InstallRecord)
+        except (FileNotFoundError, RecordError):
+            return False
+        return not record.changed and not reads_of_installation(self.store, self.base.tree, tree)
+
+    @cached_property
+    def _runner_installs(self) -> bool:
+        return (self.task.path / "runner.sh").is_file() and runner_installs(self.task.runner)
+
+    @cached_property
+    def _install_record(self) -> Path:
+        return cache_dir() / "installs" / f"{self._key('install')}.json"
+
+    def _must_watch_install(self, tree: str) -> bool:
+        """The first gold patch that changes nothing that an installation reads is the one to watch."""
+        wanted = self.install == "once" and self._runner_installs and not self._install_record.is_file()
+        return wanted and not reads_of_installation(self.store, self.base.tree, tree)
+
+    def _note_install(self, run: SuiteRun) -> None:
+        if run.installed is not None and run.exit_code == 0:
+            record = InstallRecord(
+                image=self.task.image, image_digest=self.base.image_digest, changed=tuple(run.installed[:50])
+            )
+            write_model(self._install_record, record)
 
     def _test_one(self, feature: int, tree: str, stop: threading.Event) -> SuiteResult:
         try:
@@ -110,14 +167,15 @@ class TestBench:
         except (SandboxError, EvaluationError) as error:
             return SuiteResult(feature=feature, outcome=Outcome.INFRA_ERROR, reason=str(error))
 
-    def _run(self, feature: int, tree: str, stop: threading.Event) -> SuiteRun:
+    def _run(self, feature: int, tree: str, stop: threading.Event, *, watch: bool = False) -> SuiteRun:
         patch = self.store.diff(self.base.tree, tree)
         labels = self.conditions.labels.model_copy(update={"agent_id": f"suite{feature}"})
+        skip = not watch and self._can_skip_install(tree)
+        conditions = replace(self.conditions, labels=labels, skip_install=skip, watch_install=watch)
         for attempt in range(1, ATTEMPTS + 1):
             if stop.is_set():
                 raise EvaluationError("the evaluation was stopped")
             try:
-                conditions = replace(self.conditions, labels=labels)
                 return run_suite(self.task, self.task.features[feature].tests_patch, patch, conditions)
             except SandboxError:
                 if attempt == ATTEMPTS:

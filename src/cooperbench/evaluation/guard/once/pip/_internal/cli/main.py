@@ -1,0 +1,1 @@
+from pip import main  # what the `pip` command of older versions calls

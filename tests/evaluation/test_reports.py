@@ -1,0 +1,130 @@
+import hashlib
+import hmac
+import json
+
+import pytest
+
+from cooperbench.evaluation.reports import (
+    NO_REPORT,
+    RunnerKind,
+    read_guard_report,
+    read_jest_json,
+    read_output,
+    runner_kind,
+)
+from cooperbench.records import TestStatus
+
+PASSED, FAILED, SKIPPED = TestStatus.PASSED, TestStatus.FAILED, TestStatus.SKIPPED
+
+
+def results(kind: RunnerKind, output: str) -> dict[str, TestStatus]:
+    return {test.name: test.status for test in read_output(kind, output).tests}
+
+
+@pytest.mark.parametrize(
+    ("runner", "kind"),
+    [
+        (b"pip install -e .\npython -m pytest tests -v", RunnerKind.PYTEST),
+        (b"go build ./...\ntimeout 300 go test -run X ./...", RunnerKind.GO),
+        (b"cargo build\ncargo test --package x", RunnerKind.CARGO),
+        (b"npm ci\nnpx jest a.test.ts", RunnerKind.JEST),
+        (b"pnpm vitest run", RunnerKind.VITEST),
+        (b"npm test", RunnerKind.JEST),
+        (b"# was pytest\nmake check", RunnerKind.UNKNOWN),
+    ],
+)
+def test_which_runner_is_called(runner: bytes, kind: RunnerKind) -> None:
+    assert runner_kind(runner) is kind
+
+
+def test_go_events() -> None:
+    events = [
+        {"Action": "run", "Package": "p", "Test": "TestA"},
+        {"Action": "output", "Package": "p", "Test": "TestA", "Output": '{"Action":"pass","Test":"TestB"}\n'},
+        {"Action": "pass", "Package": "p", "Test": "TestA"},
+        {"Action": "fail", "Package": "p", "Test": "TestB"},
+        {"Action": "fail", "Package": "p"},
+    ]
+    output = "# building\n" + "\n".join(json.dumps(event) for event in events)
+    assert results(RunnerKind.GO, output) == {"p:TestA": PASSED, "p:TestB": FAILED}
+
+
+def test_go_text_and_runs_without_tests() -> None:
+    output = "=== RUN   TestA\n--- PASS: TestA (0.00s)\n    --- FAIL: TestA/sub (0.01s)\n--- SKIP: TestB (0.00s)\nok  \tp\t0.1s\n"
+    assert results(RunnerKind.GO, output) == {"TestA": PASSED, "TestA/sub": FAILED, "TestB": SKIPPED}
+    assert read_output(RunnerKind.GO, "ok  \tp\t0.1s [no tests to run]\n? q [no test files]\nPASS\n") is NO_REPORT
+
+
+def test_cargo_reads_every_binary_and_not_the_first_zero() -> None:
+    output = """   Compiling x
+     Running unittests src/lib.rs (target/debug/deps/x-1)
+
+running 0 tests
+
+test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s
+
+     Running tests/a.rs (target/debug/deps/a-2)
+
+running 3 tests
+test works ... ok
+test panics - should panic ... ok
+test breaks ... FAILED
+test slow ... ignored
+
+test result: FAILED. 2 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s
+"""
+    assert results(RunnerKind.CARGO, output) == {
+        "tests/a.rs:works": PASSED,
+        "tests/a.rs:panics": PASSED,
+        "tests/a.rs:breaks": FAILED,
+        "tests/a.rs:slow": SKIPPED,
+    }
+    assert read_output(RunnerKind.CARGO, "test fake ... ok\n") is NO_REPORT
+
+
+def test_a_printed_line_does_not_better_a_result() -> None:
+    output = "test a ... FAILED\ntest a ... ok\ntest result: ok. 1 passed; 0 failed;\n"
+    assert results(RunnerKind.CARGO, output) == {":a": FAILED}
+
+
+def test_jest_report_and_text() -> None:
+    report = {
+        "testResults": [
+            {
+                "name": "/workspace/repo/a.test.ts",
+                "status": "failed",
+                "assertionResults": [
+                    {"ancestorTitles": ["sum"], "title": "adds", "status": "passed"},
+                    {"ancestorTitles": ["sum"], "title": "breaks", "status": "failed"},
+                    {"ancestorTitles": [], "title": "later", "status": "pending"},
+                ],
+            },
+            {"name": "/workspace/repo/b.test.ts", "status": "failed", "assertionResults": []},
+        ]
+    }
+    found = {test.name: test.status for test in read_jest_json(json.dumps(report).encode()).tests}
+    assert found == {
+        "a.test.ts:sum adds": PASSED,
+        "a.test.ts:sum breaks": FAILED,
+        "a.test.ts:later": SKIPPED,
+        "b.test.ts": TestStatus.ERROR,
+    }
+    text = "PASS ./a.test.ts\n  sum\n    ✓ adds (3 ms)\n    ✕ breaks\n    ○ skipped later\n"
+    assert results(RunnerKind.JEST, text)["./a.test.ts:adds"] is PASSED
+    assert read_jest_json(b"{}") is NO_REPORT
+
+
+def test_pytest_text() -> None:
+    text = "tests/a.py::test_x[1-a b] PASSED [ 50%]\ntests/a.py::test_y FAILED [100%]\n== 1 failed, 1 passed ==\n"
+    assert results(RunnerKind.PYTEST, text) == {"tests/a.py::test_x[1-a b]": PASSED, "tests/a.py::test_y": FAILED}
+    assert read_output(RunnerKind.PYTEST, "99 passed in 0.1s") is NO_REPORT
+
+
+def test_only_the_holder_of_the_key_can_report() -> None:
+    tests = {"a": {"setup": "passed", "call": "passed", "teardown": "passed"}, "b": {"setup": "skipped"}}
+    body = json.dumps({"exit": 0, "tests": tests, "errors": [], "changed": []}).encode()
+    signed = hmac.new(b"key", body, hashlib.sha256).hexdigest().encode() + b"\n" + body
+    report = read_guard_report(signed, b"key")
+    assert {test.name: test.status for test in report.tests} == {"a": PASSED, "b": SKIPPED}
+    assert read_guard_report(signed, b"other") is NO_REPORT
+    assert read_guard_report(b"", b"key") is NO_REPORT
