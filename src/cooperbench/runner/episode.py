@@ -7,6 +7,8 @@
 import shutil
 import threading
 
+from cooperbench.collaboration.board import read_board
+from cooperbench.collaboration.conversation import read_conversation, read_events
 from cooperbench.collaboration.presence import mark_finished, mark_working
 from cooperbench.collaboration.seat import Seat
 from cooperbench.environments import worktree
@@ -19,7 +21,7 @@ from cooperbench.runner.live import EpisodeStart, start_file
 from cooperbench.runner.orders import MemberFolder, Order
 from cooperbench.runner.prompts import member_config, member_prompt
 from cooperbench.runner.seats import SeatRun
-from cooperbench.runner.timeline import Timeline, of_git, of_journal, of_messages
+from cooperbench.runner.timeline import Happening, Timeline, of_board, of_broker, of_git, of_journal
 from cooperbench.runner.writing import write_record
 
 TICK = 1.0
@@ -50,6 +52,7 @@ class _EpisodeRun:
         self._seats: list[SeatRun] = []
         self._label = str(self._episode.group)
         self._mailbox: str | None = None
+        self._told: list[Happening] = []
 
     def run(self) -> EpisodeResult:
         clear_episode(self._job)
@@ -167,11 +170,16 @@ class _EpisodeRun:
     def _conversation(self) -> list[ConversationMessage]:
         if self._mailbox is None or self._services.broker is None:
             return []
+        features = {member.agent_id: member.features[0] for member in self._episode.members}
+        messages = read_conversation(self._mailbox, features)
+        self._told = [*of_broker(read_events(self._mailbox, list(features)))]
+        if self._config.task_board:
+            self._told += of_board(read_board(self._mailbox))
         self._services.broker.close_episode(self._key)
-        return []
+        return messages
 
-    def _finish_timeline(self, conversation: list[ConversationMessage]) -> bytes:
-        others = [*of_messages(conversation)]
+    def _finish_timeline(self) -> bytes:
+        others = self._told
         if self._services.git is not None and self._config.git:
             others += of_git(self._services.git.events(self._key))
         for seat in self._seats:

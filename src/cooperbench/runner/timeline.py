@@ -11,8 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from cooperbench.collaboration.board import BoardEvent
 from cooperbench.collaboration.git_events import GitEvent
-from cooperbench.records import ConversationMessage, Event, TrajectoryMessage, utc_now
+from cooperbench.records import Event, TrajectoryMessage, utc_now
 
 
 class Happening(NamedTuple):
@@ -53,16 +54,17 @@ def _line(number: int, happening: Happening) -> bytes:
     return json.dumps(event.model_dump(mode="json")).encode("ascii") + b"\n"
 
 
-def of_messages(messages: Iterable[ConversationMessage]) -> Iterable[Happening]:
-    """The broker's part."""
-    for message in messages:
-        kind = "message.refused" if message.refused else "message.sent"
-        data = {"id": message.id, "to": message.to, "characters": len(message.message)}
-        yield Happening(
-            message.timestamp, kind, message.sender, data | ({"reason": message.refused} if message.refused else {})
-        )
-        if message.read_at is not None:
-            yield Happening(message.read_at, "message.read", message.to, {"id": message.id, "from": message.sender})
+def of_broker(events: Iterable[Event]) -> Iterable[Happening]:
+    """The broker's part: messages and notices."""
+    for event in events:
+        yield Happening(event.time, event.kind, event.agent_id, event.data)
+
+
+def of_board(events: Iterable[BoardEvent]) -> Iterable[Happening]:
+    """The task board's part."""
+    for event in events:
+        data = event.model_dump(mode="json", include={"number", "text", "refused"}, exclude_none=True)
+        yield Happening(event.time, f"task.{event.action}", event.agent_id, data)
 
 
 def of_git(events: Iterable[GitEvent]) -> Iterable[Happening]:

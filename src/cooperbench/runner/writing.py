@@ -39,7 +39,7 @@ def write_record(
     conversation: list[ConversationMessage],
     failure: Failure | None,
     started_at: datetime,
-    finish_timeline: Callable[[list[ConversationMessage]], bytes],
+    finish_timeline: Callable[[], bytes],
 ) -> EpisodeResult:
     """Write everything that an episode leaves, `result.json` last, and return the result."""
     config, episode = job.config, job.episode
@@ -54,7 +54,7 @@ def write_record(
     for member in episode.members:
         members.setdefault(member.agent_id, _not_started(member, failure))
     write_bytes(directory.conversation, CONVERSATION.dump_json(conversation, indent=2, by_alias=True) + b"\n")
-    write_bytes(directory.events, finish_timeline(conversation))
+    write_bytes(directory.events, finish_timeline())
     result = _episode_result(config, episode, members, seats, conversation, failure, started_at, job.attempt)
     write_model(directory.result, result)
     return result
