@@ -9,14 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cooperbench.errors import CooperBenchError
+    from cooperbench.runner import RunResult, evaluate, run
+    from cooperbench.tasks import discover_tasks
 
 __version__ = version("cooperbench")
 
 _WHERE = {
     "CooperBenchError": "cooperbench.errors",
+    "RunResult": "cooperbench.runner",
+    "discover_tasks": "cooperbench.tasks",
+    "evaluate": "cooperbench.runner",
+    "run": "cooperbench.runner",
 }
 
-__all__ = ["CooperBenchError", "__version__"]
+__all__ = ["CooperBenchError", "RunResult", "__version__", "discover_tasks", "evaluate", "run"]
 
 
 def __getattr__(name: str) -> Any:

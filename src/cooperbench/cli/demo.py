@@ -1,0 +1,88 @@
+"""`cooperbench demo`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cooperbench.cli.options import json_option, log_dir_option
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from cooperbench.runner.demo import Gap, Told
+
+
+@click.command("demo")
+@log_dir_option
+@json_option
+def command(log_dir: Path | None, as_json: bool) -> int:
+    """Show teams at work on the bundled tasks.
+
+    Real agents in real sandboxes, with messages and a git remote, and real tests of what they hand in. Only the model is a
+    script. Needs no engine, key or network.
+    """
+    import time
+
+    from cooperbench.cli.show import console, print_json
+    from cooperbench.records import default_log_dir
+    from cooperbench.runner.demo import coordination_gap, run_demo
+
+    out = console()
+    started = time.monotonic()
+    if not as_json:
+        out.print("Teams of scripted agents work on bundled tasks; this takes about half a minute.")
+    told = run_demo(log_dir)
+    gap = coordination_gap(told)
+    if as_json:
+        print_json([_facts(item) for item in told])
+    else:
+        out.print(_table(told))
+        out.print(_explanation(gap), markup=False)
+        place = (log_dir or default_log_dir()).absolute()
+        out.print(f"record: {place}/demo-*  ({time.monotonic() - started:.0f} s)", markup=False, soft_wrap=True)
+        out.print("next: cooperbench runs show demo-talks_and_passes ledgerkit_task/1/f4_f5", markup=False)
+    return 0 if all(item.episode.evaluation is not None for item in told) else 1
+
+
+def _table(told: list["Told"]) -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("story", "task", "members", "messages", "merge", "outcome", "features"):
+        table.add_column(column, no_wrap=True, overflow="fold")
+    for item in told:
+        result, evaluation = item.episode.result, item.episode.evaluation
+        merge = next((stage.status.value for stage in evaluation.stages), "") if evaluation else ""
+        verdict = evaluation.verdict if evaluation else None
+        features = " ".join(f"f{each.feature}:{each.outcome}" for each in verdict.features) if verdict else ""
+        table.add_row(
+            item.story.name,
+            f"{item.story.repo.removesuffix('_task')}/{item.story.task_id}",
+            str(len(result.agents)) if result else "",
+            str(result.messages) if result else "",
+            merge if item.story.together else "-",
+            verdict.outcome.value if verdict else "not judged",
+            features,
+        )
+    return table
+
+
+def _explanation(gap: "Gap") -> str:
+    if gap.points is None:
+        return "coordination gap: not known, because not everything could be judged"
+    return (
+        f"coordination gap: {gap.points:.0f} points. Alone, agents passed {gap.solo_passed} of {gap.solo}; as teams "
+        f"{gap.coop_passed} of {gap.coop}: what gets lost when the same work is divided."
+    )
+
+
+def _facts(item: "Told") -> dict[str, object]:
+    result, evaluation = item.episode.result, item.episode.evaluation
+    return {
+        "story": item.story.name,
+        "description": item.story.description,
+        "directory": str(item.episode.directory),
+        "messages": result.messages if result else None,
+        "outcome": evaluation.verdict.outcome.value if evaluation else None,
+    }
