@@ -17,7 +17,6 @@ from cooperbench.agents.call import AgentArguments, run_agent
 from cooperbench.agents.journal import Journal, activate_journal
 from cooperbench.agents.registry import get_runner
 from cooperbench.agents.result import AgentResult
-from cooperbench.collaboration.git import GitConnector
 from cooperbench.collaboration.line import Line
 from cooperbench.collaboration.seat import connect
 from cooperbench.environments import Environment
@@ -70,20 +69,12 @@ class _Sandboxes:
             base = pin_base(environment, self._order.store)
             # Alone there is nobody to speak to, and nothing of a team is put into the sandbox.
             line = connect(environment, self._order.seat) if len(self._order.seat.agents) > 1 else None
-            self._set_up_git(environment)
         except BaseException as error:
             self.failure = to_failure(error, boundary="environment")
             raise
         self._ready[id(environment)] = (environment, base, line)
         started = StartedSandbox(isolation=environment.isolation, image_digest=environment.image_digest, base_tree=base)
         write_model(self._folder.sandbox, started)
-
-    def _set_up_git(self, environment: Environment) -> None:
-        """Also for agents that don't do it themselves; a second time changes nothing."""
-        seat = self._order.seat
-        if seat.git_server_url is not None:
-            connector = GitConnector(agent_id=seat.agent_id, agents=seat.agents, server_url=seat.git_server_url)
-            connector.setup(environment)
 
     def capture(self, environment: Environment) -> None:
         ready = self._ready.pop(id(environment), None)
