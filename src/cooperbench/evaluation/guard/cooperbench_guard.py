@@ -67,11 +67,17 @@ def _hooks():
 
     def pytest_configure(config):
         main.append(config)
+        sys.modules.pop(__name__, None)  # pytest keeps what it needs; others need not find it
 
     def pytest_collection_finish(session):
         if session.config is main[0]:
             for item in session.items:
-                collected[item.nodeid] = (item, _code_of(item))
+                code = _code_of(item)
+                collected[item.nodeid] = (item, code)
+                module = getattr(getattr(item, "module", None), "__file__", None)
+                # Decorators of libraries do this too: the gold patch's run says what is usual for a test.
+                if code is not None and module is not None and code.co_filename != module:
+                    changed.add(item.nodeid)
 
     def pytest_collectreport(report):
         if report.failed:
