@@ -15,6 +15,10 @@ from typing import Any
 
 from cooperbench.environments.contract import Environment, SandboxLabels
 
+WORKER_MARK = "COOPERBENCH_WORKER"
+"""Environment variable that marks the programs which an agent's process starts on the host, so that they can be ended with it.
+Sandboxes outlive that process, and are started without it."""
+
 Hook = Callable[[Environment], None]
 
 

@@ -16,6 +16,7 @@ import signal
 import sys
 from typing import Literal, NoReturn
 
+from cooperbench.environments.scope import WORKER_MARK
 from cooperbench.records import Record
 from cooperbench.runner.orders import EvaluationOrder, Order
 from cooperbench.runner.processes import kill_tree
@@ -37,6 +38,8 @@ class Start(Record):
     key: int
     order: Order | EvaluationOrder
     log: str
+    mark: str
+    """Tells what the worker starts from everything else on the host."""
 
 
 class Report(Record):
@@ -54,7 +57,7 @@ class _Server:
         self._requests = requests
         self._reports = reports
         self._buffer = b""
-        self._workers: dict[int, int] = {}
+        self._workers: dict[int, Start] = {}
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
@@ -71,8 +74,8 @@ class _Server:
                     self._reap()
                 if self._requests in ready and not self._read_requests():
                     break
-        for process in list(self._workers):
-            kill_tree(process)
+        for process, request in self._workers.items():
+            kill_tree(process, request.mark)
 
     def _read_requests(self) -> bool:
         data = os.read(self._requests, 1 << 20)
@@ -87,7 +90,7 @@ class _Server:
         process = os.fork()
         if process == 0:
             self._become_worker(request)
-        self._workers[process] = request.key
+        self._workers[process] = request
         self._report(Report(key=request.key, kind="started", process=process))
 
     def _become_worker(self, request: Start) -> NoReturn:
@@ -99,6 +102,7 @@ class _Server:
             for descriptor in (self._requests, self._reports, self._wake_read, self._wake_write):
                 os.close(descriptor)
             _end_with_parent()
+            os.environ[WORKER_MARK] = request.mark
             log = os.open(request.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
             os.dup2(log, 1)
             os.dup2(log, 2)
@@ -138,9 +142,9 @@ class _Server:
                 return
             if process == 0:
                 return
-            key = self._workers.pop(process, None)
-            if key is not None:
-                self._report(Report(key=key, kind="ended", process=process, status=status))
+            request = self._workers.pop(process, None)
+            if request is not None:
+                self._report(Report(key=request.key, kind="ended", process=process, status=status))
 
     def _report(self, report: Report) -> None:
         data = report.model_dump_json().encode() + b"\n"

@@ -98,8 +98,8 @@ class SeatRun:
             self._timeline.add("member.asked_to_end", self.order.member.agent_id, why=why)
 
     def end_now(self) -> None:
-        """Kill what is left of the worker, whatever state it is in."""
-        if self._worker is not None:
+        """Kill the worker, if it still runs."""
+        if self._worker is not None and not self.settled:
             self._worker.kill()
 
     def collect(self) -> None:

@@ -27,6 +27,9 @@ from cooperbench.records import Ending, Failure, LimitReached, TrajectoryMessage
 from cooperbench.runner.failures import ending_of, limit_of, to_failure
 from cooperbench.runner.orders import CapturedWork, MemberFolder, Order, Outcome, StartedSandbox
 
+MOST_MESSAGES = 20_000
+"""Longer histories are cut: the runner reads all of them, and an agent must not be able to fill its memory."""
+
 
 def work(order: Order) -> None:
     """Run the agent of one seat and leave what came of it in the member's folder."""
@@ -156,7 +159,10 @@ def _keep_result(folder: MemberFolder, result: AgentResult) -> None:
     if result.patch.strip():
         write_bytes(folder.returned_patch, result.patch.encode("utf-8", "surrogateescape"))
     if not folder.messages.exists() or folder.messages.stat().st_size == 0:
-        entries = (TrajectoryMessage(message=message).model_dump(mode="json") for message in result.messages)
+        kept = result.messages[:MOST_MESSAGES]
+        if len(result.messages) > MOST_MESSAGES:
+            kept.append({"role": "harness", "omitted": len(result.messages) - MOST_MESSAGES})
+        entries = (TrajectoryMessage(message=message).model_dump(mode="json") for message in kept)
         write_bytes(folder.messages, b"".join(json.dumps(entry).encode() + b"\n" for entry in entries))
 
 

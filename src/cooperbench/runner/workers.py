@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import uuid
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,6 +21,7 @@ class Worker:
 
     def __init__(self, wake: threading.Event) -> None:
         self._wake = wake
+        self.mark = uuid.uuid4().hex
         self.process: int | None = None
         self.status: int | None = None
         """As `os.waitpid` gives it; `None` while it runs, or when it was lost together with its server."""
@@ -55,7 +57,7 @@ class Worker:
     def kill(self) -> None:
         """End the process and everything that it started, now."""
         if self.process is not None:
-            kill_tree(self.process)
+            kill_tree(self.process, self.mark)
 
 
 class _Server:
@@ -84,7 +86,9 @@ class _Server:
         with self._lock:
             key, self._next = self._next, self._next + 1
             self._workers[key] = worker
-            if self._gone or not self._send(Start(key=key, order=order, log=str(log)).model_dump_json()):
+            if self._gone or not self._send(
+                Start(key=key, order=order, log=str(log), mark=worker.mark).model_dump_json()
+            ):
                 worker.end(None)
         return worker
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from cooperbench.environments.contract import EnvironmentOptions, RunReply, SandboxHandle, SandboxLabels
 from cooperbench.environments.local import isolation, store
 from cooperbench.environments.local.isolation import WRITABLE, Isolation, Room
+from cooperbench.environments.scope import WORKER_MARK
 from cooperbench.errors import ImageError, SandboxError, SandboxLostError, TransportError
 from cooperbench.records import cache_dir, write_model
 
@@ -122,6 +123,7 @@ class LocalTransport:
                 stderr=subprocess.PIPE,
                 start_new_session=True,
                 pass_fds=[listener.fileno()],
+                env={name: value for name, value in os.environ.items() if name != WORKER_MARK},
             )
         with started:
             started.wait()
