@@ -2,6 +2,7 @@
 
 from cooperbench.agents.budget import Budget, Progress, RunLedger, activate_budget, current_budget, read_progress
 from cooperbench.agents.call import AgentArguments, check_result, run_agent
+from cooperbench.agents.configuration import read_agent_config
 from cooperbench.agents.journal import Journal, activate_journal, current_journal, read_journal
 from cooperbench.agents.registry import AgentDescription, agent_names, check_config, describe, get_runner, register
 from cooperbench.agents.result import AgentResult, AgentRunner
@@ -26,6 +27,7 @@ __all__ = [
     "current_journal",
     "describe",
     "get_runner",
+    "read_agent_config",
     "read_journal",
     "read_progress",
     "register",

@@ -62,8 +62,16 @@ def run_agent(runner: AnyRunner, arguments: AgentArguments) -> AgentResult:
             f"the agent called sys.exit({safe_text(error.code)})", hint="return an AgentResult instead"
         ) from error
     except BaseException as error:
-        raise AgentError(f"the agent raised {type(error).__name__}: {one_line(safe_text(error), 500)}") from error
+        raise AgentError(
+            f"the agent raised {type(error).__name__}: {one_line(safe_text(error), 500)}",
+            hint="catch what can be expected, and return AgentResult(status='Error', error=…, …)",
+        ) from error
     return check_result(returned)
+
+
+def check_signature(runner: AnyRunner) -> None:
+    """Raise `AgentError` when `run` requires something that is not offered."""
+    _accepted(runner, dict.fromkeys(AgentArguments.model_fields))
 
 
 def check_result(returned: object) -> AgentResult:

@@ -44,6 +44,8 @@ class AgentSession:
         agents: list[str] | None = None,
         comm_url: str | None = None,
         messaging_enabled: bool = True,
+        git_server_url: str | None = None,
+        git_enabled: bool = False,
         config: dict[str, Any] | None = None,
         options: EnvironmentOptions | None = None,
         **others: Any,
@@ -53,6 +55,7 @@ class AgentSession:
         self.agents = agents or [agent_id]
         self.config = config or {}
         self._comm_url = comm_url if messaging_enabled and len(self.agents) > 1 else None
+        self._git_url = git_server_url if git_enabled else None
         self._options = options
         self._store: tempfile.TemporaryDirectory[str] | None = None
         self._base = ""
@@ -66,6 +69,8 @@ class AgentSession:
             if current_scope() is None:
                 self._store = tempfile.TemporaryDirectory(prefix="cooperbench-session-")
                 self._base = pin_base(self.env, self._repository())
+            if self._git_url is not None:
+                self._set_up_git(self._git_url)
             if self._comm_url is not None:
                 from cooperbench.collaboration.mailbox import MessagingConnector  # 0.26 s, most of it Redis's client
 
@@ -79,6 +84,12 @@ class AgentSession:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._close()
+
+    def _set_up_git(self, url: str) -> None:
+        """Make `git push origin` and the like work in the sandbox. Inside a run that was done already; again changes nothing."""
+        from cooperbench.collaboration.git import GitConnector
+
+        GitConnector(agent_id=self.agent_id, agents=self.agents, server_url=url).setup(self.env)
 
     def patch(self) -> str:
         """The changes so far; empty inside a run, where the harness takes them byte for byte."""

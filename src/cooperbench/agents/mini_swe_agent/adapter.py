@@ -33,6 +33,8 @@ class MiniSweAgentRunner:
         model_name: str = "gpt-4o",
         agents: list[str] | None = None,
         comm_url: str | None = None,
+        git_server_url: str | None = None,
+        git_enabled: bool = False,
         messaging_enabled: bool = True,
         config: dict[str, Any] | None = None,
         **kwargs: Any,
@@ -46,6 +48,8 @@ class MiniSweAgentRunner:
             agents=agents,
             comm_url=comm_url,
             messaging_enabled=messaging_enabled,
+            git_server_url=git_server_url,
+            git_enabled=git_enabled,
             config=config,
         )
         with session:

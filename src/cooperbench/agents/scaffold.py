@@ -1,0 +1,40 @@
+"""`agents new`: writes a small package with a working agent."""
+
+import re
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from cooperbench.errors import UsageError
+
+TEMPLATE = {
+    "README.md": "README.md.txt",
+    "pyproject.toml": "pyproject.toml.txt",
+    "config.yaml": "config.yaml.txt",
+    "{name}/__init__.py": "package.txt",
+    "{name}/adapter.py": "adapter.txt",
+    "tests/test_{name}.py": "test.txt",
+}
+
+
+def write_agent(name: str, directory: Path) -> Path:
+    """Write the package into `directory/name` and return that folder. Raises `UsageError`; nothing is overwritten."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise UsageError(
+            f"{name!r} cannot be the name of a Python package",
+            subject=name,
+            hint="use lower-case letters, digits and '_', beginning with a letter: cooperbench agents new my_agent",
+        )
+    folder = directory / name
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(
+            f"{folder} exists and is not empty", subject=str(folder), hint="choose another name or --directory"
+        )
+    templates: Traversable = files("cooperbench.agents") / "template"
+    class_name = "".join(part.capitalize() for part in name.split("_"))
+    for target, source in TEMPLATE.items():
+        path = folder / target.replace("{name}", name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = (templates / source).read_text(encoding="utf-8")
+        path.write_text(text.replace("NAME", name).replace("CLASS", class_name), encoding="utf-8")
+    return folder

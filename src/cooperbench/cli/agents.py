@@ -1,0 +1,110 @@
+"""`cooperbench agents`: list, show, check and make agents."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.group("agents")
+def command() -> None:
+    """List, check and make agents."""
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_agents(as_json: bool) -> None:
+    """List all agents and where each comes from."""
+    from cooperbench.agents import agent_names, describe
+
+    found = [describe(name) for name in agent_names()]
+    if as_json:
+        click.echo(json.dumps([agent.model_dump() for agent in found], indent=2))
+        return
+    width = max(len(agent.name) for agent in found)
+    for agent in found:
+        about = f"cannot be used: {agent.error}" if agent.error else agent.summary
+        click.echo(f"{agent.name:<{width}}  {agent.origin:<{len('built-in')}}  {about}")
+
+
+@command.command("show")
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show_agent(name: str, as_json: bool) -> None:
+    """Show one agent: NAME, or package.module:Class."""
+    from cooperbench.agents import describe
+
+    agent = describe(name)
+    if as_json:
+        click.echo(agent.model_dump_json(indent=2))
+        return
+    for label, text in (
+        ("name", agent.name),
+        ("from", agent.origin),
+        ("class", agent.target),
+        ("about", agent.summary),
+    ):
+        click.echo(f"{label:<6} {text}")
+    if agent.error:
+        click.echo(f"error  {agent.error}")
+
+
+@command.command("check")
+@click.argument("name")
+@click.option("-m", "--model", help="The model to give to it; a scripted one by default.")
+@click.option("--backend", default="local", show_default=True, help="Where its sandboxes run.")
+@click.option("--agent-config", type=click.Path(path_type=Path), help="Its configuration, a YAML file.")
+@click.option("--deadline", type=float, default=60.0, show_default=True, help="Seconds for each trial.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def check(name: str, model: str | None, backend: str, agent_config: Path | None, deadline: float, as_json: bool) -> int:
+    """Try NAME against the interface on a bundled task; say what is wrong and how to mend it.
+
+    Each trial runs in a process of its own. Exit code 1 when one fails.
+    """
+    from cooperbench.agents.check import check_agent
+
+    report = check_agent(
+        name,
+        backend=backend,
+        model_name=model,
+        config=_read_config(agent_config),
+        agent_config=str(agent_config) if agent_config else None,
+        deadline=deadline,
+        show=(lambda finding: None) if as_json else _show_finding,
+    )
+    if as_json:
+        click.echo(report.model_dump_json(indent=2))
+    else:
+        click.echo(f"{name} keeps the interface." if report.passed else f"{name} does not keep the interface.")
+    return 0 if report.passed else 1
+
+
+@command.command("new")
+@click.argument("name")
+@click.option("-d", "--directory", type=click.Path(path_type=Path), default=Path(), help="Where to put its folder.")
+def new(name: str, directory: Path) -> None:
+    """Write a small package with a working agent NAME: adapter, configuration, test, README."""
+    from cooperbench.agents.scaffold import write_agent
+
+    folder = write_agent(name, directory)
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            click.echo(path)
+    click.echo(f"\nNow: cd {folder} && COOPERBENCH_EXTERNAL_AGENTS={name}.adapter cooperbench agents check {name}")
+
+
+def _read_config(path: Path | None) -> dict[str, Any] | None:
+    if path is None:
+        return None
+    from cooperbench.agents import read_agent_config
+
+    return read_agent_config(path)
+
+
+def _show_finding(finding: Any) -> None:
+    sign = {"passed": "ok  ", "failed": "FAIL", "note": "note"}[finding.grade]
+    seconds = f"  ({finding.seconds:.1f} s)" if finding.seconds else ""
+    click.echo(f"{sign}  {finding.check:<13} {finding.message}{seconds}")
+    if finding.hint:
+        click.echo(f"      {'':<13} -> {finding.hint}")

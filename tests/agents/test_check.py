@@ -1,0 +1,137 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cooperbench.agents.check import CheckReport, Grade, check_agent
+from cooperbench.agents.scaffold import write_agent
+from cooperbench.errors import UsageError
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> object:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COOPERBENCH_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+def failed(report: CheckReport) -> dict[str, str]:
+    return {finding.check: finding.message for finding in report.findings if finding.grade is Grade.FAILED}
+
+
+def command(*arguments: str, cwd: Path, **env: str) -> "subprocess.CompletedProcess[str]":
+    script = "from cooperbench.cli.main import main; main()"
+    return subprocess.run(
+        [sys.executable, "-P", "-c", script, *arguments],
+        cwd=cwd,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_the_built_in_agent_passes_every_trial() -> None:
+    report = check_agent("mini_swe_agent")
+    assert not failed(report)
+    by_name = {finding.check: finding for finding in report.findings}
+    assert {finding.grade for finding in report.findings} == {Grade.PASSED}
+    assert "sent 1 message" in by_name["messaging"].message
+    assert by_name["lost sandbox"].message == "ends when its sandbox is gone"
+
+
+@pytest.mark.slow
+def test_gold_and_nop_keep_the_interface() -> None:
+    for name in ("gold", "nop"):
+        report = check_agent(name)
+        assert report.passed, failed(report)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "check", "text"),
+    [
+        ("testing/wrong_type", "result", "returned a dict in place of an AgentResult"),
+        ("testing/hang", "result", "did not return within 3 s"),
+        ("testing/exit", "result", "exit code 7"),
+        ("testing/segfault", "result", "signal 11"),
+        ("testing/unprintable", "result", "UnprintableError"),
+        ("testing/no_cleanup", "clean-up", "1 of 1 environments were left open"),
+        ("testing/fork", "clean-up", "10 processes go on"),
+        ("no_such_module:Agent", "found", "no_such_module"),
+    ],
+)
+def test_broken_agents_are_told_what_to_mend(name: str, check: str, text: str) -> None:
+    deadline = 3.0 if name == "testing/hang" else 60.0
+    report = check_agent(name, deadline=deadline)
+    assert not report.passed
+    assert text in failed(report)[check]
+    assert all(finding.hint for finding in report.findings if finding.grade is Grade.FAILED)
+
+
+def test_from_an_empty_folder_to_an_agent_that_keeps_the_interface(tmp_path: Path) -> None:
+    made = command("agents", "new", "my_agent", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    folder = tmp_path / "my_agent"
+    assert (folder / "my_agent" / "adapter.py").is_file()
+
+    checked = command(
+        "agents", "check", "my_agent", "--json", cwd=folder, COOPERBENCH_EXTERNAL_AGENTS="my_agent.adapter"
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert {finding["grade"] for finding in json.loads(checked.stdout)["findings"]} == {"passed"}
+
+    tested = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert tested.returncode == 0, tested.stdout
+
+    again = command("agents", "new", "my_agent", cwd=tmp_path)
+    assert again.returncode == 2
+    assert "exists and is not empty" in again.stderr
+
+
+@pytest.mark.parametrize("name", ["My-Agent", "1st", "", "a/b"])
+def test_names_that_are_no_package_are_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be the name"):
+        write_agent(name, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_agents_are_listed_with_where_they_come_from(tmp_path: Path) -> None:
+    (tmp_path / "outside.py").write_text(
+        "from cooperbench.agents.registry import register\n\n\n@register('outside')\nclass Outside:\n"
+        '    """From outside."""\n\n    def run(self, task, image):\n        ...\n'
+    )
+    listed = command("agents", "list", "--json", cwd=tmp_path, COOPERBENCH_EXTERNAL_AGENTS="outside")
+    found = {agent["name"]: agent for agent in json.loads(listed.stdout)}
+    assert found["outside"]["origin"] == "COOPERBENCH_EXTERNAL_AGENTS"
+    assert found["mini_swe_agent"]["origin"] == "built-in"
+    plain = command("agents", "list", cwd=tmp_path)
+    assert "nop" in plain.stdout
+    shown = command("agents", "show", "outside", cwd=tmp_path, COOPERBENCH_EXTERNAL_AGENTS="outside")
+    assert "outside:Outside" in shown.stdout
+    unknown = command("agents", "show", "golden", cwd=tmp_path)
+    assert unknown.returncode == 2
+    assert "did you mean 'gold'" in unknown.stderr
+    broken = command("agents", "list", cwd=tmp_path, COOPERBENCH_EXTERNAL_AGENTS="not_there")
+    assert broken.returncode == 2
+    assert "not_there" in broken.stderr
+
+
+def test_a_wrong_configuration_file_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "list.yaml").write_text("- 1\n")
+    (tmp_path / "broken.yaml").write_text("a: [\n")
+    for name, text in [("none.yaml", "there is no"), ("list.yaml", "no mapping"), ("broken.yaml", "not YAML")]:
+        done = command("agents", "check", "nop", "--agent-config", name, cwd=tmp_path)
+        assert done.returncode == 2
+        assert text in done.stderr
