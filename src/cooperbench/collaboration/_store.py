@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from cooperbench.errors import MailboxError, MailboxUnavailableError, UsageError
 
@@ -57,13 +57,13 @@ def split_url(url: str) -> tuple[str, str]:
     """Return the URL without its fragment, and the fragment. Raises `UsageError` when it is no Redis URL."""
     try:
         parts = urlsplit(url)
-        valid = parts.scheme in ("redis", "rediss", "unix") and (parts.hostname or parts.path)
+        valid = parts.scheme in ("redis", "rediss") and parts.hostname
         _ = parts.port
     except ValueError:
         valid = None
     if not valid:
         raise UsageError(f"{shown(url)} is no Redis address", subject=shown(url), hint="write redis://host:port")
-    return urlunsplit(parts._replace(fragment="")), parts.fragment
+    return url.partition("#")[0], parts.fragment
 
 
 def shown(url: str) -> str:
