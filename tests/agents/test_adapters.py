@@ -61,6 +61,13 @@ def test_gold_applies_what_the_harness_names(image: str, gold_patch: Path, tmp_p
     with pytest.raises(AgentError, match=r"wrong\.patch does not apply"):
         run_agent(get_runner("gold"), arguments(image, config=config))
 
+    combined = tmp_path / "combined.patch"
+    combined.write_text(gold_patch.read_text().replace("return 43", "return 44"))
+    config["gold"] = {"patches": [str(gold_patch), str(wrong)], "combined": str(combined)}
+    result = run_agent(get_runner("gold"), arguments(image, config=config))
+    assert "+    return 44\n" in result.patch
+    assert result.messages[-1]["content"] == "applied combined.patch"
+
 
 def test_gold_without_patches_is_a_usage_error(image: str) -> None:
     with pytest.raises(UsageError, match="where the reference patches are"):

@@ -22,4 +22,5 @@ def member_config(episode: Episode, member: Member) -> dict[str, Any]:
     if member.agent != GOLD:
         return dict(member.config)
     patches = [str(episode.task.features[feature].path / "feature.patch") for feature in member.features]
-    return {**member.config, GOLD: {"patches": patches}}
+    combined = episode.task.path / "combined.patch"
+    return {**member.config, GOLD: {"patches": patches, "combined": str(combined) if combined.exists() else None}}

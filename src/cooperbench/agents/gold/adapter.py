@@ -22,6 +22,10 @@ class GoldPatches(Record):
     """Which patches make up the solution, applied in this order."""
 
     patches: tuple[Path, ...] = Field(min_length=1)
+    combined: Path | None = Field(
+        None,
+        description="All of the task's features in one patch, for features whose patches conflict with each other.",
+    )
 
 
 @register("gold")
@@ -37,9 +41,22 @@ class GoldRunner:
                 "gold was not told where the reference patches are", hint="use it by `cooperbench run -a gold`"
             ) from error
         with AgentSession(image, config=config, **kwargs) as session:
-            for path in gold.patches:
-                _apply(session.env, path)
-            return session.result("Submitted")
+            used = _apply_solution(session.env, gold)
+            return session.result("Submitted", messages=[{"role": "assistant", "content": f"applied {used}"}])
+
+
+def _apply_solution(env: Environment, gold: GoldPatches) -> str:
+    """Apply the features' own patches; where they conflict with each other, the one that has them all. Says which."""
+    try:
+        for path in gold.patches:
+            _apply(env, path)
+    except AgentError:
+        if len(gold.patches) == 1 or gold.combined is None:
+            raise
+        env.execute("git reset --quiet --hard && git clean --quiet -fd")
+        _apply(env, gold.combined)
+        return gold.combined.name
+    return ", ".join(f"{path.parent.name}/{path.name}" for path in gold.patches)
 
 
 def _apply(env: Environment, path: Path) -> None:
