@@ -1,5 +1,6 @@
 """Is it any good: patches, merging, running tests, reading results, verdicts."""
 
+from cooperbench.evaluation.bases import base_of, base_of_repository
 from cooperbench.evaluation.evaluator import (
     TIME_LIMIT,
     evaluate_contributions,
@@ -7,30 +8,42 @@ from cooperbench.evaluation.evaluator import (
     evaluation_key,
     merged_patch_name,
 )
+from cooperbench.evaluation.gold import PairConflict, TaskStatistics, gold_conflicts, task_language, task_statistics
 from cooperbench.evaluation.policies import DEFAULT_POLICY, apply_policy, policy_names, resolve_policy
 from cooperbench.evaluation.resolver import Resolver
 from cooperbench.evaluation.scoring import Scored, ScoreRequest, reward, score, score_many
 from cooperbench.evaluation.stages import Contribution, Singles
 from cooperbench.evaluation.testbench import EVALUATOR, Install
+from cooperbench.evaluation.validation import FeatureValidation, TaskValidation, validate_task
 
 __all__ = [
     "DEFAULT_POLICY",
     "EVALUATOR",
     "TIME_LIMIT",
     "Contribution",
+    "FeatureValidation",
     "Install",
+    "PairConflict",
     "Resolver",
     "ScoreRequest",
     "Scored",
     "Singles",
+    "TaskStatistics",
+    "TaskValidation",
     "apply_policy",
+    "base_of",
+    "base_of_repository",
     "evaluate_contributions",
     "evaluate_episode",
     "evaluation_key",
+    "gold_conflicts",
     "merged_patch_name",
     "policy_names",
     "resolve_policy",
     "reward",
     "score",
     "score_many",
+    "task_language",
+    "task_statistics",
+    "validate_task",
 ]

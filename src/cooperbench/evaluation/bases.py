@@ -15,6 +15,8 @@ from pathlib import Path
 from cooperbench.environments import EnvironmentOptions, SandboxLabels, open_environment
 from cooperbench.environments.images import ensure_image
 from cooperbench.environments.worktree import pin_base
+from cooperbench.errors import EvaluationError
+from cooperbench.evaluation.git import open_store
 from cooperbench.records import Record, cache_dir, read_model, write_model
 from cooperbench.tasks import Task
 
@@ -71,6 +73,16 @@ def base_of(task: Task, backend: str) -> Base:
             shutil.rmtree(scratch, ignore_errors=True)
             raise
         return base
+
+
+def base_of_repository(repository: Path, commit: str) -> Base:
+    """The base in a local clone, for git work that needs no image. Raises `EvaluationError` when the commit is not there."""
+    git_dir = repository / ".git" if (repository / ".git").is_dir() else repository
+    with open_store(git_dir) as store:
+        output = store.run("rev-parse", "--verify", "--quiet", f"{commit}^{{tree}}")
+    if output.code != 0:
+        raise EvaluationError(f"{repository} has no commit {commit}", subject=str(repository), hint="git fetch")
+    return Base(git_dir, BaseRecord(image="", image_digest=None, tree=output.stdout.decode().strip()))
 
 
 def _take(task: Task, backend: str, digest: str | None, folder: Path) -> Base:

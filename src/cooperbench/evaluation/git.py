@@ -57,7 +57,7 @@ ABSENT = ("000000", "0" * 40)
 
 
 class GitStore:
-    """A bare repository, with objects that are written while it is used going to a folder that is thrown away."""
+    """The objects of a repository; what is written while it is used goes to a folder that is thrown away."""
 
     def __init__(self, repository: Path, scratch: Path) -> None:
         self.repository = repository
@@ -152,7 +152,10 @@ def open_store(repository: Path) -> Iterator[GitStore]:
     require_git()
     scratch = Path(tempfile.mkdtemp(prefix="cooperbench-merge-"))
     try:
-        (scratch / "objects").mkdir()
+        # A git directory of our own: not even the configuration of the repository that holds the base is read.
+        for name in ("objects", "refs"):
+            (scratch / name).mkdir()
+        (scratch / "HEAD").write_text("ref: refs/heads/main\n")
         yield GitStore(repository, scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -173,14 +176,13 @@ def require_git() -> tuple[int, ...]:
 
 
 def _environment(repository: Path, scratch: Path) -> dict[str, str]:
-    alternates = os.pathsep.join(str(path) for path in (repository / "objects",))
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(scratch),
         "LC_ALL": "C",
-        "GIT_DIR": str(repository),
+        "GIT_DIR": str(scratch),
         "GIT_OBJECT_DIRECTORY": str(scratch / "objects"),
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES": alternates,
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(repository / "objects"),
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_ATTR_NOSYSTEM": "1",

@@ -75,9 +75,9 @@ def merge_members(
 
 
 def merge_commits(
-    store: GitStore, ours: str, theirs: str, attributes: Path | None = None
+    store: GitStore, ours: str, theirs: str, attributes: Path | None = None, *, regions: bool = True
 ) -> tuple[str, tuple[Conflict, ...]]:
-    """Merge two commits and return the tree with the conflicts in it."""
+    """Merge two commits and return the tree with the conflicts in it. Without `regions` files are named, and no lines."""
     output = store.run(
         "merge-tree", "--write-tree", "--allow-unrelated-histories", "-z", ours, theirs, attributes=attributes
     )

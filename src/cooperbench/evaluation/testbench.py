@@ -106,7 +106,7 @@ class TestBench:
             raise EvaluationError(
                 f"the gold patch of feature {feature} does not apply", subject=self.task.key, hint=hint
             )
-        run = self._run(feature, tree, stop, watch=self._must_watch_install(tree))
+        run = self.run(feature, tree, stop, watch=self._must_watch_install(tree))
         self._note_install(run)
         reference = make_reference(feature, tree, run)
         if not reference.usable:
@@ -163,17 +163,18 @@ class TestBench:
     def _test_one(self, feature: int, tree: str, stop: threading.Event) -> SuiteResult:
         try:
             reference = self.reference(feature, stop)
-            return judge(feature, self._run(feature, tree, stop), reference)
+            return judge(feature, self.run(feature, tree, stop), reference)
         except (SandboxError, EvaluationError) as error:
             return SuiteResult(feature=feature, outcome=Outcome.INFRA_ERROR, reason=str(error))
 
-    def _run(self, feature: int, tree: str, stop: threading.Event, *, watch: bool = False) -> SuiteRun:
+    def run(self, feature: int, tree: str, stop: threading.Event | None = None, *, watch: bool = False) -> SuiteRun:
+        """Run one suite on one tree, whatever is known already. Raises the classes below `SandboxError`."""
         patch = self.store.diff(self.base.tree, tree)
         labels = self.conditions.labels.model_copy(update={"agent_id": f"suite{feature}"})
         skip = not watch and self._can_skip_install(tree)
         conditions = replace(self.conditions, labels=labels, skip_install=skip, watch_install=watch)
         for attempt in range(1, ATTEMPTS + 1):
-            if stop.is_set():
+            if stop is not None and stop.is_set():
                 raise EvaluationError("the evaluation was stopped")
             try:
                 return run_suite(self.task, self.task.features[feature].tests_patch, patch, conditions)

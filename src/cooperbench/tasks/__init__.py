@@ -1,11 +1,16 @@
 """What is to be done: datasets, discovery, subsets, images' names, and the bundled demo tasks."""
 
 from cooperbench.tasks.dataset import discover_groups, discover_tasks, find_dataset, read_task
+from cooperbench.tasks.hub import HUB_DATASET, DatasetManifest, prepare_dataset, read_manifest
 from cooperbench.tasks.images import image_name
+from cooperbench.tasks.sampling import sample_pairs
+from cooperbench.tasks.skeleton import new_task
 from cooperbench.tasks.subsets import Subset, SubsetEntry, read_subset, subset_names, write_subset
 from cooperbench.tasks.task import Feature, Group, Task
 
 __all__ = [
+    "HUB_DATASET",
+    "DatasetManifest",
     "Feature",
     "Group",
     "Subset",
@@ -15,8 +20,12 @@ __all__ = [
     "discover_tasks",
     "find_dataset",
     "image_name",
+    "new_task",
+    "prepare_dataset",
+    "read_manifest",
     "read_subset",
     "read_task",
+    "sample_pairs",
     "subset_names",
     "write_subset",
 ]

@@ -32,7 +32,9 @@ def find_dataset(dataset_dir: Path | None = None, *, subset: str | None = None) 
     if not path.is_dir():
         hint = "cooperbench prepare, or --dataset-dir DIR, or -s demo for the bundled tasks"
         raise UsageError(f"there is no data set at {path}", subject=str(path), hint=hint)
-    return path.resolve()
+    # A clone of the published project has the data set in a folder below.
+    inner = path / "dataset"
+    return (inner if inner.is_dir() and not any(path.glob("*_task")) else path).resolve()
 
 
 def discover_tasks(

@@ -1,0 +1,46 @@
+"""Tables about tasks, for people."""
+
+from collections.abc import Sequence
+
+import click
+
+from cooperbench.evaluation import TaskValidation
+
+
+def show_validation(validation: TaskValidation) -> None:
+    """What a validation found, feature by feature."""
+    name = f"{validation.repo}/{validation.task_id}"
+    rows = [
+        (
+            f.feature,
+            _mark(f.fails_on_base),
+            _mark(f.passes_on_gold),
+            "-" if f.passes_combined is None else _mark(f.passes_combined),
+            f.tests,
+            len(f.flaky),
+            f"{f.seconds:.1f}",
+            "; ".join(f.problems),
+        )
+        for f in validation.features
+    ]
+    click.echo(f"{name} on {validation.backend}, {validation.repetitions} runs with each gold patch")
+    table(("feature", "fails on base", "passes on gold", "combined", "tests", "flaky", "seconds", "problems"), rows)
+    later = "unknown" if validation.later_commits is None else validation.later_commits
+    click.echo(
+        f"pairs that conflict: {validation.pairs_conflicting} of {validation.pairs}; later commits in the image: {later}"
+    )
+    for problem in validation.problems:
+        click.echo(f"problem: {problem}")
+    click.echo(f"{name}: {'ok' if validation.ok else 'NOT OK'}\n")
+
+
+def _mark(good: bool) -> str:
+    return "yes" if good else "NO"
+
+
+def table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print columns as wide as they need to be."""
+    table = [titles, *(tuple(str(cell) for cell in row) for row in rows)]
+    widths = [max(len(row[column]) for row in table) for column in range(len(titles))]
+    for row in table:
+        click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())

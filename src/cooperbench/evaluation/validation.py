@@ -1,0 +1,213 @@
+"""Whether a task can be trusted: every feature fails on the base and passes with its gold patch, k times, and so on.
+
+It runs the task's runner as it is, installation included: this is where a maintainer learns what users will meet.
+"""
+
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from cooperbench.environments import EnvironmentOptions, SandboxLabels, open_environment
+from cooperbench.errors import CooperBenchError
+from cooperbench.evaluation.bases import Base, base_of
+from cooperbench.evaluation.cleaning import apply_exactly, clean_submission
+from cooperbench.evaluation.git import GitStore, open_store
+from cooperbench.evaluation.gold import gold_conflicts
+from cooperbench.evaluation.judging import SuiteReference, judge, make_reference
+from cooperbench.evaluation.patches import touched_paths
+from cooperbench.evaluation.suites import SuiteConditions, SuiteRun
+from cooperbench.evaluation.testbench import Install, TestBench
+from cooperbench.records import Outcome, Record, TestStatus
+from cooperbench.tasks import Task
+
+_LATER_HISTORY = "git rev-list --count --all --reflog --not HEAD"
+
+
+class FeatureValidation(Record):
+    """One feature's gold patch and hidden tests."""
+
+    feature: int
+    fails_on_base: bool = False
+    """Some test that the gold patch makes pass does not pass without it."""
+    passes_on_gold: bool = False
+    """Exit code 0 and at least one test passed, in every repetition."""
+    passes_combined: bool | None = None
+    """With `combined.patch`; `None` when the task has none."""
+    tests: int = 0
+    """Tests that pass with the gold patch."""
+    flaky: tuple[str, ...] = ()
+    """Tests whose result was not always the same."""
+    dropped: tuple[str, ...] = ()
+    """Files of the gold patch that the cleaning rules would leave out of a submission."""
+    source: str = ""
+    """Where test results are read from."""
+    seconds: float = 0.0
+    """Of one run with the gold patch."""
+    problems: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether the feature can be used."""
+        return not self.problems
+
+
+class TaskValidation(Record):
+    """One task on one backend."""
+
+    repo: str
+    task_id: int
+    backend: str
+    image: str
+    image_digest: str | None = None
+    repetitions: int
+    features: tuple[FeatureValidation, ...] = ()
+    pairs: int = 0
+    pairs_conflicting: int = 0
+    later_commits: int | None = None
+    """Commits in the image that the base does not reach. The harness removes them before agents start."""
+    problems: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether all of it can be used."""
+        return not self.problems and all(feature.ok for feature in self.features)
+
+
+def validate_task(
+    task: Task,
+    *,
+    backend: str,
+    repetitions: int = 1,
+    features: Sequence[int] | None = None,
+    time_limit: float = 900.0,
+    install: Install = "always",
+    workers: int | None = None,
+) -> TaskValidation:
+    """Check a task. A fault of the task is a finding, not an exception; so is an image that is not there."""
+    try:
+        base = base_of(task, backend)
+        later = _later_commits(task, backend)
+        labels = SandboxLabels(run="validation", episode=task.key.replace("/", "-"))
+        conditions = SuiteConditions(backend=backend, time_limit=time_limit, labels=labels)
+        with open_store(base.store) as store:
+            bench = TestBench(task, base, store, conditions, install=install)
+            validator = _Validator(task, base, store, bench, repetitions)
+            with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+                found = list(pool.map(validator.feature, features or task.features))
+        pairs = [] if any("does not apply" in p for f in found for p in f.problems) else gold_conflicts(task, base)
+    except CooperBenchError as error:
+        return TaskValidation(
+            repo=task.repo,
+            task_id=task.task_id,
+            backend=backend,
+            image=task.image,
+            repetitions=repetitions,
+            problems=(str(error),),
+        )
+    return TaskValidation(
+        repo=task.repo,
+        task_id=task.task_id,
+        backend=backend,
+        image=task.image,
+        image_digest=base.image_digest,
+        repetitions=repetitions,
+        features=tuple(found),
+        pairs=len(pairs),
+        pairs_conflicting=sum(not pair.clean for pair in pairs),
+        later_commits=later,
+    )
+
+
+class _Validator:
+    """Checks the features of one task."""
+
+    def __init__(self, task: Task, base: Base, store: GitStore, bench: TestBench, repetitions: int) -> None:
+        self.task = task
+        self.base = base
+        self.store = store
+        self.bench = bench
+        self.repetitions = repetitions
+        combined = task.combined_patch
+        self.combined = apply_exactly(store, base.tree, combined) if combined else None
+        self.combined_rejected = bool(combined) and self.combined is None
+
+    def feature(self, number: int) -> FeatureValidation:
+        """Run the feature's hidden tests on the base, on its gold patch, and on the combined patch."""
+        gold = self.task.features[number].gold_patch
+        tree = apply_exactly(self.store, self.base.tree, gold)
+        if tree is None or tree == self.base.tree:
+            problem = "the gold patch does not apply" if tree is None else "the gold patch is empty"
+            return FeatureValidation(feature=number, problems=(problem,))
+        try:
+            runs = [self.bench.run(number, tree) for _ in range(self.repetitions)]
+            on_base = self.bench.run(number, self.base.tree)
+            on_combined = self.bench.run(number, self.combined) if self.combined else None
+        except CooperBenchError as error:
+            return FeatureValidation(feature=number, problems=(str(error),))
+        hidden = touched_paths(self.task.features[number].tests_patch)
+        cleaned = clean_submission(self.store, self.base.tree, gold, hidden)
+        return self._conclude(number, tree, runs, on_base, on_combined, tuple(path for path, _ in cleaned.dropped))
+
+    def _conclude(
+        self,
+        number: int,
+        tree: str,
+        runs: list[SuiteRun],
+        on_base: SuiteRun,
+        on_combined: SuiteRun | None,
+        dropped: tuple[str, ...],
+    ) -> FeatureValidation:
+        reference = make_reference(number, tree, runs[0])
+        passes = all(run.exit_code == 0 and reference.usable for run in runs)
+        fails_on_base = judge(number, on_base, reference).outcome is not Outcome.PASSED
+        combined = self._passes(number, on_combined, reference)
+        flaky = _flaky(runs)
+        problems = []
+        if not passes:
+            problems.append(f"fails with its gold patch: {_last_line(runs)}")
+        if not fails_on_base:
+            problems.append("passes without its gold patch")
+        if combined is False or self.combined_rejected:
+            problems.append("combined.patch does not apply" if self.combined_rejected else "fails with combined.patch")
+        if flaky:
+            problems.append(f"{len(flaky)} flaky tests")
+        return FeatureValidation(
+            feature=number,
+            fails_on_base=fails_on_base,
+            passes_on_gold=passes,
+            passes_combined=combined,
+            tests=len(reference.passed),
+            flaky=flaky,
+            dropped=dropped,
+            source=reference.source,
+            seconds=round(sum(run.seconds for run in runs) / len(runs), 2),
+            problems=tuple(problems),
+        )
+
+    def _passes(self, number: int, run: SuiteRun | None, reference: SuiteReference) -> bool | None:
+        return None if run is None else judge(number, run, reference).outcome is Outcome.PASSED
+
+
+def _flaky(runs: list[SuiteRun]) -> tuple[str, ...]:
+    results: defaultdict[str, set[TestStatus | None]] = defaultdict(set)
+    names = {test.name for run in runs for test in run.report.tests}
+    for run in runs:
+        found = {test.name: test.status for test in run.report.tests}
+        for name in names:
+            results[name].add(found.get(name))
+    return tuple(sorted(name for name, statuses in results.items() if len(statuses) > 1))
+
+
+def _last_line(runs: list[SuiteRun]) -> str:
+    failed = next((run for run in runs if run.exit_code != 0), runs[0])
+    lines = failed.output.strip().splitlines()
+    return lines[-1][:200] if lines else f"exit code {failed.exit_code}"
+
+
+def _later_commits(task: Task, backend: str) -> int | None:
+    labels = SandboxLabels(run="validation", episode=task.key.replace("/", "-"), agent_id="history")
+    with open_environment(backend, task.image, options=EnvironmentOptions(lifetime=300), labels=labels) as environment:
+        result = environment.execute(_LATER_HISTORY, timeout=120)
+    text = result["output"].strip().splitlines()[-1:] or [""]
+    return int(text[0]) if result["returncode"] == 0 and text[0].isdecimal() else None

@@ -1,0 +1,114 @@
+"""The files of a new task: a repository at a commit, a runner, and empty features to be filled in."""
+
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
+from cooperbench.errors import UsageError
+from cooperbench.tasks.dataset import read_task
+from cooperbench.tasks.images import REPOSITORY_FILE
+from cooperbench.tasks.task import Task
+
+DOCKERFILE = """\
+# The build context is this folder. To build on another base: --build-arg BASE_IMAGE=...
+ARG BASE_IMAGE=python:3.11-slim
+FROM ${{BASE_IMAGE}}
+
+RUN command -v git >/dev/null || {{ apt-get update && apt-get install -y --no-install-recommends git && rm -rf /var/lib/apt/lists/*; }}
+
+# The stream holds the history up to the base commit and nothing after it.
+COPY {repository} /tmp/{repository}
+RUN git init --quiet /workspace/repo \\
+    && cd /workspace/repo \\
+    && git fast-import --quiet < /tmp/{repository} \\
+    && git checkout --quiet --force {branch} \\
+    && rm /tmp/{repository}
+WORKDIR /workspace/repo
+
+# Everything that the tests need belongs into the image: nothing is installed while grading.
+RUN {setup}
+
+COPY runner.sh /usr/local/bin/runner.sh
+RUN chmod 755 /usr/local/bin/runner.sh
+ENTRYPOINT ["/usr/local/bin/runner.sh"]
+"""
+
+RUNNER = """\
+#!/bin/sh
+# runner.sh <tests.patch> [<feature.patch>]: both are names in /patches. Exits with the code of the tests.
+set -eu
+cd /workspace/repo
+git reset --hard --quiet
+git clean -fdq
+[ $# -lt 2 ] || git apply --whitespace=nowarn "/patches/$2"
+git apply --whitespace=nowarn "/patches/$1"
+{test}
+"""
+
+FEATURE = """\
+# Title of feature {number}
+
+What it does, with every name, argument and message that the hidden tests rely on. Agents see this text and nothing else.
+"""
+
+SETUP = "python3 -m pip install --no-cache-dir pytest && python3 -m pip install --no-cache-dir -e ."
+BRANCH = "main"
+
+
+def new_task(
+    dataset_dir: Path,
+    name: str,
+    *,
+    repository: Path,
+    commit: str,
+    test: str,
+    setup: str = SETUP,
+    task_id: int = 1,
+    features: int = 2,
+) -> Task:
+    """Make `<name>_task/task<ID>` from a local clone and a commit, with `features` empty features.
+
+    `test` is the command that runs the hidden tests, `setup` what installs their requirements into the image. Raises
+    `UsageError` for a name, commit or folder that cannot be used; nothing is written then.
+    """
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_]*", name):
+        raise UsageError(f"{name!r} is no task name", subject=name, hint="lower-case letters, digits and underscores")
+    path = dataset_dir / f"{name.removesuffix('_task')}_task" / f"task{task_id}"
+    if path.exists():
+        raise UsageError(f"{path} exists", subject=str(path), hint="choose another --task-id")
+    stream = _export(repository, commit)
+    path.mkdir(parents=True)
+    (path / REPOSITORY_FILE).write_bytes(stream)
+    (path / "Dockerfile").write_text(DOCKERFILE.format(repository=REPOSITORY_FILE, branch=BRANCH, setup=setup))
+    for file, text in (("runner.sh", RUNNER.format(test=test)), ("run_tests.sh", f"#!/bin/sh\n{test}\n")):
+        (path / file).write_text(text)
+        (path / file).chmod(0o755)
+    for number in range(1, features + 1):
+        folder = path / f"feature{number}"
+        folder.mkdir()
+        (folder / "feature.md").write_text(FEATURE.format(number=number))
+        (folder / "feature.patch").write_bytes(b"")
+        (folder / "tests.patch").write_bytes(b"")
+    return read_task(path)
+
+
+def _export(repository: Path, commit: str) -> bytes:
+    """The history up to a commit as a stream, on one branch; tags and what comes later are left out."""
+    identifier = _git(repository, "rev-parse", "--verify", f"{commit}^{{commit}}").decode().strip()
+    objects = Path(_git(repository, "rev-parse", "--git-path", "objects").decode().strip())
+    with tempfile.TemporaryDirectory(prefix="cooperbench-") as scratch:
+        # A repository with nothing but this branch, which borrows the objects.
+        copy = Path(scratch)
+        _git(copy, "init", "--quiet", "--bare")
+        (copy / "objects" / "info" / "alternates").write_text(f"{(repository / objects).resolve()}\n")
+        _git(copy, "update-ref", f"refs/heads/{BRANCH}", identifier)
+        return _git(copy, "fast-export", "--reencode=no", f"refs/heads/{BRANCH}")
+
+
+def _git(repository: Path, *arguments: str) -> bytes:
+    done = subprocess.run(["git", "-C", str(repository), *arguments], capture_output=True, check=False)
+    if done.returncode != 0:
+        reason = done.stderr.decode("utf-8", "replace").strip()
+        raise UsageError(f"{repository}: git {arguments[0]} failed: {reason}", subject=str(repository))
+    return done.stdout

@@ -1,0 +1,67 @@
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from cooperbench.cli.tasks import command
+from cooperbench.errors import UnknownNameError, UsageError
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COOPERBENCH_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "cli-cache"))
+
+
+def tasks(*arguments: str) -> str:
+    done = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_list() -> None:
+    assert "ledgerkit_task/1  Python    6         15" in tasks("list", "-s", "demo")
+    listed = json.loads(tasks("list", "-s", "demo", "--json"))
+    assert [row["task"] for row in listed] == ["ledgerkit_task/1", "shelfdb_task/1"]
+    assert listed[1]["pairs"] == 21
+
+
+def test_show() -> None:
+    text = tasks("show", "shelfdb_task/1", "-s", "demo", "-f", "3")
+    assert "feature 3     35 lines  Add update operators for lists" in text
+    assert "--- feature 3" in text
+    facts = json.loads(tasks("show", "shelfdb/1", "-s", "demo", "--json"))
+    assert facts["features"] == [1, 2, 3, 4, 5, 6, 7]
+    assert len(facts["descriptions"]) == 7
+
+
+def test_stats_merge_every_pair() -> None:
+    found = json.loads(tasks("stats", "-s", "demo", "-r", "ledgerkit", "--pairs", "--json"))[0]
+    assert (found["pairs"], found["pairs_conflicting"]) == (15, 3)
+    conflicting = [merge["features"] for merge in found["merges"] if merge["conflicts"]]
+    assert conflicting == [[1, 2], [4, 5], [4, 6]]
+    assert "  1 + 2   src/ledgerkit/" in tasks("stats", "-s", "demo", "-r", "ledgerkit", "--pairs")
+
+
+def test_sample_writes_a_subset(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no data set"):
+        CliRunner().invoke(
+            command, ["sample", "--pairs", "1", "--dataset-dir", str(tmp_path / "none")], catch_exceptions=False
+        )
+
+
+def test_validate_says_what_is_wrong_with_a_feature(tmp_path: Path) -> None:
+    text = tasks("validate", "-s", "demo", "-r", "shelfdb", "-f", "3", "-k", "2")
+    assert "shelfdb_task/1: ok" in text
+    assert "3        yes            yes             yes" in text
+    found = json.loads(tasks("validate", "-s", "demo", "-r", "shelfdb", "-f", "4", "--json"))[0]
+    assert found["ok"] is True
+    assert found["later_commits"] == 0
+    assert found["features"][0]["flaky"] == []
+
+
+def test_mistakes() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'shelfdb_task'"):
+        CliRunner().invoke(command, ["show", "shelfdbb/1", "-s", "demo"], catch_exceptions=False)
+    with pytest.raises(UnknownNameError, match="unknown feature '9'"):
+        CliRunner().invoke(command, ["show", "shelfdb/1", "-s", "demo", "-f", "9"], catch_exceptions=False)

@@ -1,0 +1,89 @@
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cooperbench.tasks import discover_tasks, read_manifest
+from tests.tasks.hub_standin import COMMIT, DATASET, HubStandIn, serve
+from tests.tasks.test_dataset import make_task
+
+pytest.importorskip("huggingface_hub", reason="the extra [hub] is not installed")
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[HubStandIn]:
+    folder = tmp_path / "published"
+    make_task(folder, "pallets_click_task", 0, (1, 2))
+    make_task(folder, "go_chi_task", 12, (1, 2))
+    (folder / "subsets").mkdir()
+    (folder / "subsets" / "tiny.json").write_text(json.dumps({"tasks": [{"repo": "go_chi_task", "task_id": "12"}]}))
+    with serve(folder) as server:
+        yield server
+
+
+def prepare(hub: HubStandIn, target: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(target.parent / "hf"), "NO_PROXY": "127.0.0.1"}
+    command = [sys.executable, "-m", "cooperbench.cli.main", "prepare", "--dataset-dir", str(target), *options]
+    program = "from cooperbench.cli.main import main; main()"
+    return subprocess.run(
+        [command[0], "-c", program, *command[3:]],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_everything_at_a_recorded_commit(hub: HubStandIn, tmp_path: Path) -> None:
+    target = tmp_path / "dataset"
+    done = prepare(hub, target, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["revision"] == COMMIT
+    manifest = read_manifest(target)
+    assert manifest is not None
+    assert (manifest.dataset, manifest.revision, manifest.requested) == (DATASET, COMMIT, "main")
+    tasks = discover_tasks(target)
+    assert [task.key for task in tasks] == ["go_chi_task/12", "pallets_click_task/0"]
+    assert tasks[0].features[1].gold_patch == b"gold\r\n"
+
+
+def test_only_the_tasks_of_a_subset(hub: HubStandIn, tmp_path: Path) -> None:
+    target = tmp_path / "dataset"
+    done = prepare(hub, target, "-s", "tiny")
+    assert done.returncode == 0, done.stderr
+    assert "1 tasks" in done.stdout
+    assert not (target / "pallets_click_task").exists()
+
+
+def test_an_interrupted_download_continues(hub: HubStandIn, tmp_path: Path) -> None:
+    target = tmp_path / "dataset"
+    hub.fail_after = 5
+    broken = prepare(hub, target)
+    assert broken.returncode == 1
+    assert "it continues where it stopped" in broken.stderr
+    assert "Traceback" not in broken.stderr
+    assert read_manifest(target) is None
+    hub.fail_after = None
+    assert prepare(hub, target).returncode == 0
+    assert max(hub.downloads.values()) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--revision", "v9"), "has no revision 'v9'"),
+        (("--dataset", "some/thing"), "there is no data set 'some/thing'"),
+        (("-s", "tinny"), "did you mean 'tiny'"),
+        (("-s", "demo"), "need no download"),
+    ],
+)
+def test_mistakes(hub: HubStandIn, tmp_path: Path, options: tuple[str, ...], message: str) -> None:
+    done = prepare(hub, tmp_path / "dataset", *options)
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
