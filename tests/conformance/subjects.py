@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,10 @@ import pytest
 from cooperbench.environments import SandboxHandle
 from cooperbench.testing import sample_image
 from cooperbench.testing.conformance import Subject
+from tests.standins.modal import ModalStandin
+
+TOOL = ("mytool; echo $IMG_VAR", "tool-ok\nfrom-image\n")
+BUSYBOX_TOOL = ("echo $PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n")
 
 
 def kill_local(handle: SandboxHandle) -> None:
@@ -28,25 +33,50 @@ def kill_container(handle: SandboxHandle) -> None:
     subprocess.run(["docker", "kill", handle.identifier], check=True, capture_output=True)
 
 
-def local() -> Subject:
+def local(request: pytest.FixtureRequest) -> Subject:
     image = sample_image("test:conformance", host_packages=("pytest",))
     tool = ("command -v pytest; echo $VIRTUAL_ENV", "/opt/venv/bin/pytest\n/opt/venv\n")
     return Subject(backend="local", image=image, kill=kill_local, tool=tool)
 
 
-def docker() -> Subject:
-    tool = ("mytool; echo $IMG_VAR", "tool-ok\nfrom-image\n")
-    return Subject(backend="docker", image=container("sandbox"), kill=kill_container, tool=tool)
+def docker(request: pytest.FixtureRequest) -> Subject:
+    return Subject(backend="docker", image=container("sandbox"), kill=kill_container, tool=TOOL)
 
 
-def docker_nonroot() -> Subject:
+def docker_nonroot(request: pytest.FixtureRequest) -> Subject:
     tool = ("whoami; echo $HOME; echo $PIP_ROOT_USER_ACTION", "dev\n/home/dev\nignore\n")
     return Subject(backend="docker", image=container("nonroot"), kill=kill_container, tool=tool)
 
 
-def docker_busybox() -> Subject:
-    tool = ("echo $PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n")
-    return Subject(backend="docker", image=container("busybox"), kill=kill_container, tool=tool, cwd="/root", git=False)
+def docker_busybox(request: pytest.FixtureRequest) -> Subject:
+    image = container("busybox")
+    return Subject(backend="docker", image=image, kill=kill_container, tool=BUSYBOX_TOOL, cwd="/root", git=False)
+
+
+def modal(request: pytest.FixtureRequest) -> Subject:
+    standin: ModalStandin = request.getfixturevalue("modal_standin")
+    return Subject(
+        backend="modal",
+        image=container("sandbox"),
+        kill=lambda handle: standin.kill_sandbox(handle.identifier),
+        tool=TOOL,
+    )
+
+
+def modal_busybox(request: pytest.FixtureRequest) -> Subject:
+    return replace(modal(request), image=container("busybox"), tool=BUSYBOX_TOOL, cwd="/root", git=False)
+
+
+def gcp(request: pytest.FixtureRequest) -> Subject:
+    request.getfixturevalue("gce_standin")
+    return Subject(
+        backend="gcp",
+        image=container("sandbox"),
+        kill=kill_container,  # the machines' engine is this machine's
+        tool=TOOL,
+        settings={"idle_seconds": "0"},
+        removal_seconds=60,
+    )
 
 
 def container(name: str) -> str:
@@ -60,9 +90,12 @@ def container(name: str) -> str:
     return image
 
 
-SUBJECTS: dict[str, Callable[[], Subject]] = {
+SUBJECTS: dict[str, Callable[[pytest.FixtureRequest], Subject]] = {
     "local": local,
     "docker": docker,
     "docker-nonroot": docker_nonroot,
     "docker-busybox": docker_busybox,
+    "modal": modal,
+    "modal-busybox": modal_busybox,
+    "gcp": gcp,
 }

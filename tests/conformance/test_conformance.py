@@ -16,9 +16,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     names = [name for name in SUBJECTS if wanted is None or name.partition("-")[0] in wanted or name in wanted]
     cases = []
     for name in names:
-        marks = [pytest.mark.docker] if name.startswith("docker") else []
-        if "-" in name and metafunc.cls is TestLifecycle:
-            marks.append(pytest.mark.slow)  # beginning and end hardly depend on what is in an image
+        marks = [pytest.mark.docker] if name != "local" else []
+        if metafunc.cls is TestLifecycle and ("-" in name or name == "gcp"):
+            # Beginning and end hardly depend on what is in an image, and each is a machine of its own on gcp.
+            marks.append(pytest.mark.slow)
         cases.append(pytest.param(name, marks=marks))
     metafunc.parametrize("subject", cases, indirect=True, scope="module")
 
@@ -28,7 +29,7 @@ def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     with pytest.MonkeyPatch.context() as patch:
         cache = tmp_path_factory.mktemp("cache")
         patch.setenv("COOPERBENCH_CACHE_DIR", str(cache))
-        yield SUBJECTS[request.param]()
+        yield SUBJECTS[request.param](request)
         shutil.rmtree(cache)
 
 

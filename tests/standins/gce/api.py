@@ -137,6 +137,10 @@ class Api:
         self.machines[key] = machine
         await asyncio.sleep(self.boot_seconds)
         await machine.power_on()
+        if key not in self.machines:  # taken away in the meantime
+            await machine.power_off()
+            operation.finish()
+            return
         resource["status"] = "RUNNING"
         operation.finish()  # long before anybody can log in
         await asyncio.sleep(self.boot_seconds)

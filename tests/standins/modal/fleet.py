@@ -65,6 +65,8 @@ class Fleet:
     async def end_all(self) -> None:
         terminated = api_pb2.GenericResult.GENERIC_STATUS_TERMINATED
         await asyncio.gather(*(self.end(sandbox, terminated) for sandbox in list(self.sandboxes.values())))
+        if self._tasks:  # all of them end with their sandbox
+            await asyncio.wait(self._tasks, timeout=30)
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.ensure_future(work)

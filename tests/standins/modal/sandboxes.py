@@ -1,6 +1,7 @@
 """What the stand-in knows of its sandboxes and of the commands in them."""
 
 import asyncio
+import contextlib
 import time
 import uuid
 from asyncio.subprocess import Process
@@ -56,6 +57,10 @@ class Exec:
                 self.signal = 9
             self.ended = {STDOUT: True, STDERR: True}
             self.changed.notify_all()
+        if self.process is not None and self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+            await self.process.wait()
 
 
 @dataclass

@@ -55,12 +55,14 @@ class GCPBackend(Backend):
         return None
 
     def leftovers(self, run: str | None = None) -> list[Leftover]:
-        """Virtual machines with our labels, used or not."""
+        """Virtual machines with our labels, used or not; those that are being deleted do not count."""
         compute_sdk()
         compute = Compute(resolve({}).project_id)
         wanted = "labels.cooperbench=1" + (f" AND labels.cooperbench-run={label_of(run)}" if run is not None else "")
         found = []
         for zone, instance in compute.list(wanted):
+            if instance.status == "STOPPING":
+                continue
             metadata = {item.key: item.value for item in instance.metadata.items}
             leftover = Leftover(
                 backend=self.name,

@@ -15,6 +15,8 @@ from cooperbench.environments.gcp.pool import MachineFolder, pool_lock
 from cooperbench.errors import CooperBenchError
 
 LOOK_SECONDS = 1.0
+KILLED_SECONDS = 5.0
+"""For whoever wants to save the work of a process that was killed."""
 ATTEMPTS = 10
 LONGEST_PAUSE = 60.0
 
@@ -31,7 +33,7 @@ def watch(folder: MachineFolder) -> None:
                 now = time.monotonic()
                 unused_since = (unused_since or now) if unused else None
                 abandoned = folder.machine() is None  # its creator was killed
-                patience = 0 if abandoned else wanted.settings.idle_seconds
+                patience = 0 if abandoned else max(KILLED_SECONDS, wanted.settings.idle_seconds)
                 over = unused_since is not None and now - unused_since >= patience
                 if over:
                     folder.remove()

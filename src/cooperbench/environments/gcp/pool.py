@@ -35,15 +35,22 @@ class Wanted(Record):
 class Slot:
     """A place on a machine, until `release`."""
 
-    def __init__(self, machine: Machine, descriptor: int) -> None:
+    def __init__(self, folder: "MachineFolder", machine: Machine, descriptor: int) -> None:
         self.machine = machine
+        self._folder = folder
         self._descriptor: int | None = descriptor
 
-    def release(self) -> None:
-        """Give the place back. Twice is fine."""
+    def release(self, compute: Compute) -> None:
+        """Give the place back; the last one out deletes a machine that is not to be kept. Twice is fine."""
         descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
-            os.close(descriptor)
+        if descriptor is None:
+            return
+        os.close(descriptor)
+        with contextlib.suppress(FileNotFoundError), pool_lock(self.machine.project):
+            if self._folder.wanted.settings.idle_seconds > 0 or not self._folder.unused():
+                return
+            self._folder.remove()
+            compute.delete(self.machine.zone, self.machine.name, wait=False)
 
 
 class MachineFolder:
@@ -68,6 +75,15 @@ class MachineFolder:
         """Keep the machine; its key is in it, so nobody else may read it."""
         self.path.chmod(0o700)
         write_model(self.path / "machine.json", machine)
+
+    def fail(self) -> None:
+        """Say that it will never run."""
+        (self.path / "failed").touch()
+
+    @property
+    def failed(self) -> bool:
+        """Whether its creation failed."""
+        return (self.path / "failed").exists()
 
     def lock(self, name: str, *, wait: bool, shared: bool = False) -> int | None:
         """Hold a lock of this machine and return its descriptor; `None` when another process holds it."""
@@ -141,7 +157,7 @@ def acquire(compute: Compute, settings: GCPSettings, run: str) -> Slot:
         folder, descriptor = found
         machine = _wait_for(folder)
         if machine is not None and runs(compute, machine):
-            return Slot(machine, descriptor)
+            return Slot(folder, machine, descriptor)
         os.close(descriptor)
         if machine is not None:
             folder.remove()  # taken away by the provider; nothing of ours can be there any more
@@ -156,7 +172,7 @@ def rejoin(compute: Compute, project: str, name: str) -> Slot:
     descriptor = folder.free_slot()
     if descriptor is None:  # all taken by others who keep it alive as well
         descriptor = os.open(folder.path / "machine.json", os.O_RDONLY)
-    return Slot(machine, descriptor)
+    return Slot(folder, machine, descriptor)
 
 
 def runs(compute: Compute, machine: Machine) -> bool:
@@ -168,7 +184,7 @@ def runs(compute: Compute, machine: Machine) -> bool:
 def _take_free_slot(settings: GCPSettings, run: str) -> tuple[MachineFolder, int] | None:
     for folder in known_machines(settings.project_id):
         wanted = folder.wanted
-        if (wanted.run, wanted.settings) == (run, settings):
+        if (wanted.run, wanted.settings) == (run, settings) and not folder.failed:
             descriptor = folder.free_slot()
             if descriptor is not None:
                 return folder, descriptor
@@ -193,11 +209,11 @@ def _create(compute: Compute, folder: MachineFolder, creating: int, slot: int) -
     try:
         machine = create_machine(compute, wanted.settings, wanted.run, wanted.name)
         folder.write(machine)
-        return Slot(machine, slot)
+        return Slot(folder, machine, slot)
     except BaseException:
-        with contextlib.suppress(OSError):
-            os.close(slot)
-        folder.remove()
+        # An interrupted request may still create the machine. The janitor deletes it once more, and then the folder.
+        folder.fail()
+        os.close(slot)
         raise
     finally:
         os.close(creating)

@@ -33,7 +33,9 @@ class GCPSettings(Record):
     machine_lifetime: int = Field(
         24 * 3600, ge=120, description="Seconds after which the provider deletes a machine, whatever happens here."
     )
-    idle_seconds: int = Field(120, ge=0, description="How long a machine without environments is kept.")
+    idle_seconds: int = Field(
+        120, ge=0, description="How long a machine without environments is kept; with 0 the last one out deletes it."
+    )
 
     @property
     def zones(self) -> list[str]:

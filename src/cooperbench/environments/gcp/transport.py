@@ -90,7 +90,7 @@ class GCPTransport:
                     self._remove(self._container)
         finally:
             if self._slot is not None:
-                self._slot.release()
+                self._slot.release(self._compute)
 
     def _remove(self, container: DockerTransport) -> None:
         try:
@@ -114,5 +114,5 @@ def attach(handle: SandboxHandle) -> GCPTransport:
         inner = handle.model_copy(update={"backend": "docker", "details": {"host": f"unix://{socket.path}"}})
         return GCPTransport(compute, slot, attach_container(inner))
     except BaseException:
-        slot.release()
+        slot.release(compute)
         raise

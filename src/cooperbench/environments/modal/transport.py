@@ -26,8 +26,9 @@ CREATION_INTERVAL = 0.2
 PATIENCE = 600.0
 INTERRUPTED_SECONDS = 10.0
 """How long an interrupted start waits for its request to come back, to end what it created."""
+HANG_UP_SECONDS = 20.0
 SNAPSHOT_PREFIX = "modal-snapshot:"
-# The first line says which process to kill when the stream is closed.
+# The first line says which process to hang up on when the stream is closed.
 ANNOUNCE = 'echo $$; exec "$@"'
 
 
@@ -164,6 +165,7 @@ class ModalStream:
         self._closed = False
         self._writing = threading.Lock()
         self._pid: bytes | None = None
+        self._announced = asyncio.Event()
         self._pump = start_async(self._collect())
 
     def read(self, size: int) -> bytes:
@@ -188,15 +190,13 @@ class ModalStream:
                 raise TransportError(f"the stream broke: {error.message}", subject=self._identifier) from error
 
     def close(self) -> None:
-        """End the process without waiting for it, and unblock a reader."""
+        """Hang up on the process without waiting for its end, and unblock a reader."""
         with self._writing:
             if self._closed:
                 return
             self._closed = True
-        self._pump.cancel()
         self._chunks.put(b"")
-        if self._pid is not None and not self._ended:
-            start_async(self._kill(self._pid.decode()))
+        start_async(self._hang_up())
 
     async def _collect(self) -> None:
         try:
@@ -207,17 +207,25 @@ class ModalStream:
                     if b"\n" not in first:
                         continue
                     self._pid, _, chunk = first.partition(b"\n")
+                    self._announced.set()
                 if chunk:
                     self._chunks.put(chunk)
         except Exception:  # whatever broke it: for the reader the stream is at its end, and the next write says why
             return
         finally:
             self._chunks.put(b"")
+            self._announced.set()
 
-    async def _kill(self, pid: str) -> None:
-        with contextlib.suppress(Exception):
-            process = await self._sandbox.exec.aio("sh", "-c", f"kill -9 {pid}", timeout=10)
-            await asyncio.wait_for(process.wait.aio(), 10)
+    async def _hang_up(self) -> None:
+        with contextlib.suppress(Exception):  # the sandbox may be gone, and the process with it
+            await asyncio.wait_for(self._announced.wait(), HANG_UP_SECONDS)
+            finished = self._pump.done()
+            self._pump.cancel()
+            if self._pid is not None and not finished:
+                pid = self._pid.decode()
+                script = f"kill -HUP -{pid} {pid}"
+                process = await self._sandbox.exec.aio("sh", "-c", script, timeout=int(HANG_UP_SECONDS))
+                await process.wait.aio()
 
 
 def tags(run: str, episode: str, agent_id: str) -> dict[str, str]:

@@ -179,7 +179,7 @@ class LifecycleConformance:
             assert process.stdout is not None
             process.stdout.readline()
             os.kill(process.pid, signal.SIGKILL)
-        assert until(lambda: leftovers(run, backends=[subject.backend]) == [], 15)
+        assert until(lambda: leftovers(run, backends=[subject.backend]) == [], subject.removal_seconds)
 
     def test_23_removing_touches_one_run_only(self, subject: Subject) -> None:
         ours, theirs = (f"conformance-{uuid4().hex[:8]}" for _ in range(2))

@@ -37,6 +37,8 @@ class Subject:
     missing_image: str = "cooperbench-test/nothing-of-this-name:none"
     slack: float = 6.0
     """Seconds that ending a command past its limit may take."""
+    removal_seconds: float = 15.0
+    """Seconds after the end of a sandbox's lifetime in which nothing of it may be left."""
 
     @property
     def capabilities(self) -> frozenset[Capability]:
