@@ -1,6 +1,7 @@
 """The harness's client against the real server, and how the first sandbox brings the base commit."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,19 @@ def test_the_first_setup_brings_main_and_nobody_can_move_it_again(server: GitSer
     assert third.push_pack([command], NO_OBJECTS).results[MAIN] is None
     must(base.parent, "clone", "-q", server.create_repository("two", AGENTS, base=base)["agent1"], "clone")
     must(base.parent / "clone", "fsck", "--strict")
+
+
+def test_of_two_first_setups_at_once_one_brings_main_and_neither_is_an_event(server: GitServer, base: Path) -> None:
+    start = must(base, "rev-parse", "HEAD")
+    data = pack(base, start)
+    command = RefCommand(NO_OBJECT, start, MAIN)
+    with ThreadPoolExecutor(2) as pool:
+        for number in range(8):
+            clients = [GitClient(url) for url in server.create_repository(f"e{number}", AGENTS).values()]
+            offers = [pool.submit(client.push_pack, [command], data) for client in clients]
+            assert None in [offer.result().results[MAIN] for offer in offers]
+            assert clients[0].list_refs() == ({MAIN: start}, MAIN)
+    assert server.events() == []
 
 
 def test_failures_are_errors_that_say_why(server: GitServer, base: Path) -> None:

@@ -199,6 +199,8 @@ def test_a_push_in_words(server: GitServer, base: Path, tmp_path: Path) -> None:
     must(work, "push", "-q", "origin", "HEAD:agent1", "HEAD:other")
     git(work, "push", "-q", "origin", "HEAD:main")
     must(work, "push", "-q", "origin", ":other")
+    assert server.published("one", "agent1") == f"origin/agent1 at {mine[:7]}: Add the parser"
+    assert server.published("one", "agent2") is None
     words = [event.summary for event in server.events("one") if event.action == "push"]
     at = f"at {mine[:7]}: Add the parser"
     assert words == [f"agent1 {at}; other {at}", None, "other deleted"]

@@ -27,6 +27,22 @@ class Writes:
         return AgentResult(status="Submitted", patch=patch, cost=0.25, steps=1, messages=[{"role": "assistant"}])
 
 
+@register("hands_over")
+class HandsOver:
+    """The first member hands over and ends; the second one writes down what it is told about that."""
+
+    def run(self, task: str, image: str, *, agent_id: str = "agent", **_: Any) -> AgentResult:
+        env = open_environment("docker", image)
+        if agent_id == "agent1":
+            env.execute("echo mine > mine.txt; coop submit -m 'Add my part'")
+        else:
+            env.execute(
+                "{ coop recv --wait 60; coop team; git fetch; git log --oneline -1 origin/agent1; } > told.txt 2>&1"
+            )
+        env.cleanup()
+        return AgentResult(status="Submitted", patch="", cost=0.0, steps=1, messages=[])
+
+
 @register("hangs")
 class Hangs:
     """Writes a file and never comes back, deaf to what Python can be told."""

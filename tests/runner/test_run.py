@@ -1,4 +1,6 @@
+import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable
@@ -47,6 +49,16 @@ def test_work_is_captured_and_recorded(surroundings: Path) -> None:
         "conversation.json",
         "events.jsonl",
     }
+
+
+def test_who_is_left_is_told_where_the_work_of_a_teammate_is(surroundings: Path) -> None:
+    [episode] = run_pair("hands_over", surroundings, git=True).episodes
+    told = (episode.directory / "agent2.patch").read_text()
+    assert re.search(r"agent1 has finished; its work is on origin/agent1 at \w{7}: Add my part", told)
+    assert re.search(r"\+\w{7} Add my part", told)
+    kinds = [json.loads(line)["kind"] for line in (episode.directory / "events.jsonl").read_text().splitlines()]
+    assert kinds.count("git.push") == 1
+    assert "git.fetch" in kinds
 
 
 def test_a_patch_that_the_agent_stripped_is_mended(surroundings: Path) -> None:

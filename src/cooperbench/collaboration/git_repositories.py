@@ -19,6 +19,7 @@ from urllib.parse import quote
 from cooperbench.collaboration.git_protocol import NO_OBJECT
 from cooperbench.collaboration.git_rules import PROTECTED
 from cooperbench.errors import RemoteError
+from cooperbench.records import write_bytes
 
 _SETTINGS = {
     "safe.directory": "*",
@@ -123,7 +124,8 @@ class Repositories:
         """Let the repository of an episode use the objects of a base that is kept."""
         alternates = self.path(episode) / "objects" / "info" / "alternates"
         alternates.parent.mkdir(exist_ok=True)
-        alternates.write_text(f"{self._base(commit).absolute() / 'objects'}\n", encoding="utf-8")
+        # In one step: a git that is at work in the repository would miss objects in half a file.
+        write_bytes(alternates, f"{self._base(commit).absolute() / 'objects'}\n".encode())
 
     def set_main(self, episode: str, commit: str) -> None:
         """Create `main` of an episode."""

@@ -30,7 +30,7 @@ class _Entry(NamedTuple):
 class GitServer:
     """The server; `with GitServer(root) as server:` runs it. Repositories are made below `root`.
 
-    `on_event` is told of every push and fetch, in order, from the server's threads, before the client has its answer.
+    `on_event` is told of every push and fetch from the server's threads, before the client has its answer; it must not raise.
     """
 
     def __init__(self, root: Path, *, on_event: Callable[[GitEvent], None] | None = None) -> None:
@@ -89,6 +89,11 @@ class GitServer:
         with self._lock:
             return [event for event in self._events if episode in (None, event.episode)]
 
+    def published(self, episode: str, agent_id: str) -> str | None:
+        """Where an agent's work can be found, such as `origin/agent2 at 1a2b3c4: Add the parser`; `None` if it pushed none."""
+        commit = self.repositories.branches(episode).get(f"refs/heads/{agent_id}")
+        return f"origin/{agent_id} at {commit[:7]}: {self.repositories.subject(episode, commit)}" if commit else None
+
     @property
     def _port(self) -> int:
         if self._http is None:
@@ -106,8 +111,8 @@ class GitServer:
     def _record(self, event: GitEvent) -> None:
         with self._lock:
             self._events.append(event)
-            if self._on_event:
-                self._on_event(event)
+        if self._on_event:
+            self._on_event(event)
 
     def _probe(self) -> None:
         connection = HTTPConnection("127.0.0.1", self._port, timeout=10)

@@ -89,7 +89,8 @@ class EpisodeService:
             self._repositories.keep_base(self._repositories.path(self.episode), base)
         report = PushReport({**report.results, **refused}, report.messages)
         changes = tuple(self._change(command, report.results.get(command.ref, "no report")) for command in commands)
-        if not base:  # bringing the base commit is the harness's doing
+        # Bringing the base commit is the harness's doing; of two sandboxes that are set up together, one comes too late.
+        if not any(command.ref == _MAIN and command.old == NO_OBJECT for command in commands):
             self._record(GitEvent(episode=self.episode, agent_id=agent, action="push", refs=changes))
         return write_report(report)
 

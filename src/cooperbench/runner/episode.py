@@ -158,8 +158,11 @@ class _EpisodeRun:
                 self._end_others("void")
 
     def _announce(self, seat: SeatRun) -> None:
+        agent = seat.order.member.agent_id
+        git = self._services.git if seat.order.seat.git_server_url is not None else None
         if self._mailbox is not None:
-            mark_finished(self._mailbox, seat.order.member.agent_id, seat.ending)
+            branch = git.published(self._key, agent) if git is not None else None
+            mark_finished(self._mailbox, agent, seat.ending, branch)
         seat.collect()
 
     def _end_others(self, why: str) -> None:

@@ -4,13 +4,16 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from cooperbench.collaboration.broker import open_broker
+from cooperbench.collaboration.broker import Broker, open_broker
+from cooperbench.collaboration.git_events import GitEvent
 from cooperbench.collaboration.git_server import GitServer
-from cooperbench.errors import MailboxUnavailableError, UsageError
+from cooperbench.collaboration.presence import note_push
+from cooperbench.errors import CooperBenchError, MailboxUnavailableError, UsageError
 from cooperbench.records import Member, RunConfig, RunDirectory, Setting
 from cooperbench.runner.job import Services
 from cooperbench.runner.request import DEFAULT_AGENT
@@ -58,9 +61,16 @@ def open_services(config: RunConfig, directory: RunDirectory, options: SessionOp
         if together and config.git:
             root = Path(tempfile.mkdtemp(prefix="cooperbench-git-"))
             stack.callback(shutil.rmtree, root, ignore_errors=True)
-            git = stack.enter_context(GitServer(root))
+            git = stack.enter_context(GitServer(root, on_event=partial(_show_push, broker) if broker else None))
         ledger = directory.path / ".ledger" if config.max_cost is not None else None
         yield Services(pool=pool, broker=broker, git=git, ledger=ledger, memory_mb=options.agent_memory_mb)
+
+
+def _show_push(broker: Broker, event: GitEvent) -> None:
+    """Let teammates see at once what somebody pushed."""
+    if event.summary:
+        with suppress(CooperBenchError):  # the push is made and recorded all the same
+            note_push(broker.episode_url(event.episode), event.agent_id, event.summary)
 
 
 def preload(config: RunConfig) -> tuple[str, ...]:
