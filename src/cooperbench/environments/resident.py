@@ -2,10 +2,11 @@
 
 import json
 import threading
+import uuid
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cooperbench.environments.contract import Stream, Transport
+from cooperbench.environments.contract import RunReply, Stream, Transport
 from cooperbench.errors import TransportError
 
 if TYPE_CHECKING:
@@ -85,19 +86,28 @@ class Resident:
             "forget": forget,
             "size": len(command),
         }
+        return self._ask(order.identifier, request, command, order.timeout + ANSWER_SECONDS)
+
+    def run(self, argv: list[str], stdin: bytes, timeout: float) -> RunReply:
+        """Run a small program that may run twice, with all of its output. Raises `TransportError`."""
+        identifier = uuid.uuid4().hex[:16]
+        answer = self._ask(identifier, {"id": identifier, "argv": argv, "size": len(stdin)}, stdin, timeout)
+        return RunReply(answer.code, answer.head, answer.tail)
+
+    def _ask(self, identifier: str, request: dict[str, Any], payload: bytes, seconds: float) -> Answer:
         slot = _Slot()
         with self._lock:
             if self._broken is not None:
                 raise self._broken
-            self._waiting[order.identifier] = slot
+            self._waiting[identifier] = slot
         try:
             with self._sending:
-                self._stream.write(json.dumps(request).encode() + b"\n" + command)
-            if not slot.done.wait(order.timeout + ANSWER_SECONDS):
+                self._stream.write(json.dumps(request).encode() + b"\n" + payload)
+            if not slot.done.wait(seconds):
                 raise TransportError("the supervisor in the sandbox is silent")
         finally:
             with self._lock:
-                self._waiting.pop(order.identifier, None)
+                self._waiting.pop(identifier, None)
         if slot.answer is None:
             raise TransportError("the supervisor in the sandbox broke off or refused")
         return slot.answer

@@ -85,6 +85,12 @@ class Supervisor:
 
     def run(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
         """Run a short argv that may safely run twice."""
+        resident = self._start_resident()
+        if resident is not None:
+            try:
+                return resident.run(argv, stdin, timeout)
+            except TransportError:
+                self._drop(resident)
         return self._repeatedly(lambda: self._transport.run(argv, stdin=stdin, timeout=timeout))
 
     def close(self) -> None:

@@ -5,7 +5,8 @@ a few file operations (about 2 ms) in place of a new process of the engine (80 t
 standard library, one thread. It is sent as text, never installed.
 
 A request is a JSON line followed by `size` bytes of command text; a reply is a JSON line followed by the kept head and tail of
-the output. What a command did is also left in `STATE/<id>` in the layout of `supervisor.sh`, so that a host whose connection
+the output. A request with `argv` is one of the harness's own small programs: the bytes are its stdin, and stdout and stderr
+come back whole. What a command did is also left in `STATE/<id>` in the layout of `supervisor.sh`, so that a host whose connection
 broke collects the result with that one and nothing ever runs twice.
 """
 
@@ -123,6 +124,64 @@ def environment(request):
     return env
 
 
+class Program:
+    """One of the harness's own programs, such as those that read and write files. It may safely run twice."""
+
+    def __init__(self, request, given):
+        self.identifier = request["id"]
+        self.files = [self.scratch(name) for name in ("in", "out", "err")]
+        self.fill(given)
+        os.lseek(self.files[0], 0, os.SEEK_SET)
+        try:
+            self.process = subprocess.Popen(
+                request["argv"],
+                stdin=self.files[0],
+                stdout=self.files[1],
+                stderr=self.files[2],
+                cwd="/",
+                start_new_session=True,
+            )
+        except OSError:
+            self.close()
+            raise
+
+    def scratch(self, name):
+        """A file without a name."""
+        path = os.path.join(STATE, self.identifier + "." + name)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        os.unlink(path)
+        return descriptor
+
+    def fill(self, given):
+        """Write all of a long stdin."""
+        view = memoryview(given)
+        while view:
+            view = view[os.write(self.files[0], view) :]
+
+    def answer(self, status):
+        """The reply."""
+        outputs = []
+        for descriptor in self.files[1:]:
+            size = os.fstat(descriptor).st_size
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            data = bytearray()
+            while len(data) < size:
+                part = os.read(descriptor, size - len(data))
+                if not part:
+                    break
+                data += part
+            outputs.append(bytes(data))
+        header = {"id": self.identifier, "status": status, "timed_out": False, "total": 0}
+        header.update(head=len(outputs[0]), tail=len(outputs[1]))
+        self.close()
+        return json.dumps(header).encode() + b"\n" + outputs[0] + outputs[1]
+
+    def close(self):
+        """Free the files."""
+        for descriptor in self.files:
+            os.close(descriptor)
+
+
 def exit_code(status):
     """The shell's way of naming how a process ended."""
     return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
@@ -168,8 +227,10 @@ class Agent:
 
     def __init__(self):
         self.running = {}
+        self.programs = {}
         self.draining = set()
-        self.buffer = b""
+        self.buffer = bytearray()
+        self.request = None
         self.input_open = True
         self.poll = select.poll()
         self.poll.register(0, select.POLLIN)
@@ -182,7 +243,7 @@ class Agent:
 
     def serve(self):
         """The loop."""
-        while self.input_open or self.running or self.draining:
+        while self.input_open or self.running or self.draining or self.programs:
             pause = None
             if self.running:
                 first = min(execution.deadline for execution in self.running.values())
@@ -208,16 +269,31 @@ class Agent:
             self.poll.unregister(0)
             return
         self.buffer += data
-        while b"\n" in self.buffer:
-            line, rest = self.buffer.split(b"\n", 1)
-            request = json.loads(line.decode())
-            if len(rest) < request["size"]:
+        while True:
+            if self.request is None:
+                end = self.buffer.find(b"\n")
+                if end < 0:
+                    return
+                self.request = json.loads(self.buffer[:end].decode())
+                del self.buffer[: end + 1]
+            size = self.request["size"]
+            if len(self.buffer) < size:
                 return
-            self.buffer = rest[request["size"] :]
-            self.start(request, rest[: request["size"]])
+            request, payload = self.request, bytes(self.buffer[:size])
+            self.request = None
+            del self.buffer[:size]
+            self.start(request, payload)
 
     def start(self, request, command):
         """Run one command, unless its id was seen before."""
+        if "argv" in request:
+            try:
+                program = Program(request, command)
+            except OSError as error:
+                self.reply(json.dumps({"id": request["id"], "refused": str(error)}).encode() + b"\n")
+            else:
+                self.programs[program.process.pid] = program
+            return
         for identifier in request["forget"]:
             shutil.rmtree(os.path.join(STATE, identifier), ignore_errors=True)
         try:
@@ -243,6 +319,11 @@ class Agent:
                 return
             if pid == 0:
                 return
+            if pid in self.programs:
+                program = self.programs.pop(pid)
+                program.process.returncode = exit_code(status)
+                self.reply(program.answer(program.process.returncode))
+                continue
             for execution in list(self.running.values()):
                 if execution.process is not None and execution.process.pid == pid:
                     execution.process.returncode = execution.status = exit_code(status)
