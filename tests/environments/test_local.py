@@ -1,0 +1,198 @@
+"""What a command in a local sandbox can and cannot reach, on every rung of isolation."""
+
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import cooperbench
+from cooperbench.environments import EnvironmentOptions, LocalEnvironment, build_image, ensure_image, open_environment
+from cooperbench.environments.local import isolation
+from cooperbench.errors import ImageError, SandboxError
+from cooperbench.records import ImageRecipe
+from cooperbench.testing import sample_image
+from cooperbench.testing.images import git, make_repository
+
+
+@pytest.fixture(params=["bubblewrap", "unshare"])
+def rung(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    name = str(request.param)
+    problem = isolation.probe(isolation.Isolation(name))
+    if problem is not None and os.environ.get("CI") != "true":
+        pytest.skip(f"{name} does not work here: {problem}")
+    monkeypatch.setenv(isolation.FORCE, name)
+    return name
+
+
+@pytest.fixture
+def inside(image: str, rung: str) -> Iterator[LocalEnvironment]:
+    with LocalEnvironment(image) as environment:
+        assert environment.isolation == rung
+        yield environment
+
+
+def test_the_users_home_and_secrets_are_hidden(inside: LocalEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Files in the home folder are not made for the test: whatever is there must not be seen.
+    home = Path.home()
+    visible = inside.execute(f"ls -A {home}")["output"].split()
+    interpreter = isolation.interpreter()
+    allowed = {interpreter.relative_to(home).parts[0]} if interpreter.is_relative_to(home) else set()
+    assert set(visible) - allowed - {"ls:"} <= allowed or "No such file" in " ".join(visible)
+    assert inside.execute("cat /etc/shadow /etc/ssh/* /root/.ssh/* 2>/dev/null")["output"] == ""
+
+
+def test_environment_variables_are_not_inherited(image: str, rung: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY_OF_A_PROVIDER", "sk-very-secret")
+    with LocalEnvironment(image) as environment:
+        told = environment.execute("env; cat /proc/*/environ /proc/*/cmdline | tr '\\0' '\\n'")["output"]
+    assert "sk-very-secret" not in told
+
+
+def test_other_episodes_and_the_cache_are_hidden(inside: LocalEnvironment, image: str, cache: Path) -> None:
+    with LocalEnvironment(image) as other:
+        other.write_file("/workspace/repo/theirs.txt", b"the other's work")
+        other.write_file("/tmp/theirs.txt", b"the other's work")
+        found = inside.execute('grep -rl "the other\'s work" /workspace /tmp /home /patches; ls /proc/1/root/tmp')[
+            "output"
+        ]
+        assert "theirs" not in found
+    for place in (cache, cache.parent, Path("/tmp/cooperbench-0"), Path.cwd()):
+        assert inside.execute(f"ls {place}")["returncode"] != 0
+    # Processes of the host, the harness among them, do not exist here.
+    assert int(inside.execute("ls -d /proc/[0-9]* | wc -l")["output"]) < 10
+
+
+def test_the_hidden_tests_of_bundled_tasks_are_hidden(inside: LocalEnvironment) -> None:
+    package = Path(cooperbench.__file__).parent
+    assert inside.execute(f"ls {package}/*")["returncode"] != 0
+    assert inside.execute("python3 -c 'import cooperbench'")["returncode"] != 0
+    found = inside.execute(
+        "find / -name 'cooperbench*' -not -path '/proc/*' -not -path '/tmp/.cooperbench*' 2>/dev/null"
+    )
+    assert found["output"] == ""
+
+
+def test_there_is_no_network_unless_asked(inside: LocalEnvironment, image: str, rung: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        probe = f"import socket; socket.create_connection(('127.0.0.1', {port}), 5)"
+        assert inside.execute(f'python3 -c "{probe}"')["returncode"] != 0
+        with open_environment("local", image, options=EnvironmentOptions(network="full")) as open_one:
+            assert open_one.execute(f'python3 -c "{probe}"')["returncode"] == 0
+
+
+def test_the_system_is_read_only_and_the_work_is_private(inside: LocalEnvironment, image: str) -> None:
+    for place in ("/usr/evil", "/etc/evil", "/evil", "/opt/evil", "/usr/bin/git", "/run/init.py"):
+        assert inside.execute(f"echo x >>{place}")["returncode"] != 0
+    for place in ("/workspace", "/workspace/repo", "/patches", "/tmp", "$HOME", "/dev/shm"):
+        assert inside.execute(f"echo x >{place}/mine")["returncode"] == 0
+    with LocalEnvironment(image) as other:
+        assert other.execute("ls /workspace/repo/mine /tmp/mine /patches/mine")["returncode"] != 0
+
+
+def test_privileges_cannot_be_regained(inside: LocalEnvironment) -> None:
+    assert inside.execute("grep CapEff /proc/self/status")["output"].split()[1] == "0" * 16
+    assert inside.execute("mount -t tmpfs none /tmp")["returncode"] != 0
+    assert inside.execute("mount -o remount,rw /usr")["returncode"] != 0
+
+
+def test_killing_everything_inside_ends_neither_sandbox_nor_lifetime(inside: LocalEnvironment) -> None:
+    inside.write_file("/tmp/kept", b"kept")
+    lost = inside.execute("kill -9 1; kill -9 -1; sleep 5", timeout=20)
+    assert lost["returncode"] in (0, 137)
+    assert inside.execute("cat /tmp/kept")["output"] == "kept"
+
+
+def test_a_fork_of_many_processes_is_ended(inside: LocalEnvironment) -> None:
+    done = inside.execute("for n in $(seq 200); do (trap '' TERM; sleep 500) & done; wait", timeout=2)
+    assert done["timed_out"]
+    assert int(inside.execute("ls -d /proc/[0-9]* | wc -l")["output"]) < 10
+
+
+def test_without_isolation_it_refuses_unless_allowed(
+    image: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for program in (
+        "sh",
+        "git",
+        "cp",
+        "ps",
+        "cat",
+        "head",
+        "mkdir",
+        "dirname",
+        "chmod",
+        "rm",
+        "bash",
+        "env",
+        "ls",
+        "python3",
+    ):
+        found = subprocess.run(
+            ["sh", "-c", f"command -v {program}"], capture_output=True, text=True, check=False
+        ).stdout
+        if found:
+            (tmp_path / program).symlink_to(found.strip())
+    monkeypatch.setenv("PATH", str(tmp_path))
+    isolation.probe.cache_clear()
+    try:
+        with pytest.raises(SandboxError, match="cannot isolate") as caught:
+            LocalEnvironment(image)
+        assert "install bubblewrap" in str(caught.value.hint) or "user namespaces" in str(caught.value.hint)
+        with LocalEnvironment(image, allow_unsandboxed=True) as environment:
+            assert environment.isolation == "none"
+            assert environment.execute("ls; git log --format=%s")["output"].split("\n")[0] == "answer.py"
+            environment.write_file("/workspace/repo/new", b"1")
+            assert environment.read_file("/workspace/repo/new") == b"1"
+            environment.execute("sleep 987654 & true")
+        assert (
+            "987654"
+            not in subprocess.run(["ps", "-A", "-o", "args"], capture_output=True, text=True, check=True).stdout
+        )
+    finally:
+        isolation.probe.cache_clear()
+
+
+def test_an_image_has_nothing_after_its_base_commit(tmp_path: Path, cache: Path) -> None:
+    clone = tmp_path / "clone"
+    base = make_repository(clone, {"a.py": "1\n"})
+    (clone / "a.py").write_text("the solution\n")
+    git(clone, "commit", "--quiet", "--all", "--message", "later")
+    git(clone, "tag", "v2")
+    later = git(clone, "rev-parse", "HEAD")
+    recipe = ImageRecipe(name="test:history", context=tmp_path, base_commit=base)
+    with pytest.raises(ImageError, match="no local image"):
+        ensure_image("local", recipe)
+    digest = build_image("local", recipe, repo_source=clone)
+    with LocalEnvironment("test:history") as environment:
+        assert environment.image_digest == digest
+        assert environment.execute("git rev-parse main")["output"].strip() == base
+        assert environment.execute(f"git cat-file -e {later}")["returncode"] != 0
+        assert environment.execute("git tag; git remote; git stash list; cat a.py")["output"] == "1\n"
+
+
+def test_an_image_is_built_from_a_stream_once_and_again_when_it_changes(tmp_path: Path, cache: Path) -> None:
+    source = tmp_path / "source"
+    make_repository(source, {"a.py": "1\n"})
+    stream = tmp_path / "repository.fast-export"
+    stream.write_text(git(source, "fast-export", "--all") + "\n")
+    recipe = ImageRecipe(name="demo:stream-1", context=tmp_path, repository=stream, bundled=True)
+    first = ensure_image("local", recipe)
+    assert ensure_image("local", recipe) == first
+    (source / "a.py").write_text("2\n")
+    git(source, "commit", "--quiet", "--all", "--message", "more")
+    stream.write_text(git(source, "fast-export", "--all") + "\n")
+    assert ensure_image("local", recipe) != first
+    with LocalEnvironment("demo:stream-1") as environment:
+        assert environment.execute("cat a.py; git log --oneline | wc -l")["output"].split() == ["2", "2"]
+
+
+def test_packages_of_this_installation_work_inside(image: str) -> None:
+    with LocalEnvironment(image) as environment:
+        for command in ("pytest -q", "python3 -m pytest -q", "python -m pytest -q"):
+            assert "1 passed" in environment.execute(command)["output"]
+    with pytest.raises(ImageError, match="not installed"):
+        sample_image("test:missing-package", host_packages=("no-such-package-anywhere",))
