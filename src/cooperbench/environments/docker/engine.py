@@ -4,6 +4,7 @@ The engine is the one that `docker` on the command line would use: an address gi
 default socket; after those, Podman's socket. `ssh://` addresses go through one forwarded socket, see `tunnel`.
 """
 
+import atexit
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,6 +64,7 @@ def _connect(host: str | None, _process: int) -> Engine:
             version="auto",
             max_pool_size=32,
         )
+    atexit.register(client.close)
     return Engine(address, client, tls)
 
 

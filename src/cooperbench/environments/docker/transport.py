@@ -153,16 +153,19 @@ class DockerTransport:
         """Start an argv and keep its connection."""
         exec_id = self._prepare(["sh", "-c", ANNOUNCE, "sh", *argv], stdin=True)
         attached = hijack.start(self._engine, exec_id)
-        announced, early = b"", b""
-        while not announced.endswith(b"\n"):
-            kind, data = attached.receive(1)
-            if not data:
-                attached.close()
-                raise TransportError("the process ended before it began", subject=self._handle.identifier)
-            if kind == STDERR:
-                announced += data
-            else:
-                early += data  # the engine forwards the two outputs separately, so the later one may come first
+        try:
+            announced, early = b"", b""
+            while not announced.endswith(b"\n"):
+                kind, data = attached.receive(1)
+                if not data:
+                    raise TransportError("the process ended before it began", subject=self._handle.identifier)
+                if kind == STDERR:
+                    announced += data
+                else:
+                    early += data  # the engine forwards the two outputs separately, so the later one may come first
+        except BaseException:
+            attached.close()
+            raise
         attached.settimeout(None)
         return DockerStream(self, attached, exec_id, int(announced), early)
 
