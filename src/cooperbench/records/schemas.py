@@ -1,0 +1,41 @@
+"""JSON schemas of the record, made from its models: `python -m cooperbench.records.schemas docs/schemas`."""
+
+import json
+import sys
+from pathlib import Path
+
+from pydantic import BaseModel, TypeAdapter
+
+from cooperbench.records.conversation import ConversationMessage
+from cooperbench.records.episode import EpisodeResult
+from cooperbench.records.events import Event
+from cooperbench.records.files import write_bytes
+from cooperbench.records.run import RunConfig, RunSummary
+from cooperbench.records.trajectory import Trajectory
+from cooperbench.records.verdict import Evaluation
+
+RECORDS: dict[str, type[BaseModel]] = {
+    "config": RunConfig,
+    "summary": RunSummary,
+    "result": EpisodeResult,
+    "trajectory": Trajectory,
+    "eval": Evaluation,
+    "event": Event,
+}
+
+
+def schemas() -> dict[str, str]:
+    """The text of each schema file by its name."""
+    found = {f"{name}.schema.json": model.model_json_schema(mode="serialization") for name, model in RECORDS.items()}
+    found["conversation.schema.json"] = TypeAdapter(list[ConversationMessage]).json_schema(mode="serialization")
+    return {name: json.dumps(schema, indent=2) + "\n" for name, schema in found.items()}
+
+
+def main() -> None:
+    """Write the schemas into the folder that is named."""
+    for name, text in schemas().items():
+        write_bytes(Path(sys.argv[1]) / name, text.encode())
+
+
+if __name__ == "__main__":
+    main()
