@@ -31,6 +31,9 @@ _SECRET = frozenset({"--redis"})
 @click.option("-a", "--agent", help="Agent framework: a name of `cooperbench agents list`, or package.module:Class.")
 @click.option("-m", "--model", help="Model, as the agent names it.")
 @click.option("--agent-config", type=click.Path(path_type=Path), help="YAML file that the agent gets as its config.")
+@click.option("--base-url", help="OpenAI-compatible server of the model, such as http://localhost:8000/v1.")
+@click.option("--api-key-env", metavar="NAME", help="Environment variable that holds the model's key.")
+@click.option("--price-table", type=click.Path(path_type=Path), help="YAML file with prices of models.")
 @click.option("--team", type=click.Path(path_type=Path), help="YAML file that names each member's agent and model.")
 @click.option("--setting", default="coop", show_default=True, help="solo, coop or team.")
 @click.option("--backend", help="Where sandboxes run.  [default: local for demo, docker otherwise]")
@@ -102,6 +105,18 @@ def command(**values: Any) -> int:
     return show_outcome(result, as_json=values["as_json"])
 
 
+def _model_section(values: dict[str, Any]) -> dict[str, Any] | None:
+    """What the options say about the model, as agents get it: in the section `model` of their configuration."""
+    table = values["price_table"]
+    given = {
+        "base_url": values["base_url"],
+        "api_key_env": values["api_key_env"],
+        "price_table": str(table.resolve()) if table else None,
+    }
+    section = {name: value for name, value in given.items() if value is not None}
+    return {"model": section} if section else None
+
+
 def _request(values: dict[str, Any]) -> "RunRequest":
     from cooperbench.records import Limits
     from cooperbench.runner import RunRequest
@@ -112,6 +127,7 @@ def _request(values: dict[str, Any]) -> "RunRequest":
         run_name=values["name"],
         agent=values["agent"],
         model_name=values["model"],
+        config=_model_section(values),
         agent_config=values["agent_config"],
         team_file=values["team"],
         setting=values["setting"],

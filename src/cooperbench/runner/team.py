@@ -57,7 +57,19 @@ def read_agent_config(path: Path | None, overrides: Mapping[str, Any] | None) ->
             subject=str(path),
             hint="write `key: value` lines, such as `agent: {max_iterations: 30}`",
         )
-    return AgentConfig({**values, **(overrides or {})}, str(path.resolve()))
+    return AgentConfig(_merged(values, overrides or {}), str(path.resolve()))
+
+
+def _merged(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Sections that both have are put together; within one, the keys of `overrides` win."""
+    both = {
+        name: {**values[name], **given} for name, given in overrides.items() if _is_section(values.get(name), given)
+    }
+    return {**values, **overrides, **both}
+
+
+def _is_section(one: object, other: object) -> bool:
+    return isinstance(one, dict) and isinstance(other, dict)
 
 
 def make_team(request: RunRequest, setting: Setting, size: int, *, agent: str, model: str) -> tuple[Member, ...]:
