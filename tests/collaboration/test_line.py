@@ -10,6 +10,7 @@ from cooperbench.collaboration.line import Call, Line, Reply, Service
 from cooperbench.collaboration.mailbox import MessagingConnector
 from cooperbench.collaboration.message_verbs import message_service
 from cooperbench.collaboration.presence import mark_finished, mark_working
+from cooperbench.collaboration.seat import Seat, connect
 from cooperbench.environments import DockerEnvironment, Environment, LocalEnvironment
 from cooperbench.records import Ending
 from cooperbench.testing import sample_image
@@ -247,3 +248,27 @@ def test_a_waiting_call_ends_when_the_line_is_closed(local: Environment, line: L
 def test_nothing_of_the_line_is_in_the_repository(local: Environment, line: Line) -> None:
     local.execute("coop team")
     assert local.execute("git status --porcelain --ignored")["output"] == ""
+
+
+@pytest.mark.docker
+def test_two_agents_in_containers_without_network_find_each_other(
+    broker: Broker, request: pytest.FixtureRequest
+) -> None:
+    urls = broker.open_episode(request.node.name, AGENTS)
+    with (
+        DockerEnvironment("cooperbench-test/busybox", cwd="/tmp", network="none") as first,
+        DockerEnvironment("cooperbench-test/nonroot", cwd="/tmp", network="none") as second,
+    ):
+        for environment, agent in ((first, "agent1"), (second, "agent2")):
+            seat = Seat(agent_id=agent, agents=tuple(AGENTS), comm_url=urls[agent])
+            line = connect(environment, seat)
+            assert connect(environment, seat) is line
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            asking = pool.submit(first.execute, "coop ask agent2 'which file?'")
+            heard = second.execute("coop recv --wait 60 && coop team && coop send agent1 parser.py")
+            answered = asking.result()
+        assert "which file?\n" in heard["output"]
+        assert "waiting for YOU" in heard["output"]
+        assert answered["output"].endswith("UTC (answer)\nparser.py\n")
+        for environment in (first, second):
+            connect(environment, Seat(agent_id="agent1", agents=tuple(AGENTS), comm_url=urls["agent1"])).close()

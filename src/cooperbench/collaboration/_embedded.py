@@ -21,10 +21,10 @@ from cooperbench.errors import CooperBenchError, MailboxUnavailableError
 _START_SECONDS = 20.0
 _DOCKER_IMAGE = "docker.io/valkey/valkey:8-alpine"
 
-# $1 is the directory of state, $2 whether to remove it, the rest the server's command.
+# $1 is the directory of state, the rest the server's command.
 _COMPANION = """
-directory=$1 remove=$2
-shift 2
+directory=$1
+shift
 exec 3<&0
 trap '' INT
 {
@@ -41,8 +41,9 @@ cat <&3 >/dev/null
 : > "$directory/ended"
 kill -TERM "$(cat "$directory/server.pid")" 2>/dev/null
 wait "$keeper"
-[ "$remove" = yes ] && rm -rf "$directory"
 """
+
+_CLEANER = '"$@"; rm -rf "$0"'
 
 # No snapshots: the append-only file is written before a reply leaves, so it holds all that anybody was told, and a killed
 # server comes back with it. `appendfsync everysec` would not do: while a sync is going on it puts off writing for up to two
@@ -107,7 +108,7 @@ class EmbeddedServer:
 
     def _start(self, program: _Program) -> None:
         port = _free_port()
-        self._directory.joinpath("ended").unlink(missing_ok=True)
+        self._directory.mkdir(mode=0o700, exist_ok=True)  # gone when another program did not start
         configuration = self._directory / "server.conf"
         configuration.touch(mode=0o600)
         configuration.write_text(
@@ -117,7 +118,8 @@ class EmbeddedServer:
         users.touch(mode=0o600)
         # The default user cannot log in, but has to be allowed everything: the append-only file is read back in its name.
         users.write_text(f"user default off ~* &* +@all\nuser harness on >{self._password} ~* &* +@all\n")
-        command = [word.replace("{port}", str(port)) for word in program.command]
+        command = ["sh", "-c", _CLEANER, str(self._directory)]
+        command += [word.replace("{port}", str(port)) for word in program.command]
         # A session of its own: Ctrl-C in the terminal is for the harness, which ends the broker last.
         self._process = subprocess.Popen(
             command,
@@ -187,7 +189,7 @@ def _bundled(directory: Path) -> _Program:
 
 
 def _on_host(name: str, path: str, directory: Path) -> _Program:
-    command = ["sh", "-c", _COMPANION, "sh", str(directory), "yes", path, str(directory / "server.conf")]
+    command = ["sh", "-c", _COMPANION, "sh", str(directory), path, str(directory / "server.conf")]
     return _Program(name, command, str(directory), "127.0.0.1", None)
 
 
@@ -199,7 +201,7 @@ def _docker(directory: Path) -> _Program:
         *(engine, "run", "--rm", "--interactive", "--init", "--label", "cooperbench=broker"),
         *("--publish", "127.0.0.1:{port}:6379", "--volume", f"{directory}:/state"),
         *("--user", f"{os.getuid()}:{os.getgid()}", "--entrypoint", "sh", _DOCKER_IMAGE),
-        *("-c", _COMPANION, "sh", "/state", "no", "valkey-server", "/state/server.conf"),
+        *("-c", _COMPANION, "sh", "/state", "valkey-server", "/state/server.conf"),
     ]
     return _Program("valkey in Docker", command, "/state", "0.0.0.0", 6379)
 

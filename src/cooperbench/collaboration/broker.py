@@ -107,17 +107,22 @@ def open_broker(url: str | None = None) -> Broker:
     return Broker(address, shown(address), None)
 
 
+# An answer, and the newest thing that the scripts need: exclusive ranges came with 6.2.
+_PROBE = "redis.call('XRANGE', ARGV[1], '(0-0', '+', 'COUNT', 1) return ARGV[1]"
+
+
 def _check(address: str) -> None:
     store = Store(address, retry_seconds=0.0)
     try:
-        reply = store.command("EVAL", "return redis.call('ECHO', ARGV[1])", 0, "cooperbench")
-        if reply != b"cooperbench":
-            raise MailboxUnavailableError(f"what answers at {shown(address)} is no Redis", subject=shown(address))
+        if store.command("EVAL", _PROBE, 0, "cooperbench:probe") != b"cooperbench:probe":
+            raise MailboxUnavailableError(f"what answers at {shown(address)} is no Redis")
     except MailboxUnavailableError as error:
         port = urlsplit(address).port or 6379
         hint = f"start one with `redis-server --port {port}`, or leave out --redis to use an embedded one"
         raise MailboxUnavailableError(error.message, subject=shown(address), hint=hint, retryable=False) from error
     except MailboxError as error:
+        if "stream ID" in error.message:
+            raise UsageError(f"the Redis at {shown(address)} is older than 6.2", subject=shown(address)) from error
         raise UsageError(
             f"{shown(address)} does not let us in: {error.message}", hint="write redis://user:password@host:port"
         ) from error
