@@ -19,7 +19,7 @@ from cooperbench.testing import sample_image
 from tests.collaboration.git_helpers import commit, must, repository
 
 AGENTS = ["agent1", "agent2"]
-DOCKER_IMAGE = "cooperbench-test/nonroot"
+DOCKER_IMAGE = "cooperbench-test/nonroot:latest"
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +85,34 @@ def any_pair(request: pytest.FixtureRequest) -> Pair:
     return pair
 
 
-def test_what_the_documentation_shows_works(any_pair: Pair) -> None:
-    run, fail = any_pair.run, any_pair.fail
+@pytest.fixture
+def modal_pair(server: GitServer, cache: Path, modal_standin: object) -> Iterator[Pair]:
+    from cooperbench.environments.modal import ModalEnvironment
+
+    with ModalEnvironment(DOCKER_IMAGE, network="none") as one, ModalEnvironment(DOCKER_IMAGE, network="none") as two:
+        yield Pair(server, [one, two])
+
+
+@pytest.fixture
+def gcp_pair(server: GitServer, cache: Path, gce_standin: object) -> Iterator[Pair]:
+    from cooperbench.environments.gcp import GCPEnvironment
+
+    with GCPEnvironment(DOCKER_IMAGE, network="none") as one, GCPEnvironment(DOCKER_IMAGE, network="none") as two:
+        yield Pair(server, [one, two])
+
+
+EVERYWHERE = [
+    "pair",
+    pytest.param("docker_pair", marks=pytest.mark.docker),
+    pytest.param("modal_pair", marks=[pytest.mark.docker, pytest.mark.slow]),
+    pytest.param("gcp_pair", marks=[pytest.mark.docker, pytest.mark.slow]),
+]
+
+
+@pytest.mark.parametrize("where", EVERYWHERE)
+def test_what_the_documentation_shows_works_everywhere(where: str, request: pytest.FixtureRequest) -> None:
+    pair: Pair = request.getfixturevalue(where)
+    run, fail = pair.run, pair.fail
     assert "Already up to date" in run("agent1", "git pull origin main")
     run("agent2", "git checkout -q -b other-agent-branch && echo two >two.txt && git add . && git commit -qm two")
     assert "[new branch]" in run("agent2", "git push origin other-agent-branch")

@@ -6,6 +6,7 @@ who may move which branch; the client writes them. Only the oldest dialect (vers
 every task image understands what comes out of it.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from typing import BinaryIO, NamedTuple
@@ -16,6 +17,7 @@ FLUSH = b"0000"
 NO_OBJECT = "0" * 40
 """Stands for "does not exist" as the old or new value of a reference."""
 
+_HEADER = re.compile(rb"[0-9a-fA-F]{4}")
 _LARGEST_BAND = 65_515  # bytes of data in one packet of side-band-64k
 
 
@@ -45,10 +47,9 @@ def packet(data: bytes | str) -> bytes:
 def read_packet(stream: BinaryIO) -> bytes | None:
     """Read one packet; `None` at the end of a section. Raises `RemoteError` at the end of the stream and on bad framing."""
     header = stream.read(4)
-    try:
-        length = int(header, 16)
-    except ValueError:
-        raise RemoteError(f"the git conversation broke off: {header!r} is not a packet") from None
+    if not _HEADER.fullmatch(header):
+        raise RemoteError(f"the git conversation broke off: {header!r} is not a packet")
+    length = int(header, 16)
     if length < 4:
         return None
     data = stream.read(length - 4)
