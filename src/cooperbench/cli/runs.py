@@ -81,13 +81,29 @@ def watch_run(name: str, log_dir: Path | None) -> None:
 @command.command("export")
 @click.argument("name")
 @click.argument("target", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["package", "atif"]),
+    default="package",
+    show_default=True,
+    help="atif writes each member's trajectory in the Agent Trajectory Interchange Format.",
+)
 @log_dir_option
 @json_option
-def export(name: str, target: Path, log_dir: Path | None, as_json: bool) -> None:
+def export(name: str, target: Path, kind: str, log_dir: Path | None, as_json: bool) -> None:
     """Write a package of a run that can be given away: finished episodes, without secrets, with a manifest."""
     from cooperbench.cli.show import print_json
+    from cooperbench.runner.atif_export import export_atif
     from cooperbench.runner.packages import export_run
 
+    if kind == "atif":
+        written = export_atif(name, target, log_dir=log_dir)
+        if as_json:
+            print_json([str(path) for path in written])
+        else:
+            click.echo(f"{target}: {len(written)} trajectories in ATIF")
+        return
     manifest = export_run(name, target, log_dir=log_dir)
     if as_json:
         print_json(manifest.model_dump(mode="json"))

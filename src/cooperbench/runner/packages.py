@@ -72,7 +72,7 @@ def export_run(name: str, target: Path, *, log_dir: Path | None = None) -> Manif
     files, redactions = [], 0
     for source in sources:
         path = source.relative_to(directory.path)
-        data, count = _SECRETS.subn(b"***", source.read_bytes()) if _is_text(source) else (source.read_bytes(), 0)
+        data, count = scrubbed(source.read_bytes()) if _is_text(source) else (source.read_bytes(), 0)
         write_bytes(unfinished / path, data)
         redactions += count
         files.append(PackagedFile(path=path.as_posix(), bytes=len(data), sha256=hashlib.sha256(data).hexdigest()))
@@ -153,6 +153,11 @@ def _files(directory: RunDirectory, config: RunConfig, group: GroupKey) -> Itera
         hidden = any(part.startswith(".") for part in path.relative_to(place).parts)
         if path.is_file() and not path.is_symlink() and not hidden:
             yield path
+
+
+def scrubbed(data: bytes) -> tuple[bytes, int]:
+    """`data` with everything that looks like a secret replaced, and at how many places that was."""
+    return _SECRETS.subn(b"***", data)
 
 
 def _is_text(path: Path) -> bool:
