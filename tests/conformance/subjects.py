@@ -79,6 +79,12 @@ def gcp(request: pytest.FixtureRequest) -> Subject:
     )
 
 
+def container_cli(request: pytest.FixtureRequest) -> Subject:
+    """A backend of a package that is not ours, found by its entry point."""
+    request.getfixturevalue("third_party_installed")
+    return Subject(backend="container-cli", image=container("sandbox"), kill=kill_container, tool=TOOL)
+
+
 def container(name: str) -> str:
     """A test image; missing, the test is skipped on a machine without an engine, and fails in CI."""
     image = f"cooperbench-test/{name}"
@@ -95,6 +101,7 @@ SUBJECTS: dict[str, Callable[[pytest.FixtureRequest], Subject]] = {
     "docker": docker,
     "docker-nonroot": docker_nonroot,
     "docker-busybox": docker_busybox,
+    "container-cli": container_cli,
     "modal": modal,
     "modal-busybox": modal_busybox,
     "gcp": gcp,

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +32,16 @@ def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         patch.setenv("COOPERBENCH_CACHE_DIR", str(cache))
         yield SUBJECTS[request.param](request)
         shutil.rmtree(cache)
+
+
+@pytest.fixture(scope="module")
+def third_party_installed() -> Iterator[None]:
+    """The package of another author, for this process and those that it starts."""
+    package = Path(__file__).with_name("third_party")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(package)
+        patch.setenv("PYTHONPATH", str(package))
+        yield
 
 
 class TestCommands(CommandConformance):

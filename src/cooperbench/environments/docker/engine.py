@@ -5,6 +5,8 @@ default socket; after those, Podman's socket. `ssh://` addresses go through one 
 """
 
 import atexit
+import hashlib
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,16 +89,27 @@ def resolve(host: str | None) -> tuple[str, "TLSConfig | None"]:
 
 
 def _context() -> "tuple[str, TLSConfig | None] | None":
-    from docker.context import ContextAPI
-    from docker.context.config import get_current_context_name
+    """The chosen context, read from the command line's own files; the SDK finds them only beside a `config.json`."""
+    from docker.tls import TLSConfig
 
-    name = os.environ.get("DOCKER_CONTEXT") or get_current_context_name()
+    home = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    settings = json.loads((home / "config.json").read_bytes()) if (home / "config.json").is_file() else {}
+    name = os.environ.get("DOCKER_CONTEXT") or settings.get("currentContext") or "default"
     if name == "default":
         return None
-    context = ContextAPI.get_context(name)
-    if context is None:
-        raise SandboxError(f"there is no Docker context {name!r}", subject=name, hint="docker context ls")
-    return str(context.Host), context.TLSConfig if context.Host and context.Host.startswith("tcp") else None
+    key = hashlib.sha256(name.encode()).hexdigest()
+    try:
+        meta = json.loads((home / "contexts" / "meta" / key / "meta.json").read_bytes())
+        endpoint = meta["Endpoints"]["docker"]
+        host = str(endpoint["Host"])
+    except (OSError, ValueError, KeyError) as error:
+        raise SandboxError(f"there is no Docker context {name!r}", subject=name, hint="docker context ls") from error
+    keys = home / "contexts" / "tls" / key / "docker"
+    if not keys.is_dir():
+        return host, None
+    pair = (str(keys / "cert.pem"), str(keys / "key.pem"))
+    verify = not endpoint.get("SkipTLSVerify", False)
+    return host, TLSConfig(client_cert=pair, ca_cert=str(keys / "ca.pem"), verify=verify)
 
 
 def _podman_sockets() -> list[str]:

@@ -107,24 +107,24 @@ class DockerTransport:
                 platform=options.platform,
                 **_limits(options),
             ).start()
-        reply = self._checked_first_command()
-        if reply.returncode != 0:
-            raise ImageError(
-                f"the image {image!r} has no shell: {reply.stderr.decode('utf-8', 'replace').strip()}", subject=image
-            )
-
-    def _checked_first_command(self) -> RunReply:
         try:
-            return self.run(["sh", "-c", ":"], timeout=60)
+            reply = self.run(["sh", "-c", ":"], timeout=60)
         except SandboxLostError as error:
-            ours, theirs = images.architectures(self._engine, self._handle.image)
-            if ours != theirs:
-                raise ImageError(
-                    f"the image {self._handle.image!r} is for {theirs}, and the engine runs {ours}",
-                    subject=self._handle.image,
-                    hint="build it for this processor: cooperbench images build",
-                ) from error
-            raise
+            raise self._unusable(error.message) from error
+        if reply.returncode != 0:
+            raise self._unusable((reply.stderr or reply.stdout).decode("utf-8", "replace").strip())
+
+    def _unusable(self, said: str) -> ImageError:
+        """Why an image does not even run a shell."""
+        image = self._handle.image
+        ours, theirs = images.architectures(self._engine, image)
+        if ours != theirs:
+            return ImageError(
+                f"the image {image!r} is for {theirs}, and the engine runs {ours}",
+                subject=image,
+                hint="build it for this processor: cooperbench images build",
+            )
+        return ImageError(f"the image {image!r} does not run a shell: {said}", subject=image)
 
     def run(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
         """Run an argv; stdin is written and closed, then both outputs are read to their end."""

@@ -1,0 +1,164 @@
+"""A backend from outside: any program with the command line of `docker`. All that a third party has to write."""
+
+import json
+import subprocess
+import uuid
+from collections.abc import Callable, Mapping
+
+from cooperbench.environments import (
+    Backend,
+    Capability,
+    EnvironmentOptions,
+    Leftover,
+    RunReply,
+    SandboxHandle,
+    SandboxLabels,
+)
+from cooperbench.errors import CapabilityError, ImageError, SandboxLostError, TransportError
+
+LABEL = "example.run"
+
+
+class PipeStream:
+    """A process of the command line with its pipes. Ending that one does not end what it started in the container."""
+
+    def __init__(self, argv: list[str], hang_up: Callable[[], None]) -> None:
+        self._hang_up = hang_up
+        self._process = subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
+        )
+
+    def read(self, size: int) -> bytes:
+        assert self._process.stdout is not None
+        try:
+            return self._process.stdout.read(size) or b""
+        except ValueError:
+            return b""
+
+    def write(self, data: bytes) -> None:
+        assert self._process.stdin is not None
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[self._process.stdin.write(view) :]
+        except (OSError, ValueError) as error:  # ValueError: closed from another thread
+            raise TransportError(f"the stream broke: {error}") from error
+
+    def close(self) -> None:
+        if self._process.returncode is None:
+            self._process.kill()
+            self._process.communicate()
+            self._hang_up()
+
+
+def void(_: object) -> None:
+    """Nothing is expected of a process that may be gone."""
+
+
+class ContainerTransport:
+    """One container."""
+
+    resident = True
+
+    def __init__(self, handle: SandboxHandle) -> None:
+        self._handle = handle
+        self._program = handle.details["program"]
+
+    def start(self) -> None:
+        handle = self._handle
+        if self._call("image", "inspect", handle.image).returncode != 0:
+            raise ImageError(f"there is no image {handle.image!r}", subject=handle.image)
+        network = ["--network", "none"] if handle.options.network == "none" else []
+        label = f"{LABEL}={handle.labels.run}"
+        lifetime = str(int(handle.options.lifetime))
+        flags = ["--detach", "--rm", "--init", "--name", handle.identifier, "--label", label, *network]
+        started = self._call("run", *flags, "--entrypoint", "sleep", handle.image, lifetime)
+        if started.returncode != 0:
+            raise SandboxLostError(started.stderr.decode())
+
+    def run(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
+        done = self._call("exec", "--interactive", self._handle.identifier, *argv, stdin=stdin, timeout=timeout)
+        if not self.alive():
+            raise SandboxLostError(done.stderr.decode(), subject=self._handle.identifier)
+        return RunReply(done.returncode, done.stdout, done.stderr)
+
+    def open(self, argv: list[str]) -> PipeStream:
+        name = self._handle.identifier
+        number = f"/tmp/.stream-{uuid.uuid4().hex[:8]}"
+        remember = ["sh", "-c", f'echo $$ >{number}; exec "$@"', "sh", *argv]
+        hang_up = ["exec", name, "sh", "-c", f"kill -HUP -$(cat {number}); rm {number}"]
+        return PipeStream([self._program, "exec", "--interactive", name, *remember], lambda: void(self._call(*hang_up)))
+
+    def alive(self) -> bool:
+        return (
+            self._call("inspect", "--format", "{{.State.Running}}", self._handle.identifier).stdout.strip() == b"true"
+        )
+
+    def handle(self) -> SandboxHandle:
+        return self._handle
+
+    def locate(self, path: str) -> str:
+        return path
+
+    def snapshot(self) -> str:
+        raise CapabilityError("this example makes no snapshots")
+
+    def stop(self) -> None:
+        self._call("rm", "--force", self._handle.identifier)
+
+    def _call(self, *argv: str, stdin: bytes = b"", timeout: float = 60) -> "subprocess.CompletedProcess[bytes]":
+        try:
+            return subprocess.run(
+                [self._program, *argv], input=stdin, capture_output=True, timeout=timeout, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            raise TransportError("no answer in time") from error
+
+
+class ContainerCommandLine(Backend):
+    """The backend, as the entry point names it."""
+
+    name = "container-cli"
+    settings = frozenset({"program"})
+
+    def capabilities(self, settings: Mapping[str, str]) -> frozenset[Capability]:
+        return frozenset({Capability.NETWORK_OFF})
+
+    def transport(
+        self, image: str, options: EnvironmentOptions, labels: SandboxLabels, settings: Mapping[str, str]
+    ) -> ContainerTransport:
+        return ContainerTransport(
+            SandboxHandle(
+                backend=self.name,
+                identifier=f"example-{uuid.uuid4().hex[:12]}",
+                image=image,
+                options=options,
+                labels=labels,
+                details={"program": settings.get("program", "docker")},
+                isolation="container",
+            )
+        )
+
+    def attach(self, handle: SandboxHandle) -> ContainerTransport:
+        transport = ContainerTransport(handle)
+        if not transport.alive():
+            raise SandboxLostError(f"{handle.identifier} is gone", subject=handle.identifier)
+        return transport
+
+    def leftovers(self, run: str | None = None) -> list[Leftover]:
+        wanted = LABEL if run is None else f"{LABEL}={run}"
+        argv = ["docker", "ps", "--all", "--filter", f"label={wanted}", "--format", "{{json .}}"]
+        rows = [json.loads(line) for line in subprocess.run(argv, capture_output=True, check=True).stdout.splitlines()]
+        return [
+            Leftover(
+                backend=self.name,
+                kind="container",
+                identifier=row["Names"],
+                run=run or "",
+                running=row["State"] == "running",
+            )
+            for row in rows
+        ]
+
+    def remove(self, leftover: Leftover) -> None:
+        subprocess.run(["docker", "rm", "--force", leftover.identifier], capture_output=True, check=False)

@@ -1,0 +1,211 @@
+"""What is particular to Docker: engines, images, and what the conformance suite cannot ask for."""
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from cooperbench.environments import (
+    DockerEnvironment,
+    EnvironmentOptions,
+    SandboxHandle,
+    SandboxLabels,
+    attach,
+    build_image,
+    ensure_image,
+)
+from cooperbench.environments.docker.engine import resolve
+from cooperbench.errors import ImageError, TransportError
+from cooperbench.records import ImageRecipe
+from cooperbench.testing.images import git, make_repository
+
+pytestmark = pytest.mark.docker
+
+DOCKERFILE = """ARG BASE_IMAGE=python:3.11-slim
+FROM $BASE_IMAGE
+RUN command -v git >/dev/null || (apt-get update && apt-get install -y git)
+RUN git clone https://git.invalid/upstream/project.git /workspace/repo \\
+    && cd /workspace/repo \\
+    && git checkout {commit}
+WORKDIR /workspace/repo
+COPY runner.sh /usr/local/bin/runner.sh
+ENTRYPOINT ["/usr/local/bin/runner.sh"]
+"""
+
+
+def docker(*arguments: str, given: bytes = b"") -> str:
+    done = subprocess.run(["docker", *arguments], input=given, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode().strip()
+
+
+def archive_of(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.mode = len(content), 0o755
+            archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def engine() -> None:
+    done = subprocess.run(["docker", "image", "inspect", "cooperbench-test/sandbox"], capture_output=True, check=False)
+    if done.returncode != 0:
+        if os.environ.get("CI") == "true":
+            pytest.fail(done.stderr.decode())
+        pytest.skip("no Docker engine with the test images (make them with .ci/setup.sh)")
+
+
+@pytest.fixture
+def tag() -> Iterator[str]:
+    name = f"cooperbench-test/made:{uuid4().hex[:8]}"
+    yield name
+    subprocess.run(["docker", "rmi", "--force", name], capture_output=True, check=False)
+
+
+def test_a_missing_engine_is_said_with_its_remedy() -> None:
+    with pytest.raises(TransportError, match="no Docker engine answers") as caught:
+        DockerEnvironment("cooperbench-test/sandbox", host="unix:///nowhere/docker.sock")
+    assert "--backend local" in str(caught.value.hint)
+
+
+def test_the_engine_is_the_one_that_the_command_line_would_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    docker("context", "create", "elsewhere", "--docker", "host=tcp://127.0.0.1:2399")
+    assert resolve(None)[0] == "unix:///var/run/docker.sock"
+    monkeypatch.setenv("DOCKER_CONTEXT", "elsewhere")
+    assert resolve(None)[0] == "tcp://127.0.0.1:2399"
+    monkeypatch.setenv("DOCKER_HOST", "unix:///from/the/environment.sock")
+    assert resolve(None)[0] == "unix:///from/the/environment.sock"
+    assert resolve("unix:///given.sock")[0] == "unix:///given.sock"
+
+
+def test_an_image_of_the_published_kind_is_built_from_a_local_clone(tmp_path: Path, tag: str) -> None:
+    clone = tmp_path / "clone"
+    base = make_repository(clone, {"a.py": "1\n"})
+    (clone / "a.py").write_text("the solution\n")
+    git(clone, "commit", "--quiet", "--all", "--message", "later")
+    later = git(clone, "rev-parse", "HEAD")
+    task = tmp_path / "task"
+    (task / "feature1").mkdir(parents=True)
+    (task / "feature1" / "tests.patch").write_text("hidden")
+    (task / "Dockerfile").write_text(DOCKERFILE.format(commit=base))
+    (task / "runner.sh").write_text("#!/bin/sh\nexit 3\n")
+    recipe = ImageRecipe(name=tag, context=task, dockerfile=task / "Dockerfile", base_commit=base)
+    digest = build_image("docker", recipe, repo_source=clone, base_image="cooperbench-test/base")
+    assert ensure_image("docker", recipe) == digest
+    with DockerEnvironment(tag) as environment:
+        assert environment.image_digest == digest
+        assert environment.execute("git rev-parse HEAD; cat a.py; git remote; git tag")["output"] == f"{base}\n1\n"
+        assert environment.execute(f"git cat-file -e {later}")["returncode"] != 0
+        assert (
+            environment.execute("ls /cooperbench-source /etc/gitconfig /tmp/cooperbench-strip.sh")["output"].count(
+                "No such"
+            )
+            == 3
+        )
+
+
+def test_a_failing_build_shows_the_end_of_its_output(tmp_path: Path, tag: str) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM cooperbench-test/busybox\nRUN echo about to fail; exit 7\n")
+    with pytest.raises(ImageError, match="about to fail"):
+        build_image("docker", ImageRecipe(name=tag, context=tmp_path))
+
+
+def test_an_image_for_another_processor_says_so(tag: str) -> None:
+    # The header of a program for a processor that this engine is not: enough for the kernel to refuse it.
+    machine = 183 if os.uname().machine == "x86_64" else 62
+    program = (
+        b"\x7fELF\x02\x01\x01" + b"\0" * 9 + (2).to_bytes(2, "little") + machine.to_bytes(2, "little") + b"\0" * 44
+    )
+    layer = archive_of({"bin/sleep": program, "bin/sh": program})
+    configuration = {
+        "architecture": "arm64" if machine == 183 else "amd64",
+        "os": "linux",
+        "config": {},
+        "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(layer).hexdigest()]},
+    }
+    manifest = [{"Config": "config.json", "RepoTags": [tag], "Layers": ["layer.tar"]}]
+    parts = {"config.json": configuration, "manifest.json": manifest}
+    image = archive_of({"layer.tar": layer, **{name: json.dumps(part).encode() for name, part in parts.items()}})
+    docker("load", given=image)
+    with pytest.raises(ImageError, match=r"for (arm64|amd64)") as caught:
+        DockerEnvironment(tag)
+    assert "images build" in str(caught.value.hint)
+    assert docker("ps", "--all", "--quiet", "--filter", f"ancestor={tag}") == ""
+
+
+def test_a_read_only_root_with_a_writable_tmp() -> None:
+    name = f"cooperbench-{uuid4().hex[:12]}"
+    flags = ["--detach", "--rm", "--init", "--read-only", "--tmpfs", "/tmp", "--name", name, "--entrypoint", "sleep"]
+    docker("run", *flags, "cooperbench-test/busybox", "300")
+    handle = SandboxHandle(
+        backend="docker",
+        identifier=name,
+        image="cooperbench-test/busybox",
+        options=EnvironmentOptions(cwd="/tmp"),
+        labels=SandboxLabels(),
+    )
+    with attach(handle) as environment:
+        assert environment.execute("echo x >/root/x")["returncode"] != 0
+        environment.write_file("/tmp/x", b"x")
+        assert environment.execute("cat x")["output"] == "x"
+        assert environment.execute("sleep 30", timeout=1)["timed_out"]
+
+
+def test_another_machine_over_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sshd_port: int) -> None:
+    with DockerEnvironment(
+        "cooperbench-test/sandbox", host=f"ssh://{os.environ['USER']}@127.0.0.1:{sshd_port}"
+    ) as environment:
+        assert environment.execute("git log --format=%s")["output"] == "Base commit\n"
+        environment.write_file("/tmp/x", os.urandom(300_000))
+        assert len(environment.read_file("/tmp/x")) == 300_000
+        assert environment.handle().details["host"].startswith("ssh://")
+
+
+@pytest.fixture
+def sshd_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A real SSH server of our own on loopback, and an `ssh` that knows its key."""
+    import pwd
+    import socket
+
+    for name in ("host", "user"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / name)], check=True)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = int(probe.getsockname()[1])
+    (tmp_path / "authorized_keys").write_bytes((tmp_path / "user.pub").read_bytes())
+    (tmp_path / "known_hosts").write_text(f"[127.0.0.1]:{port} {(tmp_path / 'host.pub').read_text()}")
+    (tmp_path / "sshd_config").write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {tmp_path}/host\nAuthorizedKeysFile {tmp_path}/authorized_keys\n"
+        "StrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\n"
+        f"PidFile {tmp_path}/pid\n"
+    )
+    (tmp_path / "ssh_config").write_text(f"IdentityFile {tmp_path}/user\nUserKnownHostsFile {tmp_path}/known_hosts\n")
+    program = tmp_path / "bin" / "ssh"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec /usr/bin/ssh -F {tmp_path}/ssh_config "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("USER", pwd.getpwuid(os.getuid()).pw_name)
+    if os.getuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)
+    server = subprocess.Popen(["/usr/sbin/sshd", "-D", "-f", str(tmp_path / "sshd_config")], stderr=subprocess.DEVNULL)
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            break
+        except OSError:
+            assert server.poll() is None, "sshd did not start"
+    yield port
+    server.terminate()
+    server.wait()
