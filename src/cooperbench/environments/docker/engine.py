@@ -8,6 +8,7 @@ import atexit
 import hashlib
 import json
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,6 +60,9 @@ def _connect(host: str | None, _process: int) -> Engine:
     if address.startswith("ssh://"):
         address = forwarded(address)
     with translated(address):
+        if address.startswith("unix://"):  # asked first, because the SDK leaks a socket that cannot connect
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(address.removeprefix("unix://"))
         client = docker.DockerClient(
             base_url=address.replace("tcp://", "https://" if tls else "tcp://"),
             tls=tls or False,
@@ -82,9 +86,9 @@ def resolve(host: str | None) -> tuple[str, "TLSConfig | None"]:
     context = _context()
     if context is not None:
         return context
-    for socket in (DEFAULT_SOCKET, *_podman_sockets()):
-        if Path(socket).exists():
-            return f"unix://{socket}", None
+    for place in (DEFAULT_SOCKET, *_podman_sockets()):
+        if Path(place).exists():
+            return f"unix://{place}", None
     return f"unix://{DEFAULT_SOCKET}", None
 
 

@@ -62,15 +62,17 @@ def pull(engine: Engine, name: str, platform: str | None = None, progress: Progr
 
 def _pull(engine: Engine, name: str, platform: str | None, progress: Progress | None) -> None:
     with translated(name):
+        problem = ""  # the events are read to their end all the same: a broken-off answer leaks its connection
         layers: dict[str, tuple[int, int]] = {}
         for event in engine.client.api.pull(name, stream=True, decode=True, platform=platform):
-            if "error" in event:
-                raise ImageError(f"cannot pull {name!r}: {event['error']}", subject=name, hint=BUILD)
+            problem = problem or str(event.get("error") or "")
             detail = event.get("progressDetail") or {}
             if progress is not None and detail.get("total"):
                 layers[event["id"]] = (detail.get("current", 0), detail["total"])
                 done, total = (sum(column) for column in zip(*layers.values(), strict=True))
                 progress(f"{name}: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+    if problem:
+        raise ImageError(f"cannot pull {name!r}: {problem}", subject=name, hint=BUILD)
 
 
 def build(
@@ -108,6 +110,7 @@ def build(
 
 def _build(engine: Engine, context: Path, name: str, progress: Progress | None) -> None:
     said: list[str] = []
+    failed = False
     with translated(name):
         events = engine.client.api.build(
             path=str(context), dockerfile="Dockerfile.cooperbench", tag=name, rm=True, forcerm=True, decode=True,
@@ -119,8 +122,9 @@ def _build(engine: Engine, context: Path, name: str, progress: Progress | None) 
                 said.append(line)
                 if progress is not None:
                     progress(line)
-            if "error" in event:
-                raise ImageError(f"building {name!r} failed: " + "\n".join(said[-15:]), subject=name)
+            failed = failed or "error" in event
+    if failed:
+        raise ImageError(f"building {name!r} failed: " + "\n".join(said[-15:]), subject=name)
 
 
 def replace_base(text: str, base_image: str) -> str:
