@@ -4,15 +4,13 @@ The public Python API. Names are resolved on first use, so that `import cooperbe
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
     from cooperbench.errors import CooperBenchError
     from cooperbench.runner import RunResult, evaluate, run
     from cooperbench.tasks import discover_tasks
-
-__version__ = version("cooperbench")
 
 _WHERE = {
     "CooperBenchError": "cooperbench.errors",
@@ -26,6 +24,10 @@ __all__ = ["CooperBenchError", "RunResult", "__version__", "discover_tasks", "ev
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version  # 20 ms, which `--help` need not pay
+
+        return version("cooperbench")
     if name in _WHERE:
         return getattr(import_module(_WHERE[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
