@@ -1,13 +1,18 @@
 """Agents that the tests of the runner name as an external module."""
 
+import contextlib
 import os
+import signal
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from cooperbench.agents import AgentResult
 from cooperbench.agents.registry import register
-from cooperbench.environments import open_environment
+from cooperbench.collaboration import MessagingConnector
+from cooperbench.environments import attach, open_environment
 
 
 @register("writes")
@@ -79,4 +84,34 @@ class Waits:
             gate.write_text(f"{agent_id}\n")
             time.sleep(1000)
         env.cleanup()
+        return AgentResult(status="Submitted", patch="", cost=0.0, steps=0, messages=[])
+
+
+@register("loses_its_sandbox")
+class LosesItsSandbox:
+    """Has its sandbox ended from outside, and swallows every error."""
+
+    def run(self, task: str, image: str, **_: Any) -> AgentResult:
+        env = open_environment("docker", image)
+        attach(env.handle()).cleanup()
+        with contextlib.suppress(Exception):
+            env.execute("true")
+        return AgentResult(status="Submitted", patch="", cost=0.0, steps=0, messages=[])
+
+
+@register("kills_the_broker")
+class KillsTheBroker:
+    """One member kills the broker's process and then writes; the other waits for the message."""
+
+    def run(self, task: str, image: str, *, agent_id: str, agents: list[str], comm_url: str, **_: Any) -> AgentResult:
+        with MessagingConnector(agent_id, agents, comm_url) as mailbox:
+            if agent_id == "agent1":
+                port = urlsplit(comm_url).port
+                found = subprocess.run(
+                    ["pgrep", "-f", f"(redis|valkey)-server .*:{port}"], capture_output=True, text=True
+                )
+                os.kill(int(found.stdout.split()[0]), signal.SIGKILL)
+                mailbox.send("agent2", "still there?")
+            else:
+                assert mailbox.wait(from_="agent1", timeout=60)
         return AgentResult(status="Submitted", patch="", cost=0.0, steps=0, messages=[])

@@ -1,0 +1,101 @@
+"""Failures that are not the agents': classified, repeated where that can help, and never scored."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from cooperbench.records import Ending, EpisodeStatus
+from cooperbench.runner import RunResult, read_run, run
+
+
+def script(path: Path, turns: list[dict[str, object]]) -> str:
+    path.write_text(yaml.safe_dump({"members": {"agent1": turns, "agent2": turns}}))
+    return f"scripted/{path}"
+
+
+SUBMIT: dict[str, object] = {"text": "Done.", "tool_calls": [{"name": "submit", "arguments": {}}]}
+LOOK: dict[str, object] = {"text": "Look.", "tool_calls": [{"name": "bash", "arguments": {"command": "true"}}]}
+
+
+def play(log_dir: Path, turns: list[dict[str, object]], **more: object) -> RunResult:
+    arguments = {"subset": "demo", "repo": "ledgerkit", "log_dir": log_dir, "auto_eval": False} | more
+    return run("exp", model_name=script(log_dir.parent / "script.yaml", turns), **arguments)  # type: ignore[arg-type]
+
+
+def test_a_wrong_key_stops_the_run_early(surroundings: Path) -> None:
+    ended = play(surroundings, [{"error": 401}] * 20, concurrency=2)
+    assert ended.stopped.startswith("every episode fails with ModelAuthenticationError: ")
+    assert ended.summary.completed == 0
+    assert 5 <= ended.summary.infra_errors < ended.summary.planned
+    failed = next(episode.result for episode in ended.episodes if episode.result)
+    assert failed.status is EpisodeStatus.INFRA_ERROR
+    assert failed.error is not None
+    assert (failed.error.boundary, failed.error.retryable) == ("model", False)
+
+
+def test_the_runs_money_is_a_limit_and_more_of_it_goes_on(surroundings: Path) -> None:
+    turns = [{**LOOK, "cost": 1.0}, {**LOOK, "cost": 1.0}, {**SUBMIT, "cost": 1.0}]
+    ended = play(surroundings, turns, features=(1, 2), max_cost=3.0)
+    assert "the run's cost limit of $3 is reached" in ended.stopped
+    [episode] = ended.episodes
+    assert episode.result is not None
+    assert episode.result.status is EpisodeStatus.INTERRUPTED
+    assert episode.result.total_cost is not None
+    assert 3.0 <= episode.result.total_cost <= 4.0  # at most one call of each agent over it
+    again = play(surroundings, turns, features=(1, 2), max_cost=20.0)
+    assert again.complete
+    assert [member.ending for member in again.episodes[0].result.agents.values()] == [Ending.SUBMITTED] * 2  # type: ignore[union-attr]
+
+
+def test_a_failure_of_the_sandbox_is_not_the_agents(surroundings: Path) -> None:
+    """The sandbox is ended behind the agent's back, who takes no notice."""
+    ended = run(
+        "exp", "loses_its_sandbox", "none", subset="demo", repo="shelfdb", features=(1, 2), log_dir=surroundings,
+        auto_eval=False, retries=0,
+    )  # fmt: skip
+    [episode] = ended.episodes
+    assert episode.result is not None
+    assert episode.result.status is EpisodeStatus.INFRA_ERROR
+    assert episode.result.error is not None
+    assert (episode.result.error.boundary, episode.result.error.kind) == ("environment", "SandboxLostError")
+
+
+FULL_DISK = """
+set -eu
+mount -t tmpfs -o size=1m tmpfs {logs}
+head -c 900k /dev/zero > {logs}/ballast
+code=0
+{python} -m cooperbench.cli.main run -s demo -r ledgerkit -a nop -n exp --no-auto-eval -c 2 > first 2>&1 || code=$?
+echo "first $code"
+rm {logs}/ballast
+mount -o remount,size=50m {logs}
+code=0
+{python} -m cooperbench.cli.main run -s demo -r ledgerkit -a nop -n exp --no-auto-eval -c 2 > second 2>&1 || code=$?
+echo "second $code"
+cp -r {logs} kept
+"""
+
+
+def test_a_full_disk_stops_the_run_with_the_reason_and_room_lets_it_go_on(surroundings: Path) -> None:
+    surroundings.mkdir()
+    text = FULL_DISK.format(logs=surroundings, python=sys.executable)
+    done = subprocess.run(["unshare", "-Urm", "sh", "-c", text], capture_output=True, text=True, check=False)
+    said = Path("first").read_text() if Path("first").exists() else done.stderr
+    assert done.stdout.split("\n")[:2] == ["first 1", "second 0"], done.stderr + said
+    assert "No space left on device" in said
+    assert "Traceback" not in said
+    assert read_run("exp", Path("kept")).complete
+
+
+def test_the_mailbox_comes_back_after_a_restart(surroundings: Path) -> None:
+    """The first member kills the run's own broker; it is started again, and the message arrives."""
+    ended = run(
+        "exp", "kills_the_broker", "none", subset="demo", repo="shelfdb", features=(1, 2), log_dir=surroundings,
+        auto_eval=False,
+    )  # fmt: skip
+    [episode] = ended.episodes
+    assert episode.result is not None
+    assert episode.result.status is EpisodeStatus.COMPLETED, episode.result.error
+    assert episode.result.messages == 1
