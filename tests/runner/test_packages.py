@@ -1,0 +1,57 @@
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from cooperbench.errors import RunMismatchError, UsageError
+from cooperbench.records import Limits, read_model
+from cooperbench.runner import read_run, run
+from cooperbench.runner.packages import Manifest, export_run, merge_runs
+
+
+def make(name: str, log_dir: Path, features: tuple[int, int], **more: object) -> Path:
+    arguments = {
+        "subset": "demo",
+        "repo": "shelfdb",
+        "features": features,
+        "auto_eval": False,
+        "log_dir": log_dir,
+    } | more
+    return run(name, "nop", "none", **arguments).directory  # type: ignore[arg-type]
+
+
+def test_a_package_is_complete_and_proves_its_content(surroundings: Path) -> None:
+    directory = make("exp", surroundings, (1, 2))
+    key = "sk-" + "a" * 40
+    trajectory = next(directory.rglob("agent1_traj.json"))
+    trajectory.write_text(trajectory.read_text().replace('"Submitted"', f'"{key}"'))
+    (directory / "coop" / "shelfdb_task" / "1" / "f1_f2" / ".work").mkdir()
+    manifest = export_run("exp", Path("package"), log_dir=surroundings)
+    assert read_model(Path("package/manifest.json"), Manifest) == manifest
+    assert (manifest.episodes, manifest.planned, manifest.redactions) == (1, 1, 1)
+    for file in manifest.files:
+        data = (Path("package") / file.path).read_bytes()
+        assert (len(data), hashlib.sha256(data).hexdigest()) == (file.bytes, file.sha256)
+        assert key.encode() not in data
+    stored = {path.relative_to("package").as_posix() for path in Path("package").rglob("*") if path.is_file()}
+    assert stored == {file.path for file in manifest.files} | {"manifest.json", "summary.json"}
+    with pytest.raises(UsageError, match="package is not an empty folder"):
+        export_run("exp", Path("package"), log_dir=surroundings)
+
+
+def test_parts_of_a_run_made_on_several_machines_are_joined(surroundings: Path) -> None:
+    parts = [make("exp", Path("here").absolute(), (1, 2)), make("exp", Path("there").absolute(), (3, 4))]
+    merge_runs("whole", parts, log_dir=surroundings)
+    whole = read_run("whole", surroundings)
+    assert whole.complete
+    assert [episode.group.features for episode in whole.episodes] == [(1, 2), (3, 4)]
+    with pytest.raises(UsageError, match="run 'whole' exists"):
+        merge_runs("whole", parts, log_dir=surroundings)
+
+
+def test_parts_of_different_experiments_are_refused(surroundings: Path) -> None:
+    here = make("exp", Path("here").absolute(), (1, 2))
+    there = make("exp", Path("there").absolute(), (3, 4), limits=Limits(steps=7))
+    with pytest.raises(RunMismatchError, match=r"limits.steps was 100 and is 7"):
+        merge_runs("whole", [here, there], log_dir=surroundings)
+    assert not surroundings.exists()

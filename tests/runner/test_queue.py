@@ -1,0 +1,80 @@
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cooperbench.records import EpisodeResult, EpisodeStatus, Failure, utc_now
+from cooperbench.runner import RunRequest, make_plan
+from cooperbench.runner.breaker import Breaker
+from cooperbench.runner.job import Job
+from cooperbench.runner.queue import JobQueue
+from cooperbench.runner.summary import concurrency_achieved
+
+NOW = utc_now()
+
+
+def jobs() -> list[Job]:
+    plan = make_plan(RunRequest(subset="demo", agent="nop", log_dir=Path("logs")))
+    return [Job(plan.config, episode) for episode in plan.episodes]
+
+
+def result(job: Job, kind: str | None = None, *, retryable: bool = False) -> EpisodeResult:
+    group = job.episode.group
+    return EpisodeResult(
+        run="exp",
+        setting=job.config.setting,
+        repo=group.repo,
+        task_id=group.task_id,
+        features=group.features,
+        status=EpisodeStatus.COMPLETED if kind is None else EpisodeStatus.INFRA_ERROR,
+        agents={},
+        image="",
+        backend="local",
+        started_at=NOW,
+        ended_at=NOW,
+        duration_seconds=0,
+        error=None if kind is None else Failure(boundary="model", kind=kind, message=kind, retryable=retryable),
+    )
+
+
+def test_a_passing_failure_is_repeated_a_bounded_number_of_times_with_growing_pauses() -> None:
+    [job, *_] = jobs()
+    queue = JobQueue([job], retries=2, wait=8.0)
+    assert queue.take() == job
+    first = queue.again(job, result(job, "ModelOverloadedError", retryable=True))
+    second = queue.again(job, result(job, "ModelOverloadedError", retryable=True))
+    assert first is not None
+    assert second is not None
+    assert 6 <= first <= 10 < 12 <= second <= 20
+    assert queue.again(job, result(job, "ModelOverloadedError", retryable=True)) is None
+    assert len(queue) == 2
+    assert queue.take() is None, "its pause is not over"
+
+
+def test_what_a_repetition_cannot_help_is_final() -> None:
+    [job, *_] = jobs()
+    queue = JobQueue([], retries=2, wait=1.0)
+    assert queue.again(job, result(job, "ModelAuthenticationError")) is None
+    assert queue.again(job, result(job)) is None
+
+
+def test_only_an_unbroken_row_of_one_failure_over_several_tasks_stops_a_run() -> None:
+    planned = jobs()
+    one = [job for job in planned if job.episode.task.repo == "shelfdb_task"]
+    other = [job for job in planned if job.episode.task.repo != "shelfdb_task"]
+    breaker = Breaker(tasks=2, concurrency=1)
+    assert not any(breaker.note(result(job, "ImageError")) for job in one), "one broken image is one task's matter"
+    assert breaker.note(result(other[0], "ImageError")) is not None
+    breaker = Breaker(tasks=2, concurrency=1)
+    for job in (one[0], other[0], one[1], other[1]):
+        assert breaker.note(result(job, "ImageError")) is None
+    assert breaker.note(result(one[2])) is None
+    assert breaker.note(result(other[2], "ImageError")) is None, "a success in between shows that not everything fails"
+    assert breaker.note(result(other[3], "QuotaError")) is None
+
+
+def test_achieved_concurrency_counts_while_there_was_work_for_all_seats() -> None:
+    def span(start: float, end: float) -> tuple[datetime, datetime]:
+        return (NOW + timedelta(seconds=start), NOW + timedelta(seconds=end))
+
+    assert concurrency_achieved([]) is None
+    assert concurrency_achieved([span(0, 10), span(0, 10), span(0, 40)]) == 3
+    assert concurrency_achieved([span(0, 10), span(10, 20)]) == 1
