@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cooperbench.collaboration.broker import Broker
+from cooperbench.collaboration.broker import Broker, open_broker
 from cooperbench.collaboration.line import Call, Line, Reply, Service
 from cooperbench.collaboration.mailbox import MessagingConnector
 from cooperbench.collaboration.message_verbs import message_service
@@ -231,8 +231,30 @@ def test_a_failing_handler_answers_and_is_counted(local: Environment) -> None:
     line = Line(local, [Service({"broken": broken}, {})])
     result = local.execute("coop broken")
     assert (result["returncode"], result["output"]) == (70, "coop: internal error\n")
-    assert line.failures == 1
+    assert (line.failures, line.fault) == (1, None)
+    local.execute("for i in 1 2 3; do coop broken; coop ping </dev/null; done")
+    assert str(line.fault) == "4 of 7 calls to teammates failed"
     line.close()
+
+
+def test_mistakes_of_agents_are_no_faults_of_the_line(local: Environment, line: Line) -> None:
+    local.execute("for i in 1 2 3 4 5 6; do coop send nobody hello; done")
+    assert (line.calls, line.failures, line.fault) == (6, 0, None)
+
+
+@pytest.mark.slow
+def test_a_broker_that_is_gone_is_a_fault_of_the_line(local: Environment) -> None:
+    broker = open_broker()
+    mailbox = MessagingConnector("agent1", AGENTS, broker.open_episode("gone", AGENTS)["agent1"])
+    line = Line(local, [message_service(mailbox, local.options.command_timeout)])
+    broker.close()
+    failed = local.execute("coop send agent2 hello", timeout=60)
+    assert failed["returncode"] == 1
+    assert "does not answer" in failed["output"]
+    assert line.failures == 1
+    begun = time.monotonic()
+    line.close()
+    assert time.monotonic() - begun < 10
 
 
 def test_a_waiting_call_ends_when_the_line_is_closed(local: Environment, line: Line) -> None:

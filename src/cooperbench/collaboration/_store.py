@@ -84,7 +84,7 @@ class Store:
 
     def __init__(self, server: str, *, retry_seconds: float = RETRY_SECONDS) -> None:
         self._shown = shown(server)
-        self._retry_seconds = retry_seconds
+        self.retry_seconds = retry_seconds
         # Imported when a connection is made: it takes 0.2 s, and much of the program never does.
         import redis
         from redis.backoff import NoBackoff
@@ -148,7 +148,7 @@ class Store:
         self._client.close()
 
     def _insist(self, call: Callable[[], _T], before_retry: Callable[[], None] | None) -> _T:
-        give_up = time.monotonic() + self._retry_seconds
+        give_up = time.monotonic() + self.retry_seconds
         pause = _FIRST_PAUSE
         broken = False
         while True:

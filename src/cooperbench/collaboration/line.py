@@ -13,6 +13,7 @@ import logging
 import posixpath
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.resources import files
 
@@ -21,6 +22,7 @@ from cooperbench.errors import CooperBenchError, MailboxError, SandboxError, San
 
 MOST_AT_ONCE = 64
 _TOO_MANY = "\0too many"
+TOLERATED_FAILURES, TOLERATED_SHARE = 3, 0.1
 LARGEST_PART = 256 * 1024 * 1024
 _RESTARTS = 20
 _CHECK_SECONDS = 30.0
@@ -108,6 +110,13 @@ class Line:
         self._thread.start()
 
     @property
+    def fault(self) -> MailboxError | None:
+        """Why the episode says nothing about its members: too many of their calls failed through no fault of theirs."""
+        if self.failures <= TOLERATED_FAILURES or self.failures < self.calls * TOLERATED_SHARE:
+            return None
+        return MailboxError(f"{self.failures} of {self.calls} calls to teammates failed", retryable=True)
+
+    @property
     def closed(self) -> bool:
         """Whether `close` was called."""
         return self._closed.is_set()
@@ -132,12 +141,15 @@ class Line:
             calls = list(self._calls.values())
         for call in calls:
             call.cancelled.set()
-        for service in self._services:
-            service.cancel()
+        # A broker or remote that is away already must not keep the sandbox from ending.
+        for service in self._services if calls else ():
+            with suppress(CooperBenchError):
+                service.cancel()
         self._stream.close()
         self._thread.join(timeout=5.0)
         for service in self._services:
-            service.close()
+            with suppress(CooperBenchError):
+                service.close()
 
     # The stream
 
@@ -263,8 +275,8 @@ class Line:
             call = self._calls.get(identifier)
             if call is not None:
                 call.cancelled.set()
-        if call is not None:
-            for service in self._services:
+        for service in self._services if call is not None else ():
+            with suppress(CooperBenchError):
                 service.cancel()
         if reply is not None:
             (reply.received if received else reply.dropped)()

@@ -11,7 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Literal, NamedTuple, Self
 
@@ -28,12 +28,20 @@ from cooperbench.collaboration.message import (
     broker_time,
     from_entry,
 )
-from cooperbench.errors import MessageRefusedError, TeammateGoneError, UnknownNameError, UsageError
+from cooperbench.errors import (
+    MailboxUnavailableError,
+    MessageRefusedError,
+    TeammateGoneError,
+    UnknownNameError,
+    UsageError,
+)
 
 _BATCH_MESSAGES = 1000
 _BATCH_BYTES = 8 * 1024 * 1024
 _BLOCK_SECONDS = 10.0
 """The longest single wait on a connection, so that one which broke without a word is noticed."""
+
+_CLOSE_SECONDS = 1.0
 
 
 class _Batch(NamedTuple):
@@ -203,12 +211,17 @@ class MessagingConnector:
         return bool(self._store.command("HEXISTS", f"{self._prefix}own:{receipt.to}:read", receipt.sequence))
 
     def close(self) -> None:
-        """What was returned counts as handled; end what waits and close the connections. Twice is fine."""
+        """What was returned counts as handled; end what waits and close the connections. Twice is fine.
+
+        A broker that is away is no error here: there is nothing left to be told to it.
+        """
         if self._closed.is_set():
             return
         self._closed.set()
-        self._acknowledge_last()
-        self.wake()
+        self._store.retry_seconds = _CLOSE_SECONDS
+        with suppress(MailboxUnavailableError):
+            self._acknowledge_last()
+            self.wake()
         self._store.close()
 
     def __enter__(self) -> Self:

@@ -86,6 +86,8 @@ class _Sandboxes:
         _, base, line = ready
         if line is not None:
             line.close()
+            if line.fault is not None:
+                self.failure = self.failure or to_failure(line.fault, boundary="mailbox")
         try:
             taken = capture(environment, self._order.store, base)
         except BaseException as error:

@@ -8,6 +8,7 @@ fail() {
     exit 69
 }
 tell() { echo "$1" 1<>"$home/requests"; }
+alive() { if [ -d /proc/self ]; then [ -d "/proc/$1" ]; else kill -0 "$1" 2>/dev/null; fi; }
 
 # A command that takes more than one request is a program of its own.
 case ${1-} in '' | */*) ;; *) [ -x "$home/bin/coop-$1" ] && name=$1 && shift && exec "$home/bin/coop-$name" "$@" ;; esac
@@ -17,7 +18,7 @@ case ${1-} in '' | */*) ;; *) [ -x "$home/bin/coop-$1" ] && name=$1 && shift && 
 # Calls that were killed never say so themselves.
 for old in "$home"/calls/*; do
     name=${old##*/}
-    if [ -d "$old" ] && [ ! -d "/proc/${name%%-*}" ]; then
+    if [ -d "$old" ] && ! alive "${name%%-*}"; then
         rm -rf "$old"
         tell "dropped $name"
     fi

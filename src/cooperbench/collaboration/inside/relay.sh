@@ -27,8 +27,8 @@ chmod 1777 "$home/calls" "$home/taken"
 chmod 666 "$home/requests"
 exec 4<>"$home/requests"
 
-# busybox's `wc -c <file` reads all of it
-size() { stat -c %s "$1" 2>/dev/null || wc -c <"$1"; }
+# busybox's `wc -c <file` reads all of it; that of macOS writes spaces before the number
+size() { stat -c %s "$1" 2>/dev/null || echo $(($(wc -c <"$1"))); }
 
 send() {
     [ -e "$home/taken/$1/arguments" ] || return
