@@ -48,6 +48,19 @@ class HandsOver:
         return AgentResult(status="Submitted", patch="", cost=0.0, steps=1, messages=[])
 
 
+@register("shares_tasks")
+class SharesTasks:
+    """The lead puts a task on the board, everybody claims it, and all write down how that went."""
+
+    def run(self, task: str, image: str, *, agent_id: str = "agent", **_: Any) -> AgentResult:
+        env = open_environment("docker", image)
+        env.write_file(f"/workspace/repo/{agent_id}.prompt", task.encode())
+        begin = "coop task add 'rename it' && coop broadcast go" if agent_id == "agent1" else "coop recv --wait 60"
+        env.execute(f"{begin}; coop task claim 1 > {agent_id}.claim 2>&1")
+        env.cleanup()
+        return AgentResult(status="Submitted", patch="", cost=0.0, steps=1, messages=[])
+
+
 @register("hangs")
 class Hangs:
     """Writes a file and never comes back, deaf to what Python can be told."""

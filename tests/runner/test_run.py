@@ -12,6 +12,7 @@ from cooperbench.errors import RunMismatchError
 from cooperbench.records import Ending, EpisodeStatus, GroupKey, Limits, PatchSource, RunDirectory, Setting
 from cooperbench.runner import RunResult, read_run, run
 from cooperbench.runner.live import start_file
+from cooperbench.tasks import find_dataset
 
 GROUP = GroupKey(repo="shelfdb_task", task_id=1, features=(1, 2))
 
@@ -59,6 +60,20 @@ def test_who_is_left_is_told_where_the_work_of_a_teammate_is(surroundings: Path)
     kinds = [json.loads(line)["kind"] for line in (episode.directory / "events.jsonl").read_text().splitlines()]
     assert kinds.count("git.push") == 1
     assert "git.fetch" in kinds
+
+
+def test_a_team_of_three_has_a_lead_and_a_board(surroundings: Path) -> None:
+    group = {"subset": None, "dataset_dir": find_dataset(subset="demo"), "repo": "shelfdb_task", "features": (1, 2, 3)}
+    [episode] = run_pair("shares_tasks", surroundings, setting="team", **group).episodes
+    patches = [(episode.directory / f"agent{number}.patch").read_text() for number in (1, 2, 3)]
+    assert "+You lead the team." in patches[0]
+    assert all("+agent1 leads the team" in patch for patch in patches[1:])
+    assert all("coop task claim" in patch and "origin" not in patch for patch in patches)
+    assert sum("+Task 1 is yours." in patch for patch in patches) == 1
+    assert sum("+coop: task 1 is taken by agent" in patch for patch in patches) == 2
+    events = [json.loads(line) for line in (episode.directory / "events.jsonl").read_text().splitlines()]
+    claims = [event["data"].get("refused") for event in events if event["kind"] == "task.claim"]
+    assert sorted(bool(refused) for refused in claims) == [False, True, True]
 
 
 def test_a_patch_that_the_agent_stripped_is_mended(surroundings: Path) -> None:
