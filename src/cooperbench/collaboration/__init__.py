@@ -8,6 +8,7 @@ from cooperbench.collaboration.conversation import read_conversation, read_event
 from cooperbench.collaboration.git import GitConnector
 from cooperbench.collaboration.git_events import GitEvent, RefChange
 from cooperbench.collaboration.git_server import GitServer
+from cooperbench.collaboration.leftovers import left_mailboxes, remove_mailbox
 from cooperbench.collaboration.line import Call, Handler, Line, Reply, Service
 from cooperbench.collaboration.mailbox import MessagingConnector
 from cooperbench.collaboration.message import ReceivedMessage
@@ -40,6 +41,7 @@ __all__ = [
     "Teammate",
     "capabilities_of",
     "connect",
+    "left_mailboxes",
     "mark_finished",
     "mark_working",
     "note_push",
@@ -47,6 +49,7 @@ __all__ = [
     "read_board",
     "read_conversation",
     "read_events",
+    "remove_mailbox",
     "render_task",
     "templates_digest",
 ]

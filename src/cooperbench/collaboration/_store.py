@@ -134,6 +134,16 @@ class Store:
         flat = self.run("pairs", key)
         return list(zip(flat[::2], flat[1::2], strict=True))
 
+    def names(self, prefix: str) -> list[str]:
+        """The names of all keys that begin with `prefix`."""
+        found: list[str] = []
+
+        def look() -> None:
+            found[:] = [text_of(key) for key in self._client.scan_iter(f"{prefix}*", count=1000)]
+
+        self._insist(look, None)
+        return found
+
     def remove(self, prefix: str) -> None:
         """Remove all keys whose names begin with `prefix`, without stopping the server for long."""
 

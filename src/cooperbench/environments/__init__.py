@@ -18,11 +18,13 @@ from cooperbench.environments.images import build_image, ensure_image
 from cooperbench.environments.limiter import CreationLimiter
 from cooperbench.environments.local import LocalEnvironment
 from cooperbench.environments.opening import attach, open_environment
+from cooperbench.environments.readiness import Check, Readiness, readiness
 from cooperbench.environments.supervised import SupervisedEnvironment
 
 __all__ = [
     "Backend",
     "Capability",
+    "Check",
     "CreationLimiter",
     "DockerEnvironment",
     "Environment",
@@ -30,6 +32,7 @@ __all__ = [
     "ExecuteResult",
     "Leftover",
     "LocalEnvironment",
+    "Readiness",
     "RunReply",
     "SandboxHandle",
     "SandboxLabels",
@@ -44,5 +47,6 @@ __all__ = [
     "get_backend",
     "leftovers",
     "open_environment",
+    "readiness",
     "remove",
 ]

@@ -3,20 +3,20 @@
 from collections.abc import Sequence
 
 from cooperbench.environments.backend import BUILT_IN, Leftover, backend_names, get_backend
-from cooperbench.errors import MissingExtraError, SandboxError
+from cooperbench.errors import SandboxError, UsageError
 
 
 def leftovers(run: str | None = None, *, backends: Sequence[str] | None = None) -> list[Leftover]:
     """What is there with our labels, running sandboxes included, of one run or of all.
 
     Without `backends` every backend is asked, and those that are not set up here have nothing of ours. A backend that is named
-    must answer: raises `SandboxError`, `MissingExtraError`.
+    must answer: raises `SandboxError`, `UsageError`.
     """
     found = []
     for name in backends if backends is not None else backend_names():
         try:
             found += get_backend(name).leftovers(run)
-        except (SandboxError, MissingExtraError):
+        except (SandboxError, UsageError):
             if backends is not None:
                 raise
         except ModuleNotFoundError:

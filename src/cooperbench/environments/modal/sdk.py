@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
+from cooperbench.environments.configuration import read_config
 from cooperbench.errors import (
     CapacityError,
     CooperBenchError,
@@ -24,6 +25,8 @@ SETTINGS = {
     # Without a bound the SDK waits for as long as the server throttles; our limiter can spread the creations, it cannot.
     "MODAL_MAX_THROTTLE_WAIT": "20",
 }
+CONFIGURED = {"profile": "MODAL_PROFILE", "environment": "MODAL_ENVIRONMENT"}
+"""What `cooperbench config modal` keeps, and the SDK's own names for it."""
 SIGN_IN = "modal token new, or cooperbench config modal"
 
 
@@ -33,6 +36,10 @@ def modal_sdk() -> Any:
         raise MissingExtraError("the backend 'modal'", "modal")
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
+    stored = read_config("modal")
+    for name, variable in CONFIGURED.items():
+        if stored.get(name):
+            os.environ.setdefault(variable, stored[name])
     import modal
 
     return modal

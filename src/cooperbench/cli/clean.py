@@ -1,0 +1,78 @@
+"""`cooperbench clean`."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from cooperbench.cli.options import json_option
+
+if TYPE_CHECKING:
+    from cooperbench.environments import Leftover
+
+
+@click.command("clean")
+@click.option("--run", "run", metavar="NAME", help="Only what this run left behind.")
+@click.option("--backend", "backends", metavar="NAME", multiple=True, help="Only there; may be repeated.")
+@click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
+@click.option("--redis", "redis_url", metavar="URL", help="Also remove mailboxes from this Redis server.")
+@json_option
+def command(run: str | None, backends: tuple[str, ...], dry_run: bool, redis_url: str | None, as_json: bool) -> None:
+    """Remove what runs left behind: containers, images, sandboxes, machines, directories; only what carries our label.
+
+    Sandboxes of runs that are still going on carry it too: name the run, or look with --dry-run first.
+    """
+    from cooperbench.cli.show import print_json
+    from cooperbench.environments import leftovers, remove
+    from cooperbench.errors import CooperBenchError
+
+    found = leftovers(run, backends=list(backends) or None)
+    failures: dict[str, str] = {}
+    for leftover in () if dry_run else found:
+        try:
+            remove(leftover)
+        except CooperBenchError as error:
+            failures[leftover.identifier] = str(error)
+    mailboxes = 0 if redis_url is None else _mailboxes(redis_url, run, dry_run=dry_run)
+    if as_json:
+        facts = [
+            {**leftover.model_dump(mode="json"), "removed": not dry_run and leftover.identifier not in failures}
+            for leftover in found
+        ]
+        print_json({"leftovers": facts, "mailboxes": mailboxes, "dry_run": dry_run, "failures": failures})
+    else:
+        _show(found, failures, mailboxes, dry_run=dry_run)
+    if failures:
+        raise SystemExit(1)
+
+
+def _mailboxes(url: str, run: str | None, *, dry_run: bool) -> int:
+    from cooperbench.collaboration import left_mailboxes, remove_mailbox
+
+    names = left_mailboxes(url, run)
+    for name in () if dry_run else names:
+        remove_mailbox(url, name)
+    return len(names)
+
+
+def _show(found: list["Leftover"], failures: dict[str, str], mailboxes: int, *, dry_run: bool) -> None:
+    from rich.table import Table
+
+    from cooperbench.cli.show import console
+
+    out = console()
+    if not found and not mailboxes:
+        out.print("nothing is left behind")
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("backend", "kind", "name", "run", "state", "description", ""):
+        table.add_column(column)
+    for leftover in found:
+        state = "running" if leftover.running else ""
+        done = "" if dry_run else failures.get(leftover.identifier, "removed")
+        words = (leftover.backend, leftover.kind, leftover.identifier, leftover.run, state, leftover.description, done)
+        table.add_row(*words)
+    out.print(table)
+    if mailboxes:
+        out.print(f"{mailboxes} mailboxes" + ("" if dry_run else " removed"))
+    if dry_run:
+        out.print("nothing was removed; leave out --dry-run to do it")

@@ -1,0 +1,110 @@
+"""`cooperbench doctor`."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from cooperbench.cli.options import json_option
+
+if TYPE_CHECKING:
+    from cooperbench.environments import Check, Readiness
+
+
+@click.command("doctor")
+@click.option("--backend", "backends", metavar="NAME", multiple=True, help="Only this backend; may be repeated.")
+@click.option("--redis", "redis_url", metavar="URL", help="Try this server in place of an embedded one.")
+@click.option("--image", help="Try a message from inside a sandbox of this image.  [default: a demo task's, on local]")
+@json_option
+def command(backends: tuple[str, ...], redis_url: str | None, image: str | None, as_json: bool) -> None:
+    """Say for each backend whether it is ready, what is missing, and the command that mends it.
+
+    The exit code is 1 when a backend that was named is not ready, or none is, or messages do not get through.
+    """
+    from cooperbench.cli.options import load_environment_file
+    from cooperbench.cli.show import print_json
+    from cooperbench.environments import backend_names, readiness
+
+    load_environment_file()
+    found = [readiness(name) for name in backends or backend_names()]
+    messages = [_mailbox(redis_url)]
+    if messages[0].ok:
+        messages += [_round_trip(one.backend, image, redis_url) for one in found if one.ready and _tries(one, image)]
+    if as_json:
+        print_json(
+            {
+                "backends": [one.model_dump(mode="json") for one in found],
+                "messages": [check.model_dump(mode="json") for check in messages],
+            }
+        )
+    else:
+        _show(found, messages)
+    usable = all(one.ready for one in found) if backends else any(one.ready for one in found)
+    if not usable or not all(check.ok for check in messages):
+        raise SystemExit(1)
+
+
+def _tries(readiness: "Readiness", image: str | None) -> bool:
+    """Local always; elsewhere a sandbox may cost a pull or money, and is tried only with an image that was named."""
+    return (readiness.backend == "local") == (image is None)
+
+
+def _mailbox(url: str | None) -> "Check":
+    from cooperbench.collaboration import open_broker
+    from cooperbench.environments import Check
+    from cooperbench.errors import CooperBenchError
+
+    try:
+        with open_broker(url) as broker:
+            return Check(name="broker", ok=True, detail=broker.name)
+    except CooperBenchError as error:
+        return Check(name="broker", ok=False, detail=error.message, fix=error.hint)
+
+
+def _round_trip(backend: str, image: str | None, url: str | None) -> "Check":
+    """Send a message from inside a sandbox, as an agent does."""
+    from cooperbench.collaboration import Seat, connect, open_broker
+    from cooperbench.environments import Check, EnvironmentOptions, SandboxLabels, ensure_image, open_environment
+    from cooperbench.errors import CooperBenchError
+    from cooperbench.tasks import discover_tasks
+
+    name = f"message from inside {backend}"
+    labels = SandboxLabels(run="doctor", episode="doctor", agent_id="agent1")
+    agents = ("agent1", "agent2")
+    try:
+        if image is None:
+            recipe = discover_tasks(subset="demo")[0].recipe
+            ensure_image(backend, recipe)
+            image = recipe.name
+        options = EnvironmentOptions(cwd="/", lifetime=120, network="none")
+        with open_broker(url) as broker, open_environment(backend, image, options=options, labels=labels) as sandbox:
+            addresses = broker.open_episode("doctor", agents)
+            try:
+                line = connect(sandbox, Seat(agent_id="agent1", agents=agents, comm_url=addresses["agent1"]))
+                sent = sandbox.execute("coop send agent2 'are you there?'", timeout=20)
+                line.close()
+            finally:
+                broker.close_episode("doctor")
+        ok = sent["returncode"] == 0
+        return Check(name=name, ok=ok, detail=f"{sent['output'].strip()} ({sandbox.isolation}, network off)")
+    except CooperBenchError as error:
+        return Check(name=name, ok=False, detail=error.message, fix=error.hint)
+
+
+def _show(found: list["Readiness"], messages: list["Check"]) -> None:
+    from cooperbench.cli.show import console
+
+    out = console()
+    for one in found:
+        out.print(f"{one.backend}: " + ("ready" if one.ready else "not ready"), markup=False)
+        _lines(one.checks)
+    out.print("messages:")
+    _lines(messages)
+
+
+def _lines(checks: "list[Check] | tuple[Check, ...]") -> None:
+    from cooperbench.cli.show import console
+
+    for check in checks:
+        console().print(f"  {'ok     ' if check.ok else 'missing'} {check.name}: {check.detail}", markup=False)
+        if check.fix:
+            console().print(f"          try: {check.fix}", markup=False)
