@@ -58,7 +58,7 @@ def gcp(yes: bool, check: bool, as_json: bool, **given: str | int | bool | None)
     from cooperbench.environments.gcp.settings import resolve
 
     values = read_config("gcp") | _texts(given)
-    if _interactive(yes):
+    if _interactive(yes, given):
         click.echo("Machines are made in a project of yours, with the Compute Engine API enabled:")
         click.echo("  gcloud services enable compute.googleapis.com --project PROJECT")
         values["project_id"] = click.prompt("Project", default=values.get("project_id"))
@@ -83,7 +83,7 @@ def modal(yes: bool, check: bool, as_json: bool, **given: str | None) -> None:
     from cooperbench.environments.configuration import read_config
 
     values = read_config("modal") | _texts(given)
-    if _interactive(yes):
+    if _interactive(yes, given):
         click.echo("Sign in first, in another terminal if you like:  modal token new")
         values["profile"] = click.prompt("Profile (empty: the active one)", default=values.get("profile", ""))
         values["environment"] = click.prompt(
@@ -92,8 +92,8 @@ def modal(yes: bool, check: bool, as_json: bool, **given: str | None) -> None:
     _keep("modal", {name: value for name, value in values.items() if value}, check=check, as_json=as_json)
 
 
-def _interactive(yes: bool) -> bool:
-    return not yes and sys.stdin.isatty()
+def _interactive(yes: bool, given: Mapping[str, str | int | bool | None]) -> bool:
+    return not yes and not _texts(given) and sys.stdin.isatty()
 
 
 def _texts(given: Mapping[str, str | int | bool | None]) -> dict[str, str]:

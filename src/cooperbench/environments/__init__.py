@@ -1,6 +1,6 @@
 """Where code runs: one Environment, one transport for each backend."""
 
-from cooperbench.environments.backend import Backend, Leftover, backend_names, capabilities, get_backend
+from cooperbench.environments.backend import Backend, ImageFacts, Leftover, backend_names, capabilities, get_backend
 from cooperbench.environments.cleaning import leftovers, remove
 from cooperbench.environments.contract import (
     Capability,
@@ -14,7 +14,7 @@ from cooperbench.environments.contract import (
     Transport,
 )
 from cooperbench.environments.docker import DockerEnvironment
-from cooperbench.environments.images import build_image, ensure_image
+from cooperbench.environments.images import build_image, ensure_image, image_facts, pull_image
 from cooperbench.environments.limiter import CreationLimiter
 from cooperbench.environments.local import LocalEnvironment
 from cooperbench.environments.opening import attach, open_environment
@@ -30,6 +30,7 @@ __all__ = [
     "Environment",
     "EnvironmentOptions",
     "ExecuteResult",
+    "ImageFacts",
     "Leftover",
     "LocalEnvironment",
     "Readiness",
@@ -45,8 +46,10 @@ __all__ = [
     "capabilities",
     "ensure_image",
     "get_backend",
+    "image_facts",
     "leftovers",
     "open_environment",
+    "pull_image",
     "readiness",
     "remove",
 ]

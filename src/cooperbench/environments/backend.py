@@ -6,7 +6,7 @@ Built-in backends are modules with a `backend` function, imported when they are 
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -32,6 +32,21 @@ BUILT_IN = {
     "gcp": "cooperbench.environments.gcp",
 }
 ENTRY_POINTS = "cooperbench.environments"
+
+
+Progress = Callable[[str], None]
+"""Is called with one line now and then."""
+
+
+class ImageFacts(Record):
+    """Whether an image is at a backend, and which it is."""
+
+    backend: str
+    name: str
+    here: bool
+    digest: str | None = None
+    platform: str | None = Field(None, description="Such as linux/amd64.")
+    bytes: int | None = Field(None, description="Size on disk.")
 
 
 class Leftover(Record):
@@ -71,11 +86,27 @@ class Backend(ABC):
         """Digest of the image of a recipe if it is here, else `None`."""
         return None
 
+    def image_facts(self, recipe: ImageRecipe) -> ImageFacts:
+        """Whether the image of a recipe is here, and which it is."""
+        digest = self.image_digest(recipe)
+        return ImageFacts(backend=self.name, name=recipe.name, here=digest is not None, digest=digest)
+
     def ensure_image(self, recipe: ImageRecipe) -> str | None:
         """Make sure that environments can start from a recipe's image, and return its digest if one is known."""
         return self.image_digest(recipe)
 
-    def build_image(self, recipe: ImageRecipe, *, repo_source: Path | None, base_image: str | None) -> str | None:
+    def pull_image(self, recipe: ImageRecipe, platform: str | None, progress: Progress | None) -> str | None:
+        """Get a recipe's image from where it is published, unless it is here, and return its digest."""
+        return self.ensure_image(recipe)
+
+    def build_image(
+        self,
+        recipe: ImageRecipe,
+        *,
+        repo_source: Path | None,
+        base_image: str | None,
+        progress: Progress | None = None,
+    ) -> str | None:
         """Build a recipe's image and return its digest."""
         raise UsageError(
             f"the backend {self.name!r} builds no images", subject=recipe.name, hint="use --backend docker"

@@ -16,7 +16,7 @@ from platformdirs import user_config_path
 from cooperbench.errors import UsageError
 from cooperbench.records import write_bytes
 
-SECRET = re.compile(r"token|secret|password|private|credential", re.IGNORECASE)
+SECRET = re.compile(r"token|secret|password|key|credential", re.IGNORECASE)
 HEADER = "# Defaults of CooperBench for each backend; `cooperbench config` writes this file. No secrets belong here.\n"
 
 

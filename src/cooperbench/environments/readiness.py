@@ -58,6 +58,20 @@ def space(name: str, folder: Path, *, fix: str) -> Check:
     return Check(name=name, ok=ok, detail=f"{free / 1e9:.1f} GB free at {folder}", fix=None if ok else fix)
 
 
+def free_space(backend: str) -> int | None:
+    """Bytes that are free where a backend keeps its images; `None` when only another machine knows."""
+    folder = cache_dir()
+    if backend == "docker":
+        from cooperbench.environments.docker import engine
+
+        found = engine.connect(None)
+        with engine.translated(found.address):
+            folder = Path(str(found.client.info().get("DockerRootDir") or "/nonexistent"))
+    elif backend != "local":
+        return None
+    return shutil.disk_usage(folder).free if folder.is_dir() else None
+
+
 def _local(_backend: str) -> Iterator[Check]:
     from cooperbench.environments.local.isolation import choose
 

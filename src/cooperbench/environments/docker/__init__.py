@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cooperbench.environments.backend import Backend, Leftover
+from cooperbench.environments.backend import Backend, ImageFacts, Leftover, Progress
 from cooperbench.environments.contract import Capability, EnvironmentOptions, SandboxHandle, SandboxLabels, Transport
 from cooperbench.environments.docker import images, leftovers
 from cooperbench.environments.docker.engine import connect
@@ -70,9 +70,26 @@ class DockerBackend(Backend):
                 hint=f"cooperbench images build {recipe.name} --repo-source CLONE",
             ) from error
 
-    def build_image(self, recipe: ImageRecipe, *, repo_source: Path | None, base_image: str | None) -> str | None:
+    def image_facts(self, recipe: ImageRecipe) -> ImageFacts:
+        """Digest, platform and size of the image if the engine has it."""
+        return images.facts(connect(None), recipe.name)
+
+    def pull_image(self, recipe: ImageRecipe, platform: str | None, progress: Progress | None) -> str | None:
+        """Pull it from its registry, or build a bundled one, unless it is here."""
+        if recipe.bundled:
+            return self.ensure_image(recipe)
+        return images.ensure_pulled(connect(None), recipe.name, platform, progress)
+
+    def build_image(
+        self,
+        recipe: ImageRecipe,
+        *,
+        repo_source: Path | None,
+        base_image: str | None,
+        progress: Progress | None = None,
+    ) -> str | None:
         """Build from the task's Dockerfile."""
-        return images.build(connect(None), recipe, repo_source, base_image)
+        return images.build(connect(None), recipe, repo_source, base_image, progress)
 
     def leftovers(self, run: str | None = None) -> list[Leftover]:
         """Containers, networks, volumes and snapshot images with our label."""

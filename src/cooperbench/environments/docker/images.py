@@ -4,10 +4,10 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
+from cooperbench.environments.backend import ImageFacts, Progress
 from cooperbench.environments.docker.engine import Engine, translated
 from cooperbench.errors import ImageError, SandboxError
 from cooperbench.records import ImageRecipe
@@ -15,8 +15,6 @@ from cooperbench.records import ImageRecipe
 SNAPSHOTS = "cooperbench-snapshot"
 SOURCE = "cooperbench-source"
 BUILD = "build it here: cooperbench images build; or log in: docker login"
-Progress = Callable[[str], None]
-"""Is called with one line now and then."""
 
 FETCHED = re.compile(r"https?://[A-Za-z0-9.-]+/[A-Za-z0-9._/-]+?(?:\.git)?(?=[\s\"';|&)]|$)")
 
@@ -32,6 +30,25 @@ def digest(engine: Engine, name: str) -> str | None:
             return None
     found = image.attrs.get("RepoDigests") or []
     return str(found[0]).split("@", 1)[1] if found else str(image.id)
+
+
+def facts(engine: Engine, name: str) -> ImageFacts:
+    """What the engine knows of an image."""
+    from docker import errors
+
+    with translated(name):
+        try:
+            attributes = engine.client.images.get(name).attrs
+        except errors.ImageNotFound:
+            return ImageFacts(backend="docker", name=name, here=False)
+    return ImageFacts(
+        backend="docker",
+        name=name,
+        here=True,
+        digest=digest(engine, name),
+        platform=f"{attributes.get('Os', 'linux')}/{attributes.get('Architecture', '')}".rstrip("/"),
+        bytes=attributes.get("Size"),
+    )
 
 
 def architectures(engine: Engine, name: str) -> tuple[str, str]:

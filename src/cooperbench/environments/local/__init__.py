@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cooperbench.environments.backend import Backend, Leftover
+from cooperbench.environments.backend import Backend, Leftover, Progress
 from cooperbench.environments.contract import Capability, EnvironmentOptions, SandboxHandle, SandboxLabels, Transport
 from cooperbench.environments.local import build, leftovers, store
 from cooperbench.environments.local.isolation import Isolation, choose
@@ -68,7 +68,14 @@ class LocalBackend(Backend):
             hint=f"build it: cooperbench images build {recipe.name} --backend local --repo-source CLONE",
         )
 
-    def build_image(self, recipe: ImageRecipe, *, repo_source: Path | None, base_image: str | None) -> str | None:
+    def build_image(
+        self,
+        recipe: ImageRecipe,
+        *,
+        repo_source: Path | None,
+        base_image: str | None,
+        progress: Progress | None = None,
+    ) -> str | None:
         """Build an image from the recipe's repository, or from a local clone."""
         if base_image is not None:
             raise UsageError("local images have no base image", subject=recipe.name, hint="leave --base-image out")
