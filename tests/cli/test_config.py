@@ -1,0 +1,77 @@
+import os
+import pty
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from cooperbench.environments.configuration import read_config, write_config
+from cooperbench.errors import UsageError
+from tests.cli.command import cooperbench
+
+
+def test_flags_are_kept_and_kept_when_others_follow(tmp_path: Path) -> None:
+    env = {"COOPERBENCH_CONFIG_DIR": str(tmp_path)}
+    first = cooperbench("config", "gcp", "--project-id", "mine", "--zone", "a-1,b-1", "--spot", "--no-check", env=env)
+    assert first.code == 0, first
+    assert cooperbench("config", "gcp", "--slots", "2", "--no-check", env=env).code == 0
+    assert tomllib.loads((tmp_path / "config.toml").read_text()) == {
+        "gcp": {"project_id": "mine", "zone": "a-1,b-1", "spot": "true", "slots": "2"}
+    }
+    shown = cooperbench("config", "show", "--json", env=env).facts
+    assert shown["backends"]["gcp"]["project_id"] == "mine"
+    assert shown["path"] == str(tmp_path / "config.toml")
+
+
+def test_without_a_project_nothing_is_kept(tmp_path: Path) -> None:
+    env = {"COOPERBENCH_CONFIG_DIR": str(tmp_path), "GOOGLE_CLOUD_PROJECT": ""}
+    said = cooperbench("config", "gcp", "--slots", "2", "--no-check", env=env)
+    assert said.code == 2
+    assert "no Google Cloud project is named" in said.err
+    assert not (tmp_path / "config.toml").exists()
+
+
+def test_what_does_not_work_yet_is_said(tmp_path: Path) -> None:
+    env = {
+        "COOPERBENCH_CONFIG_DIR": str(tmp_path),
+        "HOME": str(tmp_path),
+        "MODAL_TOKEN_ID": "",
+        "MODAL_TOKEN_SECRET": "",
+    }
+    said = cooperbench("config", "modal", "--environment", "main", env=env)
+    assert said.code == 1
+    assert "modal token new" in said.out
+    assert tomllib.loads((tmp_path / "config.toml").read_text()) == {"modal": {"environment": "main"}}
+
+
+def test_the_walk_through_asks_on_a_terminal(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    program = Path(sys.executable).with_name("cooperbench")
+    env = {**os.environ, "COOPERBENCH_CONFIG_DIR": str(tmp_path), "GOOGLE_CLOUD_PROJECT": ""}
+    with subprocess.Popen(
+        [str(program), "config", "gcp", "--no-check"], env=env, stdin=theirs, stdout=subprocess.PIPE, text=True
+    ) as process:
+        os.write(ours, b"my-project\nzone-1\n\n8\n")
+        out, _ = process.communicate(timeout=60)
+    os.close(ours)
+    os.close(theirs)
+    assert process.returncode == 0, out
+    assert tomllib.loads((tmp_path / "config.toml").read_text()) == {
+        "gcp": {"project_id": "my-project", "zone": "zone-1", "machine_type": "n2-standard-8", "slots": "8"}
+    }
+
+
+def test_secrets_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COOPERBENCH_CONFIG_DIR", str(tmp_path))
+    with pytest.raises(UsageError, match="sounds like a secret"):
+        write_config("modal", {"token_secret": "as-…"})
+    assert read_config("modal") == {}
+
+
+def test_a_broken_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[gcp\n")
+    said = cooperbench("config", "show", env={"COOPERBENCH_CONFIG_DIR": str(tmp_path)})
+    assert said.code == 2
+    assert "config.toml" in said.err

@@ -1,0 +1,70 @@
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import cooperbench
+from tests.standins.gce import GceStandin
+from tests.standins.modal import ModalStandin
+
+
+def test_local_is_ready_and_a_message_gets_out_of_a_sandbox(tmp_path: Path) -> None:
+    env = {"COOPERBENCH_CACHE_DIR": str(tmp_path)}
+    said = cooperbench("doctor", "--backend", "local", "--json", env=env)
+    assert said.code == 0, said
+    [local] = said.facts["backends"]
+    assert local["ready"]
+    assert {check["name"] for check in local["checks"]} == {"isolation", "git", "disk space"}
+    assert [check["ok"] for check in said.facts["messages"]] == [True, True]
+    shown = cooperbench("doctor", "--backend", "local", env=env)
+    assert "message from inside local: delivered to agent2" in shown.out
+
+
+def test_what_is_missing_comes_with_the_command_that_mends_it(tmp_path: Path) -> None:
+    nobody = {
+        "COOPERBENCH_CONFIG_DIR": str(tmp_path),
+        "HOME": str(tmp_path),
+        "DOCKER_HOST": f"unix://{tmp_path}/none.sock",
+        "MODAL_TOKEN_ID": "",
+        "MODAL_TOKEN_SECRET": "",
+        "GOOGLE_CLOUD_PROJECT": "",
+    }
+    said = cooperbench(
+        *("doctor", "--json", "--backend", "docker", "--backend", "modal", "--backend", "gcp"), env=nobody
+    )
+    assert said.code == 1
+    failed = {
+        backend["backend"]: next(check for check in backend["checks"] if not check["ok"])
+        for backend in said.facts["backends"]
+    }
+    assert failed["docker"]["name"] == "engine"
+    assert "DOCKER_HOST" in failed["docker"]["fix"]
+    assert failed["modal"]["fix"].startswith("modal token new")
+    assert failed["gcp"]["fix"] == "cooperbench config gcp --project-id PROJECT"
+
+
+def test_a_broker_that_does_not_answer_is_named() -> None:
+    said = cooperbench("doctor", "--backend", "local", "--redis", "redis://127.0.0.1:9", "--json")
+    assert said.code == 1
+    [broker] = said.facts["messages"]
+    assert not broker["ok"]
+    assert "redis-server" in broker["fix"]
+
+
+def test_an_unknown_backend_is_bad_usage() -> None:
+    said = cooperbench("doctor", "--backend", "dokcer")
+    assert said.code == 2
+    assert "did you mean 'docker'?" in said.err
+
+
+@pytest.mark.docker
+def test_docker_is_ready_and_a_message_gets_out_of_a_container() -> None:
+    said = cooperbench("doctor", "--backend", "docker", "--image", "cooperbench-test/busybox", "--json")
+    assert said.code == 0, said
+    assert said.facts["messages"][1]["detail"] == "delivered to agent2 (docker, network off)"
+
+
+@pytest.mark.docker
+def test_cloud_backends_are_ready_with_credentials(modal_standin: ModalStandin, gce_standin: GceStandin) -> None:
+    said = cooperbench("doctor", "--backend", "modal", "--backend", "gcp", "--json")
+    assert said.code == 0, said
+    assert [backend["ready"] for backend in said.facts["backends"]] == [True, True]
