@@ -80,7 +80,7 @@ def dropped(cleaned: CleanedSubmission) -> dict[str, str]:
     ],
 )
 def test_dropped(path: str) -> None:
-    assert reason_to_drop(path, b"def test_a(): pass\nclass TestA: pass\n", lambda _: False)
+    assert reason_to_drop(path, lambda: b"def test_a(): pass\nclass TestA: pass\n", lambda _: False)
 
 
 @pytest.mark.parametrize(
@@ -109,16 +109,19 @@ def test_dropped(path: str) -> None:
     ],
 )
 def test_kept(path: str) -> None:
-    assert reason_to_drop(path, b"x = 1\n", lambda _: False) is None
+    assert reason_to_drop(path, lambda: b"x = 1\n", lambda _: False) is None
 
 
 def test_a_source_named_like_a_test_stays_when_it_holds_none() -> None:
-    assert reason_to_drop("src/pkg/test_runner.py", b"class Runner: ...\n", lambda _: False) is None
-    assert reason_to_drop("src/pkg/test_runner.py", b"def test_it(): ...\n", lambda _: False) == "test file (Python)"
+    assert reason_to_drop("src/pkg/test_runner.py", lambda: b"class Runner: ...\n", lambda _: False) is None
+    assert (
+        reason_to_drop("src/pkg/test_runner.py", lambda: b"def test_it(): ...\n", lambda _: False)
+        == "test file (Python)"
+    )
 
 
 def test_a_module_of_the_runner_may_change_where_the_base_has_it() -> None:
-    assert reason_to_drop("src/_pytest/new.py", b"", lambda path: path == "src/_pytest") is None
+    assert reason_to_drop("src/_pytest/new.py", lambda: b"", lambda path: path == "src/_pytest") is None
 
 
 def test_the_work_stays_and_the_rest_is_reported(checkout: Checkout) -> None:

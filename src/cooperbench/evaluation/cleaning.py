@@ -7,7 +7,7 @@ paths that no tree can hold (outside of the work tree, git's own directory) are 
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from cooperbench.evaluation.configuration import restore_sections
+from cooperbench.evaluation.configuration import is_mixed, restore_sections
 from cooperbench.evaluation.git import ABSENT, GitStore, TreeEntry
 from cooperbench.evaluation.patches import decode_path, join_patch, leaves_the_tree, repair_ending, split_patch
 from cooperbench.evaluation.rules import reason_to_drop
@@ -107,7 +107,10 @@ def _reason(store: GitStore, base: str, change: TreeEntry, hidden: frozenset[str
         return "submodule"
     if change.new_mode == _SYMLINK and _escapes(change.path, store.blob(change.new_blob)):
         return "symbolic link out of the work tree"
-    content = None if change.deleted or change.new_mode == _SYMLINK else store.blob(change.new_blob)
+
+    def content() -> bytes | None:
+        return None if change.deleted or change.new_mode == _SYMLINK else store.blob(change.new_blob)
+
     return reason_to_drop(change.path, content, lambda path: store.has(base, path))
 
 
@@ -124,6 +127,8 @@ def _escapes(path: str, target: bytes) -> bool:
 
 
 def _restore_configuration(store: GitStore, change: TreeEntry, edits: _Edits) -> None:
+    if not is_mixed(change.path):
+        return
     before = store.blob(change.old_blob) if change.old_mode != ABSENT[0] and change.old_mode != _SUBMODULE else None
     restored = restore_sections(change.path, before, store.blob(change.new_blob))
     if restored is not None:

@@ -33,6 +33,11 @@ _INI_SECTIONS = re.compile(r"^(tool:pytest|pytest|aliases|coverage:.*|options\.e
 _JSON_KEYS = ("scripts", "jest", "vitest", "mocha", "ava", "babel", "nyc", "c8")
 
 
+def is_mixed(path: str) -> bool:
+    """Whether a file can hold test configuration beside other things."""
+    return PurePosixPath(path).name in _RESTORERS
+
+
 def restore_sections(path: str, base: bytes | None, submitted: bytes) -> bytes | None:
     """The file with the base's test configuration; `None` when the submission did not touch that.
 

@@ -29,6 +29,7 @@ _CONFIGURATION = (
     re.compile(r"^((GNU)?[Mm]akefile|[Jj]ustfile|Taskfile\.ya?ml)$"),
 )
 _STARTS_BY_ITSELF = re.compile(r"^(sitecustomize|usercustomize)\.py$|\.pth$|\.py[cod]$")
+_PYTHON_TEST = re.compile(rb"^\s*(async\s+)?(def\s+test|class\s+Test)", re.MULTILINE)
 _INSTALLS = frozenset({"setup.py", "hatch_build.py"})
 _SHADOWED = frozenset(
     {"pytest", "_pytest", "py", "pluggy", "iniconfig", "exceptiongroup", "tomli", "colorama", "pip", "setuptools"}
@@ -51,11 +52,13 @@ _SHADOWED = frozenset(
 )
 _METADATA_FOLDER = re.compile(r"\.(egg-info|dist-info)$")
 
+Content = Callable[[], bytes | None]
 
-def reason_to_drop(path: str, content: bytes | None, in_base: Callable[[str], bool]) -> str | None:
+
+def reason_to_drop(path: str, content: Content, in_base: Callable[[str], bool]) -> str | None:
     """Why a changed file is left out, or `None` when it stays.
 
-    `content` is the submitted one, `None` when deleted. `in_base` says whether the base has a file or folder of that name.
+    `content` gives the submitted one, `None` when deleted; few rules need it. `in_base` says whether the base has a file or folder of that name.
     """
     parts = PurePosixPath(path).parts
     return _internal(parts) or _shadow(parts, in_base) or _configuration(parts) or _test_file(parts, content)
@@ -90,7 +93,7 @@ def _configuration(parts: tuple[str, ...]) -> str | None:
     return None
 
 
-def _test_file(parts: tuple[str, ...], content: bytes | None) -> str | None:
+def _test_file(parts: tuple[str, ...], content: Content) -> str | None:
     folders, name = parts[:-1], parts[-1]
     if name.endswith(".rs"):
         # `src/**/tests.rs` is part of the crate: without it `mod tests;` does not compile.
@@ -107,12 +110,13 @@ def _test_file(parts: tuple[str, ...], content: bytes | None) -> str | None:
     return "test file" if folders and (folders[0] in ("test", "tests") or "tests" in folders) else None
 
 
-def _is_source(language: str, folders: tuple[str, ...], content: bytes | None) -> bool:
+def _is_source(language: str, folders: tuple[str, ...], content: Content) -> bool:
     """Whether a file that is named like a test is part of the program."""
     if language == "Java":
         return _has(folders, "src", "main")
-    if language == "Python" and content is not None and "tests" not in folders:
-        return re.search(rb"^\s*(async\s+)?(def\s+test|class\s+Test)", content, re.MULTILINE) is None
+    if language == "Python" and "tests" not in folders:
+        text = content()
+        return text is not None and _PYTHON_TEST.search(text) is None
     return False
 
 

@@ -65,6 +65,7 @@ class TestBench:
         self.conditions = conditions
         self.workers = workers or max(1, os.cpu_count() or 1)
         self.install: Install = install
+        self._patches: dict[str, bytes] = {}
         self._results: dict[tuple[int, str], SuiteResult] = {}
 
     def test(self, suites: Iterable[tuple[int, str]]) -> None:
@@ -160,6 +161,11 @@ class TestBench:
             )
             write_model(self._install_record, record)
 
+    def _patch(self, tree: str) -> bytes:
+        if tree not in self._patches:
+            self._patches[tree] = self.store.diff(self.base.tree, tree)
+        return self._patches[tree]
+
     def _test_one(self, feature: int, tree: str, stop: threading.Event) -> SuiteResult:
         try:
             reference = self.reference(feature, stop)
@@ -169,7 +175,7 @@ class TestBench:
 
     def run(self, feature: int, tree: str, stop: threading.Event | None = None, *, watch: bool = False) -> SuiteRun:
         """Run one suite on one tree, whatever is known already. Raises the classes below `SandboxError`."""
-        patch = self.store.diff(self.base.tree, tree)
+        patch = self._patch(tree)
         labels = self.conditions.labels.model_copy(update={"agent_id": f"suite{feature}"})
         skip = not watch and self._can_skip_install(tree)
         conditions = replace(self.conditions, labels=labels, skip_install=skip, watch_install=watch)
