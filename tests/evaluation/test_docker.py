@@ -1,0 +1,65 @@
+"""The same evaluator on Docker: the same verdicts, and no attack passes there either."""
+
+from pathlib import Path
+
+import pytest
+
+from cooperbench.environments import build_image
+from cooperbench.evaluation import score
+from cooperbench.records import Evaluation, Outcome
+from cooperbench.tasks import Task
+from tests.evaluation.edits import base_checkout
+from tests.evaluation.test_cheating import ATTACKS, FEATURE
+
+pytestmark = [pytest.mark.docker, pytest.mark.slow]
+
+BASE_IMAGE = "cooperbench-test/base:latest"
+
+
+@pytest.fixture(scope="module")
+def on_docker(shelfdb: Task) -> Task:
+    """The bundled task with its own image, under a name of these tests: a user's image is not replaced."""
+    recipe = shelfdb.recipe.model_copy(update={"name": "cooperbench-test/shelfdb:evaluation", "bundled": False})
+    build_image("docker", recipe, base_image=BASE_IMAGE)
+    return Task(shelfdb.repo, shelfdb.task_id, shelfdb.path, recipe.name, recipe, shelfdb.features)
+
+
+def facts(evaluation: Evaluation) -> object:
+    assert evaluation.error is None, evaluation.error
+    return [
+        (
+            stage.name,
+            stage.status,
+            stage.tree,
+            [(suite.outcome, suite.reason, sorted(test.name for test in suite.tests)) for suite in stage.suites],
+        )
+        for stage in evaluation.stages
+    ]
+
+
+@pytest.mark.parametrize("pair", [(1, 3), (1, 2), (4, 5)], ids=["passes", "conflicts", "breaks"])
+def test_the_same_verdicts_as_on_the_local_backend(shelfdb: Task, on_docker: Task, pair: tuple[int, int]) -> None:
+    patches = {number: shelfdb.features[number].gold_patch for number in pair}
+    local = score(shelfdb, patches, backend="local")
+    docker = score(on_docker, patches, backend="docker")
+    assert facts(docker) == facts(local)
+    assert docker.verdict == local.verdict
+    assert docker.key != local.key  # another image
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "rewrite the test runner in memory",
+        "turn failures into passes in conftest",
+        "put other programs on the path",
+        "edit the runner",
+        "write the report",
+        "link out of the tree",
+        "leave processes behind",
+    ],
+)
+def test_no_attack_passes(on_docker: Task, shelfdb: Task, name: str, tmp_path: Path) -> None:
+    patch = ATTACKS[name].patch(base_checkout(shelfdb, tmp_path / "repo"))
+    evaluation = score(on_docker, {FEATURE: patch}, backend="docker", time_limit=60)
+    assert evaluation.verdict.outcome in (Outcome.TESTS_FAILED, Outcome.NO_PATCH), evaluation.verdict

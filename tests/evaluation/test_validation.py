@@ -1,0 +1,53 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cooperbench.evaluation import TaskValidation, validate_task
+from cooperbench.tasks import Task, read_task
+
+
+@pytest.fixture
+def copy(shelfdb: Task, tmp_path: Path) -> Path:
+    path = tmp_path / "data" / "shelfdb_task" / "task1"
+    shutil.copytree(shelfdb.path, path)
+    return path
+
+
+def validate(path: Path, *features: int, repetitions: int = 1) -> TaskValidation:
+    return validate_task(read_task(path, bundled=True), backend="local", features=features, repetitions=repetitions)
+
+
+def test_a_feature_whose_tests_pass_without_it(copy: Path) -> None:
+    (copy / "feature3" / "tests.patch").write_bytes(
+        b"--- /dev/null\n+++ b/tests/test_nothing.py\n@@ -0,0 +1,2 @@\n+def test_nothing():\n+    assert True\n"
+    )
+    found = validate(copy, 3)
+    assert found.features[0].problems == ("passes without its gold patch",)
+    assert not found.ok
+
+
+def test_gold_patches_that_do_not_do_it(copy: Path, shelfdb: Task) -> None:
+    (copy / "feature3" / "feature.patch").write_bytes(shelfdb.features[4].gold_patch)
+    (copy / "feature4" / "feature.patch").write_bytes(b"")
+    (copy / "feature5" / "feature.patch").write_bytes(b"--- a/none.py\n+++ b/none.py\n@@ -1 +1 @@\n-a\n+b\n")
+    found = {feature.feature: feature.problems for feature in validate(copy, 3, 4, 5).features}
+    assert found[3][0].startswith("fails with its gold patch")
+    assert found[4] == ("the gold patch is empty",)
+    assert found[5] == ("the gold patch does not apply",)
+
+
+def test_flaky_tests_are_named(copy: Path) -> None:
+    (copy / "feature3" / "tests.patch").write_bytes(
+        b"--- /dev/null\n+++ b/tests/test_flaky.py\n@@ -0,0 +1,7 @@\n"
+        b"+import os\n+\n+def test_steady():\n+    assert True\n+\n+def test_flaky():\n+    assert os.urandom(1)[0] % 2\n"
+    )
+    found = validate(copy, 3, repetitions=12).features[0]
+    assert found.flaky == ("tests/test_flaky.py::test_flaky",)
+    assert "1 flaky tests" in found.problems
+
+
+def test_a_missing_image_is_a_finding(copy: Path) -> None:
+    found = validate_task(read_task(copy), backend="local")
+    assert not found.ok
+    assert "images build" in found.problems[0]
