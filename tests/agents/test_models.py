@@ -264,6 +264,10 @@ def test_a_wrong_script_is_an_error_with_its_place(text: str, fault: str, tmp_pa
         make_model(f"scripted/{path}", agent_id="agent1")
 
 
+def test_a_bundled_story_has_a_name() -> None:
+    assert make_model("scripted/solo_passes", agent_id="solo").query(TASK)["tool_calls"]
+
+
 def test_a_member_that_is_not_in_the_script_is_named(script: Path) -> None:
     with pytest.raises(UsageError, match="agent3"):
         make_model(f"scripted/{script}#agent3")

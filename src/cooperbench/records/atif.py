@@ -172,7 +172,7 @@ def _steps(trajectory: Trajectory) -> list[AtifStep]:
 def _step(number: int, entry: TrajectoryMessage, model: str) -> AtifStep:
     message, role = entry.message, entry.message.get("role")
     source = SOURCES.get(role, "system")
-    common: dict[str, Any] = {"step_id": number, "timestamp": entry.time, "source": source, "message": _text(message)}
+    common: dict[str, Any] = {"step_id": number, "timestamp": _time(entry), "source": source, "message": _text(message)}
     if role not in SOURCES:
         common["extra"] = {"role": role}
     if source != "agent":
@@ -188,6 +188,17 @@ def _step(number: int, entry: TrajectoryMessage, model: str) -> AtifStep:
         metrics=_metrics(usage) if isinstance(usage, dict) else None,
         llm_call_count=1,
     )
+
+
+def _time(entry: TrajectoryMessage) -> datetime | None:
+    """When the harness saw the message, or else when the model answered."""
+    extra = entry.message.get("extra")
+    stamp = extra.get("timestamp") if isinstance(extra, dict) else None
+    try:
+        answered = datetime.fromisoformat(stamp) if isinstance(stamp, str) else None
+    except ValueError:
+        answered = None
+    return entry.time or answered
 
 
 def _metrics(usage: dict[str, Any]) -> AtifMetrics:

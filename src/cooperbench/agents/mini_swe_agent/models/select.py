@@ -1,9 +1,10 @@
 """Finds the model for a name.
 
-`scripted/<file.yaml>[#member]` plays a script, `replay/<trajectory.json>` a recorded trajectory. With a `base_url` the model is
+`scripted/<file.yaml>[#member]` plays a script, or one of the bundled stories by its name, `replay/<trajectory.json>` a recorded trajectory. With a `base_url` the model is
 behind an OpenAI-compatible server, called without LiteLLM. Every other name is LiteLLM's.
 """
 
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def make_model(model_name: str, config: dict[str, Any] | None = None, *, agent_i
     settings = model_config(model_name, (config or {}).get("model"))
     if model_name.startswith(SCRIPTED):
         file, _, member = model_name.removeprefix(SCRIPTED).partition("#")
-        return scripted_model(Path(file).expanduser(), member or agent_id, settings)
+        return scripted_model(_script(file), member or agent_id, settings)
     if model_name.startswith(REPLAY):
         path = Path(model_name.removeprefix(REPLAY)).expanduser()
         if not path.is_file():
@@ -37,6 +38,13 @@ def make_model(model_name: str, config: dict[str, Any] | None = None, *, agent_i
     if settings.base_url:
         return OpenAICompatibleModel(settings)
     return LitellmModel(config=settings)
+
+
+def _script(name: str) -> Path:
+    """The file of a script: a path, or the name of a bundled story such as `solo_passes`."""
+    path = Path(name).expanduser()
+    bundled = Path(str(files("cooperbench.tasks"))) / "demo" / "scripts" / f"{name}.yaml"
+    return bundled if not path.exists() and bundled.is_file() else path
 
 
 def model_config(model_name: str, section: object) -> ModelConfig:
