@@ -112,7 +112,7 @@ def headline(counts: Counts) -> Text:
     """The whole run in one line."""
     parts = [
         f"{counts.completed}/{counts.planned} done",
-        f"{counts.running} running",
+        f"{counts.running} running in {counts.seats} seats",
         f"{counts.passed}/{counts.evaluated} passed",
     ]
     if counts.infra_errors:

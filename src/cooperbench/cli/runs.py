@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from cooperbench.cli.options import json_option, log_dir_option
+from cooperbench.errors import RecordError
 
 
 @click.group("runs")
@@ -21,7 +22,12 @@ def list_runs(log_dir: Path | None, as_json: bool) -> None:
     from cooperbench.cli.show import console, print_json, runs_table
     from cooperbench.runner import read_run, run_names
 
-    runs = [read_run(name, log_dir) for name in run_names(log_dir)]
+    runs = []
+    for name in run_names(log_dir):
+        try:
+            runs.append(read_run(name, log_dir))
+        except RecordError as error:  # one broken run does not hide the others
+            click.echo(error.message, err=True)
     if as_json:
         print_json([run.summary.model_dump(mode="json") for run in runs])
     elif runs:

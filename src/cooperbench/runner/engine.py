@@ -185,6 +185,7 @@ class Engine:
             reused=self._reused,
             completed=self._completed,
             running=len(self._running),
+            seats=self._executor.capacity,
             infra_errors=self._failed,
             evaluated=self._evaluated,
             passed=self._passed,

@@ -125,6 +125,7 @@ def _counts(plan: Plan, jobs: list[EvaluationJob], done: int, passed: int) -> Co
         reused=len(jobs),
         completed=len(jobs),
         running=0,
+        seats=0,
         infra_errors=0,
         evaluated=done,
         passed=passed,

@@ -16,6 +16,8 @@ class Counts(NamedTuple):
     completed: int
     """Finished altogether."""
     running: int
+    seats: int
+    """How many could run at the same time."""
     infra_errors: int
     evaluated: int
     passed: int

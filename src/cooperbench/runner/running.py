@@ -75,5 +75,5 @@ def execute(plan: Plan, options: SessionOptions, observer: Observer | None = Non
             requested_concurrency=options.concurrency,
             achieved_concurrency=concurrency_achieved(ending.spans),
         )
-        write_summary(plan.directory, summary)
+        summary = write_summary(plan.directory, summary)
     return make_result(plan.directory, config, summary, records, interrupted=ending.interrupted, stopped=ending.stopped)

@@ -1,10 +1,12 @@
 """`summary.json`: whole-run numbers, computed from the episodes' records each time."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from cooperbench.errors import RecordError
 from cooperbench.records import (
     EpisodeResult,
     Evaluation,
@@ -13,6 +15,7 @@ from cooperbench.records import (
     RunConfig,
     RunDirectory,
     RunSummary,
+    read_model,
     utc_now,
     write_model,
 )
@@ -78,7 +81,12 @@ def summarize(
 
 
 def write_summary(directory: RunDirectory, summary: RunSummary) -> RunSummary:
-    """Write `summary.json` and return the summary."""
+    """Write `summary.json` and return the summary. A session that ran no episode keeps what was measured before."""
+    if summary.achieved_concurrency is None:
+        with contextlib.suppress(FileNotFoundError, RecordError):
+            before = read_model(directory.summary, RunSummary)
+            kept = {name: getattr(before, name) for name in ("requested_concurrency", "achieved_concurrency")}
+            summary = summary.model_copy(update=kept)
     write_model(directory.summary, summary)
     return summary
 
