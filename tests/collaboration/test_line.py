@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from cooperbench.collaboration.broker import Broker, open_broker
-from cooperbench.collaboration.line import Call, Line, Reply, Service
+from cooperbench.collaboration.calls import Call, Reply, Service
+from cooperbench.collaboration.line import Line
 from cooperbench.collaboration.mailbox import MessagingConnector
 from cooperbench.collaboration.message_verbs import message_service
 from cooperbench.collaboration.presence import mark_finished, mark_working

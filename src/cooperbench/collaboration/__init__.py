@@ -2,6 +2,7 @@
 
 from cooperbench.collaboration.board import BoardEvent, BoardTask, TaskBoard, read_board
 from cooperbench.collaboration.broker import Broker, open_broker
+from cooperbench.collaboration.calls import Call, Handler, Reply, Service
 from cooperbench.collaboration.capabilities import TeamCapability, capabilities_of
 from cooperbench.collaboration.channel import ChannelPolicy, DeliverAsIs, Fate
 from cooperbench.collaboration.conversation import read_conversation, read_events
@@ -9,7 +10,7 @@ from cooperbench.collaboration.git import GitConnector
 from cooperbench.collaboration.git_events import GitEvent, RefChange
 from cooperbench.collaboration.git_server import GitServer
 from cooperbench.collaboration.leftovers import left_mailboxes, remove_mailbox
-from cooperbench.collaboration.line import Call, Handler, Line, Reply, Service
+from cooperbench.collaboration.line import Line
 from cooperbench.collaboration.mailbox import MessagingConnector
 from cooperbench.collaboration.message import ReceivedMessage
 from cooperbench.collaboration.presence import Presence, Teammate, mark_finished, mark_working, note_push

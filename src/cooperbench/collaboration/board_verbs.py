@@ -1,7 +1,7 @@
 """`coop task`: the task board from inside a sandbox."""
 
 from cooperbench.collaboration.board import BoardAnswer, BoardTask, TaskBoard
-from cooperbench.collaboration.line import Call, Reply, Service, refuse
+from cooperbench.collaboration.calls import Call, Reply, Service, refuse
 
 _USAGE = {
     "task list": "show the tasks of the team, and who does what",

@@ -7,9 +7,9 @@ where there is one. The harness makes the requests to the server with this agent
 from collections.abc import Callable, Iterable
 from importlib.resources import files
 
+from cooperbench.collaboration.calls import Call, Reply, Service, refuse
 from cooperbench.collaboration.git_client import GitClient
 from cooperbench.collaboration.git_protocol import RefCommand
-from cooperbench.collaboration.line import Call, Reply, Service, refuse
 from cooperbench.errors import RemoteError
 
 PROGRAMS = ("git-remote-coop", "coop-submit")

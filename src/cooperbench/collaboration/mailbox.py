@@ -8,15 +8,14 @@ died before handling it goes to the next. See `docs/design/mailbox.md`.
 """
 
 import threading
-import time
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
-from typing import Literal, NamedTuple, Self
+from typing import Self
 
 from cooperbench.collaboration import presence
-from cooperbench.collaboration._reader import is_dead, new_token
+from cooperbench.collaboration._inbox import Inbox
 from cooperbench.collaboration._store import MailboxAddress, Store, text_of
 from cooperbench.collaboration.channel import ChannelPolicy, DeliverAsIs
 from cooperbench.collaboration.message import (
@@ -26,7 +25,6 @@ from cooperbench.collaboration.message import (
     Receipt,
     ReceivedMessage,
     broker_time,
-    from_entry,
 )
 from cooperbench.errors import (
     MailboxUnavailableError,
@@ -36,18 +34,7 @@ from cooperbench.errors import (
     UsageError,
 )
 
-_BATCH_MESSAGES = 1000
-_BATCH_BYTES = 8 * 1024 * 1024
-_BLOCK_SECONDS = 10.0
-"""The longest single wait on a connection, so that one which broke without a word is noticed."""
-
 _CLOSE_SECONDS = 1.0
-
-
-class _Batch(NamedTuple):
-    messages: list[Message]
-    tails: dict[str, str]
-    """Stream names and the last entry that was there when the messages were taken."""
 
 
 class MessagingConnector:
@@ -74,12 +61,9 @@ class MessagingConnector:
         self._prefix = address.prefix
         self._store = Store(address.server)
         self._policy = policy or DeliverAsIs()
-        self._token = new_token()
-        self._lock = threading.Lock()
-        self._in_flight: dict[int, Message] = {}
+        self._inbox = Inbox(self._store, self._prefix, agent_id, self.teammates)
         self._returned_last: list[Message] = []
-        self._looked_for_dead_readers = False
-        self._closed = threading.Event()
+        self._closed = False
 
     # Sending
 
@@ -146,7 +130,7 @@ class MessagingConnector:
 
     def peek(self) -> list[ReceivedMessage]:
         """What `receive` would return, left unread."""
-        return [message.received() for message in self._take([*self.teammates, HARNESS], mode="look").messages]
+        return [message.received() for message in self._inbox.look()]
 
     def wait(self, from_: str | None = None, timeout: float | None = None) -> list[ReceivedMessage]:
         """Wait for new messages, from one teammate or from anyone, at most `timeout` seconds; empty when none came.
@@ -176,35 +160,25 @@ class MessagingConnector:
         """
         if from_ is not None and from_ not in self.teammates:
             raise UnknownNameError("teammate", from_, self.teammates)
-        senders = [from_] if from_ else [*self.teammates, HARNESS]
-        if not wait:
-            return self._take(senders).messages
-        return self._wait(senders, whom=from_, timeout=timeout, stop=stop)
+        return self._inbox.wait(from_, timeout, stop=stop) if wait else self._inbox.take(from_)
 
     def take_answer(
         self, from_: str, question: str, *, timeout: float | None = None, stop: threading.Event | None = None
     ) -> list[Message]:
         """Wait for the answer to the question with this id; at most one message, in flight until acknowledged."""
-        return self._wait([from_], whom=from_, timeout=timeout, answer=question, stop=stop)
+        return self._inbox.wait(from_, timeout, answer=question, stop=stop)
 
     def wake(self) -> None:
         """Let everyone who waits on this inbox look again, also at `stop`."""
-        self._store.command("XADD", self._own("poke"), "MAXLEN", 1, "*", "x", 1)
+        self._inbox.wake()
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
         """These messages were handled and will not come again."""
-        if messages:
-            self._store.command("HDEL", self._own("inflight"), *(message.sequence for message in messages))
-            for message in messages:
-                self._in_flight.pop(message.sequence, None)
+        self._inbox.acknowledge(messages)
 
     def release(self, messages: Sequence[Message]) -> None:
         """These messages were not handled; the next reader gets them again."""
-        if messages:
-            sequences = [message.sequence for message in messages]
-            self._store.run("release", self._prefix, self.agent_id, "+", 1, self._token, *sequences)
-            for sequence in sequences:
-                self._in_flight.pop(sequence, None)
+        self._inbox.release(messages)
 
     def was_read(self, receipt: Receipt) -> bool:
         """Whether the recipient has got this message already."""
@@ -215,13 +189,13 @@ class MessagingConnector:
 
         A broker that is away is no error here: there is nothing left to be told to it.
         """
-        if self._closed.is_set():
+        if self._closed:
             return
-        self._closed.set()
+        self._closed = True
         self._store.retry_seconds = _CLOSE_SECONDS
         with suppress(MailboxUnavailableError):
             self._acknowledge_last()
-            self.wake()
+            self._inbox.close()
         self._store.close()
 
     def __enter__(self) -> Self:
@@ -231,12 +205,6 @@ class MessagingConnector:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-    def _own(self, name: str) -> str:
-        return f"{self._prefix}own:{self.agent_id}:{name}"
-
-    def _stream(self, sender: str) -> str:
-        return f"{self._prefix}mail:{sender}:{self.agent_id}"
 
     def _read(self, messages: list[Message]) -> list[ReceivedMessage]:
         self._handled_at_next_call(messages)
@@ -249,83 +217,6 @@ class MessagingConnector:
     def _acknowledge_last(self) -> None:
         self.acknowledge(self._returned_last)
         self._returned_last = []
-
-    def _take(self, senders: list[str], *, answer: str = "", mode: Literal["take", "look"] = "take") -> _Batch:
-        # One at a time: `_forget_lost_reply` must not give back what another thread has just been handed.
-        with self._lock:
-            if mode == "take":
-                self._take_over_from_dead_readers()
-            entries, tails = self._store.run(
-                "take",
-                self._prefix,
-                self.agent_id,
-                self._token,
-                _BATCH_MESSAGES,
-                _BATCH_BYTES,
-                answer,
-                mode,
-                *senders,
-                before_retry=self._forget_lost_reply,
-            )
-            messages = [from_entry(sender.decode(), place, fields) for sender, place, fields in entries]
-            if mode == "take":
-                self._in_flight.update({message.sequence: message for message in messages})
-        streams = [*(self._stream(sender) for sender in [*senders, HARNESS]), self._own("poke")]
-        return _Batch(messages, {name: tail.decode() for name, tail in zip(streams, tails, strict=True)})
-
-    def _take_over_from_dead_readers(self) -> None:
-        if self._looked_for_dead_readers:
-            return
-        places = self._store.command("HVALS", self._own("inflight"))
-        dead = [token for token in {place.decode().split()[0] for place in places} if is_dead(token)]
-        if dead:
-            self._store.run("release", self._prefix, self.agent_id, "-", len(dead), *dead)
-        self._looked_for_dead_readers = True
-
-    def _forget_lost_reply(self) -> None:
-        # The broker may have handed out messages in a reply that never arrived here.
-        self._store.run("release", self._prefix, self.agent_id, "-", 1, self._token, *self._in_flight)
-
-    def _wait(
-        self,
-        senders: list[str],
-        *,
-        whom: str | None,
-        timeout: float | None,
-        answer: str = "",
-        stop: threading.Event | None = None,
-    ) -> list[Message]:
-        deadline = None if timeout is None else time.monotonic() + timeout
-        batch = self._take(senders, answer=answer)
-        if batch.messages:
-            return batch.messages
-        with self._shown_as_waiting(whom):
-            while not (batch.messages or self._closed.is_set() or (stop is not None and stop.is_set())):
-                gone = presence.farewells(self._store, self._prefix, [whom] if whom else self.teammates)
-                if len(gone) == (1 if whom else len(self.teammates)):
-                    return self._last_words(senders, gone, answer)
-                remaining = _BLOCK_SECONDS if deadline is None else deadline - time.monotonic()
-                if remaining <= 0:
-                    break
-                self._store.block(batch.tails, min(remaining, _BLOCK_SECONDS))
-                batch = self._take(senders, answer=answer)
-        return batch.messages
-
-    def _last_words(self, senders: list[str], gone: dict[str, str], answer: str) -> list[Message]:
-        # What they sent between the last look and their end.
-        messages = self._take(senders, answer=answer).messages
-        if not messages:
-            raise TeammateGoneError(f"no message will come: {'; '.join(gone.values()) or 'you have no teammates'}")
-        return messages
-
-    @contextmanager
-    def _shown_as_waiting(self, whom: str | None) -> Iterator[None]:
-        now = f"{int(time.time() * 1e6)}"
-        self._store.command("HSET", self._own("status"), "waiting", f"{whom or 'anyone'} {now}")
-        try:
-            yield
-        finally:
-            self._store.command("HDEL", self._own("status"), "waiting")
 
 
 def _accepted(receipt: Receipt) -> Receipt:

@@ -1,6 +1,6 @@
 """`coop send`, `recv`, `ask`, `broadcast` and `team`: a member's mailbox as commands in its sandbox."""
 
-from cooperbench.collaboration.line import Call, Reply, Service, refuse
+from cooperbench.collaboration.calls import Call, Reply, Service, refuse
 from cooperbench.collaboration.mailbox import MessagingConnector
 from cooperbench.collaboration.message import Message
 

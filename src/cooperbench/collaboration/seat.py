@@ -7,9 +7,10 @@ from weakref import WeakKeyDictionary
 from pydantic import Field, model_validator
 
 from cooperbench.collaboration.board_verbs import board_service
+from cooperbench.collaboration.calls import Service
 from cooperbench.collaboration.git_setup import set_up_git
 from cooperbench.collaboration.git_verbs import git_service
-from cooperbench.collaboration.line import Line, Service
+from cooperbench.collaboration.line import Line
 from cooperbench.collaboration.mailbox import MessagingConnector
 from cooperbench.collaboration.message_verbs import message_service
 from cooperbench.environments import Environment

@@ -1,0 +1,155 @@
+"""Reading one member's messages: each goes to one reader, and one whose reader died before handling it goes to the next."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Literal, NamedTuple
+
+from cooperbench.collaboration import presence
+from cooperbench.collaboration._reader import is_dead, new_token
+from cooperbench.collaboration._store import Store
+from cooperbench.collaboration.message import HARNESS, Message, from_entry
+from cooperbench.errors import TeammateGoneError
+
+_BATCH_MESSAGES = 1000
+_BATCH_BYTES = 8 * 1024 * 1024
+_BLOCK_SECONDS = 10.0
+"""The longest single wait on a connection, so that one which broke without a word is noticed."""
+
+
+class _Batch(NamedTuple):
+    messages: list[Message]
+    tails: dict[str, str]
+    """Stream names and the last entry that was there when the messages were taken."""
+
+
+class Inbox:
+    """What one reader of a member's messages knows. Safe to use from several threads."""
+
+    def __init__(self, store: Store, prefix: str, agent_id: str, teammates: Sequence[str]) -> None:
+        self._store = store
+        self._prefix = prefix
+        self._agent_id = agent_id
+        self._teammates = teammates
+        self._token = new_token()
+        self._lock = threading.Lock()
+        self._in_flight: dict[int, Message] = {}
+        self._looked_for_dead_readers = False
+        self._closed = threading.Event()
+
+    def take(self, from_: str | None) -> list[Message]:
+        """New messages from one teammate or from anyone, which stay in flight."""
+        return self._take(self._senders(from_)).messages
+
+    def look(self) -> list[Message]:
+        """What `take` would give, left where it is."""
+        return self._take(self._senders(None), mode="look").messages
+
+    def wait(
+        self, from_: str | None, timeout: float | None, *, answer: str = "", stop: threading.Event | None = None
+    ) -> list[Message]:
+        """As `take`, waiting; with `answer`, for the answer to the question with this id. Raises `TeammateGoneError`."""
+        senders = self._senders(from_)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        batch = self._take(senders, answer=answer)
+        if batch.messages:
+            return batch.messages
+        with self._shown_as_waiting(from_):
+            while not batch.messages:
+                gone = presence.farewells(self._store, self._prefix, [from_] if from_ else self._teammates)
+                if len(gone) == (1 if from_ else len(self._teammates)):
+                    return self._last_words(senders, gone, answer)
+                remaining = _BLOCK_SECONDS if deadline is None else deadline - time.monotonic()
+                if remaining <= 0:
+                    break
+                self._store.block(batch.tails, min(remaining, _BLOCK_SECONDS))
+                if self._closed.is_set() or (stop is not None and stop.is_set()):
+                    break
+                batch = self._take(senders, answer=answer)
+        return batch.messages
+
+    def wake(self) -> None:
+        """Let everyone who waits on this inbox look again, also at `stop`."""
+        self._store.command("XADD", self._own("poke"), "MAXLEN", 1, "*", "x", 1)
+
+    def close(self) -> None:
+        """End what waits here."""
+        self._closed.set()
+        self.wake()
+
+    def acknowledge(self, messages: Sequence[Message]) -> None:
+        """These messages were handled and will not come again."""
+        if messages:
+            self._store.command("HDEL", self._own("inflight"), *(message.sequence for message in messages))
+            for message in messages:
+                self._in_flight.pop(message.sequence, None)
+
+    def release(self, messages: Sequence[Message]) -> None:
+        """These messages were not handled; the next reader gets them again."""
+        if messages:
+            sequences = [message.sequence for message in messages]
+            self._store.run("release", self._prefix, self._agent_id, "+", 1, self._token, *sequences)
+            for sequence in sequences:
+                self._in_flight.pop(sequence, None)
+
+    def _senders(self, from_: str | None) -> list[str]:
+        return [from_] if from_ else [*self._teammates, HARNESS]
+
+    def _own(self, name: str) -> str:
+        return f"{self._prefix}own:{self._agent_id}:{name}"
+
+    def _stream(self, sender: str) -> str:
+        return f"{self._prefix}mail:{sender}:{self._agent_id}"
+
+    def _take(self, senders: list[str], *, answer: str = "", mode: Literal["take", "look"] = "take") -> _Batch:
+        # One at a time: `_forget_lost_reply` must not give back what another thread has just been handed.
+        with self._lock:
+            if mode == "take":
+                self._take_over_from_dead_readers()
+            entries, tails = self._store.run(
+                "take",
+                self._prefix,
+                self._agent_id,
+                self._token,
+                _BATCH_MESSAGES,
+                _BATCH_BYTES,
+                answer,
+                mode,
+                *senders,
+                before_retry=self._forget_lost_reply,
+            )
+            messages = [from_entry(sender.decode(), place, fields) for sender, place, fields in entries]
+            if mode == "take":
+                self._in_flight.update({message.sequence: message for message in messages})
+        streams = [*(self._stream(sender) for sender in [*senders, HARNESS]), self._own("poke")]
+        return _Batch(messages, {name: tail.decode() for name, tail in zip(streams, tails, strict=True)})
+
+    def _take_over_from_dead_readers(self) -> None:
+        if self._looked_for_dead_readers:
+            return
+        places = self._store.command("HVALS", self._own("inflight"))
+        dead = [token for token in {place.decode().split()[0] for place in places} if is_dead(token)]
+        if dead:
+            self._store.run("release", self._prefix, self._agent_id, "-", len(dead), *dead)
+        self._looked_for_dead_readers = True
+
+    def _forget_lost_reply(self) -> None:
+        # The broker may have handed out messages in a reply that never arrived here.
+        self._store.run("release", self._prefix, self._agent_id, "-", 1, self._token, *self._in_flight)
+
+    def _last_words(self, senders: list[str], gone: dict[str, str], answer: str) -> list[Message]:
+        # What they sent between the last look and their end.
+        messages = self._take(senders, answer=answer).messages
+        if not messages:
+            raise TeammateGoneError(f"no message will come: {'; '.join(gone.values()) or 'you have no teammates'}")
+        return messages
+
+    @contextmanager
+    def _shown_as_waiting(self, whom: str | None) -> Iterator[None]:
+        now = f"{int(time.time() * 1e6)}"
+        self._store.command("HSET", self._own("status"), "waiting", f"{whom or 'anyone'} {now}")
+        try:
+            yield
+        finally:
+            self._store.command("HDEL", self._own("status"), "waiting")
