@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cooperbench.agents import AgentArguments, AgentSession, check_config, get_runner, run_agent
+from cooperbench.agents import AgentArguments, AgentSession, check_config, get_runner, read_agent_config, run_agent
 from cooperbench.agents.mini_swe_agent.models import load_script
 from cooperbench.environments.scope import EnvironmentScope, activate
 from cooperbench.errors import AgentError, MissingExtraError, SandboxLostError, UnknownNameError, UsageError
@@ -131,6 +131,8 @@ def test_a_wrong_configuration_is_found_before_a_run(
 def test_a_right_configuration_is_accepted(script: Path) -> None:
     config = {"backend": "docker", "agent": {"max_iterations": 3}, "model": {"temperature": 0.2}}
     check_config("mini_swe_agent", f"scripted/{script}", config, agent_id="solo")
+    documented = read_agent_config(Path(__file__).parents[2] / "examples" / "config" / "my_agent.yaml")
+    check_config("mini_swe_agent", f"scripted/{script}", documented, agent_id="solo")
     check_config("nop", "anything", {"whatever": 1})
     with pytest.raises(UnknownNameError):
         check_config("no_such_agent", "x")

@@ -302,3 +302,52 @@ def test_a_recorded_trajectory_can_be_played_again(tmp_path: Path) -> None:
 
 def test_a_model_behind_an_address_needs_no_litellm() -> None:
     assert isinstance(make_model("Qwen/Qwen3", {"model": {"base_url": "http://localhost:1/v1"}}), OpenAICompatibleModel)
+
+
+def test_anthropic_is_spoken_through_litellm_with_its_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    need_litellm()
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "key-of-the-test")
+    block = {"type": "tool_use", "id": "toolu_1", "name": "bash", "input": {"command": "ls"}}
+    usage = {"input_tokens": 100, "output_tokens": 20, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 900}
+    body = {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "claude",
+        "content": [{"type": "text", "text": "I look."}, block],
+        "stop_reason": "tool_use",
+        "stop_sequence": None,
+        "usage": usage,
+    }
+    with serve(Answer(body)) as server:
+        model = LitellmModel("anthropic/claude-sonnet-4-5", base_url=server.url.removesuffix("/v1"), retries=0)
+        message = model.query(TASK, tools=(BASH, SUBMIT))
+        answer = {"role": "tool", "tool_call_id": "toolu_1", "content": "exit code: 0", "extra": {}}
+        model.query([*TASK, message, answer, {"role": "user", "content": "Message from agent2: hello"}])
+    assert message["extra"]["actions"] == [{"command": "ls", "tool_call_id": "toolu_1"}]
+    assert model.usage.cached_tokens == 1800
+    assert model.usage.input_tokens == 2000
+    assert model.cost is not None
+    first, second = server.requests
+    assert {tool["name"] for tool in first["tools"]} == {"bash", "submit"}
+    assert "cache_control" in str(first["system"])
+    assert "cache_control" in str(second["messages"][-1])
+    kinds = [part["type"] for part in second["messages"][-1]["content"]]
+    assert kinds == ["tool_result", "text"], "a teammate's message comes after the results of the calls"
+
+
+def test_gemini_is_spoken_through_litellm(monkeypatch: pytest.MonkeyPatch) -> None:
+    need_litellm()
+    monkeypatch.setenv("GEMINI_API_KEY", "key-of-the-test")
+    part = {"functionCall": {"name": "bash", "args": {"command": "ls"}}}
+    body = {
+        "candidates": [{"content": {"role": "model", "parts": [part]}, "finishReason": "STOP", "index": 0}],
+        "usageMetadata": {"promptTokenCount": 100, "candidatesTokenCount": 20, "totalTokenCount": 120},
+        "modelVersion": "gemini",
+    }
+    with serve(Answer(body)) as server:
+        model = LitellmModel("gemini/gemini-2.5-pro", base_url=server.url, retries=0)
+        message = model.query(TASK)
+    assert message["extra"]["actions"][0]["command"] == "ls"
+    assert (model.usage.input_tokens, model.usage.output_tokens) == (100, 20)
+    assert model.cost is not None

@@ -19,7 +19,7 @@ class MiniSweAgentRunner:
 
     def check_config(self, model_name: str, config: dict[str, Any] | None, agent_id: str = "agent") -> None:
         """Raise `UsageError` for a configuration or a model that cannot work, before anything is started."""
-        _settings(config)
+        _, config = _sections(config)
         model = make_model(model_name, config, agent_id=agent_id)
         if isinstance(model, LitellmModel) and find_spec("litellm") is None:
             raise MissingExtraError(f"calling the model {model_name!r} (without --base-url)", "litellm")
@@ -40,7 +40,7 @@ class MiniSweAgentRunner:
         **kwargs: Any,
     ) -> AgentResult:
         """Work on the task until the model submits, or a limit is reached."""
-        settings = _settings(config)
+        settings, config = _sections(config)
         model = make_model(model_name, config, agent_id=agent_id)
         session = AgentSession(
             image,
@@ -65,16 +65,19 @@ class MiniSweAgentRunner:
             )
 
 
-def _settings(config: dict[str, Any] | None) -> dict[str, Any]:
-    """The section `agent`, with everything in the configuration checked."""
-    given = config or {}
+def _sections(config: dict[str, Any] | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The section `agent`, and the whole configuration, checked. A temperature may stand in either section."""
+    given = dict(config or {})
     if unknown := sorted(set(given) - set(SECTIONS)):
         raise UsageError(
             f"unknown section {unknown[0]!r} in the configuration of mini_swe_agent",
             hint=f"sections are {', '.join(SECTIONS)}",
         )
-    section = given.get("agent") or {}
-    if not isinstance(section, dict):
-        raise UsageError("`agent` in the agent's configuration must be a mapping")
-    read_settings(section)
-    return section
+    agent, model = given.get("agent") or {}, given.get("model") or {}
+    if not isinstance(agent, dict) or not isinstance(model, dict):
+        raise UsageError("`agent` and `model` in the agent's configuration must be mappings")
+    settings = {name: value for name, value in agent.items() if name != "temperature"}
+    if "temperature" in agent:
+        given["model"] = {"temperature": agent["temperature"], **model}
+    read_settings(settings)
+    return settings, given
