@@ -259,6 +259,14 @@ def test_no_credential_is_in_the_sandbox(pair: Pair) -> None:
     assert pair.environments["agent1"].execute(search, env=halves)["output"] == ""
 
 
+def test_requests_that_git_does_not_make_are_refused(pair: Pair) -> None:
+    for command in ("git-fetch", "git-fetch -", "git-push", "git-push -", "git-push false -"):
+        assert "nothing" in pair.fail("agent1", f"coop {command} </dev/null")
+    assert "unreadable" in pair.fail("agent1", "echo rubbish | coop git-push false -", 2)
+    assert "unreadable" in pair.fail("agent1", "printf 'want \\377' | coop git-fetch -", 2)
+    pair.run("agent1", "git fetch origin")
+
+
 def test_setup_again_keeps_the_work(pair: Pair) -> None:
     pair.run("agent1", "git checkout -q -b topic && echo x >x && git add x && git commit -qm x && echo y >y")
     before = pair.run("agent1", "git status --porcelain --branch; git rev-parse HEAD")

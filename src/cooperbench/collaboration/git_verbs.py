@@ -61,6 +61,8 @@ def push(client: GitClient, request: bytes, *, atomic: bool = False) -> bytes:
     for line in head.decode(errors="surrogateescape").splitlines():
         old, new, ref = line.split(" ", 2)
         commands.append(RefCommand(old, new, ref))
+    if not commands:
+        raise RemoteError("a push of nothing")
     report = client.push_pack(commands, pack, atomic=atomic)
     results = ((command.ref, report.results.get(command.ref, "no report came back")) for command in commands)
     return _lines(f"ok {ref}" if reason is None else f"error {ref} {reason}" for ref, reason in results)
