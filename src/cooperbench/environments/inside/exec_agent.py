@@ -71,7 +71,8 @@ class Execution:
     def note(self, name, data):
         """Write one file of the execution's directory; commands may have removed it, which is no reason to fail."""
         try:
-            with open(os.path.join(self.directory, name), "wb") as stream:
+            descriptor = os.open(os.path.join(self.directory, name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+            with os.fdopen(descriptor, "wb", buffering=0) as stream:
                 stream.write(data)
         except OSError:
             pass
@@ -180,6 +181,16 @@ class Program:
         """Free the files."""
         for descriptor in self.files:
             os.close(descriptor)
+
+
+def forget(directory):
+    """Remove what is left of a finished command."""
+    try:
+        for name in os.listdir(directory):
+            os.unlink(os.path.join(directory, name))
+        os.rmdir(directory)
+    except OSError:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def exit_code(status):
@@ -295,7 +306,7 @@ class Agent:
                 self.programs[program.process.pid] = program
             return
         for identifier in request["forget"]:
-            shutil.rmtree(os.path.join(STATE, identifier), ignore_errors=True)
+            forget(os.path.join(STATE, identifier))
         try:
             execution = Execution(request, command)
         except OSError as error:
