@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -196,3 +197,16 @@ def test_packages_of_this_installation_work_inside(image: str) -> None:
             assert "1 passed" in environment.execute(command)["output"]
     with pytest.raises(ImageError, match="not installed"):
         sample_image("test:missing-package", host_packages=("no-such-package-anywhere",))
+
+
+def test_streams_that_end_while_they_are_closed_cost_the_sandbox_nothing(image: str) -> None:
+    with LocalEnvironment(image) as environment:
+
+        def one(_: int) -> None:
+            stream = environment.open_stream("echo up")
+            stream.read(10)
+            stream.close()
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(one, range(120)))
+        assert environment.execute("echo here")["output"] == "here\n"

@@ -338,7 +338,8 @@ class Agent:
             for execution in list(self.running.values()):
                 if execution.process is not None and execution.process.pid == pid:
                     execution.process.returncode = execution.status = exit_code(status)
-                    self.finish(execution)
+                    if not execution.timed_out:
+                        self.finish(execution)
 
     def kill(self, execution):
         """End an execution past its time with all of its processes."""
@@ -353,6 +354,7 @@ class Agent:
                 except OSError:
                     pass
             time.sleep(0.005)
+        self.reap()  # the dead are still to be seen in /proc until then
         execution.status = 124
         self.finish(execution)
 

@@ -96,12 +96,13 @@ class Init:
 
     def hang_up(self, connection: socket.socket) -> None:
         """The host closed the connection of a running process."""
-        self.selector.unregister(connection)
         for pid in [pid for pid, other in self.children.items() if other is connection]:
             del self.children[pid]
+            # Only here: one that ended in the same moment was closed by reap() before its turn in this round came.
+            self.selector.unregister(connection)
+            connection.close()
             with contextlib.suppress(OSError):
                 os.killpg(pid, signal.SIGHUP)
-        connection.close()
 
 
 def read_exactly(connection: socket.socket, size: int) -> bytes:
