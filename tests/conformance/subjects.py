@@ -15,6 +15,7 @@ from cooperbench.testing.conformance import Subject
 from tests.standins.modal import ModalStandin
 
 TOOL = ("mytool; echo $IMG_VAR", "tool-ok\nfrom-image\n")
+PODMAN = Path(os.environ.get("COOPERBENCH_CI_STATE", "/run/cooperbench-ci"), "podman.sock")
 BUSYBOX_TOOL = ("echo $PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n")
 
 
@@ -79,6 +80,14 @@ def gcp(request: pytest.FixtureRequest) -> Subject:
     )
 
 
+def podman(request: pytest.FixtureRequest) -> Subject:
+    """Podman by its Docker-compatible socket, with the code of the docker backend."""
+    if not PODMAN.exists():
+        pytest.skip("Podman does not serve its socket (start it with .ci/podman.sh)")
+    image = "localhost/cooperbench-test/sandbox:latest"
+    return Subject(backend="docker", image=image, kill=kill_container, tool=TOOL, missing_image=f"{image}-none")
+
+
 def container_cli(request: pytest.FixtureRequest) -> Subject:
     """A backend of a package that is not ours, found by its entry point."""
     request.getfixturevalue("third_party_installed")
@@ -105,4 +114,5 @@ SUBJECTS: dict[str, Callable[[pytest.FixtureRequest], Subject]] = {
     "modal": modal,
     "modal-busybox": modal_busybox,
     "gcp": gcp,
+    "podman": podman,
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cooperbench.testing.conformance import CommandConformance, LifecycleConformance, Subject
-from tests.conformance.subjects import SUBJECTS
+from tests.conformance.subjects import PODMAN, SUBJECTS
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -18,7 +18,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     cases = []
     for name in names:
         marks = [pytest.mark.docker] if name != "local" else []
-        if metafunc.cls is TestLifecycle and ("-" in name or name == "gcp"):
+        if metafunc.cls is TestLifecycle and ("-" in name or name in ("gcp", "podman")):
             # Beginning and end hardly depend on what is in an image, and each is a machine of its own on gcp.
             marks.append(pytest.mark.slow)
         cases.append(pytest.param(name, marks=marks))
@@ -30,6 +30,8 @@ def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     with pytest.MonkeyPatch.context() as patch:
         cache = tmp_path_factory.mktemp("cache")
         patch.setenv("COOPERBENCH_CACHE_DIR", str(cache))
+        if request.param == "podman":
+            patch.setenv("DOCKER_HOST", f"unix://{PODMAN}")
         yield SUBJECTS[request.param](request)
         shutil.rmtree(cache)
 

@@ -185,3 +185,42 @@ def test_bad_credentials_are_told_as_such(cache: Path, gce_standin: GceStandin, 
     env = {**os.environ, "GOOGLE_APPLICATION_CREDENTIALS": str(stranger.file)}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "SandboxCredentialsError gcloud auth application-default login"
+
+
+@pytest.mark.slow
+def test_an_engine_on_another_machine_is_used_over_ssh(
+    cache: Path, gce_standin: GceStandin, environment: GCPEnvironment, tmp_path: Path
+) -> None:
+    """A machine of the stand-in serves as somebody's box: sshd, a key of the user's, an engine."""
+    folder = tmp_path / ".ssh"
+    folder.mkdir()
+    name = environment.handle().details["machine"]
+    [box] = [machine for machine in gce_standin.machines if machine.resource["name"] == name]
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "id_ed25519")], check=True)
+    public = (folder / "id_ed25519.pub").read_text()
+    gce_standin.inside(box, f"echo '{public}' >>~cooperbench/.ssh/authorized_keys")
+    address = f"ssh://cooperbench@{box.address}"
+    code = (
+        "import sys\n"
+        "from cooperbench.environments import DockerEnvironment, attach\n"
+        "try:\n"
+        f"    with DockerEnvironment({IMAGE!r}, host=sys.argv[1]) as environment:\n"
+        "        print(environment.execute('mytool')['output'].strip())\n"
+        "        print(attach(environment.handle()).execute('echo attached')['output'].strip())\n"
+        "except Exception as error:\n"
+        "    print(type(error).__name__, error.hint)\n"
+    )
+
+    def use(address: str) -> list[str]:
+        env = {**os.environ, "HOME": str(tmp_path)}
+        done = subprocess.run(
+            [sys.executable, "-c", code, address], env=env, capture_output=True, text=True, check=True
+        )
+        return done.stdout.split("\n")[:-1]
+
+    assert use(address) == [f"SandboxCredentialsError connect once by hand to accept it: ssh {box.address}"]
+    keys = "".join(f"{box.address} {kind} {key}\n" for kind, key in box.host_keys)
+    (folder / "known_hosts").write_text(keys)
+    assert use(address) == ["tool-ok", "attached"]
+    assert use("ssh://cooperbench@127.1.255.1")[0].startswith("TransportError")
+    assert use("ssh://")[0].startswith("UsageError")

@@ -59,7 +59,7 @@ class ForwardedSocket:
 
     def __init__(self, target: SshTarget, remote: str = "/var/run/docker.sock") -> None:
         if find_spec("asyncssh") is None:
-            raise MissingExtraError(f"reaching {target.host} over SSH", "gcp")
+            raise MissingExtraError(f"reaching {target.host} over SSH", "ssh")
         self._target = target
         self._remote = remote
         # The system's own temporary folder: a socket's path may have 107 bytes, TMPDIR is often longer.

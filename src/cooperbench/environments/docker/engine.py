@@ -1,7 +1,7 @@
 """Finding a Docker engine and talking to it: address, client, and errors in our words.
 
 The engine is the one that `docker` on the command line would use: an address given, `DOCKER_HOST`, the chosen context, the
-default socket; after those, Podman's socket. `ssh://` addresses go through one forwarded socket, see `tunnel`.
+default socket; after those, Podman's socket. `ssh://` addresses go through one forwarded socket, see `cooperbench.environments.ssh`.
 """
 
 import atexit
@@ -9,14 +9,14 @@ import hashlib
 import json
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cooperbench.environments.docker.tunnel import forwarded
+from cooperbench.environments.ssh import SshTarget, forwarded_engine
 from cooperbench.errors import (
     CooperBenchError,
     ImageError,
@@ -45,20 +45,28 @@ class Engine:
     tls: "TLSConfig | None"
 
 
+_connecting = threading.Lock()
+_engines: dict[tuple[str, int], Engine] = {}
+
+
 def connect(host: str | None) -> Engine:
     """The engine at an address, or the one that `docker` would use. Raises `SandboxError` with the remedy."""
-    return _connect(host, os.getpid())
-
-
-@cache
-def _connect(host: str | None, _process: int) -> Engine:
     try:
-        import docker
+        address, tls = resolve(host)
     except ImportError as error:
         raise MissingExtraError("the docker backend", "docker") from error
-    address, tls = resolve(host)
+    with _connecting:
+        key = (address, os.getpid())
+        if key not in _engines:
+            _engines[key] = _connect(address, tls)
+        return _engines[key]
+
+
+def _connect(address: str, tls: "TLSConfig | None") -> Engine:
+    import docker
+
     if address.startswith("ssh://"):
-        address = forwarded(address)
+        address = f"unix://{forwarded_engine(SshTarget.parse(address)).path}"
     with translated(address):
         if address.startswith("unix://"):  # asked first, because the SDK leaks a socket that cannot connect
             with socket.socket(socket.AF_UNIX) as probe:
