@@ -103,7 +103,7 @@ def start(engine: Engine, exec_id: str) -> Attached:
         status = int(header.split(b" ", 2)[1])
         if status not in (101, 200):
             said = connection.recv(4096).decode("utf-8", "replace").strip()
-            if status in (404, 409) and ("not running" in said or "No such" in said or "is paused" in said):
+            if "is not running" in said or "No such" in said or "is paused" in said:
                 raise SandboxLostError(f"the container is gone: {said}")
             raise TransportError(f"the Docker engine did not start a command: {said}")
     except (OSError, ValueError) as error:
