@@ -22,7 +22,8 @@ from cooperbench.environments import (
     ensure_image,
 )
 from cooperbench.environments.docker.engine import resolve
-from cooperbench.errors import ImageError, TransportError
+from cooperbench.environments.ssh import SshTarget, drop_engine, forwarded_engine
+from cooperbench.errors import ImageError, SandboxCredentialsError, TransportError, UsageError
 from cooperbench.records import ImageRecipe
 from cooperbench.testing.images import git, make_repository
 
@@ -163,40 +164,48 @@ def test_a_read_only_root_with_a_writable_tmp() -> None:
         assert environment.execute("sleep 30", timeout=1)["timed_out"]
 
 
-def test_another_machine_over_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sshd_port: int) -> None:
-    with DockerEnvironment(
-        "cooperbench-test/sandbox", host=f"ssh://{os.environ['USER']}@127.0.0.1:{sshd_port}"
-    ) as environment:
+def test_another_machine_over_ssh(box: str) -> None:
+    with DockerEnvironment("cooperbench-test/sandbox", host=box) as environment:
         assert environment.execute("git log --format=%s")["output"] == "Base commit\n"
         environment.write_file("/tmp/x", os.urandom(300_000))
         assert len(environment.read_file("/tmp/x")) == 300_000
-        assert environment.handle().details["host"].startswith("ssh://")
+        assert environment.handle().details["host"] == box
+        forwarded_engine(SshTarget.parse(box)).cut()
+        assert environment.execute("echo on a new connection")["output"] == "on a new connection\n"
+    drop_engine(SshTarget.parse(box))
+
+
+def test_a_machine_that_cannot_be_trusted_or_reached(box: str, tmp_path: Path) -> None:
+    (tmp_path / ".ssh" / "known_hosts").write_text("")
+    stranger = box.replace("127.0.0.1", "127.0.0.2")
+    with pytest.raises(SandboxCredentialsError, match="host key") as caught:
+        DockerEnvironment("cooperbench-test/sandbox", host=stranger)
+    assert "ssh 127.0.0.2" in str(caught.value.hint)
+    with pytest.raises(TransportError, match="cannot reach"):
+        DockerEnvironment("cooperbench-test/sandbox", host="ssh://nobody@127.0.0.1:9")
+    with pytest.raises(UsageError, match="no SSH address"):
+        DockerEnvironment("cooperbench-test/sandbox", host="ssh://")
 
 
 @pytest.fixture
-def sshd_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """A real SSH server of our own on loopback, and an `ssh` that knows its key."""
+def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a real SSH server of our own on loopback, which the user's set-up below HOME knows."""
     import pwd
     import socket
 
-    for name in ("host", "user"):
+    (tmp_path / ".ssh").mkdir()
+    for name in ("host", ".ssh/id_ed25519"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / name)], check=True)
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = int(probe.getsockname()[1])
-    (tmp_path / "authorized_keys").write_bytes((tmp_path / "user.pub").read_bytes())
-    (tmp_path / "known_hosts").write_text(f"[127.0.0.1]:{port} {(tmp_path / 'host.pub').read_text()}")
+    (tmp_path / "authorized_keys").write_bytes((tmp_path / ".ssh" / "id_ed25519.pub").read_bytes())
+    (tmp_path / ".ssh" / "known_hosts").write_text(f"[127.0.0.1]:{port} {(tmp_path / 'host.pub').read_text()}")
     (tmp_path / "sshd_config").write_text(
-        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {tmp_path}/host\nAuthorizedKeysFile {tmp_path}/authorized_keys\n"
+        f"Port {port}\nListenAddress 127.0.0.1\nListenAddress 127.0.0.2\nHostKey {tmp_path}/host\nAuthorizedKeysFile {tmp_path}/authorized_keys\n"
         "StrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\n"
         f"PidFile {tmp_path}/pid\n"
     )
-    (tmp_path / "ssh_config").write_text(f"IdentityFile {tmp_path}/user\nUserKnownHostsFile {tmp_path}/known_hosts\n")
-    program = tmp_path / "bin" / "ssh"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec /usr/bin/ssh -F {tmp_path}/ssh_config "$@"\n')
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-    monkeypatch.setenv("USER", pwd.getpwuid(os.getuid()).pw_name)
+    monkeypatch.setenv("HOME", str(tmp_path))
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)
     server = subprocess.Popen(["/usr/sbin/sshd", "-D", "-f", str(tmp_path / "sshd_config")], stderr=subprocess.DEVNULL)
@@ -206,6 +215,6 @@ def sshd_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
             break
         except OSError:
             assert server.poll() is None, "sshd did not start"
-    yield port
+    yield f"ssh://{pwd.getpwuid(os.getuid()).pw_name}@127.0.0.1:{port}"
     server.terminate()
     server.wait()
