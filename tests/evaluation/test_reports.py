@@ -115,6 +115,7 @@ def test_jest_report_and_text() -> None:
 
 
 def test_pytest_text() -> None:
+    assert results(RunnerKind.PYTEST, "PASSED tests/a.py::test_z\n") == {"tests/a.py::test_z": PASSED}
     text = "tests/a.py::test_x[1-a b] PASSED [ 50%]\ntests/a.py::test_y FAILED [100%]\n== 1 failed, 1 passed ==\n"
     assert results(RunnerKind.PYTEST, text) == {"tests/a.py::test_x[1-a b]": PASSED, "tests/a.py::test_y": FAILED}
     assert read_output(RunnerKind.PYTEST, "99 passed in 0.1s") is NO_REPORT

@@ -28,6 +28,8 @@ class SuiteReference(Record):
     source: str
     passed: tuple[str, ...]
     changed: tuple[str, ...] = ()
+    guarded: bool = True
+    """Whether a structured report was asked for; without an answer the runner is asked for names in its text."""
     seconds: float
     output_tail: str = ""
 
@@ -37,7 +39,7 @@ class SuiteReference(Record):
         return bool(self.passed) and bool(self.source)
 
 
-def make_reference(feature: int, tree: str, run: SuiteRun) -> SuiteReference:
+def make_reference(feature: int, tree: str, run: SuiteRun, *, guarded: bool = True) -> SuiteReference:
     """Keep what a run of the gold patch says."""
     return SuiteReference(
         feature=feature,
@@ -46,6 +48,7 @@ def make_reference(feature: int, tree: str, run: SuiteRun) -> SuiteReference:
         source=run.report.source,
         passed=tuple(test.name for test in run.report.tests if test.status is TestStatus.PASSED),
         changed=run.report.changed,
+        guarded=guarded,
         seconds=run.seconds,
         output_tail=run.output[-TAIL:],
     )
@@ -72,7 +75,8 @@ def _decide(run: SuiteRun, reference: SuiteReference) -> tuple[Outcome, str]:
     if run.report.source != reference.source:
         if not run.report.tests and _failed_to_install(run.output):
             return Outcome.INFRA_ERROR, "the runner could not install what the tests need"
-        return Outcome.TESTS_FAILED, f"no report of the tests (exit code {run.exit_code})"
+        last = run.output.strip().splitlines()[-1:] or ["nothing was printed"]
+        return Outcome.TESTS_FAILED, f"no report of the tests, exit code {run.exit_code}: {last[0].strip()[:160]}"
     changed = sorted(set(run.report.changed) - set(reference.changed))
     if changed:
         return Outcome.TESTS_FAILED, f"the tests or their runner were changed while they ran: {changed[0]}"

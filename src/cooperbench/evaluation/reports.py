@@ -87,6 +87,10 @@ def read_output(kind: RunnerKind, output: str) -> Report:
         return _read_jest_text(lines, kind)
     if kind is RunnerKind.PYTEST:
         return _read_pytest_text(lines)
+    for reader in (_read_pytest_text, _read_go, _read_cargo):
+        report = reader(lines)
+        if report is not NO_REPORT:
+            return report
     return NO_REPORT
 
 
@@ -198,7 +202,7 @@ def _read_pytest_text(lines: list[str]) -> Report:
     tests: dict[str, TestStatus] = {}
     for line in lines:
         verbose = re.match(r"^(\S+::.+?) (PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS)\b", line)
-        short = re.match(r"^(FAILED|ERROR) (\S+::.+?)(?: - .*)?$", line)
+        short = re.match(r"^(PASSED|XPASS|FAILED|ERROR) (\S+::.+?)(?: - .*)?$", line)
         if verbose:
             _keep_worst(tests, verbose.group(1), _PYTEST_WORDS[verbose.group(2)])
         elif short:

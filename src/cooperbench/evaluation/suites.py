@@ -28,6 +28,9 @@ from cooperbench.evaluation.reports import (
 from cooperbench.tasks import Task
 
 GUARD = Path(__file__).parent / "guard"
+# A runner that calls `make test` or a script may come to any of them.
+_PYTEST = (RunnerKind.PYTEST, RunnerKind.UNKNOWN)
+_NODE = (RunnerKind.JEST, RunnerKind.VITEST, RunnerKind.UNKNOWN)
 IMAGE_RUNNER = "/usr/local/bin/runner.sh"
 OUTPUT_LIMIT = 2_000_000
 """Characters of a runner's output that are read; text reports of large suites need that much."""
@@ -50,6 +53,8 @@ class SuiteConditions:
     """Answer `pip install` by "already installed"; see `installing`."""
     watch_install: bool = False
     """Find out whether the runner changes what is installed."""
+    guard: bool = True
+    """Ask for a structured report. Runners that cut themselves off from their surroundings cannot give one."""
 
 
 @dataclass(frozen=True)
@@ -154,20 +159,22 @@ def _command(folder: str, runner: bytes, kind: RunnerKind, has_feature: bool, co
         f"rm {folder}.tar",
         f"ulimit -f {FILE_SIZE_LIMIT} 2>/dev/null || true",
     ]
-    if kind is RunnerKind.PYTEST:
+    if kind in _PYTEST and conditions.guard:
         path = f"{guard}/once:{guard}" if conditions.skip_install else guard
         lines += [
             'export COOPERBENCH_PYTEST_ADDOPTS="${PYTEST_ADDOPTS-}" COOPERBENCH_PYTHONPATH="${PYTHONPATH-}"',
             'export PYTEST_ADDOPTS="-p cooperbench_guard ${PYTEST_ADDOPTS-}"',
             f'export PYTHONPATH="{path}${{PYTHONPATH:+:$PYTHONPATH}}"',
         ]
-    elif kind is RunnerKind.GO:
+    elif kind in _PYTEST:
+        lines.append('export PYTEST_ADDOPTS="-rA ${PYTEST_ADDOPTS-}"')
+    if kind in _NODE and conditions.guard:
+        lines.append(f'export NODE_OPTIONS="${{NODE_OPTIONS:+$NODE_OPTIONS }}--require={guard}/cooperbench_guard.cjs"')
+    if kind is RunnerKind.GO:
         # Where the runner filters the output of `go test`, JSON would be filtered away.
         flag = "-v" if re.search(rb"go\s+test[^\n]*\|", runner) else "-json"
         lines.append(f'export GOFLAGS="${{GOFLAGS:+$GOFLAGS }}{flag}"')
-    elif kind in (RunnerKind.JEST, RunnerKind.VITEST):
-        lines.append(f'export NODE_OPTIONS="${{NODE_OPTIONS:+$NODE_OPTIONS }}--require={guard}/cooperbench_guard.cjs"')
-    shell = "bash" if b"bash" in runner.splitlines()[0] else "sh"
+    shell = "bash" if runner.startswith(b"#!") and b"bash" in runner.split(b"\n", 1)[0] else "sh"
     arguments = "tests.patch feature.patch" if has_feature else "tests.patch"
     run = f"{shell} {folder}/runner.sh {arguments}"
     if conditions.watch_install:
@@ -187,12 +194,19 @@ def _installed(environment: Environment, folder: str) -> Sequence[str]:
 
 def _read_report(environment: Environment, kind: RunnerKind, folder: str, key: bytes, output: str) -> Report:
     """The structured report, else what the text says; whether text is good enough, the gold patch's own run decides."""
-    name = {RunnerKind.PYTEST: "report", RunnerKind.JEST: "report.json", RunnerKind.VITEST: "report.json"}.get(kind)
-    report = NO_REPORT
-    if name is not None:
-        try:
-            data = environment.read_file(f"{folder}/guard/{name}")
-        except FileNotFoundError:
-            data = b""
-        report = read_guard_report(data, key) if kind is RunnerKind.PYTEST else read_jest_json(data)
-    return read_output(kind, output) if report is NO_REPORT else report
+    if kind in _PYTEST and (data := _read(environment, f"{folder}/guard/report")) is not None:
+        report = read_guard_report(data, key)
+        if report is not NO_REPORT:
+            return report
+    if kind in _NODE and (data := _read(environment, f"{folder}/guard/report.json")) is not None:
+        report = read_jest_json(data)
+        if report is not NO_REPORT:
+            return report
+    return read_output(kind, output)
+
+
+def _read(environment: Environment, path: str) -> bytes | None:
+    try:
+        return environment.read_file(path)
+    except FileNotFoundError:
+        return None

@@ -140,9 +140,12 @@ class _Validator:
             problem = "the gold patch does not apply" if tree is None else "the gold patch is empty"
             return FeatureValidation(feature=number, problems=(problem,))
         try:
-            runs = [self.bench.run(number, tree) for _ in range(self.repetitions)]
-            on_base = self.bench.run(number, self.base.tree)
-            on_combined = self.bench.run(number, self.combined) if self.combined else None
+            first = self.bench.run(number, tree)
+            guard = bool(first.report.tests)
+            again = self.repetitions - 1 if guard else self.repetitions
+            runs = ([first] if guard else []) + [self.bench.run(number, tree, guard=guard) for _ in range(again)]
+            on_base = self.bench.run(number, self.base.tree, guard=guard)
+            on_combined = self.bench.run(number, self.combined, guard=guard) if self.combined else None
         except CooperBenchError as error:
             return FeatureValidation(feature=number, problems=(str(error),))
         hidden = touched_paths(self.task.features[number].tests_patch)

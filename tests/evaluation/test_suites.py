@@ -1,0 +1,59 @@
+"""Runners of many kinds, as other tasks have them, through real sandboxes."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cooperbench.evaluation import score
+from cooperbench.records import Outcome
+from cooperbench.tasks import Task, read_task
+
+FEATURE = 3
+
+
+def with_runner(task: Task, folder: Path, command: str) -> Task:
+    """The task with another command in the place of its runner's last line."""
+    path = folder / "data" / task.repo / f"task{task.task_id}"
+    shutil.copytree(task.path, path)
+    text = task.runner.decode().rstrip().rsplit("\n", 1)[0]
+    (path / "runner.sh").write_text(f"{text}\n{command}\n")
+    return read_task(path, bundled=True)
+
+
+@pytest.mark.parametrize(
+    ("command", "source"),
+    [
+        ("python3 -m py''test -q tests", "pytest-guard"),
+        ("timeout 300 python3 -m pytest -q tests | grep -v nothing", "pytest-guard"),
+        ("python3 -I -m pytest -q -p no:cacheprovider tests", "pytest-text"),
+        ("python3 -m pytest -q tests/test_list_updates.py; git clean -fdxq", "pytest-guard"),
+    ],
+    ids=["hidden behind something", "in a pipe", "cut off from its surroundings", "cleans up"],
+)
+def test_gold_passes_and_the_base_fails(shelfdb: Task, tmp_path: Path, command: str, source: str) -> None:
+    task = with_runner(shelfdb, tmp_path, command)
+    good = score(task, {FEATURE: task.features[FEATURE].gold_patch})
+    assert good.verdict.passed, good.verdict
+    assert good.stages[0].suites[0].source == source
+    other = score(task, {FEATURE: task.features[5].gold_patch})
+    assert other.verdict.outcome is Outcome.TESTS_FAILED, other.verdict
+
+
+@pytest.mark.parametrize(
+    "command", ["true", "echo '5 passed in 0.1s'", "python3 -m pytest -q tests -k no_such_test || true"]
+)
+def test_a_vacuous_run_is_no_measure(shelfdb: Task, tmp_path: Path, command: str) -> None:
+    task = with_runner(shelfdb, tmp_path, command)
+    evaluation = score(task, {FEATURE: task.features[FEATURE].gold_patch})
+    assert evaluation.verdict.outcome is Outcome.INFRA_ERROR
+    assert "no test of feature 3 passes with its gold patch" in evaluation.verdict.features[0].reason
+    assert "tasks validate" in evaluation.verdict.features[0].reason
+
+
+def test_a_test_that_gold_fails_too_is_not_held_against_a_feature(shelfdb: Task, tmp_path: Path) -> None:
+    broken = "printf 'def test_broken():\\n    assert False\\n' > tests/test_broken.py\n"
+    task = with_runner(shelfdb, tmp_path, f"{broken}python3 -m pytest -q tests")
+    evaluation = score(task, {FEATURE: task.features[FEATURE].gold_patch + b""})
+    assert evaluation.stages[0].suites[0].exit_code == 1
+    assert evaluation.verdict.passed
