@@ -100,6 +100,17 @@ class Waits:
         return AgentResult(status="Submitted", patch="", cost=0.0, steps=0, messages=[])
 
 
+@register("deaf")
+class Deaf:
+    """Like `waits`, but does not come to an end when it is asked to."""
+
+    def run(self, task: str, image: str, *, agent_id: str = "agent", **_: Any) -> AgentResult:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        Path("go").write_text(f"{agent_id}\n")
+        time.sleep(1000)
+        return AgentResult(status="Submitted", patch="", cost=0.0, steps=0, messages=[])
+
+
 @register("loses_its_sandbox")
 class LosesItsSandbox:
     """Has its sandbox ended from outside, and swallows every error."""

@@ -1,17 +1,12 @@
 import json
-import os
 import re
-import signal
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from cooperbench.errors import RunMismatchError
-from cooperbench.records import Ending, EpisodeStatus, GroupKey, Limits, PatchSource, RunDirectory, Setting
+from cooperbench.records import Ending, EpisodeStatus, GroupKey, Limits, PatchSource
 from cooperbench.runner import RunResult, read_run, run
-from cooperbench.runner.live import start_file
 from cooperbench.tasks import find_dataset
 
 GROUP = GroupKey(repo="shelfdb_task", task_id=1, features=(1, 2))
@@ -20,12 +15,6 @@ GROUP = GroupKey(repo="shelfdb_task", task_id=1, features=(1, 2))
 def run_pair(agent: str, log_dir: Path, **more: object) -> RunResult:
     arguments = {"subset": "demo", "repo": "shelfdb", "features": (1, 2), "auto_eval": False, "log_dir": log_dir} | more
     return run(f"with-{agent}", agent, "none", **arguments)  # type: ignore[arg-type]
-
-
-def both_have_written(gate: Path) -> None:
-    """Each member says through the pipe that it has written its file."""
-    with os.fdopen(os.open(gate, os.O_RDWR)) as stream:
-        assert {stream.readline(), stream.readline()} == {"agent1\n", "agent2\n"}
 
 
 def test_work_is_captured_and_recorded(surroundings: Path) -> None:
@@ -138,49 +127,3 @@ def test_another_configuration_is_refused_with_the_difference(surroundings: Path
     with pytest.raises(RunMismatchError, match=r"limits.steps was 100 and is 7; .*limits.steps was 100 and is 7"):
         run_pair("writes", surroundings, limits=Limits(steps=7))
     assert run_pair("writes", surroundings, limits=Limits(steps=7), force=True).complete
-
-
-def test_interrupting_once_captures_the_work_and_resuming_completes_the_run(
-    surroundings: Path, cooperbench: Callable[..., subprocess.Popen[str]]
-) -> None:
-    arguments = ["run", "-s", "demo", "-r", "shelfdb", "-f", "1,2", "-a", "waits", "-n", "held", "--no-auto-eval"]
-    directory = RunDirectory(surroundings / "held").episode(Setting.COOP, GROUP)
-    gate = Path("go")
-    os.mkfifo(gate)
-    with cooperbench(*arguments) as process:
-        both_have_written(gate)
-        assert start_file(directory).exists()
-        process.send_signal(signal.SIGINT)
-        assert process.stdout is not None
-        output = process.stdout.read()
-        assert process.wait() == 130, output
-    assert "the same command resumes" in output
-    held = read_run("held", surroundings)
-    [episode] = held.episodes
-    assert episode.result is not None
-    assert episode.result.status is EpisodeStatus.INTERRUPTED
-    assert [member.patch_lines for member in episode.result.agents.values()] == [1, 1]
-    gate.unlink()
-    with cooperbench(*arguments) as process:
-        assert process.stdout is not None
-        output = process.stdout.read()
-        assert process.wait() == 0, output
-    assert read_run("held", surroundings).complete
-
-
-def test_two_runners_on_one_run_directory(
-    surroundings: Path, cooperbench: Callable[..., subprocess.Popen[str]]
-) -> None:
-    arguments = ["run", "-s", "demo", "-r", "shelfdb", "-f", "1,2", "-a", "waits", "-n", "held", "--no-auto-eval"]
-    gate = Path("go")
-    os.mkfifo(gate)
-    with cooperbench(*arguments) as first:
-        both_have_written(gate)
-        with cooperbench(*arguments) as second:
-            assert second.stdout is not None
-            output = second.stdout.read()
-            assert second.wait() == 2
-        assert f"process {first.pid} on" in output
-        assert "is working on run 'held'" in output
-        first.kill()
-    assert not (surroundings / "held" / "summary.json").exists()

@@ -1,0 +1,75 @@
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cooperbench.records import EpisodeStatus
+from cooperbench.runner import read_run
+
+CommandLine = Callable[..., subprocess.Popen[str]]
+COMMAND = ("run", "-s", "demo", "-r", "shelfdb", "-f", "1,2", "-n", "held", "--no-auto-eval", "-a")
+
+
+def both_have_written(gate: Path) -> None:
+    """Each member says through the pipe that it has written its file."""
+    with os.fdopen(os.open(gate, os.O_RDWR)) as stream:
+        assert {stream.readline(), stream.readline()} == {"agent1\n", "agent2\n"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupting_once_captures_the_work_and_resuming_completes_the_run(
+    number: signal.Signals, surroundings: Path, cooperbench: CommandLine
+) -> None:
+    gate = Path("go")
+    os.mkfifo(gate)
+    with cooperbench(*COMMAND, "waits") as process:
+        both_have_written(gate)
+        process.send_signal(number)
+        output, _ = process.communicate()
+        assert process.returncode == 130, output
+    assert "the same command resumes" in output
+    [episode] = read_run("held", surroundings).episodes
+    assert episode.result is not None
+    assert episode.result.status is EpisodeStatus.INTERRUPTED
+    assert [member.patch_lines for member in episode.result.agents.values()] == [1, 1]
+    gate.unlink()
+    with cooperbench(*COMMAND, "waits") as process:
+        output, _ = process.communicate()
+        assert process.returncode == 0, output
+    assert read_run("held", surroundings).complete
+
+
+def test_interrupting_twice_quits_at_once_and_says_what_removes_the_rest(
+    surroundings: Path, cooperbench: CommandLine
+) -> None:
+    gate = Path("go")
+    os.mkfifo(gate)
+    with cooperbench(*COMMAND, "deaf") as process:
+        both_have_written(gate)
+        assert process.stdout is not None
+        process.send_signal(signal.SIGINT)
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if line.startswith("interrupted: "):
+                process.send_signal(signal.SIGINT)
+        assert process.wait() == 130, said
+    assert "quitting at once: `cooperbench clean --run held` removes what is left\n" in said
+    assert not (surroundings / "held" / "summary.json").exists()
+
+
+def test_two_runners_on_one_run_directory(surroundings: Path, cooperbench: CommandLine) -> None:
+    gate = Path("go")
+    os.mkfifo(gate)
+    with cooperbench(*COMMAND, "waits") as first:
+        both_have_written(gate)
+        with cooperbench(*COMMAND, "waits") as second:
+            output, _ = second.communicate()
+            assert second.returncode == 2
+        assert f"process {first.pid} on" in output
+        assert "is working on run 'held'" in output
+        first.kill()
+    assert not (surroundings / "held" / "summary.json").exists()
