@@ -102,7 +102,7 @@ def command(**values: Any) -> int:
 
     with open_display(plan.directory, quiet=values["as_json"]) as observer:
         result = execute(plan, options, observer)
-    return show_outcome(result, as_json=values["as_json"])
+    return show_outcome(result, as_json=values["as_json"], judged=options.auto_eval)
 
 
 def _model_section(values: dict[str, Any]) -> dict[str, Any] | None:

@@ -58,8 +58,8 @@ def show_preview(found: Preview, *, as_json: bool) -> None:
         out.print(note, markup=False)
 
 
-def show_outcome(result: RunResult, *, as_json: bool) -> int:
-    """The end of `run` and `eval`; returns the exit code."""
+def show_outcome(result: RunResult, *, as_json: bool, judged: bool = True) -> int:
+    """The end of `run` and `eval`; returns the exit code. `judged` says whether everything should have a verdict."""
     if as_json:
         print_json(run_facts(result))
     else:
@@ -73,7 +73,8 @@ def show_outcome(result: RunResult, *, as_json: bool) -> int:
             out.print("interrupted; the same command resumes the run", markup=False)
     if result.interrupted:
         return EXIT_INTERRUPTED
-    return 0 if result.complete and not result.stopped else 1
+    missing = judged and result.summary.evaluated < result.summary.completed
+    return 0 if result.complete and not result.stopped and not missing else 1
 
 
 def run_facts(result: RunResult) -> dict[str, Any]:

@@ -86,9 +86,8 @@ class Engine:
             state = examine(episode.directory)
             if state.standing is Standing.UNREADABLE:
                 self._observer.note(f"{state.note}; {episode.group} is repeated")
-            if state.standing is not Standing.FINISHED or state.result is None or self._options.force:
-                attempt = state.result.attempt + 1 if state.result and not self._options.force else 1
-                jobs.append(Job(self._config, episode, attempt))
+            if state.standing is not Standing.FINISHED or state.result is None:
+                jobs.append(Job(self._config, episode, state.attempts + 1))
                 continue
             self._reused += 1
             self._count(state.result)

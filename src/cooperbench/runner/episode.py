@@ -19,6 +19,7 @@ from cooperbench.runner.job import Job, Services
 from cooperbench.runner.leftovers import discard
 from cooperbench.runner.live import EpisodeStart, start_file
 from cooperbench.runner.orders import MemberFolder, Order
+from cooperbench.runner.plan import Episode
 from cooperbench.runner.prompts import member_config, member_prompt
 from cooperbench.runner.seats import SeatRun
 from cooperbench.runner.timeline import Happening, Timeline, of_board, of_broker, of_git, of_journal
@@ -33,9 +34,9 @@ def run_episode(job: Job, services: Services) -> EpisodeResult:
     return _EpisodeRun(job, services).run()
 
 
-def clear_episode(job: Job) -> None:
+def clear_episode(episode: Episode) -> None:
     """Remove what an earlier attempt left: sandboxes first, then files."""
-    directory = job.episode.directory
+    directory = episode.directory
     for folder in sorted(directory.work.glob("members/*")):
         discard(MemberFolder(folder))
     shutil.rmtree(directory.path, ignore_errors=True)
@@ -55,7 +56,7 @@ class _EpisodeRun:
         self._told: list[Happening] = []
 
     def run(self) -> EpisodeResult:
-        clear_episode(self._job)
+        clear_episode(self._episode)
         work = self._episode.directory.work
         work.mkdir(parents=True)
         self._timeline = Timeline(work / "events.jsonl")

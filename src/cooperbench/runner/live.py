@@ -32,6 +32,14 @@ def start_file(directory: EpisodeDirectory) -> Path:
     return directory.work / "start.json"
 
 
+def read_start(directory: EpisodeDirectory) -> EpisodeStart | None:
+    """How an episode began that has no result yet; `None` when it did not, or when that is being written."""
+    try:
+        return EpisodeStart.model_validate_json(start_file(directory).read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValidationError):
+        return None
+
+
 def read_live(directory: RunDirectory, config: RunConfig) -> list[LiveEpisode]:
     """The episodes at work, in the order of the plan."""
     found = (_read_episode(group, directory.episode(config.setting, group)) for group in config.groups)
@@ -39,10 +47,9 @@ def read_live(directory: RunDirectory, config: RunConfig) -> list[LiveEpisode]:
 
 
 def _read_episode(group: GroupKey, directory: EpisodeDirectory) -> LiveEpisode | None:
-    try:
-        start = EpisodeStart.model_validate_json(start_file(directory).read_bytes())
-    except (FileNotFoundError, NotADirectoryError, ValidationError):
-        return None  # not running, or written at this moment
+    start = read_start(directory)
+    if start is None:
+        return None
     progress = {
         agent: read_progress(MemberFolder(directory.work / "members" / agent).progress) for agent in start.agents
     }

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from cooperbench.records import RunConfig
 from cooperbench.runner.directory import check_run, check_writable, write_config
 from cooperbench.runner.engine import Engine
+from cooperbench.runner.episode import clear_episode
 from cooperbench.runner.executor import LocalExecutor
 from cooperbench.runner.images import ensure_images
 from cooperbench.runner.lock import locked
@@ -62,6 +63,10 @@ def execute(plan: Plan, options: SessionOptions, observer: Observer | None = Non
             observer.note(f"image {name}: {failure.message}" + (f" ({failure.hint})" if failure.hint else ""))
         digests = {**found.config.image_digests, **images.digests}
         config = found.config.model_copy(update={"image_digests": digests})
+        if options.force:
+            # At once and not one by one: what is left of the former run must not pass for a result of this one.
+            for episode in plan.episodes:
+                clear_episode(episode)
         write_config(plan.directory, config)
         executor = LocalExecutor(services, options.concurrency)
         try:

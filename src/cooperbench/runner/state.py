@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from cooperbench.errors import RecordError
 from cooperbench.records import EpisodeDirectory, EpisodeResult, EpisodeStatus, Evaluation, Outcome, read_model
+from cooperbench.runner.live import read_start
 
 
 class Standing(StrEnum):
@@ -24,6 +25,8 @@ class EpisodeState(NamedTuple):
 
     standing: Standing
     result: EpisodeResult | None = None
+    attempts: int = 0
+    """How often it was begun, as far as that is known."""
     note: str = ""
 
 
@@ -32,7 +35,9 @@ def examine(directory: EpisodeDirectory) -> EpisodeState:
     try:
         result = read_model(directory.result, EpisodeResult)
     except (FileNotFoundError, NotADirectoryError):
-        return EpisodeState(Standing.UNFINISHED if directory.work.exists() else Standing.NEW)
+        begun = read_start(directory)
+        standing = Standing.UNFINISHED if directory.work.exists() else Standing.NEW
+        return EpisodeState(standing, attempts=begun.attempt if begun else 0)
     except RecordError as error:
         return EpisodeState(Standing.UNREADABLE, note=error.message)
     standing = {
@@ -47,8 +52,10 @@ def examine(directory: EpisodeDirectory) -> EpisodeState:
             if member.submission and not (directory.path / member.submission.file).exists()
         ]
         if missing:
-            return EpisodeState(Standing.UNREADABLE, note=f"{directory.path / missing[0]} is missing")
-    return EpisodeState(standing, result)
+            return EpisodeState(
+                Standing.UNREADABLE, attempts=result.attempt, note=f"{directory.path / missing[0]} is missing"
+            )
+    return EpisodeState(standing, result, result.attempt)
 
 
 def read_evaluation(directory: EpisodeDirectory) -> Evaluation | None:
