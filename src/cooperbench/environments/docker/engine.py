@@ -163,7 +163,7 @@ def _refusal(error: Exception, subject: str) -> SandboxError:
     low = said.lower()
     if "is not running" in low or "no such container" in low:
         return SandboxLostError(f"the container is gone: {said}", subject=subject)
-    if "denied" in low or "unauthorized" in low:
+    if "access denied" in low or "access to the resource is denied" in low or "unauthorized" in low:
         return SandboxCredentialsError(said, subject=subject, hint="docker login")
     if "platform" in low or "no matching manifest" in low:
         return ImageError(said, subject=subject, hint="build it for this processor: cooperbench images build")

@@ -45,7 +45,16 @@ def key_of(recipe: ImageRecipe, source: Path) -> str:
 
 
 def build(recipe: ImageRecipe, source: Path) -> LocalImageRecord:
-    """Make the image from a `git fast-export` stream or a local clone; does nothing when it is there already."""
+    """Make the image from a `git fast-export` stream or a local clone; does nothing when it is there already.
+
+    Raises `ImageError`, also for a recipe with set-up commands: the tools of a local image come from this installation only.
+    """
+    if recipe.setup is not None:
+        raise ImageError(
+            f"{recipe.name!r} installs its tools by commands, which local images do not run",
+            subject=recipe.name,
+            hint="use --backend docker, or name Python packages in host_packages",
+        )
     with store.building(recipe.name):
         record = LocalImageRecord(name=recipe.name, digest=key_of(recipe, source))
         present = store.find(recipe.name)
