@@ -1,7 +1,9 @@
 import concurrent.futures
+import os
 import threading
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import pytest
 
@@ -12,7 +14,13 @@ from cooperbench.collaboration.mailbox import MessagingConnector
 from cooperbench.collaboration.message_verbs import message_service
 from cooperbench.collaboration.presence import mark_finished, mark_working
 from cooperbench.collaboration.seat import Seat, connect
-from cooperbench.environments import DockerEnvironment, Environment, LocalEnvironment
+from cooperbench.environments import (
+    DockerEnvironment,
+    Environment,
+    EnvironmentOptions,
+    LocalEnvironment,
+    open_environment,
+)
 from cooperbench.records import Ending
 from cooperbench.testing import sample_image
 
@@ -63,6 +71,10 @@ def line(local: Environment, seats: Seats) -> Iterator[Line]:
 
 
 def test_messages_go_both_ways_on_every_kind_of_sandbox(sandbox: Environment, seats: Seats) -> None:
+    check_both_ways(sandbox, seats)
+
+
+def check_both_ways(sandbox: Environment, seats: Seats) -> None:
     one, two = seats
     line = Line(sandbox, [message_service(one, sandbox.options.command_timeout)])
     line.check()
@@ -295,3 +307,15 @@ def test_two_agents_in_containers_without_network_find_each_other(
         assert answered["output"].endswith("UTC (answer)\nparser.py\n")
         for environment in (first, second):
             connect(environment, Seat(agent_id="agent1", agents=tuple(AGENTS), comm_url=urls["agent1"])).close()
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("backend", ["modal", pytest.param("gcp", marks=pytest.mark.slow)])
+def test_the_line_works_in_the_cloud(backend: str, image: str, seats: Seats, request: pytest.FixtureRequest) -> None:
+    sdk = {"modal": "modal", "gcp": "asyncssh"}[backend]
+    if find_spec(sdk) is None and os.environ.get("CI") != "true":
+        pytest.skip(f"the extra {backend!r} is not installed")
+    request.getfixturevalue({"modal": "modal_standin", "gcp": "gce_standin"}[backend])
+    options = EnvironmentOptions(network="none")
+    with open_environment(backend, "cooperbench-test/sandbox:latest", options=options) as sandbox:
+        check_both_ways(sandbox, seats)

@@ -3,7 +3,7 @@
 #   to the harness:  hello <folder>, ready, call <id> <size> <size> + arguments + input, got <id>, dropped <id>
 #   from it:         program <name> <size> + bytes, answer <id> <exit code> <size> <size> + stdout + stderr, ready
 # Every part is counted, because `read` stops at a line's end but most programs read ahead of what they need.
-trap '' HUP INT
+trap '' INT
 LC_ALL=C
 export LC_ALL
 umask 022
@@ -19,8 +19,9 @@ for place in "${TMPDIR:-/tmp}" /tmp /var/tmp /dev/shm "$HOME"; do
 done
 [ -n "$home" ] || { echo "lost no folder in which programs can run"; exit 1; }
 
-# A relay before this one may have been killed; what it left is taken over.
-if [ -e "$home/pids" ]; then kill $(cat "$home/pids") 2>/dev/null; fi
+# A relay before this one may be dead or cut off; what it left is taken over.
+if [ -e "$home/pids" ]; then kill -9 $(cat "$home/pids") 2>/dev/null; fi
+echo $$ >"$home/pids"
 rm -f "$home/requests"
 mkfifo "$home/requests"
 chmod 1777 "$home/calls" "$home/taken"
@@ -62,8 +63,22 @@ announce() {
     done
 }
 
-printf 'hello %s\n' "$home"
+# The harness is gone or has closed the line: not every transport delivers end of file, some send SIGHUP.
+hang_up() {
+    trap '' HUP
+    read -r owner rest <"$home/pids" && [ "$owner" = $$ ] || exit 0
+    rm -f "$home/requests"
+    [ -n "$announcer" ] && kill "$announcer" 2>/dev/null
+    for call in "$home"/calls/*; do
+        [ -p "$call/done" ] && echo closed 1<>"$call/done"
+    done
+    rm -f "$home/pids"
+    exit 0
+}
+
 announcer=
+trap hang_up HUP
+printf 'hello %s\n' "$home"
 while read -r what id code out err; do
     case $what in
     program)
@@ -91,10 +106,4 @@ while read -r what id code out err; do
     esac
 done
 
-# The harness hung up.
-rm -f "$home/requests" "$home/pids"
-[ -n "$announcer" ] && kill "$announcer" 2>/dev/null
-for call in "$home"/calls/*; do
-    [ -p "$call/done" ] && echo closed 1<>"$call/done"
-done
-exit 0
+hang_up
