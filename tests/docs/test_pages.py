@@ -62,7 +62,8 @@ def docker_answers() -> bool:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_what_a_page_says_to_type_works(page: Path, tmp_path: Path) -> None:
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "COOPERBENCH_CONFIG_DIR": str(tmp_path / "config")}
     for block in blocks(page):
         assert block.language in LANGUAGES, f"{page.name}: mark the block as one of {sorted(LANGUAGES)}"
         if block.language not in {"console", "python"} or block.mark == "not run":
