@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Callable, Iterator
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import yaml
 
 from cooperbench.agents._text import one_line
 from cooperbench.agents.call import AgentArguments, check_signature
+from cooperbench.agents.check.findings import CheckReport, Finding, Grade, failed, passed
 from cooperbench.agents.check.probe import ProbeOrder, ProbeReport, probe
 from cooperbench.agents.registry import check_config, get_runner
 from cooperbench.collaboration.broker import open_broker
@@ -17,7 +17,7 @@ from cooperbench.collaboration.conversation import read_conversation
 from cooperbench.collaboration.git_server import GitServer
 from cooperbench.environments import ensure_image
 from cooperbench.errors import CooperBenchError
-from cooperbench.records import Limits, Record
+from cooperbench.records import Limits
 from cooperbench.tasks import discover_tasks
 
 MEMBERS = ["agent1", "agent2"]
@@ -28,39 +28,6 @@ SCRIPTS = {
     "slow": f"sleep 5; {WORK}",
 }
 """What the scripted model runs, by the trial's need."""
-
-
-class Grade(StrEnum):
-    """The result of one trial."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    NOTE = "note"
-    """Within the interface, but worth knowing."""
-
-
-class Finding(Record):
-    """What one trial found."""
-
-    check: str
-    grade: Grade
-    message: str
-    hint: str | None = None
-    seconds: float = 0.0
-
-
-class CheckReport(Record):
-    """All findings about one agent."""
-
-    agent: str
-    backend: str
-    model: str
-    findings: tuple[Finding, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Whether nothing failed."""
-        return all(finding.grade is not Grade.FAILED for finding in self.findings)
 
 
 def check_agent(
@@ -123,16 +90,16 @@ class _Trials:
         try:
             check_config(self._name, self.model, self._config, agent_id=MEMBERS[0])
         except CooperBenchError as error:
-            return _failed("found", error.message, error.hint)
-        return _passed("found", "it can be imported and made")
+            return failed("found", error.message, error.hint)
+        return passed("found", "it can be imported and made")
 
     def signature(self) -> Finding:
         """`run` asks for nothing that is not offered."""
         try:
             check_signature(get_runner(self._name, self._config))
         except CooperBenchError as error:
-            return _failed("signature", error.message, error.hint)
-        return _passed("signature", "run() takes what is offered")
+            return failed("signature", error.message, error.hint)
+        return passed("signature", "run() takes what is offered")
 
     def result(self) -> Finding:
         """It works on a task alone and returns a sound result in time."""
@@ -143,12 +110,12 @@ class _Trials:
         cost = "unknown" if report.cost is None else f"{report.cost:g} dollars"
         said = f"status {report.status}, {report.steps} steps, cost {cost}, {report.messages} messages"
         if report.reported_error:
-            return _failed(
+            return failed(
                 "result",
                 f"the agent reports an error: {one_line(report.reported_error)}",
                 "if it calls models by itself, name one it knows: --model",
             )
-        return _passed("result", said, report)
+        return passed("result", said, report)
 
     def others(self) -> Iterator[Finding]:
         """Everything else."""
@@ -162,7 +129,7 @@ class _Trials:
     def _work(self) -> Finding:
         if self._first.captured:
             whose = "the agent returned a patch" if self._first.own_patch else "the harness takes the patch"
-            return _passed("work", f"there is a change; {whose}")
+            return passed("work", f"there is a change; {whose}")
         opened = self._first.environments
         return Finding(
             check="work",
@@ -174,21 +141,21 @@ class _Trials:
     def _cleanup(self) -> Finding:
         report = self._first
         if report.left_open:
-            return _failed(
+            return failed(
                 "clean-up",
                 f"{report.left_open} of {report.environments} environments were left open",
                 "call env.cleanup() in a `finally:`, or use `with AgentSession(image, **kwargs) as session:`",
             )
         if report.threads or report.stayed:
             names = ", ".join(report.threads)
-            return _failed(
+            return failed(
                 "clean-up", f"threads go on after run() has returned: {names}", "join them, or make them daemons"
             )
         if report.children:
-            return _failed(
+            return failed(
                 "clean-up", f"{report.children} processes go on after run() has returned", "end and wait for them"
             )
-        return _passed("clean-up", "nothing was left behind")
+        return passed("clean-up", "nothing was left behind")
 
     def _messaging(self) -> Finding:
         with open_broker() as broker:
@@ -198,7 +165,7 @@ class _Trials:
             sent = read_conversation(broker.episode_url("check"), dict.fromkeys(MEMBERS))
         if fault := self._fault("messaging", report):
             return fault
-        return _passed(
+        return passed(
             "messaging", f"works as one of a team; it sent {len(sent)} message{'' if len(sent) == 1 else 's'}", report
         )
 
@@ -209,14 +176,14 @@ class _Trials:
                 agents=MEMBERS, git_enabled=True, git_server_url=urls[MEMBERS[0]], messaging_enabled=False
             )
             report = self._probe("git", offered)
-        return self._fault("git", report) or _passed("git", "works with a shared git repository", report)
+        return self._fault("git", report) or passed("git", "works with a shared git repository", report)
 
     def _limits(self) -> Finding:
         report = self._probe("limits", self._arguments(), Limits(steps=1))
         if not report.finished:
-            return self._fault("limits", report) or _failed("limits", "it did not end")
+            return self._fault("limits", report) or failed("limits", "it did not end")
         if report.calls > 1:
-            return _failed("limits", f"{report.calls} model calls with a limit of 1", "don't catch LimitReachedError")
+            return failed("limits", f"{report.calls} model calls with a limit of 1", "don't catch LimitReachedError")
         if report.calls == 0:
             return Finding(
                 check="limits",
@@ -224,24 +191,24 @@ class _Trials:
                 message="its model calls are not counted, so only the wall time limits it",
                 hint="call models by make_model(), or report to current_budget(): before_call(), charge(usage)",
             )
-        return _passed("limits", "ends when its budget is used up", report)
+        return passed("limits", "ends when its budget is used up", report)
 
     def _lost_sandbox(self) -> Finding:
         if not self._first.environments:
-            return _passed("lost sandbox", "has none to lose")
+            return passed("lost sandbox", "has none to lose")
         report = self._probe("lost", self._arguments(model_name=self._model("slow")), lose_sandbox=True)
         if not report.finished:
-            return _failed(
+            return failed(
                 "lost sandbox",
                 f"goes on for {self._deadline:g} s after its sandbox is gone",
                 "let SandboxLostError through, or return an AgentResult with the error",
             )
-        return _passed("lost sandbox", "ends when its sandbox is gone", report)
+        return passed("lost sandbox", "ends when its sandbox is gone", report)
 
     def _fault(self, check: str, report: ProbeReport) -> Finding | None:
         """What is wrong with a trial that should have gone well."""
         if not report.finished and report.exit_code in {None, -9}:
-            return _failed(
+            return failed(
                 check,
                 f"run() did not return within {self._deadline:g} s",
                 "give every wait and every loop a limit; --deadline allows more time",
@@ -250,14 +217,14 @@ class _Trials:
             code = report.exit_code or 0
             end = f"signal {-code}" if code < 0 else f"exit code {code}"
             last = one_line(report.output[-300:])
-            return _failed(
+            return failed(
                 check, f"the agent ended its process ({end}){f': {last}' if last else ''}", "return an AgentResult"
             )
         if report.error is not None:
             hint = report.hint
             if "model" in (report.error_kind or "").lower() and not self._given:
                 hint = "if it calls models by itself, name one it knows: --model"
-            return _failed(check, report.error, hint)
+            return failed(check, report.error, hint)
         return None
 
     def _model(self, script: str) -> str:
@@ -301,12 +268,3 @@ class _Trials:
             lose_sandbox=lose_sandbox,
         )
         return probe(order, self._deadline)
-
-
-def _passed(check: str, message: str, report: ProbeReport | None = None) -> Finding:
-    seconds = report.seconds if report else 0.0
-    return Finding(check=check, grade=Grade.PASSED, message=message, seconds=seconds)
-
-
-def _failed(check: str, message: str, hint: str | None = None) -> Finding:
-    return Finding(check=check, grade=Grade.FAILED, message=one_line(message, 600), hint=hint)
