@@ -210,3 +210,25 @@ def test_streams_that_end_while_they_are_closed_cost_the_sandbox_nothing(image: 
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(one, range(120)))
         assert environment.execute("echo here")["output"] == "here\n"
+
+
+@pytest.mark.usefixtures("cache")
+def test_an_image_is_set_up_by_commands_and_each_sandbox_may_change_what_they_installed(tmp_path: Path) -> None:
+    make_repository(tmp_path / "repo", {"tool.sh": "echo tool-ok\n"})
+    recipe = ImageRecipe(
+        name="test:setup",
+        context=tmp_path,
+        repository=tmp_path / "repo",
+        setup="cp tool.sh $VIRTUAL_ENV/bin/tool\nchmod +x $VIRTUAL_ENV/bin/tool\npython -m pip --version",
+    )
+    build_image("local", recipe)
+    with open_environment("local", "test:setup") as first, open_environment("local", "test:setup") as second:
+        assert first.execute("tool")["output"] == "tool-ok\n"
+        assert first.execute("rm $VIRTUAL_ENV/bin/tool")["returncode"] == 0
+        assert second.execute("tool && git status --short")["output"] == "tool-ok\n"
+        assert second.execute("python -c 'import sys; print(sys.prefix)'")["output"] == "/home/agent/venv\n"
+
+    with pytest.raises(ImageError, match=r"exit code 3: last words"):
+        build_image("local", recipe.model_copy(update={"setup": "echo last words; exit 3"}))
+    with open_environment("local", "test:setup") as kept:
+        assert kept.execute("tool")["returncode"] == 0

@@ -99,6 +99,12 @@ def pull(
     help="A local clone that takes the place of the repository's download.",
 )
 @click.option("--base-image", help="Another image for the first FROM of the Dockerfile.")
+@click.option(
+    "--setup",
+    metavar="COMMANDS",
+    help="With --backend local: shell commands that install what the tests need, run in the repository with the network on "
+    "and a virtual environment's pip and python.",
+)
 @json_option
 def build(
     name: str | None,
@@ -109,6 +115,7 @@ def build(
     backend: str,
     repo_source: Path | None,
     base_image: str | None,
+    setup: str | None,
     as_json: bool,
 ) -> None:
     """Build images from the tasks' own Dockerfiles for this machine's processor.
@@ -119,7 +126,7 @@ def build(
     from cooperbench.environments import build_image, image_facts
     from cooperbench.errors import UnknownNameError, UsageError
 
-    recipes = _recipes(subset, repo, task_id, dataset_dir)
+    recipes = [recipe.model_copy(update={"setup": setup}) for recipe in _recipes(subset, repo, task_id, dataset_dir)]
     if name is not None:
         chosen = [recipe for recipe in recipes if recipe.name == name]
         if not chosen:

@@ -122,7 +122,6 @@ class _EpisodeRun:
                 image=self._episode.task.image,
                 backend=self._config.backend,
                 environment=self._environment(member.limits.wall_time, member.limits.command_time),
-                base_commit=self._episode.task.recipe.base_commit,
                 config=member_config(self._episode, member),
                 store=store,
                 folder=folder.path,

@@ -24,7 +24,6 @@ class Order(Record):
     image: str
     backend: str
     environment: dict[str, Any]
-    base_commit: str | None
     config: dict[str, Any]
     store: Path
     folder: Path

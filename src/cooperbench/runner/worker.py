@@ -67,8 +67,8 @@ class _Sandboxes:
 
     def prepare(self, environment: Environment) -> None:
         try:
-            if self._order.base_commit is not None:
-                strip_later_history(environment, self._order.base_commit)
+            # What the image has checked out is what the agent gets to see; nothing later may be found beside it.
+            strip_later_history(environment, "HEAD")
             base = pin_base(environment, self._order.store)
             # Alone there is nobody to speak to, and nothing of a team is put into the sandbox.
             line = connect(environment, self._order.seat) if len(self._order.seat.agents) > 1 else None

@@ -10,7 +10,7 @@ from cooperbench.environments.docker import images, leftovers
 from cooperbench.environments.docker.engine import connect
 from cooperbench.environments.docker.transport import DockerTransport, attach
 from cooperbench.environments.supervised import SupervisedEnvironment
-from cooperbench.errors import ImageError
+from cooperbench.errors import ImageError, UsageError
 from cooperbench.records import ImageRecipe
 
 __all__ = ["DockerBackend", "DockerEnvironment", "backend"]
@@ -88,7 +88,11 @@ class DockerBackend(Backend):
         base_image: str | None,
         progress: Progress | None = None,
     ) -> str | None:
-        """Build from the task's Dockerfile."""
+        """Build from the task's Dockerfile, which says itself how to set up."""
+        if recipe.setup is not None:
+            raise UsageError(
+                "set-up commands are for local images", subject=recipe.name, hint="put them into the Dockerfile"
+            )
         return images.build(connect(None), recipe, repo_source, base_image, progress)
 
     def leftovers(self, run: str | None = None) -> list[Leftover]:

@@ -8,6 +8,7 @@ from cooperbench.environments.backend import Backend, Leftover, Progress
 from cooperbench.environments.contract import Capability, EnvironmentOptions, SandboxHandle, SandboxLabels, Transport
 from cooperbench.environments.local import build, leftovers, store
 from cooperbench.environments.local.isolation import Isolation, choose
+from cooperbench.environments.local.setup import build_with_setup
 from cooperbench.environments.local.transport import LocalTransport, attach
 from cooperbench.environments.supervised import SupervisedEnvironment
 from cooperbench.errors import ImageError, SandboxError, UsageError
@@ -76,7 +77,7 @@ class LocalBackend(Backend):
         base_image: str | None,
         progress: Progress | None = None,
     ) -> str | None:
-        """Build an image from the recipe's repository, or from a local clone."""
+        """Build an image from the recipe's repository or a local clone, and run its set-up commands."""
         if base_image is not None:
             raise UsageError("local images have no base image", subject=recipe.name, hint="leave --base-image out")
         source = repo_source or recipe.repository
@@ -86,7 +87,7 @@ class LocalBackend(Backend):
                 subject=recipe.name,
                 hint="name a local clone: --repo-source",
             )
-        return build.build(recipe, source).digest
+        return (build_with_setup if recipe.setup else build.build)(recipe, source).digest
 
     def leftovers(self, run: str | None = None) -> list[Leftover]:
         """Folders of sandboxes, running or not, and snapshots."""
