@@ -307,3 +307,13 @@ def test_nobody_waits_for_a_teammate_who_is_gone(
         assert agent.run(task="x")[0] == "Submitted"
     assert "agent1" in results(agent)[0]
     assert "not delivered" in results(agent)[1]
+
+
+def test_an_agent_alone_reads_nothing_of_a_team(env: LocalEnvironment) -> None:
+    alone = Reading([SUBMIT])
+    agent = DefaultAgent(alone, env, agent_id="solo")
+    agent.run(task="Change the answer.")
+    offered = json.dumps([tool.definition() for tool in agent.tools]) + json.dumps(agent.messages[0]["content"])
+    assert [tool.name for tool in agent.tools] == ["bash", "submit"]
+    for trace in ("teammate", "colleague", "send_message", "agent1", "agent2", "origin"):
+        assert trace not in offered
