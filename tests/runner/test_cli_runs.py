@@ -48,6 +48,8 @@ def test_a_run_is_listed_and_shown(says: Says, surroundings: Path) -> None:
     _, said = says("runs", "show", "exp", "--json")
     [episode] = json.loads(said)["episodes"]
     assert episode["result"]["status"] == "completed"
+    _, said = says("runs", "watch", "exp")
+    assert "1/1 episodes completed, not evaluated" in said
     _, said = says(*RUN, "--dry-run")
     assert "1 episodes of 1 tasks: 1 finished" in said
     assert "(resumed)" in said

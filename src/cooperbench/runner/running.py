@@ -1,5 +1,6 @@
 """Running a plan from its run directory's point of view: check, lock, prepare, work, sum up."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import NamedTuple
 
@@ -7,8 +8,9 @@ from cooperbench.records import RunConfig
 from cooperbench.runner.directory import check_run, check_writable, write_config
 from cooperbench.runner.engine import Engine
 from cooperbench.runner.episode import clear_episode
-from cooperbench.runner.executor import LocalExecutor
+from cooperbench.runner.executor import Executor, LocalExecutor
 from cooperbench.runner.images import ensure_images
+from cooperbench.runner.job import Services
 from cooperbench.runner.lock import locked
 from cooperbench.runner.plan import Plan
 from cooperbench.runner.progress import Observer, Silent
@@ -46,8 +48,13 @@ def preview(plan: Plan, options: SessionOptions) -> Preview:
     return Preview(plan, opened.config, opened.resumed, standings, opened.notes)
 
 
-def execute(plan: Plan, options: SessionOptions, observer: Observer | None = None) -> RunResult:
-    """Run what is not yet finished, evaluate it, and return the whole run.
+def execute(
+    plan: Plan,
+    options: SessionOptions,
+    observer: Observer | None = None,
+    make_executor: Callable[[Services, int], Executor] = LocalExecutor,
+) -> RunResult:
+    """Run what is not yet finished, evaluate it, and return the whole run. `make_executor` says where episodes run.
 
     Raises `UsageError`, `RunMismatchError` and `RunLockedError` before anything is written or started.
     """
@@ -68,7 +75,7 @@ def execute(plan: Plan, options: SessionOptions, observer: Observer | None = Non
             for episode in plan.episodes:
                 clear_episode(episode)
         write_config(plan.directory, config)
-        executor = LocalExecutor(services, options.concurrency)
+        executor = make_executor(services, options.concurrency)
         try:
             ending = Engine(plan, config, services, executor, options, observer).run(images.broken)
         finally:
