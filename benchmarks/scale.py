@@ -87,6 +87,9 @@ def measure(place: Path, dataset: Path, model: str, episodes: int) -> Measuremen
         failed=result.summary.planned - result.summary.completed,
     )
     print(measurement, flush=True)
+    for each in done:
+        if each.error is not None:
+            print(f"  {each.repo}/{each.task_id} {each.features}: {each.error.kind}: {each.error.message}", flush=True)
     return measurement
 
 
