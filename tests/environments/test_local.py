@@ -94,6 +94,15 @@ def test_the_system_is_read_only_and_the_work_is_private(inside: LocalEnvironmen
         assert other.execute("ls /workspace/repo/mine /tmp/mine /patches/mine")["returncode"] != 0
 
 
+def test_users_without_the_administrators_folders_on_their_path(
+    image: str, rung: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    isolation.probe.cache_clear()
+    with LocalEnvironment(image) as environment:
+        assert (environment.isolation, environment.execute("echo here")["output"]) == (rung, "here\n")
+
+
 def test_privileges_cannot_be_regained(inside: LocalEnvironment) -> None:
     assert inside.execute("grep CapEff /proc/self/status")["output"].split()[1] == "0" * 16
     assert inside.execute("mount -t tmpfs none /tmp")["returncode"] != 0

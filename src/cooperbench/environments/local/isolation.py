@@ -117,7 +117,14 @@ def probe(rung: Isolation) -> str | None:
             "true",
         ]
     else:
-        argv = ["unshare", *UNSHARE, "--net", "sh", "-c", "mount -t tmpfs none /tmp && command -v setpriv pivot_root"]
+        argv = [
+            "unshare",
+            *UNSHARE,
+            "--net",
+            "sh",
+            "-c",
+            f"{SYSTEM_PATH}; mount -t tmpfs none /tmp && command -v setpriv && command -v pivot_root",
+        ]
     try:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -142,6 +149,8 @@ BUBBLEWRAP = (
     "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--uid", "1000",
     "--gid", "1000", "--cap-drop", "ALL", "--die-with-parent", "--new-session",
 )  # fmt: skip
+SYSTEM_PATH = "PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; export PATH"
+"""Some of the programs are in folders that only root has on its path."""
 UNSHARE = ("--user", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child", "--ipc", "--uts")
 
 
@@ -211,6 +220,7 @@ def _bubblewrap(room: Room, argv: list[str]) -> list[str]:
 
 
 UNSHARE_SETUP = """set -e
+{path}
 root={root}
 mount -t tmpfs -o mode=755 tmpfs "$root"
 cd "$root"
@@ -233,7 +243,7 @@ pivot_root . outside
 cd /
 umount -l outside
 rmdir outside
-mount -o remount,ro /
+mount -o remount,bind,ro /
 exec setpriv --no-new-privs --bounding-set=-all --inh-caps=-all env -i {env} "$@"
 """
 
@@ -253,6 +263,7 @@ def _unshare(room: Room, argv: list[str]) -> list[str]:
     root = room.directory / "mount"
     root.mkdir(exist_ok=True)
     script = UNSHARE_SETUP.format(
+        path=SYSTEM_PATH,
         root=shlex.quote(str(root)),
         mounts="\n".join(steps),
         env=" ".join(shlex.quote(f"{name}={value}") for name, value in room.env.items()),
