@@ -173,6 +173,16 @@ class LifecycleConformance:
             assert [leftover.running for leftover in leftovers(run, backends=[subject.backend])] == [True]
         assert leftovers(run, backends=[subject.backend]) == []
 
+    @pytest.mark.parametrize("seconds", [0.02, 0.2])
+    def test_23_killed_while_starting_is_found_and_removed(self, subject: Subject, seconds: float) -> None:
+        run = f"conformance-{uuid4().hex[:8]}"
+        with self._runner(subject, run, lifetime=600) as process:
+            time.sleep(seconds)  # where in the start it strikes is the point, not a wait for something
+            os.kill(process.pid, signal.SIGKILL)
+        for leftover in leftovers(run, backends=[subject.backend]):
+            remove(leftover)
+        assert leftovers(run, backends=[subject.backend]) == []
+
     def test_23_the_lifetime_ends_what_nobody_ends(self, subject: Subject) -> None:
         run = f"conformance-{uuid4().hex[:8]}"
         with self._runner(subject, run, lifetime=3) as process:
