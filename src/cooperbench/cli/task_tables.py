@@ -23,7 +23,7 @@ def show_validation(validation: TaskValidation) -> None:
         )
         for f in validation.features
     ]
-    click.echo(f"{name} on {validation.backend}, {validation.repetitions} runs with each gold patch")
+    click.echo(f"{name} on {validation.backend}, each gold patch run {validation.repetitions} times")
     table(("feature", "fails on base", "passes on gold", "combined", "tests", "flaky", "seconds", "problems"), rows)
     later = "unknown" if validation.later_commits is None else validation.later_commits
     click.echo(
