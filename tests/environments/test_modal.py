@@ -1,15 +1,17 @@
+import json
 import os
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from grpclib import Status
 
-from cooperbench.environments import SandboxLabels, attach, get_backend, open_environment
+from cooperbench.environments import EnvironmentOptions, SandboxLabels, attach, get_backend, open_environment
 from cooperbench.environments.modal import ModalEnvironment
-from cooperbench.errors import CapabilityError, ImageError, SandboxLostError
+from cooperbench.errors import CapabilityError, ImageError, SandboxLostError, TransportError
 from tests.standins.modal import ModalStandin
 
 pytestmark = pytest.mark.docker
@@ -110,6 +112,30 @@ def test_leftovers_of_one_run_are_removed_and_no_others(cache: object, modal_sta
             left.execute("true")
         assert working.execute("echo works")["output"] == "works\n"
     left.cleanup()
+
+
+def test_a_command_past_the_deadline_of_its_exec_is_a_broken_connection(
+    cache: object, modal_standin: ModalStandin
+) -> None:
+    transport = get_backend("modal").transport(IMAGE, EnvironmentOptions(), SandboxLabels(), {})
+    transport.start()
+    try:
+        with pytest.raises(TransportError, match="no end within 1 s"):
+            transport.run(["sleep", "30"], timeout=1)
+        assert transport.run(["echo", "usable"], timeout=10).stdout == b"usable\n"
+    finally:
+        transport.stop()
+
+
+@pytest.mark.slow
+def test_many_sandboxes_at_a_time() -> None:
+    """The benchmark with few; its numbers for 200 are in docs/design/cloud-backends.md."""
+    benchmark = Path(__file__).parents[2] / "benchmarks" / "modal_concurrency.py"
+    done = subprocess.run([sys.executable, str(benchmark), "16", "5"], capture_output=True, text=True, check=True)
+    facts = json.loads(done.stdout)
+    assert (facts["errors"], facts["commands"], facts["unwritten_calls"]) == (0, 80, {})
+    assert facts["threads"] <= 16 * 2 + 10
+    assert facts["peak_memory_mb"] < 200
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ a new one. So the Docker transport works on a remote engine without a change, an
 """
 
 import asyncio
+import atexit
 import contextlib
 import shlex
 import tempfile
@@ -224,6 +225,7 @@ def forwarded_engine(target: SshTarget) -> ForwardedSocket:
         if socket is None:
             socket = ForwardedSocket(target)
             socket.open()
+            atexit.register(socket.close)
             _shared[target] = socket
         return socket
 
@@ -233,4 +235,5 @@ def drop_engine(target: SshTarget) -> None:
     with _sharing:
         socket = _shared.pop(target, None)
     if socket is not None:
+        atexit.unregister(socket.close)
         socket.close()

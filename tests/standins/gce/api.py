@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import os
 import re
 import time
 import uuid
@@ -121,7 +122,8 @@ class Api:
 
     async def _create(self, key: Key, body: dict[str, Any], operation: Operation) -> None:
         number = next(self._addresses)
-        address = f"127.1.{number // 250}.{number % 250 + 1}"
+        # A network of its own for each stand-in: test processes run side by side on one loopback interface.
+        address = f"127.{2 + os.getpid() % 250}.{number // 250}.{number % 250 + 1}"
         access = (
             [{"type": "ONE_TO_ONE_NAT", "natIP": address}] if body["networkInterfaces"][0].get("accessConfigs") else []
         )

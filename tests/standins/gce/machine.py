@@ -59,7 +59,7 @@ class VirtualMachine:
         mounts = ["--volume", f"{self._engine.path}:/var/run/docker.sock", "--volume", f"{docker}:/usr/bin/docker:ro"]
         await command(
             *("docker", "run", "--detach", *flags, *mounts, "--cap-add", "NET_ADMIN", "--publish", "127.0.0.1::22"),
-            *("--entrypoint", "sleep", IMAGE, "infinity"),
+            *("--rm", "--entrypoint", "sleep", IMAGE, "7200"),  # a killed test run leaves it for two hours at most
         )
 
     async def boot(self) -> None:
