@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cooperbench.errors import RecordError, RunLockedError
+from cooperbench.errors import RunLockedError, UsageError
 from cooperbench.records import RunDirectory
 from cooperbench.runner.lock import is_locked, locked
 
@@ -38,5 +38,5 @@ def test_a_second_runner_is_refused_until_the_first_is_gone_however_it_went(tmp_
 
 def test_a_log_directory_that_is_a_file_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "logs").write_text("")
-    with pytest.raises(RecordError, match="cannot write to"), locked(RunDirectory(tmp_path / "logs" / "exp")):
+    with pytest.raises(UsageError, match="cannot write to"), locked(RunDirectory(tmp_path / "logs" / "exp")):
         pass

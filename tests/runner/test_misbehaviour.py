@@ -18,7 +18,7 @@ def run_team(members: list[dict[str, object]], log_dir: Path, *, memory_mb: int 
     features = tuple(range(1, len(members) + 1))
     request = RunRequest(
         run_name="bad",
-        team_file=team,
+        team=str(team),
         dataset_dir=find_dataset(subset="demo"),
         repo="shelfdb",
         features=features,

@@ -34,7 +34,7 @@ _SECRET = frozenset({"--redis"})
 @click.option("--base-url", help="OpenAI-compatible server of the model, such as http://localhost:8000/v1.")
 @click.option("--api-key-env", metavar="NAME", help="Environment variable that holds the model's key.")
 @click.option("--price-table", type=click.Path(path_type=Path), help="YAML file with prices of models.")
-@click.option("--team", type=click.Path(path_type=Path), help="YAML file that names each member's agent and model.")
+@click.option("--team", help="The members, such as mini_swe_agent:gpt-4o,my_agent:claude-sonnet-4-5, or a YAML file.")
 @click.option("--setting", default="coop", show_default=True, help="solo, coop or team.")
 @click.option("--backend", help="Where sandboxes run.  [default: local for demo, docker otherwise]")
 @click.option("--git", is_flag=True, help="Give the team a shared git remote.")
@@ -129,7 +129,7 @@ def _request(values: dict[str, Any]) -> "RunRequest":
         model_name=values["model"],
         config=_model_section(values),
         agent_config=values["agent_config"],
-        team_file=values["team"],
+        team=values["team"],
         setting=values["setting"],
         subset=values["subset"],
         repo=values["repo"],

@@ -63,7 +63,7 @@ def run(
         model_name=model_name,
         config=dict(config) if config is not None else None,
         agent_config=_path(agent_config),
-        team_file=_path(team),
+        team=None if team is None else str(team),
         setting=setting,
         subset=subset,
         repo=repo,

@@ -10,18 +10,20 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cooperbench.errors import RecordError, RunLockedError
+from cooperbench.errors import RunLockedError, UsageError
 from cooperbench.records import RunDirectory
 
 
 @contextmanager
 def locked(directory: RunDirectory) -> Iterator[None]:
-    """Hold the run for this process. Raises `RunLockedError` when another one does; the run directory is made if needed."""
+    """Hold the run for this process. Raises `RunLockedError` when another one does, `UsageError` when the run directory
+    cannot be made.
+    """
     try:
         directory.path.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(directory.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
-        raise RecordError(
+        raise UsageError(
             f"cannot write to {directory.path}: {error.strerror}",
             subject=str(directory.path),
             hint="choose another place with --log-dir",

@@ -186,10 +186,10 @@ def _capabilities_or_none(backend: str) -> frozenset[Capability]:
 
 def _team(request: RunRequest, setting: Setting, groups: list[Group]) -> tuple[Member, ...]:
     sizes = sorted({len(group.features) for group in groups})
-    if request.team_file is not None and setting is not Setting.SOLO and len(sizes) > 1:
+    if request.team is not None and setting is not Setting.SOLO and len(sizes) > 1:
         raise UsageError(
-            f"a team file needs groups of one size, and these have {sizes}",
-            subject=str(request.team_file),
+            f"a named team needs groups of one size, and these have {sizes}",
+            subject=request.team,
             hint="select groups of one size with -f or --size",
         )
     team = make_team(

@@ -20,8 +20,8 @@ class RunRequest:
     config: dict[str, Any] | None = None
     """What the agent gets as `config`; together with `agent_config`, these keys win over the file's."""
     agent_config: Path | None = None
-    team_file: Path | None = None
-    """A YAML file that says who sits where, for teams of unlike members."""
+    team: str | None = None
+    """Who sits where, for teams of unlike members: `agent:model,agent:model`, or the path of a YAML file."""
     setting: str = "coop"
     subset: str | None = None
     repo: str | None = None

@@ -1,6 +1,6 @@
 """Who sits on which seat.
 
-A team is usually one agent framework and model on every seat. A team file makes mixed ones::
+A team is usually one agent framework and model on every seat. `agent:model,agent:model` makes mixed ones, and a file says more::
 
     members:
       - agent: mini_swe_agent
@@ -14,6 +14,7 @@ A team is usually one agent framework and model on every seat. A team file makes
 What a member leaves out is taken from the command line. Members take the features of a group in order.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +25,8 @@ from pydantic import Field, ValidationError
 from cooperbench.errors import UsageError
 from cooperbench.records import Limits, Member, Record, Role, Setting
 from cooperbench.runner.request import RunRequest
+
+_SEAT = re.compile(r"(?P<agent>[\w-]+(?:\.[\w-]+)+:[A-Za-z_]\w*|[^:\s]*)(?::(?P<model>\S+))?")
 
 
 class _FileMember(Record):
@@ -75,7 +78,7 @@ def _is_section(one: object, other: object) -> bool:
 def make_team(request: RunRequest, setting: Setting, size: int, *, agent: str, model: str) -> tuple[Member, ...]:
     """The seats of a team for groups of `size` features; features are assigned later. Raises `UsageError`."""
     seats = 1 if setting is Setting.SOLO else size
-    if request.team_file is None:
+    if request.team is None:
         config = read_agent_config(request.agent_config, request.config)
         return tuple(
             Member(
@@ -89,11 +92,11 @@ def make_team(request: RunRequest, setting: Setting, size: int, *, agent: str, m
             )
             for number in range(seats)
         )
-    members = _read_team(request.team_file)
+    members = _named_team(request.team) if _is_list(request.team) else _read_team(Path(request.team))
     if len(members) != seats:
         raise UsageError(
-            f"{request.team_file} names {len(members)} members, but a {setting} episode of {size} features has {seats}",
-            subject=str(request.team_file),
+            f"{request.team} names {len(members)} members, but a {setting} episode of {size} features has {seats}",
+            subject=request.team,
             hint="name one member for each feature of a group, in order",
         )
     return tuple(
@@ -113,10 +116,10 @@ def seat_features(team: tuple[Member, ...], setting: Setting, features: tuple[in
 def _from_file(
     entry: _FileMember, request: RunRequest, setting: Setting, number: int, *, agent: str, model: str
 ) -> Member:
-    assert request.team_file is not None
+    assert request.team is not None
     path = entry.agent_config
-    if path is not None and not path.is_absolute():
-        path = request.team_file.parent / path
+    if path is not None:
+        path = Path(request.team).parent / path
     config = read_agent_config(path or request.agent_config, {**(request.config or {}), **entry.config})
     return Member(
         agent_id=_agent_id(setting, number),
@@ -133,7 +136,7 @@ def _validated_limits(request: RunRequest, entry: _FileMember) -> Limits:
     try:
         return Limits.model_validate({**request.limits.model_dump(), **entry.limits})
     except ValidationError as error:
-        raise _bad_file(request.team_file, "limits", error) from error
+        raise _bad_file(Path(request.team or ""), "limits", error) from error
 
 
 def _agent_id(setting: Setting, number: int) -> str:
@@ -146,6 +149,26 @@ def _role(setting: Setting, number: int, asked: Role | None) -> Role | None:
     return asked or (Role.LEAD if number == 0 else Role.MEMBER)
 
 
+def _is_list(team: str) -> bool:
+    """Whether a team is written out: no file of that name or ending."""
+    return Path(team).suffix not in {".yaml", ".yml"} and not Path(team).is_file()
+
+
+def _named_team(team: str) -> tuple[_FileMember, ...]:
+    """Read `agent:model,agent:model`; either part may be left out, and an agent may be `package.module:Class`."""
+    members = []
+    for text in team.split(","):
+        found = _SEAT.fullmatch(text.strip())
+        if found is None or not any(found.groups()):
+            raise UsageError(
+                f"cannot read the member {text.strip()!r} of the team {team!r}",
+                subject=team,
+                hint="write agent:model,agent:model, or name a YAML file",
+            )
+        members.append(_FileMember(agent=found["agent"] or None, model=found["model"]))
+    return tuple(members)
+
+
 def _read_team(path: Path) -> tuple[_FileMember, ...]:
     try:
         members = _TeamFile.model_validate(_read_yaml(path, "team file")).members
@@ -156,7 +179,7 @@ def _read_team(path: Path) -> tuple[_FileMember, ...]:
     return members
 
 
-def _bad_file(path: Path | None, place: str, error: ValidationError) -> UsageError:
+def _bad_file(path: Path, place: str, error: ValidationError) -> UsageError:
     first = error.errors()[0]
     where = ".".join(str(part) for part in (place, *first["loc"]) if part != "") or "the file"
     return UsageError(

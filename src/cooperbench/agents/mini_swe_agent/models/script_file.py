@@ -48,6 +48,9 @@ class ScriptedTurn(Record):
         "the call fails so, once; the next attempt plays the next turn.",
     )
     wait_for_message: WaitForMessage | None = None
+    with_tool: str | None = Field(None, description="Played only if this tool is offered.")
+    told_by: str | None = Field(None, description="Played only if a message of this teammate has been read.")
+    not_told_by: str | None = Field(None, description="Played only if no message of this teammate has been read.")
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:

@@ -1,9 +1,9 @@
 """A model that plays recorded turns through the same interface as any other.
 
 It costs nothing and needs no network, so that everything around it is real in tests and demonstrations: the loop, the tools, the
-sandbox, the mailbox. It reacts to what it reads in one way: a turn may wait until a teammate's message is there. Such a turn always
-is one call of the tool `wait_for_message`, with no time to wait if the message has been read already; so the number of steps does
-not depend on who was faster.
+sandbox, the mailbox. It reacts to what it reads in two ways. A turn may wait until a teammate's message is there: it always is one
+call of the tool `wait_for_message`, with no time to wait if the message has been read already, so the number of steps does not
+depend on who was faster. And a turn may be played only with a certain tool, or only if a teammate has said something, or only if not.
 """
 
 import json
@@ -50,6 +50,8 @@ class ScriptedModel(ToolCallingModel):
         self._awaited: dict[str, int] = {}
 
     def _complete(self, messages: list[dict[str, Any]], tools: tuple[Tool, ...]) -> Completion:
+        while self._next < len(self._turns) and not _holds(self._turns[self._next], messages, tools):
+            self._next += 1
         if self._next == len(self._turns):
             raise ModelResponseError(
                 f"the script has no turn after number {self._next}",
@@ -68,12 +70,24 @@ class ScriptedModel(ToolCallingModel):
         return _answer(number, turn.text, calls, Usage(cost=turn.cost, **turn.usage.model_dump()))
 
     def _waiting(self, wait: WaitForMessage, messages: list[dict[str, Any]]) -> tuple[str, dict[str, Any]]:
-        read = sum(
-            sender == wait.sender for message in messages for sender in message.get("extra", {}).get("senders", ())
-        )
+        read = _read_from(wait.sender, messages)
         self._awaited[wait.sender] = self._awaited.get(wait.sender, 0) + 1
         there = read >= self._awaited[wait.sender]
         return WAIT_FOR_MESSAGE.name, {"from": wait.sender, "timeout": 0.0 if there else wait.timeout}
+
+
+def _read_from(sender: str, messages: list[dict[str, Any]]) -> int:
+    """How many messages of a teammate are in the history."""
+    return sum(one == sender for message in messages for one in message.get("extra", {}).get("senders", ()))
+
+
+def _holds(turn: ScriptedTurn, messages: list[dict[str, Any]], tools: tuple[Tool, ...]) -> bool:
+    """Whether the turn's conditions are met by the tools there are and by what was read so far."""
+    if turn.with_tool is not None and turn.with_tool not in {tool.name for tool in tools}:
+        return False
+    if turn.told_by is not None and not _read_from(turn.told_by, messages):
+        return False
+    return turn.not_told_by is None or not _read_from(turn.not_told_by, messages)
 
 
 def _answer(
