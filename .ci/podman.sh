@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Optional: installs Podman, serves its Docker-compatible socket, and gives it the test images of the Docker engine.
+# Installs Podman, serves its Docker-compatible socket, and gives it the test images of the Docker engine.
 # Prints the DOCKER_HOST to use. `podman.sh stop` ends the service started here.
 set -euo pipefail
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes a Debian 12 machine ready for the whole test suite: packages, a Docker engine, test images. May be run again and
+# Makes a Debian 12 machine ready for the whole test suite: packages, a Docker engine, test images, Podman. May be run again and
 # again; what is there already is left alone. Needs root.
 set -euo pipefail
 
@@ -11,3 +11,4 @@ fi
 bash "$here/packages.sh"
 bash "$here/dockerd.sh" start
 bash "$here/images.sh"
+bash "$here/podman.sh"

@@ -83,6 +83,8 @@ def gcp(request: pytest.FixtureRequest) -> Subject:
 def podman(request: pytest.FixtureRequest) -> Subject:
     """Podman by its Docker-compatible socket, with the code of the docker backend."""
     if not PODMAN.exists():
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"Podman does not serve {PODMAN}")
         pytest.skip("Podman does not serve its socket (start it with .ci/podman.sh)")
     image = "localhost/cooperbench-test/sandbox:latest"
     return Subject(backend="docker", image=image, kill=kill_container, tool=TOOL, missing_image=f"{image}-none")
