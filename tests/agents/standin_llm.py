@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,12 +18,16 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+Reply = Answer | Callable[[dict[str, Any]], Answer]
+"""An answer, or what makes one of the request."""
+
+
 @dataclass
 class StandIn:
     """A running server: its address, the answers still to be given, the requests so far."""
 
     url: str
-    answers: list[Answer]
+    answers: list[Reply]
     requests: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
 
@@ -58,7 +62,7 @@ def fails(status: int, message: str, **headers: str) -> Answer:
 
 
 @contextmanager
-def serve(*answers: Answer) -> Iterator[StandIn]:
+def serve(*answers: Reply) -> Iterator[StandIn]:
     """Run the server; when the answers are used up, the last is repeated."""
     stand_in = StandIn("", list(answers))
     lock = threading.Lock()
@@ -70,6 +74,7 @@ def serve(*answers: Answer) -> Iterator[StandIn]:
                 stand_in.requests.append(request)
                 stand_in.keys.append(self.headers.get("Authorization"))
                 answer = stand_in.answers.pop(0) if len(stand_in.answers) > 1 else stand_in.answers[0]
+            answer = answer if isinstance(answer, Answer) else answer(request)
             data = (answer.body if isinstance(answer.body, str) else json.dumps(answer.body)).encode()
             self.send_response(answer.status)
             for name, value in answer.headers.items():

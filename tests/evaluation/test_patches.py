@@ -97,14 +97,14 @@ def test_a_stripped_patch_applies(tmp_path: Path) -> None:
         assert store.run("cat-file", "blob", f"{cleaned.tree}:a.py").stdout == b"1\nzwei\n3\n"
 
 
-def test_wrong_hunk_counts_are_repaired_and_marked(tmp_path: Path) -> None:
+def test_wrong_hunk_counts_are_repaired_on_request_and_marked(tmp_path: Path) -> None:
     checkout = Checkout(tmp_path / "repo", {"a.py": b"1\n2\n3\n"})
     patch = checkout.patch({"a.py": b"1\nzwei\n3\n"}).replace(b"@@ -1,3 +1,3 @@", b"@@ -1,3 +1,9 @@")
     with open_store(checkout.store) as store:
-        cleaned = clean_submission(store, checkout.base, patch, frozenset())
+        cleaned = clean_submission(store, checkout.base, patch, frozenset(), recount=True)
         assert cleaned.recounted
         assert cleaned.tree is not None
-        strict = clean_submission(store, checkout.base, patch, frozenset(), recount=False)
+        strict = clean_submission(store, checkout.base, patch, frozenset())
         assert strict.tree is None
         assert "corrupt patch" in strict.reason
 

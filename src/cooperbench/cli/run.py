@@ -15,7 +15,7 @@ from cooperbench.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from cooperbench.runner import RunRequest, SessionOptions
+    from cooperbench.runner import ResolverOptions, RunRequest, SessionOptions
 
 # Values of these are kept out of the recorded command line: addresses may carry passwords.
 _SECRET = frozenset({"--redis"})
@@ -69,6 +69,11 @@ _SECRET = frozenset({"--redis"})
 @click.option("--processes", type=int, help="Processes in a sandbox.")
 @click.option("--allow-unsandboxed", is_flag=True, help="Run local sandboxes also where nothing can isolate them.")
 @click.option("--policy", default="naive@1", show_default=True, help="How submissions are merged and judged.")
+@click.option(
+    "--resolver-model",
+    metavar="MODEL",
+    help="Model that settles conflicts for the policy cascade; --base-url and --api-key-env are its too.",
+)
 @click.option("--no-auto-eval", is_flag=True, help="Do not evaluate.")
 @click.option("--eval-concurrency", type=int, default=10, show_default=True, help="Evaluations at the same time.")
 @click.option(
@@ -157,16 +162,26 @@ def _request(values: dict[str, Any]) -> "RunRequest":
 
 
 def _session(values: dict[str, Any]) -> "SessionOptions":
-    from cooperbench.runner import SessionOptions
+    from cooperbench.runner import EvaluationOptions, SessionOptions
 
     return SessionOptions(
         concurrency=values["concurrency"],
         eval_concurrency=values["eval_concurrency"],
         retries=values["retries"],
         auto_eval=not values["no_auto_eval"],
+        evaluation=EvaluationOptions(resolver=_resolver(values)),
         force=values["force"],
         redis_url=values["redis_url"],
     )
+
+
+def _resolver(values: dict[str, Any]) -> "ResolverOptions | None":
+    from cooperbench.runner import ResolverOptions
+
+    model = values["resolver_model"]
+    if model is None:
+        return None
+    return ResolverOptions(model=model, base_url=values["base_url"], api_key_env=values["api_key_env"])
 
 
 def _scrubbed(arguments: list[str]) -> tuple[str, ...]:

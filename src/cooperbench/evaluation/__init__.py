@@ -9,7 +9,7 @@ from cooperbench.evaluation.evaluator import (
     merged_patch_name,
 )
 from cooperbench.evaluation.gold import PairConflict, TaskStatistics, gold_conflicts, task_language, task_statistics
-from cooperbench.evaluation.policies import DEFAULT_POLICY, apply_policy, policy_names, resolve_policy
+from cooperbench.evaluation.policies import DEFAULT_POLICY, apply_policy, check_policy, policy_names, resolve_policy
 from cooperbench.evaluation.resolver import Resolver
 from cooperbench.evaluation.scoring import Scored, ScoreRequest, reward, score, score_many
 from cooperbench.evaluation.stages import Contribution, Singles
@@ -33,6 +33,7 @@ __all__ = [
     "apply_policy",
     "base_of",
     "base_of_repository",
+    "check_policy",
     "evaluate_contributions",
     "evaluate_episode",
     "evaluation_key",

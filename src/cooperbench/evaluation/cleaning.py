@@ -45,9 +45,12 @@ class _Edits:
 
 
 def clean_submission(
-    store: GitStore, base: str, patch: bytes, hidden: frozenset[str], *, recount: bool = True
+    store: GitStore, base: str, patch: bytes, hidden: frozenset[str], *, recount: bool = False
 ) -> CleanedSubmission:
-    """Apply a patch to the base tree and leave out what the rules say; `hidden` are the paths of the hidden tests."""
+    """Apply a patch to the base tree and leave out what the rules say; `hidden` are the paths of the hidden tests.
+
+    With `recount` wrong hunk counts are repaired, and the submission is marked.
+    """
     if len(patch) > PATCH_LIMIT:
         return CleanedSubmission(None, f"the patch has {len(patch)} bytes; the limit is {PATCH_LIMIT}")
     parts = split_patch(repair_ending(patch))

@@ -14,7 +14,7 @@ from cooperbench.environments import Capability, SandboxLabels, capabilities, en
 from cooperbench.errors import CooperBenchError, RecordError
 from cooperbench.evaluation.bases import base_of
 from cooperbench.evaluation.git import open_store
-from cooperbench.evaluation.policies import DEFAULT_POLICY, apply_policy, resolve_policy
+from cooperbench.evaluation.policies import DEFAULT_POLICY, NAIVE, RESOLVER, UNION, apply_policy, check_policy
 from cooperbench.evaluation.resolver import Resolver
 from cooperbench.evaluation.stages import Contribution, Singles, StagedEvaluation, evaluate_stages
 from cooperbench.evaluation.suites import SuiteConditions
@@ -27,6 +27,7 @@ from cooperbench.records import (
     Failure,
     FeatureVerdict,
     Outcome,
+    StageStatus,
     Verdict,
     read_model,
     utc_now,
@@ -50,6 +51,7 @@ def evaluate_episode(
     time_limit: float = TIME_LIMIT,
     network: str | None = None,
     resolver: Resolver | None = None,
+    recount: bool = False,
     force: bool = False,
     workers: int | None = None,
     install: Install = "once",
@@ -59,7 +61,7 @@ def evaluate_episode(
     A failure of the evaluation itself is an `infra_error` in the record, not an exception. Raises `UnknownNameError` for an unknown
     policy, and `RecordError` when the record cannot be read or written.
     """
-    policy = resolve_policy(policy)
+    policy = check_policy(policy, resolver=resolver is not None)
     if result.status is not EpisodeStatus.COMPLETED:
         error = result.error or Failure(boundary="agent", kind="Unfinished", message=f"the episode is {result.status}")
         evaluation = _failed(task, result.features, backend, policy, "", error)
@@ -81,6 +83,7 @@ def evaluate_episode(
         time_limit=time_limit,
         network=network,
         resolver=resolver,
+        recount=recount,
         workers=workers,
         install=install,
         known=None if force else _known(directory.evaluation),
@@ -107,6 +110,7 @@ def evaluate_contributions(
     time_limit: float = TIME_LIMIT,
     network: str | None = None,
     resolver: Resolver | None = None,
+    recount: bool = False,
     workers: int | None = None,
     install: Install = "once",
     known: Evaluation | None = None,
@@ -118,12 +122,13 @@ def evaluate_contributions(
     `keep` gets the merged patches, to store them. A failure of the evaluation itself becomes an `infra_error`.
     """
     started = time.monotonic()
-    policy = resolve_policy(policy)
+    policy = check_policy(policy, resolver=resolver is not None)
     key = ""
     try:
         digest = ensure_image(backend, task.recipe)
-        key = evaluation_key(task, features, contributions, digest, singles, resolver)
-        if known is not None and known.key == key and _can_be_used_again(known):
+        key = evaluation_key(task, features, contributions, digest, singles, recount=recount, time_limit=time_limit)
+        known = known if known is not None and known.key == key else None
+        if known is not None and _can_be_used_again(known, resolver):
             return known.model_copy(update={"verdict": apply_policy(policy, known.stages, features)})
         base = base_of(task, backend)
         conditions = SuiteConditions(
@@ -134,8 +139,17 @@ def evaluate_contributions(
         )
         with open_store(base.store) as store:
             bench = TestBench(task, base, store, conditions, workers=workers, install=install)
+            bench.know(known.stages if known is not None else ())
             staged = evaluate_stages(
-                task, features, contributions, base=base, store=store, bench=bench, singles=singles, resolver=resolver
+                task,
+                features,
+                contributions,
+                base=base,
+                store=store,
+                bench=bench,
+                singles=singles,
+                resolver=resolver,
+                recount=recount,
             )
     except CooperBenchError as error:
         failure = Failure(
@@ -179,9 +193,11 @@ def evaluation_key(
     contributions: Sequence[Contribution],
     image_digest: str | None,
     singles: Singles = "own",
-    resolver: Resolver | None = None,
+    *,
+    recount: bool = False,
+    time_limit: float = TIME_LIMIT,
 ) -> str:
-    """Digest of everything that the stages depend on."""
+    """Digest of everything that the stages depend on, but for the resolver: its stage says who made it."""
     submissions = [
         [c.agent_id, list(c.features), hashlib.sha256(c.patch).hexdigest()]
         for c in sorted(contributions, key=lambda c: c.agent_id)
@@ -195,7 +211,8 @@ def evaluation_key(
         list(features),
         submissions,
         singles,
-        resolver.name if resolver else None,
+        recount,
+        time_limit,
     ]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
@@ -205,10 +222,18 @@ def _network(task: Task, backend: str) -> str:
     return "none" if task.recipe.bundled and Capability.NETWORK_OFF in capabilities(backend) else "default"
 
 
-def _can_be_used_again(known: Evaluation) -> bool:
-    """Errors are repeated, not remembered."""
+def _can_be_used_again(known: Evaluation, resolver: Resolver | None) -> bool:
+    """Errors are repeated, not remembered; a resolver that was not asked yet has to be asked."""
     suites = [suite for stage in known.stages for suite in stage.suites]
-    return known.error is None and all(suite.outcome is not Outcome.INFRA_ERROR for suite in suites)
+    if known.error is not None or any(suite.outcome is Outcome.INFRA_ERROR for suite in suites):
+        return False
+    stages = {stage.name: stage for stage in known.stages}
+    if resolver is None or stages[NAIVE].status is not StageStatus.CONFLICT:
+        return True
+    if apply_policy(UNION, known.stages, known.features).passed:
+        return True
+    settled = stages.get(RESOLVER)
+    return settled is not None and settled.resolver == resolver.name and settled.error is None
 
 
 def _known(path: Path) -> Evaluation | None:

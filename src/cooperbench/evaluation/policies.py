@@ -5,7 +5,7 @@ A policy is a pure function of the stages. Changing one means a new version unde
 
 from collections.abc import Callable, Sequence
 
-from cooperbench.errors import UnknownNameError
+from cooperbench.errors import UnknownNameError, UsageError
 from cooperbench.records import FeatureVerdict, Outcome, Stage, StageStatus, Verdict
 
 DEFAULT_POLICY = "naive@1"
@@ -31,11 +31,12 @@ def _cascade(stages: Stages) -> Stage | None:
     if naive is None or naive.status is not StageStatus.CONFLICT or union is None:
         return naive
     passes = bool(union.suites) and all(suite.outcome is Outcome.PASSED for suite in union.suites)
-    ran = resolver is not None and resolver.status in (StageStatus.CLEAN, StageStatus.CONFLICT)
-    return resolver if ran and not passes else union
+    return resolver if resolver is not None and not passes else union
 
 
 _POLICIES: dict[str, Callable[[Stages], Stage | None]] = {"naive@1": _naive, "union@1": _union, "cascade@1": _cascade}
+
+_NEED_RESOLVER = frozenset({"cascade@1"})
 
 _OF_STATUS = {
     StageStatus.CONFLICT: Outcome.MERGE_CONFLICT,
@@ -67,6 +68,18 @@ def resolve_policy(name: str) -> str:
     if not matching:
         raise UnknownNameError("policy", name, _POLICIES)
     return max(matching, key=lambda known: int(known.split("@")[1]))
+
+
+def check_policy(policy: str, *, resolver: bool) -> str:
+    """The full name of a policy that can be applied. Raises `UsageError` where it needs a resolver and there is none."""
+    name = resolve_policy(policy)
+    if name in _NEED_RESOLVER and not resolver:
+        raise UsageError(
+            f"policy {name} needs a model that settles conflicts, and none is configured",
+            subject=name,
+            hint="--resolver-model MODEL (in Python: resolver=), or --policy union",
+        )
+    return name
 
 
 def apply_policy(policy: str, stages: Sequence[Stage], features: Sequence[int]) -> Verdict:

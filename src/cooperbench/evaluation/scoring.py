@@ -31,13 +31,14 @@ def score(
     time_limit: float = TIME_LIMIT,
     network: str | None = None,
     resolver: Resolver | None = None,
+    recount: bool = False,
     workers: int | None = None,
     install: Install = "once",
 ) -> Evaluation:
     """Merge one patch for each feature and test the result; `evaluation.verdict` is the answer.
 
-    The member who did feature 3 is called `agent3`. With `singles` the members' patches are tested alone too. Raises `UsageError`
-    for features or policies that do not exist; failures of the evaluation itself are outcomes (`infra_error`).
+    The member who did feature 3 is called `agent3`. With `singles` the members' patches are tested alone too; with `recount` wrong
+    hunk counts of a patch are repaired. Raises `UsageError` for features or policies that do not exist; failures of the evaluation itself are outcomes (`infra_error`).
     """
     if not patches:
         raise UsageError("there is nothing to score: no patches were given", subject=task.key)
@@ -58,6 +59,7 @@ def score(
         time_limit=time_limit,
         network=network,
         resolver=resolver,
+        recount=recount,
         workers=workers,
         install=install,
     )
@@ -85,6 +87,7 @@ def score_many(
     singles: Singles = "none",
     concurrency: int = 2,
     time_limit: float = TIME_LIMIT,
+    recount: bool = False,
     install: Install = "once",
 ) -> Iterator[Scored]:
     """Score many groups, `concurrency` at a time, and yield each answer as it is there.
@@ -102,6 +105,7 @@ def score_many(
                 policy=policy,
                 singles=singles,
                 time_limit=time_limit,
+                recount=recount,
                 workers=1 if concurrency > 1 else None,
                 install=install,
             ): position

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from cooperbench.errors import ModelError
 from cooperbench.evaluation.bases import Base
 from cooperbench.evaluation.cleaning import CleanedSubmission, clean_submission
 from cooperbench.evaluation.git import GitStore
@@ -15,7 +16,7 @@ from cooperbench.evaluation.patches import touched_paths
 from cooperbench.evaluation.policies import NAIVE, RESOLVER, UNION
 from cooperbench.evaluation.resolver import Resolver, settle_with
 from cooperbench.evaluation.testbench import TestBench
-from cooperbench.records import DroppedPath, MergeStep, Outcome, Stage, StageStatus, SuiteResult
+from cooperbench.records import DroppedPath, Failure, MergeStep, Outcome, Stage, StageStatus, SuiteResult
 from cooperbench.tasks import Task
 
 Singles = Literal["none", "own", "all"]
@@ -52,12 +53,13 @@ def evaluate_stages(
     bench: TestBench,
     singles: Singles = "own",
     resolver: Resolver | None = None,
+    recount: bool = False,
 ) -> StagedEvaluation:
     """Clean, merge and test; git and the file system of the host are used for reading and merging only."""
     found = StagedEvaluation()
     ordered = sorted(contributions, key=lambda c: natural_order(c.agent_id))
     hidden = frozenset(path for number in features for path in touched_paths(task.features[number].tests_patch))
-    cleaned = {c.agent_id: clean_submission(store, base.tree, c.patch, hidden) for c in ordered}
+    cleaned = {c.agent_id: clean_submission(store, base.tree, c.patch, hidden, recount=recount) for c in ordered}
     _note_cleaning(found, cleaned)
     members = [MemberTree(c.agent_id, tree) for c in ordered if (tree := cleaned[c.agent_id].tree) is not None]
     suites_of = _single_suites(ordered, cleaned, base, features, singles)
@@ -77,9 +79,7 @@ def evaluate_stages(
         stager.add(NAIVE, naive)
         stager.add(UNION, union)
         if resolver is not None and naive.status is StageStatus.CONFLICT and not stager.passes(union):
-            resolved = merge_members(store, base.tree, members, settle=settle_with(resolver, store))
-            bench.test(stager.suites(resolved))
-            stager.add(RESOLVER, resolved)
+            stager.resolve(members, resolver)
     _add_singles(found, suites_of, cleaned, bench)
     return found
 
@@ -112,13 +112,36 @@ class _Stager:
         results = self.results(merged)
         return bool(results) and all(result.outcome is Outcome.PASSED for result in results)
 
-    def add(self, name: str, merged: Merged) -> None:
+    def add(self, name: str, merged: Merged, resolver: str | None = None) -> None:
         if merged.tree is not None:
             self.found.merged[name] = self.store.diff(self.base.tree, merged.tree)
         stage = Stage(
-            name=name, status=merged.status, steps=merged.steps, tree=merged.tree, suites=self.results(merged)
+            name=name,
+            status=merged.status,
+            steps=merged.steps,
+            tree=merged.tree,
+            suites=self.results(merged),
+            resolver=resolver,
         )
         self.found.stages.append(stage)
+
+    def resolve(self, members: Sequence[MemberTree], resolver: Resolver) -> None:
+        """Merge with the model. One that fails is this stage's failure: what git alone came to stays."""
+        try:
+            resolved = merge_members(self.store, self.base.tree, members, settle=settle_with(resolver, self.store))
+        except ModelError as error:
+            failure = Failure(
+                boundary=error.boundary,
+                kind=type(error).__name__,
+                message=error.message,
+                retryable=error.retryable,
+                hint=error.hint,
+            )
+            stage = Stage(name=RESOLVER, status=StageStatus.ERROR, resolver=resolver.name, error=failure)
+            self.found.stages.append(stage)
+            return
+        self.bench.test(self.suites(resolved))
+        self.add(RESOLVER, resolved, resolver.name)
 
 
 def _note_cleaning(found: StagedEvaluation, cleaned: Mapping[str, CleanedSubmission]) -> None:

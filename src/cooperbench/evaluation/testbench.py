@@ -21,7 +21,7 @@ from cooperbench.evaluation.git import GitStore
 from cooperbench.evaluation.installing import reads_of_installation, runner_installs
 from cooperbench.evaluation.judging import SuiteReference, judge, make_reference
 from cooperbench.evaluation.suites import SuiteConditions, SuiteRun, run_suite
-from cooperbench.records import Outcome, Record, SuiteResult, cache_dir, read_model, write_model
+from cooperbench.records import Outcome, Record, Stage, SuiteResult, cache_dir, read_model, write_model
 from cooperbench.tasks import Task
 
 EVALUATOR = "cooperbench-evaluator@1"
@@ -81,6 +81,14 @@ class TestBench:
         finally:
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
+
+    def know(self, stages: Iterable[Stage]) -> None:
+        """Take results of an earlier evaluation of the same task, image and evaluator, so that they are not made again."""
+        for stage in stages:
+            for suite in stage.suites:
+                # A failure is tried again; `no_patch` says more than the tests did.
+                if stage.tree is not None and suite.outcome in (Outcome.PASSED, Outcome.TESTS_FAILED):
+                    self._results[suite.feature, stage.tree] = suite
 
     def result(self, feature: int, tree: str) -> SuiteResult:
         """The result of a suite that `test` ran."""

@@ -96,6 +96,7 @@ class Stage(Record):
     merged_patch: str | None = Field(None, description="Name of the file with the merged patch, next to the record.")
     tree: str | None = Field(None, description="Git tree id of the merged work; equal trees are tested once.")
     suites: tuple[SuiteResult, ...] = ()
+    resolver: str | None = Field(None, description="The model that settled conflicts, with its settings.")
     error: Failure | None = None
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cooperbench.runner.api import evaluate, run
     from cooperbench.runner.evaluating import open_run, read_run, run_names
+    from cooperbench.runner.evaluation_options import EvaluationOptions, ResolverOptions
     from cooperbench.runner.executor import Executor, LocalExecutor
     from cooperbench.runner.plan import Plan, make_plan
     from cooperbench.runner.progress import Counts, Observer
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
 _WHERE = {
     "Counts": "progress",
     "EpisodeOutcome": "result",
+    "EvaluationOptions": "evaluation_options",
     "Executor": "executor",
     "LocalExecutor": "executor",
     "Observer": "progress",
     "Plan": "plan",
     "Preview": "running",
+    "ResolverOptions": "evaluation_options",
     "RunRequest": "request",
     "RunResult": "result",
     "SessionOptions": "session",
@@ -45,11 +48,13 @@ _WHERE = {
 __all__ = [
     "Counts",
     "EpisodeOutcome",
+    "EvaluationOptions",
     "Executor",
     "LocalExecutor",
     "Observer",
     "Plan",
     "Preview",
+    "ResolverOptions",
     "RunRequest",
     "RunResult",
     "SessionOptions",

@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cooperbench.evaluation import TIME_LIMIT, Install, Singles
 from cooperbench.records import Limits
 from cooperbench.runner.evaluating import evaluate_run
+from cooperbench.runner.evaluation_options import EvaluationOptions, ResolverOptions
 from cooperbench.runner.plan import make_plan
 from cooperbench.runner.progress import Observer
 from cooperbench.runner.request import RunRequest
@@ -46,6 +48,7 @@ def run(
     seed: int | None = None,
     force: bool = False,
     auto_eval: bool = True,
+    evaluation: EvaluationOptions | None = None,
     retries: int = 2,
     observer: Observer | None = None,
 ) -> RunResult:
@@ -54,6 +57,7 @@ def run(
     Calling it again with the same arguments resumes: finished episodes are left alone. `features` selects one group of
     every task; otherwise the groups are those of the subset, or all of `size` features. `environment` fixes fields of
     `EnvironmentOptions` such as `network` or `memory_mb`. `limits` bound each member, `max_cost` (US dollars) the run.
+    `evaluation` says how what is handed in is judged, and by which model conflicts are settled.
 
     Raises `UsageError` before anything is started or written.
     """
@@ -86,6 +90,7 @@ def run(
         eval_concurrency=eval_concurrency,
         retries=retries,
         auto_eval=auto_eval,
+        evaluation=evaluation or EvaluationOptions(),
         force=force,
         redis_url=redis_url,
     )
@@ -101,16 +106,30 @@ def evaluate(
     dataset_dir: AnyPath | None = None,
     log_dir: AnyPath | None = None,
     force: bool = False,
+    time_limit: float = TIME_LIMIT,
+    recount: bool = False,
+    install: Install = "once",
+    singles: Singles = "own",
+    resolver: ResolverOptions | None = None,
     observer: Observer | None = None,
 ) -> RunResult:
-    """Merge and test what a run's agents handed in, and return the run. Valid evaluations are used again unless `force`."""
+    """Merge and test what a run's agents handed in, and return the run. Valid evaluations are used again unless `force`.
+
+    `time_limit` is in seconds for one suite. `recount` repairs wrong hunk counts; `install="always"` lets every runner install again;
+    `singles` says which suites run on each member's work alone; `resolver` is the model that settles conflicts.
+
+    Raises `UsageError` for a run or a policy that does not exist, or a policy that lacks its resolver.
+    """
+    evaluation = EvaluationOptions(
+        time_limit=time_limit, recount=recount, install=install, singles=singles, resolver=resolver
+    )
     return evaluate_run(
         run_name,
         log_dir=_path(log_dir),
         dataset_dir=_path(dataset_dir),
         backend=backend,
         policy=policy,
-        options=SessionOptions(eval_concurrency=eval_concurrency, force=force),
+        options=SessionOptions(eval_concurrency=eval_concurrency, force=force, evaluation=evaluation),
         observer=observer,
     )
 

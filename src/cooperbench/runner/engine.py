@@ -145,7 +145,9 @@ class Engine:
     def _judge(self, episode: Episode, result: EpisodeResult) -> None:
         if not self._options.auto_eval or self._interrupted:
             return
-        job = EvaluationJob(self._config.run, episode, result, self._config.backend, self._config.policy)
+        job = EvaluationJob(
+            self._config.run, episode, result, self._config.backend, self._config.policy, self._options.evaluation
+        )
         self._judging[self._judges.submit(evaluate_one, job, self._services)] = job
 
     def _judged(self, job: EvaluationJob, future: Future[Evaluation | Failure]) -> None:

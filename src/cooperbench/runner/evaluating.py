@@ -69,9 +69,16 @@ def evaluate_run(
     options.check()
     directory, config = open_run(name, log_dir)
     plan = plan_of(directory, config, dataset_dir)
+    policy = options.evaluation.check(policy or config.policy)
     jobs = [
         EvaluationJob(
-            config.run, episode, state.result, backend or config.backend, policy or config.policy, options.force
+            config.run,
+            episode,
+            state.result,
+            backend or config.backend,
+            policy,
+            options.evaluation,
+            options.force,
         )
         for episode in plan.episodes
         if (state := examine(episode.directory)).standing is Standing.FINISHED and state.result is not None

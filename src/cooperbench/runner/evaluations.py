@@ -6,10 +6,11 @@ The process is forked like a member's. What it comes to lies in `eval.json`; wha
 import shutil
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cooperbench.errors import RecordError
 from cooperbench.records import EpisodeResult, Evaluation, Failure, read_model
+from cooperbench.runner.evaluation_options import EvaluationOptions
 from cooperbench.runner.job import Services
 from cooperbench.runner.leftovers import discard
 from cooperbench.runner.orders import EvaluationOrder, MemberFolder
@@ -27,9 +28,8 @@ class EvaluationJob:
     result: EpisodeResult
     backend: str
     policy: str
+    options: EvaluationOptions = field(default_factory=EvaluationOptions)
     force: bool = False
-    time_limit: float = 3600.0
-    """Seconds after which the evaluation is ended; far above what any suite takes."""
 
 
 def evaluate_one(job: EvaluationJob, services: Services) -> Evaluation | Failure:
@@ -45,17 +45,18 @@ def evaluate_one(job: EvaluationJob, services: Services) -> Evaluation | Failure
         bundled=job.episode.task.recipe.bundled,
         backend=job.backend,
         policy=job.policy,
+        options=job.options,
         force=job.force,
         handles=folder.handles,
     )
     wake = threading.Event()
     worker = services.pool.start(order, folder.log, wake)
-    deadline = time.monotonic() + job.time_limit
+    deadline = time.monotonic() + job.options.episode_time_limit
     why = ""
     while not worker.ended.is_set():
         wake.wait(TICK)
         if services.stop.is_set() or time.monotonic() > deadline:
-            why = "interrupted" if services.stop.is_set() else f"took more than {job.time_limit:.0f} s"
+            why = "interrupted" if services.stop.is_set() else f"took more than {job.options.episode_time_limit:.0f} s"
             worker.kill()
     worker.kill()
     discard(folder)

@@ -4,6 +4,7 @@ from cooperbench.environments.contract import SandboxLabels
 from cooperbench.environments.scope import EnvironmentScope, activate
 from cooperbench.evaluation import evaluate_episode
 from cooperbench.records import EpisodeDirectory, EpisodeResult, read_model
+from cooperbench.runner.evaluation_options import make_resolver
 from cooperbench.runner.orders import EvaluationOrder
 from cooperbench.tasks import read_task
 
@@ -15,4 +16,16 @@ def judge(order: EvaluationOrder) -> None:
     result = read_model(directory.result, EpisodeResult)
     task = read_task(order.task_path, bundled=order.bundled)
     with activate(EnvironmentScope(labels=labels, handles=order.handles)):
-        evaluate_episode(directory, result, task, backend=order.backend, policy=order.policy, force=order.force)
+        evaluate_episode(
+            directory,
+            result,
+            task,
+            backend=order.backend,
+            policy=order.policy,
+            singles=order.options.singles,
+            time_limit=order.options.time_limit,
+            resolver=make_resolver(order.options.resolver) if order.options.resolver else None,
+            recount=order.options.recount,
+            force=order.force,
+            install=order.options.install,
+        )

@@ -11,6 +11,7 @@ from typing import Any
 
 from cooperbench.collaboration.seat import Seat
 from cooperbench.records import Ending, Failure, LimitReached, Member, Record, Usage
+from cooperbench.runner.evaluation_options import EvaluationOptions
 
 
 class Order(Record):
@@ -42,6 +43,7 @@ class EvaluationOrder(Record):
     bundled: bool
     backend: str
     policy: str
+    options: EvaluationOptions = EvaluationOptions()
     force: bool = False
     handles: Path
 

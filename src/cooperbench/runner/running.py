@@ -39,6 +39,8 @@ class Preview(NamedTuple):
 def preview(plan: Plan, options: SessionOptions) -> Preview:
     """Say what `execute` would do, writing nothing. Raises what `execute` would raise before it starts."""
     options.check()
+    if options.auto_eval:
+        options.evaluation.check(plan.config.policy)
     check_writable(plan.directory)
     opened = check_run(plan.directory, plan.config, force=options.force)
     standings: dict[Standing, int] = {}

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from cooperbench.collaboration.git_server import GitServer
 from cooperbench.collaboration.presence import note_push
 from cooperbench.errors import CooperBenchError, MailboxUnavailableError, UsageError
 from cooperbench.records import Member, RunConfig, RunDirectory, Setting
+from cooperbench.runner.evaluation_options import EvaluationOptions
 from cooperbench.runner.job import Services
 from cooperbench.runner.request import DEFAULT_AGENT
 from cooperbench.runner.workers import WorkerPool
@@ -31,6 +32,7 @@ class SessionOptions:
     retry_wait: float = 5.0
     """Seconds before the first repetition; doubled each time."""
     auto_eval: bool = True
+    evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
     force: bool = False
     redis_url: str | None = None
     agent_memory_mb: int = 4096
