@@ -58,7 +58,7 @@ def evaluate_stages(
     """Clean, merge and test; git and the file system of the host are used for reading and merging only."""
     found = StagedEvaluation()
     ordered = sorted(contributions, key=lambda c: natural_order(c.agent_id))
-    hidden = frozenset(path for number in features for path in touched_paths(task.features[number].tests_patch))
+    hidden = hidden_paths(task, features)
     cleaned = {c.agent_id: clean_submission(store, base.tree, c.patch, hidden, recount=recount) for c in ordered}
     _note_cleaning(found, cleaned)
     members = [MemberTree(c.agent_id, tree) for c in ordered if (tree := cleaned[c.agent_id].tree) is not None]
@@ -82,6 +82,16 @@ def evaluate_stages(
             stager.resolve(members, resolver)
     _add_singles(found, suites_of, cleaned, bench)
     return found
+
+
+def hidden_paths(task: Task, features: Sequence[int]) -> frozenset[str]:
+    """What the hidden tests write, and submissions may not.
+
+    A file that a gold patch changes too is part of the work: unit tests in Rust stand inside the sources that they test. Test files by
+    name are left out by the rules all the same.
+    """
+    tests = {path for number in features for path in touched_paths(task.features[number].tests_patch)}
+    return frozenset(tests.difference(*(touched_paths(task.features[number].gold_patch) for number in features)))
 
 
 @dataclass

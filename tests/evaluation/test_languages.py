@@ -1,0 +1,71 @@
+"""Tasks in Go, Rust and TypeScript, judged in containers with the languages' own test runners."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cooperbench.evaluation import score
+from cooperbench.records import Outcome, SuiteResult
+from cooperbench.tasks import Task
+from tests.evaluation.languages import LANGUAGES, Language, make_task
+from tests.evaluation.trees import Checkout
+
+pytestmark = [pytest.mark.docker, pytest.mark.slow]
+
+Built = tuple[Language, Task, Checkout]
+
+
+@pytest.fixture(scope="module", params=LANGUAGES)
+def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    name: str = request.param
+    language = LANGUAGES[name]
+    return language, *make_task(language, tmp_path_factory.mktemp(name), f"basket_{name}")
+
+
+def discount_with(built: Built, patch: bytes) -> SuiteResult:
+    """The tests of feature 1 on a patch."""
+    _, task, _ = built
+    evaluation = score(task, {1: patch}, backend="docker", network="none", time_limit=120)
+    assert evaluation.error is None, evaluation.error
+    return evaluation.stages[0].suites[0]
+
+
+def test_both_gold_patches_together(built: Built) -> None:
+    language, task, _ = built
+    patches = {number: feature.gold_patch for number, feature in task.features.items()}
+    evaluation = score(task, patches, backend="docker", network="none", singles="all")
+    assert evaluation.verdict.passed, evaluation.verdict
+    suites = {stage.name: [suite.outcome for suite in stage.suites] for stage in evaluation.stages}
+    assert suites["single:agent1"] == [Outcome.PASSED, Outcome.TESTS_FAILED]
+    assert suites["single:agent2"] == [Outcome.TESTS_FAILED, Outcome.PASSED]
+    first = evaluation.stages[0].suites[0]
+    assert first.source == language.report
+    assert any(test.name.endswith(language.required) for test in first.tests), first.tests
+    assert len(first.tests) >= 2  # those that the base has are there as well
+
+
+def test_one_that_is_wrong_fails_by_the_name_of_its_test(built: Built) -> None:
+    language, _, checkout = built
+    wrong = checkout.patch({language.source: language.changed(body=language.wrong)})
+    result = discount_with(built, wrong)
+    assert result.outcome is Outcome.TESTS_FAILED
+    assert "iscount" in result.reason, result.reason
+    assert "failed" in result.reason, result.reason
+
+
+def test_one_that_ends_the_tests_at_once_did_not_pass_them(built: Built) -> None:
+    language, _, checkout = built
+    result = discount_with(built, checkout.patch({language.source: language.changed(body=language.quits)}))
+    assert result.outcome is Outcome.TESTS_FAILED, result
+
+
+def test_a_run_without_tests_is_no_measure(built: Built, tmp_path: Path) -> None:
+    language, task, _ = built
+    path = tmp_path / "dataset" / task.repo / "task1"
+    shutil.copytree(task.path, path)
+    (path / "runner.sh").write_bytes(task.runner.replace(language.command.encode(), language.no_test.encode()))
+    vacuous = Task(task.repo, task.task_id, path, task.image, task.recipe, task.features)
+    evaluation = score(vacuous, {1: task.features[1].gold_patch}, backend="docker", network="none")
+    assert evaluation.verdict.outcome is Outcome.INFRA_ERROR, evaluation.verdict
+    assert "no test of feature 1 passes with its gold patch" in evaluation.verdict.features[0].reason
