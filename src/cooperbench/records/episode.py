@@ -1,8 +1,9 @@
 """`result.json`: how one episode went."""
 
 from enum import StrEnum
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cooperbench.records.base import AgentId, FeatureId, Record, UtcTime
 from cooperbench.records.submission import Ending, Submission
@@ -45,10 +46,14 @@ class MemberResult(Record):
     agent: str
     model: str
     features: tuple[FeatureId, ...]
+    feature_id: FeatureId | None = Field(
+        None, description="The first of `features`: the key that scripts for the published record read."
+    )
     role: Role | None = None
     ending: Ending
     status: str = Field(description="The word that the agent itself returned, such as `Submitted`.")
     steps: int = Field(0, ge=0)
+    cost: float | None = Field(None, description="US dollars, as in `usage`: the key that scripts read.")
     usage: Usage = Usage()
     messages_sent: int = Field(0, ge=0)
     messages_received: int = Field(0, ge=0)
@@ -59,6 +64,13 @@ class MemberResult(Record):
     started_at: UtcTime
     ended_at: UtcTime
     isolation: str | None = Field(None, description="What kept the sandbox apart, e.g. `docker` or `bubblewrap`.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_keys_for_scripts(cls, values: dict[str, Any]) -> dict[str, Any]:
+        usage = Usage.model_validate(values.get("usage", {}))
+        first = values["features"][0] if values.get("features") else None
+        return {**values, "feature_id": first, "cost": usage.cost}
 
 
 class EpisodeStatus(StrEnum):
