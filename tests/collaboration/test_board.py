@@ -1,6 +1,7 @@
 """The task board, on a real broker with the rights of members."""
 
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from subprocess import Popen
@@ -14,12 +15,12 @@ from cooperbench.errors import UsageError
 from cooperbench.records import Ending
 
 RACE = """
-import sys
+import sys, time
 from cooperbench.collaboration.board import TaskBoard
 board = TaskBoard(agent_id=sys.argv[1], url=sys.argv[2])
 board.tasks()
 print("ready", flush=True)
-sys.stdin.readline()
+time.sleep(max(0, float(sys.stdin.readline()) - time.time()))
 print(*[number for number in map(int, sys.argv[3:]) if board.claim(number).refused is None], flush=True)
 """
 
@@ -89,9 +90,10 @@ def test_of_processes_that_claim_at_the_same_time_one_wins_each_task(
     for process in processes:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
+    together = time.time() + 0.5
     for process in processes:
         assert process.stdin is not None
-        process.stdin.write("go\n")
+        process.stdin.write(f"{together}\n")
         process.stdin.flush()
     won = {
         agent: set(map(int, process.communicate()[0].split())) for agent, process in zip(AGENTS, processes, strict=True)

@@ -13,6 +13,8 @@ from cooperbench.tasks import find_dataset
 
 def run_team(members: list[dict[str, object]], log_dir: Path, *, memory_mb: int = 4096) -> list[MemberResult]:
     """One episode in which each member behaves in its own way; the last one behaves well."""
+    sandboxes = Path(os.environ["COOPERBENCH_CACHE_DIR"]) / "sandboxes"
+    before = set(sandboxes.glob("*"))  # tests that kill the runner leave some, for as long as they live
     team = Path("team.yaml")
     team.write_text(yaml.safe_dump({"members": members}))
     features = tuple(range(1, len(members) + 1))
@@ -34,7 +36,7 @@ def run_team(members: list[dict[str, object]], log_dir: Path, *, memory_mb: int 
     for member in ended:
         assert member.patch_lines == 1, f"the work of {member.agent} was lost"
     assert not survivors()
-    assert not list((Path(os.environ["COOPERBENCH_CACHE_DIR"]) / "sandboxes").glob("*"))
+    assert set(sandboxes.glob("*")) <= before
     return ended
 
 

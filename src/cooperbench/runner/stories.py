@@ -11,7 +11,7 @@ from cooperbench.records import Setting
 SCRIPTS = Path(cooperbench.tasks.__file__).parent / "demo" / "scripts"
 # A team that has nothing to talk with, in the same episode as one that has.
 _WITHOUT_MESSAGES = frozenset({"silent_and_conflicts"})
-_ORDER = ("talks_and_passes", "silent_and_conflicts", "merges_but_breaks", "warns_and_passes", "solo_passes")
+_TOLD = ("talks_and_passes", "silent_and_conflicts", "merges_but_breaks", "warns_and_passes", "solo_passes")
 
 
 class Story(NamedTuple):
@@ -38,13 +38,8 @@ class Story(NamedTuple):
 
 
 def read_stories() -> list[Story]:
-    """The bundled stories in the order in which they are told."""
-    paths = sorted(SCRIPTS.glob("*.yaml"), key=lambda path: (_place(path.stem), path.stem))
-    return [_read(path) for path in paths]
-
-
-def _place(name: str) -> int:
-    return _ORDER.index(name) if name in _ORDER else len(_ORDER)
+    """The stories that the demo tells, in its order; other scripts are there to be played by name."""
+    return [_read(SCRIPTS / f"{name}.yaml") for name in _TOLD]
 
 
 def _read(path: Path) -> Story:

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import threading
 import uuid
 from collections.abc import Callable, Mapping
 
@@ -24,6 +25,7 @@ class PipeStream:
 
     def __init__(self, argv: list[str], hang_up: Callable[[], None]) -> None:
         self._hang_up = hang_up
+        self._closing = threading.Lock()
         self._process = subprocess.Popen(
             argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
         )
@@ -45,10 +47,14 @@ class PipeStream:
             raise TransportError(f"the stream broke: {error}") from error
 
     def close(self) -> None:
-        if self._process.returncode is None:
-            self._process.kill()
-            self._process.communicate()
-            self._hang_up()
+        with self._closing:
+            if self._process.returncode is None:
+                self._process.kill()
+                self._process.wait()
+                self._hang_up()
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe is not None:
+                    pipe.close()
 
 
 def void(_: object) -> None:

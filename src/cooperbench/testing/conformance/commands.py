@@ -115,8 +115,10 @@ class CommandConformance:
         assert environment.execute("no_such_command_here")["returncode"] == 127
         assert environment.execute("kill -TERM $$")["returncode"] == 143
         assert environment.execute("sh -c 'kill -KILL $$'")["returncode"] == 137
-        told = environment.execute("grep SigIgn /proc/self/status | cut -f2; umask")["output"]
-        assert told == "0000000000000000\n0022\n"
+        ignored, umask = environment.execute("grep SigIgn /proc/self/status | cut -f2; umask")["output"].split()
+        # Signals 32 and 33 are the C library's own and cannot be set by programs.
+        assert int(ignored, 16) & ~(0b11 << 31) == 0
+        assert umask == "0022"
 
     def test_13_files(self, environment: Environment) -> None:
         blob = os.urandom(3_000_000)
