@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from cooperbench import runner
+from cooperbench.errors import UsageError
 from cooperbench.records import EpisodeDirectory, Evaluation, Outcome, StageStatus, read_model
 from tests.agents.standin_llm import Answer, StandIn, fails, says, serve
 from tests.cli.command import Said, cooperbench
@@ -105,6 +107,17 @@ def test_what_cannot_be_meant_is_said_at_once(logs: Path, arguments: tuple[str, 
     assert all(word in said.out + said.err for word in words), said
 
 
+def test_the_same_from_python(logs: Path) -> None:
+    with pytest.raises(UsageError, match="cascade@1 needs a model"):
+        runner.evaluate("pair", policy="cascade", log_dir=logs)
+    with pytest.raises(UsageError, match="time_limit"):
+        runner.evaluate("pair", time_limit=0, log_dir=logs)
+    result = runner.evaluate("pair", singles="none", install="always", recount=True, time_limit=200, log_dir=logs)
+    assert result.episodes[0].evaluation is not None
+    evaluation, _ = read(logs)
+    assert [stage.name for stage in evaluation.stages] == ["naive", "union"]
+
+
 def test_run_refuses_a_policy_that_lacks_its_model(tmp_path: Path) -> None:
     said = cooperbench("run", "-s", "demo", "-a", "nop", "--policy", "cascade", "--log-dir", str(tmp_path / "logs"))
     assert said.code == 2
@@ -124,12 +137,13 @@ def test_other_choices_make_another_evaluation(logs: Path) -> None:
 
 
 def test_wrong_hunk_counts_are_repaired_on_request_only(logs: Path) -> None:
+    assert evaluate(logs, "--singles", "none").code in (0, 1)
     _, directory = read(logs)
     patch = next(path for path in directory.path.glob("*.patch") if not path.name.startswith("merged_"))
     good = patch.read_bytes()
     head, separator, tail = good.partition(b"\n@@ -")
     old, comma, rest = tail.partition(b",")
-    patch.write_bytes(head + separator + old + comma + b"9" + rest)  # a count that is nine tens too large
+    patch.write_bytes(head + separator + old + comma + b"9" + rest)  # the second number now begins with a nine
     try:
         assert evaluate(logs, "--singles", "none").code in (0, 1)
         assert read(logs)[0].verdict.outcome is Outcome.PATCH_REJECTED

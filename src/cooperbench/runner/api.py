@@ -8,7 +8,7 @@ from typing import Any
 from cooperbench.evaluation import TIME_LIMIT, Install, Singles
 from cooperbench.records import Limits
 from cooperbench.runner.evaluating import evaluate_run
-from cooperbench.runner.evaluation_options import EvaluationOptions, ResolverOptions
+from cooperbench.runner.evaluation_options import EvaluationOptions, ResolverOptions, evaluation_options
 from cooperbench.runner.plan import make_plan
 from cooperbench.runner.progress import Observer
 from cooperbench.runner.request import RunRequest
@@ -118,9 +118,9 @@ def evaluate(
     `time_limit` is in seconds for one suite. `recount` repairs wrong hunk counts; `install="always"` lets every runner install again;
     `singles` says which suites run on each member's work alone; `resolver` is the model that settles conflicts.
 
-    Raises `UsageError` for a run or a policy that does not exist, or a policy that lacks its resolver.
+    Raises `UsageError` for a run or a policy that does not exist, a policy that lacks its resolver, and values that make no sense.
     """
-    evaluation = EvaluationOptions(
+    evaluation = evaluation_options(
         time_limit=time_limit, recount=recount, install=install, singles=singles, resolver=resolver
     )
     return evaluate_run(

@@ -1,7 +1,8 @@
 """How a run is evaluated this time: limits, what is tested, and the model that settles conflicts."""
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
+from cooperbench.errors import UsageError
 from cooperbench.evaluation import TIME_LIMIT, Install, Resolver, Singles, check_policy
 from cooperbench.records import Record
 
@@ -31,6 +32,16 @@ class EvaluationOptions(Record):
     def check(self, policy: str) -> str:
         """The full name of the policy. Raises `UsageError` for one that does not exist or that lacks its resolver."""
         return check_policy(policy, resolver=self.resolver is not None)
+
+
+def evaluation_options(**choices: object) -> EvaluationOptions:
+    """Read choices. Raises `UsageError` with the one that cannot be meant."""
+    try:
+        return EvaluationOptions.model_validate(choices)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise UsageError(f"{place}: {first['msg']}", subject=place) from error
 
 
 def make_resolver(options: ResolverOptions) -> Resolver:
