@@ -3,10 +3,10 @@
 The public Python API. Names are resolved on first use, so that `import cooperbench` costs nothing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as type checkers take it; importing `typing` for it would be half of the time this module takes
 if TYPE_CHECKING:
+    from typing import Any
+
     __version__: str
     from cooperbench.errors import CooperBenchError
     from cooperbench.runner import RunResult, evaluate, run
@@ -23,12 +23,14 @@ _WHERE = {
 __all__ = ["CooperBenchError", "RunResult", "__version__", "discover_tasks", "evaluate", "run"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name == "__version__":
         from importlib.metadata import version  # 20 ms, which `--help` need not pay
 
         return version("cooperbench")
     if name in _WHERE:
+        from importlib import import_module
+
         return getattr(import_module(_WHERE[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import click
 
-from cooperbench.cli.main import COMMANDS, cli
+from cooperbench.cli.commands import COMMANDS
+from cooperbench.cli.program import cli
 
 _WIDTH = 100
 _HEAD = """# Command line
