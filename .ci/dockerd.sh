@@ -42,7 +42,7 @@ start() {
     read -ra flags <<<"${COOPERBENCH_CI_DOCKERD_FLAGS:-}"
     # A session of its own, so that Ctrl-C in a test run leaves it alone; no descriptor of ours, so that whoever reads
     # the output of this script sees its end.
-    setsid dockerd --pidfile "$pidfile" "${flags[@]}" >"$log" 2>&1 </dev/null &
+    (cd / && exec setsid dockerd --pidfile "$pidfile" "${flags[@]}") >"$log" 2>&1 </dev/null &
     local pid=$! deadline=$((SECONDS + wait_seconds))
     until answers; do
         if ! kill -0 "$pid" 2>/dev/null || ((SECONDS >= deadline)); then

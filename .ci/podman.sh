@@ -33,7 +33,8 @@ default_ulimits = ["nofile=$files:$files", "nproc=$processes:$processes"]
 CONF
 
 if ! serves; then
-    setsid podman system service --time=0 "unix://$socket" >"$state/podman.log" 2>&1 </dev/null &
+    # From /: a service whose working directory has been removed cannot start containers any more.
+    (cd / && exec setsid podman system service --time=0 "unix://$socket") >"$state/podman.log" 2>&1 </dev/null &
     echo $! >"$pidfile"
     for ((i = 0; i < 100; i++)); do
         serves && break
