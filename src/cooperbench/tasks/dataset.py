@@ -173,7 +173,9 @@ def _task_number(task: int | str) -> int:
 
 
 def _where(root: Path, subset: str | None) -> str:
-    return f"in {root}" + (f", subset {subset!r}" if subset else "")
+    """The command that shows what there is."""
+    place = "" if subset == DEMO else f" --dataset-dir {root}"
+    return "cooperbench tasks list" + (f" -s {subset}" if subset else "") + place
 
 
 def _listed(features: tuple[int, ...]) -> str:
