@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cooperbench.records import EpisodeResult
 from cooperbench.runner import LocalExecutor, RunRequest, SessionOptions, execute, make_plan
-from cooperbench.runner.job import Job, Services
+from cooperbench.runner.episodes.job import Job, Services
 
 
 class SentAway:

@@ -3,7 +3,7 @@ import sys
 import time
 from pathlib import Path
 
-from cooperbench.runner.processes import kill_tree
+from cooperbench.runner.workers.processes import kill_tree
 
 # A leader with a child in its session, one in a session of its own, and one that ignores what can be ignored.
 FAMILY = """

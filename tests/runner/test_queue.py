@@ -3,10 +3,10 @@ from pathlib import Path
 
 from cooperbench.records import EpisodeResult, EpisodeStatus, Failure, utc_now
 from cooperbench.runner import RunRequest, make_plan
-from cooperbench.runner.breaker import Breaker
-from cooperbench.runner.job import Job
-from cooperbench.runner.queue import JobQueue
-from cooperbench.runner.summary import concurrency_achieved
+from cooperbench.runner.directory.summary import concurrency_achieved
+from cooperbench.runner.engine.breaker import Breaker
+from cooperbench.runner.engine.queue import JobQueue
+from cooperbench.runner.episodes.job import Job
 
 NOW = utc_now()
 

@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cooperbench.records import PatchSource
-from cooperbench.runner.submission import changed_lines, choose_patch, lint
+from cooperbench.runner.episodes.submission import changed_lines, choose_patch, lint
 
 PATCH = b"""diff --git a/pkg/core.py b/pkg/core.py
 index 1234567..89abcde 100644

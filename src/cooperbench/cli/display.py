@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from cooperbench.records import EpisodeResult, Evaluation, Failure, GroupKey, RunConfig, RunDirectory, utc_now
-from cooperbench.runner.live import LiveEpisode, read_live
-from cooperbench.runner.plan import Plan
-from cooperbench.runner.progress import Counts, Observer, Silent
+from cooperbench.runner.directory.live import LiveEpisode, read_live
+from cooperbench.runner.engine.progress import Counts, Observer, Silent
+from cooperbench.runner.planning.plan import Plan
 
 _ROWS = 12
 

@@ -69,8 +69,8 @@ def watch_run(name: str, log_dir: Path | None) -> None:
     from cooperbench.cli.display import activity
     from cooperbench.cli.show import console, episodes_table, print_summary, summary_text
     from cooperbench.runner import open_run, read_run
-    from cooperbench.runner.live import read_live
-    from cooperbench.runner.lock import is_locked
+    from cooperbench.runner.directory.live import read_live
+    from cooperbench.runner.directory.lock import is_locked
 
     directory, config = open_run(name, log_dir)
     out = console()
@@ -100,8 +100,8 @@ def watch_run(name: str, log_dir: Path | None) -> None:
 def export(name: str, target: Path, kind: str, log_dir: Path | None, as_json: bool) -> None:
     """Write a package of a run that can be given away: finished episodes, without secrets, with a manifest."""
     from cooperbench.cli.show import print_json
-    from cooperbench.runner.atif_export import export_atif
-    from cooperbench.runner.packages import export_run
+    from cooperbench.runner.sharing.atif_export import export_atif
+    from cooperbench.runner.sharing.packages import export_run
 
     if kind == "atif":
         written = export_atif(name, target, log_dir=log_dir)
@@ -130,7 +130,7 @@ def merge(name: str, parts: tuple[Path, ...], log_dir: Path | None) -> None:
     """Join PARTS of a run, made on several machines, into the new run NAME."""
     from cooperbench.cli.show import console, print_summary
     from cooperbench.runner import read_run
-    from cooperbench.runner.packages import merge_runs
+    from cooperbench.runner.sharing.packages import merge_runs
 
     merge_runs(name, parts, log_dir=log_dir)
     print_summary(console(), read_run(name, log_dir).summary)

@@ -10,8 +10,8 @@ from rich.table import Table
 from cooperbench.errors import UnknownNameError
 from cooperbench.records import EpisodeDirectory, EpisodeResult, Evaluation, RunSummary
 from cooperbench.runner import EpisodeOutcome, Preview, RunResult
-from cooperbench.runner.signals import EXIT_INTERRUPTED
-from cooperbench.runner.writing import CONVERSATION
+from cooperbench.runner.engine.signals import EXIT_INTERRUPTED
+from cooperbench.runner.episodes.writing import CONVERSATION
 
 
 def console() -> Console:

@@ -12,32 +12,32 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cooperbench.runner.api import evaluate, run
+    from cooperbench.runner.engine.executor import Executor, LocalExecutor
+    from cooperbench.runner.engine.progress import Counts, Observer
+    from cooperbench.runner.engine.session import SessionOptions
     from cooperbench.runner.evaluating import open_run, read_run, run_names
-    from cooperbench.runner.evaluation_options import EvaluationOptions, ResolverOptions
-    from cooperbench.runner.executor import Executor, LocalExecutor
-    from cooperbench.runner.plan import Plan, make_plan
-    from cooperbench.runner.progress import Counts, Observer
-    from cooperbench.runner.request import RunRequest
+    from cooperbench.runner.planning.evaluation_options import EvaluationOptions, ResolverOptions
+    from cooperbench.runner.planning.plan import Plan, make_plan
+    from cooperbench.runner.planning.request import RunRequest
     from cooperbench.runner.result import EpisodeOutcome, RunResult
     from cooperbench.runner.running import Preview, execute, preview
-    from cooperbench.runner.session import SessionOptions
 
 _WHERE = {
-    "Counts": "progress",
+    "Counts": "engine.progress",
     "EpisodeOutcome": "result",
-    "EvaluationOptions": "evaluation_options",
-    "Executor": "executor",
-    "LocalExecutor": "executor",
-    "Observer": "progress",
-    "Plan": "plan",
+    "EvaluationOptions": "planning.evaluation_options",
+    "Executor": "engine.executor",
+    "LocalExecutor": "engine.executor",
+    "Observer": "engine.progress",
+    "Plan": "planning.plan",
     "Preview": "running",
-    "ResolverOptions": "evaluation_options",
-    "RunRequest": "request",
+    "ResolverOptions": "planning.evaluation_options",
+    "RunRequest": "planning.request",
     "RunResult": "result",
-    "SessionOptions": "session",
+    "SessionOptions": "engine.session",
     "evaluate": "api",
     "execute": "running",
-    "make_plan": "plan",
+    "make_plan": "planning.plan",
     "open_run": "evaluating",
     "preview": "running",
     "read_run": "evaluating",

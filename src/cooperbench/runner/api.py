@@ -7,14 +7,14 @@ from typing import Any
 
 from cooperbench.evaluation import TIME_LIMIT, Install, Singles
 from cooperbench.records import Limits
+from cooperbench.runner.engine.progress import Observer
+from cooperbench.runner.engine.session import SessionOptions
 from cooperbench.runner.evaluating import evaluate_run
-from cooperbench.runner.evaluation_options import EvaluationOptions, ResolverOptions, evaluation_options
-from cooperbench.runner.plan import make_plan
-from cooperbench.runner.progress import Observer
-from cooperbench.runner.request import RunRequest
+from cooperbench.runner.planning.evaluation_options import EvaluationOptions, ResolverOptions, evaluation_options
+from cooperbench.runner.planning.plan import make_plan
+from cooperbench.runner.planning.request import RunRequest
 from cooperbench.runner.result import RunResult
 from cooperbench.runner.running import execute
-from cooperbench.runner.session import SessionOptions
 
 AnyPath = str | os.PathLike[str]
 

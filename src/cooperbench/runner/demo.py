@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cooperbench.runner.api import run
-from cooperbench.runner.progress import Observer
+from cooperbench.runner.engine.progress import Observer
 from cooperbench.runner.result import EpisodeOutcome
 from cooperbench.runner.stories import Story, read_stories
 

@@ -6,20 +6,20 @@ from pathlib import Path
 
 from cooperbench.errors import UnknownNameError, UsageError
 from cooperbench.records import GroupKey, RunConfig, RunDirectory, default_log_dir, read_model
-from cooperbench.runner.evaluations import EvaluationJob, evaluate_one
-from cooperbench.runner.images import ensure_images
-from cooperbench.runner.job import Services
-from cooperbench.runner.lock import locked
-from cooperbench.runner.names import check_run_name
-from cooperbench.runner.plan import DEMO, Episode, Plan
-from cooperbench.runner.progress import Counts, Observer, Silent
+from cooperbench.runner.directory.lock import locked
+from cooperbench.runner.directory.state import Standing, examine
+from cooperbench.runner.directory.summary import read_episodes, summarize, write_summary
+from cooperbench.runner.engine.evaluations import EvaluationJob, evaluate_one
+from cooperbench.runner.engine.images import ensure_images
+from cooperbench.runner.engine.progress import Counts, Observer, Silent
+from cooperbench.runner.engine.session import SessionOptions
+from cooperbench.runner.engine.signals import handled
+from cooperbench.runner.episodes.job import Services
+from cooperbench.runner.planning.names import check_run_name
+from cooperbench.runner.planning.plan import DEMO, Episode, Plan
+from cooperbench.runner.planning.team import seat_features
 from cooperbench.runner.result import RunResult, make_result
-from cooperbench.runner.session import SessionOptions
-from cooperbench.runner.signals import handled
-from cooperbench.runner.state import Standing, examine
-from cooperbench.runner.summary import read_episodes, summarize, write_summary
-from cooperbench.runner.team import seat_features
-from cooperbench.runner.workers import WorkerPool
+from cooperbench.runner.workers.pool import WorkerPool
 from cooperbench.tasks import Task, discover_tasks
 
 

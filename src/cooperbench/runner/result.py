@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cooperbench.records import EpisodeResult, Evaluation, GroupKey, RunConfig, RunDirectory, RunSummary
-from cooperbench.runner.summary import EpisodeRecord
+from cooperbench.runner.directory.summary import EpisodeRecord
 
 
 class EpisodeOutcome(NamedTuple):

@@ -5,19 +5,19 @@ from contextlib import ExitStack
 from typing import NamedTuple
 
 from cooperbench.records import RunConfig
-from cooperbench.runner.directory import check_run, check_writable, write_config
-from cooperbench.runner.engine import Engine
-from cooperbench.runner.episode import clear_episode
-from cooperbench.runner.executor import Executor, LocalExecutor
-from cooperbench.runner.images import ensure_images
-from cooperbench.runner.job import Services
-from cooperbench.runner.lock import locked
-from cooperbench.runner.plan import Plan
-from cooperbench.runner.progress import Observer, Silent
+from cooperbench.runner.directory.lock import locked
+from cooperbench.runner.directory.opening import check_run, check_writable, write_config
+from cooperbench.runner.directory.state import Standing, examine
+from cooperbench.runner.directory.summary import concurrency_achieved, read_episodes, summarize, write_summary
+from cooperbench.runner.engine.engine import Engine
+from cooperbench.runner.engine.executor import Executor, LocalExecutor
+from cooperbench.runner.engine.images import ensure_images
+from cooperbench.runner.engine.progress import Observer, Silent
+from cooperbench.runner.engine.session import SessionOptions, open_services
+from cooperbench.runner.episodes.episode import clear_episode
+from cooperbench.runner.episodes.job import Services
+from cooperbench.runner.planning.plan import Plan
 from cooperbench.runner.result import RunResult, make_result
-from cooperbench.runner.session import SessionOptions, open_services
-from cooperbench.runner.state import Standing, examine
-from cooperbench.runner.summary import concurrency_achieved, read_episodes, summarize, write_summary
 
 
 class Preview(NamedTuple):

@@ -24,7 +24,7 @@ from pydantic import Field, ValidationError
 
 from cooperbench.errors import UsageError
 from cooperbench.records import Limits, Member, Record, Role, Setting
-from cooperbench.runner.request import RunRequest
+from cooperbench.runner.planning.request import RunRequest
 
 _SEAT = re.compile(r"(?P<agent>[\w-]+(?:\.[\w-]+)+:[A-Za-z_]\w*|[^:\s]*)(?::(?P<model>\S+))?")
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 from cooperbench.errors import RecordError
 from cooperbench.records import EpisodeResult, Evaluation, Failure, read_model
-from cooperbench.runner.evaluation_options import EvaluationOptions
-from cooperbench.runner.job import Services
-from cooperbench.runner.leftovers import discard
-from cooperbench.runner.orders import EvaluationOrder, MemberFolder
-from cooperbench.runner.plan import Episode
+from cooperbench.runner.episodes.job import Services
+from cooperbench.runner.planning.evaluation_options import EvaluationOptions
+from cooperbench.runner.planning.plan import Episode
+from cooperbench.runner.workers.leftovers import discard
+from cooperbench.runner.workers.orders import EvaluationOrder, MemberFolder
 
 TICK = 1.0
 

@@ -18,8 +18,8 @@ from typing import Literal, NoReturn
 
 from cooperbench.environments.scope import WORKER_MARK
 from cooperbench.records import Record
-from cooperbench.runner.orders import EvaluationOrder, Order
-from cooperbench.runner.processes import kill_tree
+from cooperbench.runner.workers.orders import EvaluationOrder, Order
+from cooperbench.runner.workers.processes import kill_tree
 
 OUR_FAULT = 70
 """Exit code of a worker that failed outside the agent's code."""
@@ -108,11 +108,11 @@ class _Server:
             os.dup2(log, 2)
             os.close(log)
             if isinstance(request.order, EvaluationOrder):
-                from cooperbench.runner.judge import judge
+                from cooperbench.runner.workers.judge import judge
 
                 judge(request.order)
             else:
-                from cooperbench.runner.worker import work
+                from cooperbench.runner.workers.worker import work
 
                 work(request.order)
             status = 0
@@ -182,7 +182,7 @@ def main() -> None:
     sys.path[:] = setup.path
     from importlib import import_module
 
-    import_module("cooperbench.runner.worker")
+    import_module("cooperbench.runner.workers.worker")
     for name in setup.preload:
         with contextlib.suppress(Exception):  # the worker that needs it will say what is wrong
             import_module(name)

@@ -5,7 +5,7 @@ from typing import Any
 from cooperbench.collaboration.prompts import render_task
 from cooperbench.collaboration.seat import Seat
 from cooperbench.records import Member, RunConfig
-from cooperbench.runner.plan import Episode
+from cooperbench.runner.planning.plan import Episode
 
 GOLD = "gold"
 

@@ -15,10 +15,10 @@ from cooperbench.collaboration.git_server import GitServer
 from cooperbench.collaboration.presence import note_push
 from cooperbench.errors import CooperBenchError, MailboxUnavailableError, UsageError
 from cooperbench.records import Member, RunConfig, RunDirectory, Setting
-from cooperbench.runner.evaluation_options import EvaluationOptions
-from cooperbench.runner.job import Services
-from cooperbench.runner.request import DEFAULT_AGENT
-from cooperbench.runner.workers import WorkerPool
+from cooperbench.runner.episodes.job import Services
+from cooperbench.runner.planning.evaluation_options import EvaluationOptions
+from cooperbench.runner.planning.request import DEFAULT_AGENT
+from cooperbench.runner.workers.pool import WorkerPool
 
 
 @dataclass(frozen=True, kw_only=True)

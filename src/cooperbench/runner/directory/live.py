@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from cooperbench.agents import Progress, read_progress
 from cooperbench.records import AgentId, EpisodeDirectory, FeatureId, GroupKey, Record, RunConfig, RunDirectory
 from cooperbench.records.base import UtcTime
-from cooperbench.runner.orders import MemberFolder
+from cooperbench.runner.workers.orders import MemberFolder
 
 
 class EpisodeStart(Record):

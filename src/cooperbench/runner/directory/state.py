@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from cooperbench.errors import RecordError
 from cooperbench.records import EpisodeDirectory, EpisodeResult, EpisodeStatus, Evaluation, Outcome, read_model
-from cooperbench.runner.live import read_start
+from cooperbench.runner.directory.live import read_start
 
 
 class Standing(StrEnum):

@@ -11,16 +11,16 @@ from typing import Any, NamedTuple
 
 from cooperbench.errors import RecordError
 from cooperbench.records import EpisodeResult, EpisodeStatus, Evaluation, Failure, RunConfig
-from cooperbench.runner.breaker import Breaker
-from cooperbench.runner.evaluations import EvaluationJob, evaluate_one
-from cooperbench.runner.executor import Executor
-from cooperbench.runner.job import Job, Services
-from cooperbench.runner.plan import Episode, Plan
-from cooperbench.runner.progress import Counts, Observer
-from cooperbench.runner.queue import JobQueue
-from cooperbench.runner.session import SessionOptions
-from cooperbench.runner.signals import handled
-from cooperbench.runner.state import Standing, examine
+from cooperbench.runner.directory.state import Standing, examine
+from cooperbench.runner.engine.breaker import Breaker
+from cooperbench.runner.engine.evaluations import EvaluationJob, evaluate_one
+from cooperbench.runner.engine.executor import Executor
+from cooperbench.runner.engine.progress import Counts, Observer
+from cooperbench.runner.engine.queue import JobQueue
+from cooperbench.runner.engine.session import SessionOptions
+from cooperbench.runner.engine.signals import handled
+from cooperbench.runner.episodes.job import Job, Services
+from cooperbench.runner.planning.plan import Episode, Plan
 
 TICK = 0.5
 RESUME = "the same command resumes it"

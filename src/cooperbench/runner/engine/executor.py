@@ -8,8 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
 from cooperbench.records import EpisodeResult
-from cooperbench.runner.episode import run_episode
-from cooperbench.runner.job import Job, Services
+from cooperbench.runner.episodes.episode import run_episode
+from cooperbench.runner.episodes.job import Job, Services
 
 
 class Executor(Protocol):

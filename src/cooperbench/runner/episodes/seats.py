@@ -9,12 +9,12 @@ from typing import TypeVar
 from cooperbench.agents import read_journal, read_progress
 from cooperbench.errors import RecordError
 from cooperbench.records import Ending, Failure, LimitReached, Record, TrajectoryMessage, read_model, utc_now
-from cooperbench.runner.fork_server import OUR_FAULT
-from cooperbench.runner.job import Services
-from cooperbench.runner.leftovers import rescue
-from cooperbench.runner.orders import CapturedWork, MemberFolder, Order, Outcome, StartedSandbox
-from cooperbench.runner.timeline import Timeline
-from cooperbench.runner.workers import Worker
+from cooperbench.runner.episodes.job import Services
+from cooperbench.runner.episodes.timeline import Timeline
+from cooperbench.runner.workers.fork_server import OUR_FAULT
+from cooperbench.runner.workers.leftovers import rescue
+from cooperbench.runner.workers.orders import CapturedWork, MemberFolder, Order, Outcome, StartedSandbox
+from cooperbench.runner.workers.pool import Worker
 
 _Model = TypeVar("_Model", bound=Record)
 

@@ -4,8 +4,8 @@ from cooperbench.environments.contract import SandboxLabels
 from cooperbench.environments.scope import EnvironmentScope, activate
 from cooperbench.evaluation import evaluate_episode
 from cooperbench.records import EpisodeDirectory, EpisodeResult, read_model
-from cooperbench.runner.evaluation_options import make_resolver
-from cooperbench.runner.orders import EvaluationOrder
+from cooperbench.runner.planning.evaluation_options import make_resolver
+from cooperbench.runner.workers.orders import EvaluationOrder
 from cooperbench.tasks import read_task
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from cooperbench.collaboration.seat import Seat
 from cooperbench.records import Ending, Failure, LimitReached, Member, Record, Usage
-from cooperbench.runner.evaluation_options import EvaluationOptions
+from cooperbench.runner.planning.evaluation_options import EvaluationOptions
 
 
 class Order(Record):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from cooperbench.environments.images import ensure_image
 from cooperbench.errors import CooperBenchError
 from cooperbench.records import Failure, ImageRecipe
-from cooperbench.runner.failures import to_failure
+from cooperbench.runner.workers.failures import to_failure
 from cooperbench.tasks import Task
 
 _AT_ONCE = 4

@@ -3,7 +3,7 @@
 from typing import NamedTuple, Protocol
 
 from cooperbench.records import EpisodeResult, Evaluation, Failure, GroupKey
-from cooperbench.runner.plan import Plan
+from cooperbench.runner.planning.plan import Plan
 
 
 class Counts(NamedTuple):

@@ -7,8 +7,8 @@ from pathlib import Path
 from cooperbench.collaboration.broker import Broker
 from cooperbench.collaboration.git_server import GitServer
 from cooperbench.records import Failure, RunConfig
-from cooperbench.runner.plan import Episode
-from cooperbench.runner.workers import WorkerPool
+from cooperbench.runner.planning.plan import Episode
+from cooperbench.runner.workers.pool import WorkerPool
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,16 @@ from cooperbench.collaboration.seat import Seat
 from cooperbench.environments import worktree
 from cooperbench.errors import CooperBenchError
 from cooperbench.records import ConversationMessage, EpisodeResult, Role, Setting, utc_now
-from cooperbench.runner.failures import to_failure
-from cooperbench.runner.job import Job, Services
-from cooperbench.runner.leftovers import discard
-from cooperbench.runner.live import EpisodeStart, start_file
-from cooperbench.runner.orders import MemberFolder, Order
-from cooperbench.runner.plan import Episode
-from cooperbench.runner.prompts import member_config, member_prompt
-from cooperbench.runner.seats import SeatRun
-from cooperbench.runner.timeline import Happening, Timeline, of_board, of_broker, of_git, of_journal
-from cooperbench.runner.writing import write_record
+from cooperbench.runner.directory.live import EpisodeStart, start_file
+from cooperbench.runner.episodes.job import Job, Services
+from cooperbench.runner.episodes.seats import SeatRun
+from cooperbench.runner.episodes.timeline import Happening, Timeline, of_board, of_broker, of_git, of_journal
+from cooperbench.runner.episodes.writing import write_record
+from cooperbench.runner.planning.plan import Episode
+from cooperbench.runner.planning.prompts import member_config, member_prompt
+from cooperbench.runner.workers.failures import to_failure
+from cooperbench.runner.workers.leftovers import discard
+from cooperbench.runner.workers.orders import MemberFolder, Order
 
 TICK = 1.0
 """Seconds between looks at deadlines and memory; the end of a worker is noticed at once."""

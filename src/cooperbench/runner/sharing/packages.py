@@ -19,12 +19,12 @@ from cooperbench.records import (
     write_model,
 )
 from cooperbench.records.base import UtcTime, utc_now
-from cooperbench.runner.directory import differences
+from cooperbench.runner.directory.lock import locked
+from cooperbench.runner.directory.opening import differences
+from cooperbench.runner.directory.state import Standing, examine
+from cooperbench.runner.directory.summary import read_episodes, summarize, write_summary
 from cooperbench.runner.evaluating import open_run
-from cooperbench.runner.lock import locked
-from cooperbench.runner.names import check_run_name
-from cooperbench.runner.state import Standing, examine
-from cooperbench.runner.summary import read_episodes, summarize, write_summary
+from cooperbench.runner.planning.names import check_run_name
 
 MANIFEST = "manifest.json"
 # Keys of the usual providers, and passwords in addresses. What agents print may hold them in spite of everything.

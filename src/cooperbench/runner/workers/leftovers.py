@@ -8,8 +8,8 @@ from cooperbench.environments import Environment, SandboxHandle, attach
 from cooperbench.environments.worktree import capture
 from cooperbench.errors import CooperBenchError, RecordError, SandboxLostError
 from cooperbench.records import Failure, read_model, write_bytes, write_model
-from cooperbench.runner.failures import to_failure
-from cooperbench.runner.orders import CapturedWork, MemberFolder, StartedSandbox
+from cooperbench.runner.workers.failures import to_failure
+from cooperbench.runner.workers.orders import CapturedWork, MemberFolder, StartedSandbox
 
 
 class Rescue(NamedTuple):

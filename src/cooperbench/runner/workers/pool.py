@@ -11,9 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from cooperbench.runner.fork_server import Report, Setup, Start
-from cooperbench.runner.orders import EvaluationOrder, Order
-from cooperbench.runner.processes import kill_tree
+from cooperbench.runner.workers.fork_server import Report, Setup, Start
+from cooperbench.runner.workers.orders import EvaluationOrder, Order
+from cooperbench.runner.workers.processes import kill_tree
 
 
 class Worker:
@@ -69,7 +69,7 @@ class _Server:
         self._next = 0
         self._gone = False
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "cooperbench.runner.fork_server"],
+            [sys.executable, "-m", "cooperbench.runner.workers.fork_server"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,  # a Ctrl-C at the terminal is the runner's to handle

@@ -5,7 +5,7 @@ import time
 from collections import deque
 
 from cooperbench.records import EpisodeResult, EpisodeStatus
-from cooperbench.runner.job import Job
+from cooperbench.runner.episodes.job import Job
 
 
 class JobQueue:

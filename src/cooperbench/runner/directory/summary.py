@@ -19,7 +19,7 @@ from cooperbench.records import (
     utc_now,
     write_model,
 )
-from cooperbench.runner.state import Standing, examine, read_evaluation
+from cooperbench.runner.directory.state import Standing, examine, read_evaluation
 
 
 class EpisodeRecord(NamedTuple):

@@ -24,10 +24,10 @@ from cooperbench.records import (
     write_bytes,
     write_model,
 )
-from cooperbench.runner.job import Job
-from cooperbench.runner.plan import Episode
-from cooperbench.runner.seats import SeatRun
-from cooperbench.runner.submission import changed_lines, choose_patch, lint
+from cooperbench.runner.episodes.job import Job
+from cooperbench.runner.episodes.seats import SeatRun
+from cooperbench.runner.episodes.submission import changed_lines, choose_patch, lint
+from cooperbench.runner.planning.plan import Episode
 
 RUN_COST = "run cost"
 CONVERSATION = TypeAdapter(list[ConversationMessage])

@@ -24,8 +24,8 @@ from cooperbench.environments.contract import SandboxLabels
 from cooperbench.environments.scope import EnvironmentScope, activate
 from cooperbench.environments.worktree import capture, pin_base, strip_later_history
 from cooperbench.records import Ending, Failure, LimitReached, TrajectoryMessage, Usage, write_bytes, write_model
-from cooperbench.runner.failures import ending_of, limit_of, to_failure
-from cooperbench.runner.orders import CapturedWork, MemberFolder, Order, Outcome, StartedSandbox
+from cooperbench.runner.workers.failures import ending_of, limit_of, to_failure
+from cooperbench.runner.workers.orders import CapturedWork, MemberFolder, Order, Outcome, StartedSandbox
 
 MOST_MESSAGES = 20_000
 """Longer histories are cut: the runner reads all of them, and an agent must not be able to fill its memory."""

@@ -1,0 +1,1 @@
+"""One episode: its members on their seats, its submissions, its record."""
