@@ -136,6 +136,16 @@ def test_other_choices_make_another_evaluation(logs: Path) -> None:
     assert [stage.name for stage in bare.stages] == ["naive", "union"]
 
 
+def test_installing_always_is_no_verdict_of_installing_once(logs: Path) -> None:
+    assert evaluate(logs, "--singles", "none").code in (0, 1)
+    once, _ = read(logs)
+    assert evaluate(logs, "--singles", "none", "--install", "always").code in (0, 1)
+    always, _ = read(logs)
+    assert (once.choices.install, always.choices.install) == ("once", "always")
+    assert once.key != always.key
+    assert once.evaluated_at != always.evaluated_at
+
+
 def test_wrong_hunk_counts_are_repaired_on_request_only(logs: Path) -> None:
     assert evaluate(logs, "--singles", "none").code in (0, 1)
     _, directory = read(logs)

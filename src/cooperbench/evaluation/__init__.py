@@ -1,8 +1,8 @@
 """Is it any good: patches, merging, running tests, reading results, verdicts."""
 
 from cooperbench.evaluation.bases import base_of, base_of_repository
+from cooperbench.evaluation.choices import read_choices
 from cooperbench.evaluation.evaluator import (
-    TIME_LIMIT,
     evaluate_contributions,
     evaluate_episode,
     evaluation_key,
@@ -12,15 +12,17 @@ from cooperbench.evaluation.gold import PairConflict, TaskStatistics, gold_confl
 from cooperbench.evaluation.policies import DEFAULT_POLICY, apply_policy, check_policy, policy_names, resolve_policy
 from cooperbench.evaluation.resolver import Resolver
 from cooperbench.evaluation.scoring import Scored, ScoreRequest, reward, score, score_many
-from cooperbench.evaluation.stages import Contribution, Singles
-from cooperbench.evaluation.testbench import EVALUATOR, Install
+from cooperbench.evaluation.stages import Contribution
+from cooperbench.evaluation.testbench import EVALUATOR
 from cooperbench.evaluation.validation import FeatureValidation, TaskValidation, validate_task
+from cooperbench.records import TIME_LIMIT, EvaluationChoices, Install, Singles
 
 __all__ = [
     "DEFAULT_POLICY",
     "EVALUATOR",
     "TIME_LIMIT",
     "Contribution",
+    "EvaluationChoices",
     "FeatureValidation",
     "Install",
     "PairConflict",
@@ -40,6 +42,7 @@ __all__ = [
     "gold_conflicts",
     "merged_patch_name",
     "policy_names",
+    "read_choices",
     "resolve_policy",
     "reward",
     "score",

@@ -16,14 +16,15 @@ from cooperbench.evaluation.bases import base_of
 from cooperbench.evaluation.git import open_store
 from cooperbench.evaluation.policies import DEFAULT_POLICY, NAIVE, RESOLVER, UNION, apply_policy, check_policy
 from cooperbench.evaluation.resolver import Resolver
-from cooperbench.evaluation.stages import Contribution, Singles, StagedEvaluation, evaluate_stages
+from cooperbench.evaluation.stages import Contribution, StagedEvaluation, evaluate_stages
 from cooperbench.evaluation.suites import SuiteConditions
-from cooperbench.evaluation.testbench import EVALUATOR, Install, TestBench
+from cooperbench.evaluation.testbench import EVALUATOR, TestBench
 from cooperbench.records import (
     EpisodeDirectory,
     EpisodeResult,
     EpisodeStatus,
     Evaluation,
+    EvaluationChoices,
     Failure,
     FeatureVerdict,
     Outcome,
@@ -36,8 +37,7 @@ from cooperbench.records import (
 )
 from cooperbench.tasks import Task
 
-TIME_LIMIT = 900.0
-"""Seconds for one suite, the runner's installation included."""
+DEFAULT_CHOICES = EvaluationChoices()
 
 
 def evaluate_episode(
@@ -47,14 +47,10 @@ def evaluate_episode(
     *,
     backend: str,
     policy: str = DEFAULT_POLICY,
-    singles: Singles = "own",
-    time_limit: float = TIME_LIMIT,
-    network: str | None = None,
+    choices: EvaluationChoices = DEFAULT_CHOICES,
     resolver: Resolver | None = None,
-    recount: bool = False,
     force: bool = False,
     workers: int | None = None,
-    install: Install = "once",
 ) -> Evaluation:
     """Judge what an episode's members handed in, and write `eval.json` and the merged patches beside it.
 
@@ -64,7 +60,7 @@ def evaluate_episode(
     policy = check_policy(policy, resolver=resolver is not None)
     if result.status is not EpisodeStatus.COMPLETED:
         error = result.error or Failure(boundary="agent", kind="Unfinished", message=f"the episode is {result.status}")
-        evaluation = _failed(task, result.features, backend, policy, "", error)
+        evaluation = _failed(task, result.features, backend, policy, choices, "", error)
         write_model(directory.evaluation, evaluation)
         return evaluation
     contributions = _read_contributions(directory, result)
@@ -79,13 +75,9 @@ def evaluate_episode(
         contributions,
         backend=backend,
         policy=policy,
-        singles=singles,
-        time_limit=time_limit,
-        network=network,
+        choices=choices,
         resolver=resolver,
-        recount=recount,
         workers=workers,
-        install=install,
         known=None if force else _known(directory.evaluation),
         keep=keep,
         labels=SandboxLabels(run=result.run, episode=directory.path.name, agent_id="evaluation"),
@@ -106,13 +98,9 @@ def evaluate_contributions(
     *,
     backend: str,
     policy: str = DEFAULT_POLICY,
-    singles: Singles = "own",
-    time_limit: float = TIME_LIMIT,
-    network: str | None = None,
+    choices: EvaluationChoices = DEFAULT_CHOICES,
     resolver: Resolver | None = None,
-    recount: bool = False,
     workers: int | None = None,
-    install: Install = "once",
     known: Evaluation | None = None,
     keep: Callable[[StagedEvaluation], None] | None = None,
     labels: SandboxLabels | None = None,
@@ -126,19 +114,19 @@ def evaluate_contributions(
     key = ""
     try:
         digest = ensure_image(backend, task.recipe)
-        key = evaluation_key(task, features, contributions, digest, singles, recount=recount, time_limit=time_limit)
+        key = evaluation_key(task, features, contributions, digest, choices)
         known = known if known is not None and known.key == key else None
         if known is not None and _can_be_used_again(known, resolver):
             return known.model_copy(update={"verdict": apply_policy(policy, known.stages, features)})
         base = base_of(task, backend)
         conditions = SuiteConditions(
             backend=backend,
-            time_limit=time_limit,
-            network=network or _network(task, backend),
+            time_limit=choices.time_limit,
+            network=choices.network or _network(task, backend),
             labels=labels or SandboxLabels(run="evaluation", episode=task.key.replace("/", "-")),
         )
         with open_store(base.store) as store:
-            bench = TestBench(task, base, store, conditions, workers=workers, install=install)
+            bench = TestBench(task, base, store, conditions, workers=workers, install=choices.install)
             bench.know(known.stages if known is not None else ())
             staged = evaluate_stages(
                 task,
@@ -147,9 +135,8 @@ def evaluate_contributions(
                 base=base,
                 store=store,
                 bench=bench,
-                singles=singles,
+                choices=choices,
                 resolver=resolver,
-                recount=recount,
             )
     except CooperBenchError as error:
         failure = Failure(
@@ -159,7 +146,7 @@ def evaluate_contributions(
             retryable=error.retryable,
             hint=error.hint,
         )
-        return _failed(task, features, backend, policy, key, failure)
+        return _failed(task, features, backend, policy, choices, key, failure)
     stages = staged.stages
     if keep is not None:
         keep(staged)
@@ -178,6 +165,7 @@ def evaluate_contributions(
         image=task.image,
         image_digest=digest,
         evaluator=EVALUATOR,
+        choices=choices,
         dropped=tuple(staged.dropped),
         recounted=tuple(staged.recounted),
         stages=tuple(stages),
@@ -192,10 +180,7 @@ def evaluation_key(
     features: Sequence[int],
     contributions: Sequence[Contribution],
     image_digest: str | None,
-    singles: Singles = "own",
-    *,
-    recount: bool = False,
-    time_limit: float = TIME_LIMIT,
+    choices: EvaluationChoices = DEFAULT_CHOICES,
 ) -> str:
     """Digest of everything that the stages depend on, but for the resolver: its stage says who made it."""
     submissions = [
@@ -210,11 +195,9 @@ def evaluation_key(
         image_digest,
         list(features),
         submissions,
-        singles,
-        recount,
-        time_limit,
+        choices.model_dump(),
     ]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def _network(task: Task, backend: str) -> str:
@@ -257,7 +240,15 @@ def _read_contributions(directory: EpisodeDirectory, result: EpisodeResult) -> l
     return contributions
 
 
-def _failed(task: Task, features: Sequence[int], backend: str, policy: str, key: str, error: Failure) -> Evaluation:
+def _failed(
+    task: Task,
+    features: Sequence[int],
+    backend: str,
+    policy: str,
+    choices: EvaluationChoices,
+    key: str,
+    error: Failure,
+) -> Evaluation:
     verdicts = tuple(
         FeatureVerdict(feature=feature, outcome=Outcome.INFRA_ERROR, reason=error.message) for feature in features
     )
@@ -269,6 +260,7 @@ def _failed(task: Task, features: Sequence[int], backend: str, policy: str, key:
         backend=backend,
         image=task.image,
         evaluator=EVALUATOR,
+        choices=choices,
         verdict=Verdict(policy=policy, outcome=Outcome.INFRA_ERROR, features=verdicts),
         evaluated_at=utc_now(),
         error=error,

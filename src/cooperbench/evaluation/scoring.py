@@ -7,15 +7,16 @@ reward(evaluation, "share")
 
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from typing import Literal, NamedTuple
 
 from cooperbench.errors import UnknownNameError, UsageError
-from cooperbench.evaluation.evaluator import TIME_LIMIT, evaluate_contributions
+from cooperbench.evaluation.choices import read_choices
+from cooperbench.evaluation.evaluator import evaluate_contributions
 from cooperbench.evaluation.policies import DEFAULT_POLICY
 from cooperbench.evaluation.resolver import Resolver
-from cooperbench.evaluation.stages import Contribution, Singles
-from cooperbench.evaluation.testbench import Install
-from cooperbench.records import Evaluation, Outcome
+from cooperbench.evaluation.stages import Contribution
+from cooperbench.records import TIME_LIMIT, Evaluation, EvaluationChoices, Install, Outcome, Singles
 from cooperbench.tasks import Task
 
 RewardKind = Literal["all", "share", "own", "alone"]
@@ -40,6 +41,14 @@ def score(
     The member who did feature 3 is called `agent3`. With `singles` the members' patches are tested alone too; with `recount` wrong
     hunk counts of a patch are repaired. Raises `UsageError` for features or policies that do not exist; failures of the evaluation itself are outcomes (`infra_error`).
     """
+    choices = read_choices(
+        EvaluationChoices,
+        singles=singles,
+        time_limit=time_limit,
+        network=network,
+        recount=recount,
+        install=install,
+    )
     if not patches:
         raise UsageError("there is nothing to score: no patches were given", subject=task.key)
     for feature in patches:
@@ -55,13 +64,9 @@ def score(
         contributions,
         backend=backend,
         policy=policy,
-        singles=singles,
-        time_limit=time_limit,
-        network=network,
+        choices=choices,
         resolver=resolver,
-        recount=recount,
         workers=workers,
-        install=install,
     )
 
 
@@ -87,29 +92,31 @@ def score_many(
     singles: Singles = "none",
     concurrency: int = 2,
     time_limit: float = TIME_LIMIT,
+    network: str | None = None,
+    resolver: Resolver | None = None,
     recount: bool = False,
     install: Install = "once",
 ) -> Iterator[Scored]:
-    """Score many groups, `concurrency` at a time, and yield each answer as it is there.
+    """Score many groups, `concurrency` at a time, and yield each answer as it is there; the choices are those of `score`.
 
     Closing the iterator starts nothing more and waits for what runs, which its time limits end.
     """
+    score_one = partial(
+        score,
+        backend=backend,
+        policy=policy,
+        singles=singles,
+        time_limit=time_limit,
+        network=network,
+        resolver=resolver,
+        recount=recount,
+        workers=1 if concurrency > 1 else None,
+        install=install,
+    )
     pool = ThreadPoolExecutor(concurrency, thread_name_prefix="score")
     try:
         futures = {
-            pool.submit(
-                score,
-                request.task,
-                request.patches,
-                backend=backend,
-                policy=policy,
-                singles=singles,
-                time_limit=time_limit,
-                recount=recount,
-                workers=1 if concurrency > 1 else None,
-                install=install,
-            ): position
-            for position, request in enumerate(requests)
+            pool.submit(score_one, request.task, request.patches): position for position, request in enumerate(requests)
         }
         for future in as_completed(futures):
             yield Scored(futures[future], future.result())

@@ -5,7 +5,6 @@ Which stage counts is a policy's business (`policies`); nothing here knows about
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from cooperbench.errors import ModelError
 from cooperbench.evaluation.bases import Base
@@ -16,11 +15,18 @@ from cooperbench.evaluation.patches import touched_paths
 from cooperbench.evaluation.policies import NAIVE, RESOLVER, UNION
 from cooperbench.evaluation.resolver import Resolver, settle_with
 from cooperbench.evaluation.testbench import TestBench
-from cooperbench.records import DroppedPath, Failure, MergeStep, Outcome, Stage, StageStatus, SuiteResult
+from cooperbench.records import (
+    DroppedPath,
+    EvaluationChoices,
+    Failure,
+    MergeStep,
+    Outcome,
+    Singles,
+    Stage,
+    StageStatus,
+    SuiteResult,
+)
 from cooperbench.tasks import Task
-
-Singles = Literal["none", "own", "all"]
-"""Which suites run on each member's work alone: none, those of its own features, or those of all features."""
 
 
 @dataclass(frozen=True)
@@ -51,18 +57,19 @@ def evaluate_stages(
     base: Base,
     store: GitStore,
     bench: TestBench,
-    singles: Singles = "own",
+    choices: EvaluationChoices,
     resolver: Resolver | None = None,
-    recount: bool = False,
 ) -> StagedEvaluation:
     """Clean, merge and test; git and the file system of the host are used for reading and merging only."""
     found = StagedEvaluation()
     ordered = sorted(contributions, key=lambda c: natural_order(c.agent_id))
     hidden = hidden_paths(task, features)
-    cleaned = {c.agent_id: clean_submission(store, base.tree, c.patch, hidden, recount=recount) for c in ordered}
+    cleaned = {
+        c.agent_id: clean_submission(store, base.tree, c.patch, hidden, recount=choices.recount) for c in ordered
+    }
     _note_cleaning(found, cleaned)
     members = [MemberTree(c.agent_id, tree) for c in ordered if (tree := cleaned[c.agent_id].tree) is not None]
-    suites_of = _single_suites(ordered, cleaned, base, features, singles)
+    suites_of = _single_suites(ordered, cleaned, base, features, choices.singles)
     without_work = frozenset(
         number for c in ordered if cleaned[c.agent_id].tree in (None, base.tree) for number in c.features
     )

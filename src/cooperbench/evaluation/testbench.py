@@ -12,7 +12,6 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 from cooperbench.errors import EvaluationError, RecordError, SandboxError
 from cooperbench.evaluation.bases import Base
@@ -21,16 +20,13 @@ from cooperbench.evaluation.git import GitStore
 from cooperbench.evaluation.installing import reads_of_installation, runner_installs
 from cooperbench.evaluation.judging import SuiteReference, judge, make_reference
 from cooperbench.evaluation.suites import SuiteConditions, SuiteRun, run_suite
-from cooperbench.records import Outcome, Record, Stage, SuiteResult, cache_dir, read_model, write_model
+from cooperbench.records import Install, Outcome, Record, Stage, SuiteResult, cache_dir, read_model, write_model
 from cooperbench.tasks import Task
 
 EVALUATOR = "cooperbench-evaluator@1"
 """Part of every key: a change of what a verdict means needs a new number."""
 ATTEMPTS = 2
 """A sandbox that fails is tried once more; after that the suite is an `infra_error`."""
-
-Install = Literal["once", "always"]
-"""Whether a runner's installation step is left out where it was seen to change nothing; see `installing`."""
 
 
 class InstallRecord(Record):

@@ -17,8 +17,8 @@ from cooperbench.evaluation.gold import gold_conflicts
 from cooperbench.evaluation.judging import SuiteReference, judge, make_reference
 from cooperbench.evaluation.patches import touched_paths
 from cooperbench.evaluation.suites import SuiteConditions, SuiteRun
-from cooperbench.evaluation.testbench import Install, TestBench
-from cooperbench.records import Outcome, Record, TestStatus
+from cooperbench.evaluation.testbench import TestBench
+from cooperbench.records import Install, Outcome, Record, TestStatus
 from cooperbench.tasks import Task
 
 _LATER_HISTORY = "git rev-list --count --all --reflog --not HEAD"

@@ -13,12 +13,16 @@ from cooperbench.records.submission import Ending, PatchFinding, PatchSource, Su
 from cooperbench.records.team import Limits, Member, Role, Setting
 from cooperbench.records.trajectory import Trajectory, TrajectoryMessage
 from cooperbench.records.verdict import (
+    TIME_LIMIT,
     Conflict,
     DroppedPath,
     Evaluation,
+    EvaluationChoices,
     FeatureVerdict,
+    Install,
     MergeStep,
     Outcome,
+    Singles,
     Stage,
     StageStatus,
     SuiteResult,
@@ -28,6 +32,7 @@ from cooperbench.records.verdict import (
 )
 
 __all__ = [
+    "TIME_LIMIT",
     "AgentId",
     "Conflict",
     "ConversationMessage",
@@ -37,12 +42,14 @@ __all__ = [
     "EpisodeResult",
     "EpisodeStatus",
     "Evaluation",
+    "EvaluationChoices",
     "Event",
     "Failure",
     "FeatureId",
     "FeatureVerdict",
     "GroupKey",
     "ImageRecipe",
+    "Install",
     "LimitReached",
     "Limits",
     "Member",
@@ -57,6 +64,7 @@ __all__ = [
     "RunDirectory",
     "RunSummary",
     "Setting",
+    "Singles",
     "Stage",
     "StageStatus",
     "Submission",

@@ -1,11 +1,31 @@
 """`eval.json`: what the merged work of an episode is worth, and every stage on the way to that verdict."""
 
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import Field
 
 from cooperbench.records.base import AgentId, FeatureId, Record, UtcTime
 from cooperbench.records.episode import Failure
+
+TIME_LIMIT = 900.0
+"""Seconds for one suite, the runner's installation included."""
+Install = Literal["once", "always"]
+"""Whether a runner's installation step is left out where it was seen to change nothing, or never."""
+Singles = Literal["none", "own", "all"]
+"""Which suites run on each member's work alone: none, those of its own features, or those of all features."""
+
+
+class EvaluationChoices(Record):
+    """What an evaluation depends on besides the submissions, the task and the image. All of it is part of the key."""
+
+    singles: Singles = Field("own", description="Whose suites run on each member's work alone.")
+    time_limit: float = Field(TIME_LIMIT, gt=0, description="Seconds for one suite, installation included.")
+    network: Literal["default", "none", "full"] | None = Field(
+        None, description="Of the sandboxes; by default off where a task installs nothing."
+    )
+    recount: bool = Field(False, description="Repair patches with wrong hunk counts.")
+    install: Install = Field("once", description="Leave out installations that were seen to change nothing, or none.")
 
 
 class Outcome(StrEnum):
@@ -134,7 +154,9 @@ class Evaluation(Record):
     """All stages of one episode's evaluation, and the verdict of the policy that was asked for."""
 
     schema_version: int = 1
-    key: str = Field(description="Digest of everything that the stages depend on: submissions, task, image, evaluator.")
+    key: str = Field(
+        description="Digest of everything that the stages depend on: submissions, task, image, evaluator, choices."
+    )
     repo: str
     task_id: int
     features: tuple[FeatureId, ...]
@@ -142,6 +164,7 @@ class Evaluation(Record):
     image: str
     image_digest: str | None = None
     evaluator: str = Field(description="Name and version of the evaluator.")
+    choices: EvaluationChoices = EvaluationChoices()
     dropped: tuple[DroppedPath, ...] = ()
     recounted: tuple[AgentId, ...] = Field((), description="Members whose hunk counts were repaired on request.")
     stages: tuple[Stage, ...] = ()

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cooperbench.evaluation import TIME_LIMIT, Install, Singles
+from cooperbench.evaluation import TIME_LIMIT, Install, Singles, read_choices
 from cooperbench.records import Limits
 from cooperbench.runner.engine.progress import Observer
 from cooperbench.runner.engine.session import SessionOptions
 from cooperbench.runner.evaluating import evaluate_run
-from cooperbench.runner.planning.evaluation_options import EvaluationOptions, ResolverOptions, evaluation_options
+from cooperbench.runner.planning.evaluation_options import EvaluationOptions, ResolverOptions
 from cooperbench.runner.planning.plan import make_plan
 from cooperbench.runner.planning.request import RunRequest
 from cooperbench.runner.result import RunResult
@@ -120,8 +120,13 @@ def evaluate(
 
     Raises `UsageError` for a run or a policy that does not exist, a policy that lacks its resolver, and values that make no sense.
     """
-    evaluation = evaluation_options(
-        time_limit=time_limit, recount=recount, install=install, singles=singles, resolver=resolver
+    evaluation = read_choices(
+        EvaluationOptions,
+        time_limit=time_limit,
+        recount=recount,
+        install=install,
+        singles=singles,
+        resolver=resolver,
     )
     return evaluate_run(
         run_name,

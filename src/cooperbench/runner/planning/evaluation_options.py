@@ -1,9 +1,6 @@
 """How a run is evaluated this time: limits, what is tested, and the model that settles conflicts."""
 
-from pydantic import Field, ValidationError
-
-from cooperbench.errors import UsageError
-from cooperbench.evaluation import TIME_LIMIT, Install, Resolver, Singles, check_policy
+from cooperbench.evaluation import EvaluationChoices, Resolver, check_policy
 from cooperbench.records import Record
 
 
@@ -15,14 +12,15 @@ class ResolverOptions(Record):
     api_key_env: str | None = None
 
 
-class EvaluationOptions(Record):
+class EvaluationOptions(EvaluationChoices):
     """Choices of `eval` that reach the process which evaluates."""
 
-    time_limit: float = Field(TIME_LIMIT, gt=0, description="Seconds for one suite, installation included.")
-    recount: bool = False
-    install: Install = "once"
-    singles: Singles = "own"
     resolver: ResolverOptions | None = None
+
+    @property
+    def choices(self) -> EvaluationChoices:
+        """All but the resolver, whose stage says itself who made it."""
+        return EvaluationChoices.model_validate(self.model_dump(exclude={"resolver"}))
 
     @property
     def episode_time_limit(self) -> float:
@@ -32,16 +30,6 @@ class EvaluationOptions(Record):
     def check(self, policy: str) -> str:
         """The full name of the policy. Raises `UsageError` for one that does not exist or that lacks its resolver."""
         return check_policy(policy, resolver=self.resolver is not None)
-
-
-def evaluation_options(**choices: object) -> EvaluationOptions:
-    """Read choices. Raises `UsageError` with the one that cannot be meant."""
-    try:
-        return EvaluationOptions.model_validate(choices)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise UsageError(f"{place}: {first['msg']}", subject=place) from error
 
 
 def make_resolver(options: ResolverOptions) -> Resolver:

@@ -22,10 +22,7 @@ def judge(order: EvaluationOrder) -> None:
             task,
             backend=order.backend,
             policy=order.policy,
-            singles=order.options.singles,
-            time_limit=order.options.time_limit,
+            choices=order.options.choices,
             resolver=make_resolver(order.options.resolver) if order.options.resolver else None,
-            recount=order.options.recount,
             force=order.force,
-            install=order.options.install,
         )
