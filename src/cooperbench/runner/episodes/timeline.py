@@ -33,8 +33,8 @@ class Timeline:
         self._happenings: list[Happening] = []
         self._lock = threading.Lock()
 
-    def add(self, kind: str, agent_id: str | None = None, **data: Any) -> None:
-        """Note that something happens now."""
+    def add(self, kind: str, agent_id: str | None = None, /, **data: Any) -> None:
+        """Note that something happens now. `data` may use any names: a failure has a `kind` too."""
         with self._lock:
             happening = Happening(utc_now(), kind, agent_id, data)
             self._happenings.append(happening)

@@ -1,0 +1,28 @@
+"""The events of an episode."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cooperbench.records import Failure
+from cooperbench.runner.episodes.timeline import Happening, Timeline
+
+
+def test_a_failure_is_noted_with_its_own_kind(tmp_path: Path) -> None:
+    timeline = Timeline(tmp_path / "events.jsonl")
+    failure = Failure(boundary="ours", kind="DiskFullError", message="no space")
+    timeline.add("episode.failed", **failure.model_dump(exclude_none=True))
+    event = json.loads((tmp_path / "events.jsonl").read_text())
+    assert event["kind"] == "episode.failed"
+    assert event["data"]["kind"] == "DiskFullError"
+
+
+def test_events_of_all_sources_stand_in_the_order_of_time(tmp_path: Path) -> None:
+    timeline = Timeline(tmp_path / "events.jsonl")
+    timeline.add("episode.started", attempt=1)
+    timeline.add("member.started", "agent1", agent="nop")
+    now = datetime.now(UTC)
+    others = [Happening(now + timedelta(days=1), "late"), Happening(now - timedelta(days=1), "early")]
+    events = [json.loads(line) for line in timeline.merged(others).splitlines()]
+    assert [event["kind"] for event in events] == ["early", "episode.started", "member.started", "late"]
+    assert [event["sequence"] for event in events] == [0, 1, 2, 3]
