@@ -4,17 +4,17 @@ import json
 
 import pytest
 
-from cooperbench.evaluation.reports import (
-    NO_REPORT,
-    RunnerKind,
-    read_guard_report,
-    read_jest_json,
-    read_output,
-    runner_kind,
-)
+from cooperbench.evaluation import test_runners as runners
+from cooperbench.evaluation.test_runners import NO_REPORT, Report, RunnerKind, runner_kind
+from cooperbench.evaluation.test_runners.node import read_jest_json
+from cooperbench.evaluation.test_runners.pytest import read_guard_report
 from cooperbench.records import TestStatus
 
 PASSED, FAILED, SKIPPED = TestStatus.PASSED, TestStatus.FAILED, TestStatus.SKIPPED
+
+
+def read_output(kind: RunnerKind, output: str) -> Report:
+    return runners.read_output([runner for runner in runners.RUNNERS if runner.kind is kind], output)
 
 
 def results(kind: RunnerKind, output: str) -> dict[str, TestStatus]:

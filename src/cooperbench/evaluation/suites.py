@@ -5,7 +5,6 @@ plugin that reports in a signed file what really ran (`guard/cooperbench_guard.p
 """
 
 import io
-import re
 import secrets
 import tarfile
 import time
@@ -16,21 +15,10 @@ from pathlib import Path
 from cooperbench.environments import Environment, EnvironmentOptions, SandboxLabels, open_environment
 from cooperbench.errors import TaskError
 from cooperbench.evaluation.installing import changed_files
-from cooperbench.evaluation.reports import (
-    NO_REPORT,
-    Report,
-    RunnerKind,
-    read_guard_report,
-    read_jest_json,
-    read_output,
-    runner_kind,
-)
+from cooperbench.evaluation.test_runners import Report, Request, TestRunner, read_reports, runners_of
 from cooperbench.tasks import Task
 
 GUARD = Path(__file__).parent / "guard"
-# A runner that calls `make test` or a script may come to any of them.
-_PYTEST = (RunnerKind.PYTEST, RunnerKind.UNKNOWN)
-_NODE = (RunnerKind.JEST, RunnerKind.VITEST, RunnerKind.UNKNOWN)
 IMAGE_RUNNER = "/usr/local/bin/runner.sh"
 OUTPUT_LIMIT = 2_000_000
 """Characters of a runner's output that are read; text reports of large suites need that much."""
@@ -98,7 +86,7 @@ def _run(
     started: float,
 ) -> SuiteRun:
     runner = _runner_of(task, environment)
-    kind = runner_kind(runner)
+    runners = runners_of(runner)
     # A name that cannot be guessed: the patch must not find the evaluator's files by their place.
     folder = f"/patches/{secrets.token_hex(12)}"
     key = secrets.token_bytes(32).hex().encode()
@@ -107,9 +95,13 @@ def _run(
         files["feature.patch"] = feature_patch
     environment.write_file(f"{folder}.tar", _archive(files))
     result = environment.execute(
-        _command(folder, runner, kind, bool(feature_patch), conditions), timeout=conditions.time_limit
+        _command(folder, runner, runners, bool(feature_patch), conditions), timeout=conditions.time_limit
     )
-    report = _read_report(environment, kind, folder, key, result["output"])
+
+    def read(name: str) -> bytes | None:
+        return _read(environment, f"{folder}/guard/{name}")
+
+    report = read_reports(runners, read, key, result["output"])
     return SuiteRun(
         exit_code=result["returncode"],
         timed_out=result["timed_out"],
@@ -148,9 +140,12 @@ def _archive(files: dict[str, bytes]) -> bytes:
     return stream.getvalue()
 
 
-def _command(folder: str, runner: bytes, kind: RunnerKind, has_feature: bool, conditions: SuiteConditions) -> str:
+def _command(
+    folder: str, runner: bytes, runners: Sequence[TestRunner], has_feature: bool, conditions: SuiteConditions
+) -> str:
     """Unpack, put the patches where the runner looks, and become the runner."""
     guard = f"{folder}/guard"
+    request = Request(guard, runner, guarded=conditions.guard, skip_install=conditions.skip_install)
     lines = [
         "set -e",
         f"mkdir -p {folder}",
@@ -158,22 +153,8 @@ def _command(folder: str, runner: bytes, kind: RunnerKind, has_feature: bool, co
         f"mv {folder}/*.patch /patches/",
         f"rm {folder}.tar",
         f"ulimit -f {FILE_SIZE_LIMIT} 2>/dev/null || true",
+        *dict.fromkeys(line for test_runner in runners for line in test_runner.ask(request)),
     ]
-    if kind in _PYTEST and conditions.guard:
-        path = f"{guard}/once:{guard}" if conditions.skip_install else guard
-        lines += [
-            'export COOPERBENCH_PYTEST_ADDOPTS="${PYTEST_ADDOPTS-}" COOPERBENCH_PYTHONPATH="${PYTHONPATH-}"',
-            'export PYTEST_ADDOPTS="-p cooperbench_guard ${PYTEST_ADDOPTS-}"',
-            f'export PYTHONPATH="{path}${{PYTHONPATH:+:$PYTHONPATH}}"',
-        ]
-    elif kind in _PYTEST:
-        lines.append('export PYTEST_ADDOPTS="-rA ${PYTEST_ADDOPTS-}"')
-    if kind in _NODE and conditions.guard:
-        lines.append(f'export NODE_OPTIONS="${{NODE_OPTIONS:+$NODE_OPTIONS }}--require={guard}/cooperbench_guard.cjs"')
-    if kind is RunnerKind.GO:
-        # Where the runner filters the output of `go test`, JSON would be filtered away.
-        flag = "-v" if re.search(rb"go\s+test[^\n]*\|", runner) else "-json"
-        lines.append(f'export GOFLAGS="${{GOFLAGS:+$GOFLAGS }}{flag}"')
     shell = "bash" if runner.startswith(b"#!") and b"bash" in runner.split(b"\n", 1)[0] else "sh"
     arguments = "tests.patch feature.patch" if has_feature else "tests.patch"
     run = f"{shell} {folder}/runner.sh {arguments}"
@@ -190,19 +171,6 @@ def _installed(environment: Environment, folder: str) -> Sequence[str]:
         return changed_files(environment.read_file(f"{folder}/before"), environment.read_file(f"{folder}/after"))
     except FileNotFoundError:
         return ["unknown: the installation could not be watched"]
-
-
-def _read_report(environment: Environment, kind: RunnerKind, folder: str, key: bytes, output: str) -> Report:
-    """The structured report, else what the text says; whether text is good enough, the gold patch's own run decides."""
-    if kind in _PYTEST and (data := _read(environment, f"{folder}/guard/report")) is not None:
-        report = read_guard_report(data, key)
-        if report is not NO_REPORT:
-            return report
-    if kind in _NODE and (data := _read(environment, f"{folder}/guard/report.json")) is not None:
-        report = read_jest_json(data)
-        if report is not NO_REPORT:
-            return report
-    return read_output(kind, output)
 
 
 def _read(environment: Environment, path: str) -> bytes | None:

@@ -1,0 +1,48 @@
+"""`cargo test`: its text, in full, by test binary."""
+
+import re
+from collections.abc import Sequence
+
+from cooperbench.evaluation.test_runners.report import (
+    NO_REPORT,
+    Report,
+    Request,
+    RunnerKind,
+    TestRunner,
+    keep_worst,
+    report_of,
+)
+from cooperbench.records import TestStatus
+
+_WORDS = {
+    "ok": TestStatus.PASSED,
+    "FAILED": TestStatus.FAILED,
+    "failed": TestStatus.FAILED,
+    "ignored": TestStatus.SKIPPED,
+}
+
+
+class Cargo(TestRunner):
+    """`cargo test` and `cargo nextest`."""
+
+    kind = RunnerKind.CARGO
+    calls = re.compile(r"\bcargo\s+(?:\S+\s+)*?(?:test|nextest)\b")
+
+    def ask(self, request: Request) -> Sequence[str]:
+        """Nothing: what it prints has the names."""
+        return []
+
+    def read_text(self, lines: Sequence[str]) -> Report:
+        """Every test binary's lines, if some summary follows them."""
+        tests: dict[str, TestStatus] = {}
+        binary = ""
+        summaries = 0
+        for line in lines:
+            running = re.match(r"^\s*(?:Running (?:unittests )?|Doc-tests )(\S+)", line)
+            result = re.match(r"^test (.+?)(?: - should panic)? \.\.\. (ok|FAILED|failed|ignored)\b", line)
+            if running:
+                binary = running.group(1)
+            elif result:
+                keep_worst(tests, f"{binary}:{result.group(1)}", _WORDS[result.group(2)])
+            summaries += bool(re.match(r"^test result: (ok|FAILED)\. \d+ passed; \d+ failed;", line))
+        return report_of("cargo-text", tests) if summaries else NO_REPORT

@@ -1,0 +1,48 @@
+"""`go test`: its JSON events, or its text with `-v` where the task's runner filters the output."""
+
+import json
+import re
+from collections.abc import Sequence
+
+from cooperbench.evaluation.test_runners.report import Report, Request, RunnerKind, TestRunner, keep_worst, report_of
+from cooperbench.records import TestStatus
+
+_ACTIONS = {"pass": TestStatus.PASSED, "fail": TestStatus.FAILED, "skip": TestStatus.SKIPPED}
+_WORDS = {"PASS": TestStatus.PASSED, "FAIL": TestStatus.FAILED, "SKIP": TestStatus.SKIPPED}
+
+
+class Go(TestRunner):
+    """`go test`."""
+
+    kind = RunnerKind.GO
+    calls = re.compile(r"\bgo\s+test\b")
+
+    def ask(self, request: Request) -> Sequence[str]:
+        """Ask for JSON. Where the runner filters the output of `go test`, JSON would be filtered away."""
+        flag = "-v" if re.search(rb"go\s+test[^\n]*\|", request.runner) else "-json"
+        return [f'export GOFLAGS="${{GOFLAGS:+$GOFLAGS }}{flag}"']
+
+    def read_text(self, lines: Sequence[str]) -> Report:
+        """JSON events, else the lines of `-v`."""
+        tests: dict[str, TestStatus] = {}
+        for line in lines:
+            event = _json_object(line)
+            if event is not None and isinstance(event.get("Test"), str) and event.get("Action") in _ACTIONS:
+                tests[f"{event.get('Package', '')}:{event['Test']}"] = _ACTIONS[str(event["Action"])]
+        if tests:
+            return report_of("go-json", tests)
+        for line in lines:
+            found = re.match(r"^\s*--- (PASS|FAIL|SKIP): (\S+) \([\d.]+s\)$", line)
+            if found:
+                keep_worst(tests, found.group(2), _WORDS[found.group(1)])
+        return report_of("go-text", tests)
+
+
+def _json_object(line: str) -> dict[str, object] | None:
+    if not line.startswith("{"):
+        return None
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,89 @@
+"""What a test runner reported, and how one kind of test runner is asked for it: a module for each kind implements `TestRunner`."""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar, NamedTuple
+
+from cooperbench.records import TestCase, TestStatus
+
+
+class RunnerKind(StrEnum):
+    """The test runner that a task's `runner.sh` calls."""
+
+    PYTEST = "pytest"
+    GO = "go"
+    CARGO = "cargo"
+    JEST = "jest"
+    VITEST = "vitest"
+    UNKNOWN = "unknown"
+
+
+class Report(NamedTuple):
+    """What a runner reported. Nothing in it decides whether a suite passed."""
+
+    source: str
+    """Where it was read, `pytest-guard` for example; empty when nothing was recognised."""
+    tests: tuple[TestCase, ...] = ()
+    changed: tuple[str, ...] = ()
+    """Tests and functions of the runner that were replaced while it ran."""
+
+
+NO_REPORT = Report("")
+
+
+@dataclass(frozen=True)
+class Request:
+    """A run that a structured report is wanted of."""
+
+    guard: str
+    """Folder of the evaluator's files inside the sandbox."""
+    runner: bytes
+    """The task's `runner.sh`."""
+    guarded: bool
+    """Whether anything but text can be asked for. Runners that cut themselves off from their surroundings give nothing else."""
+    skip_install: bool = False
+    """Whether `pip install` is answered by "already installed"."""
+
+
+ReadFile = Callable[[str], bytes | None]
+"""Reads a file of the guard's folder; `None` when it is not there."""
+
+
+class TestRunner(ABC):
+    """One kind of test runner."""
+
+    __test__ = False
+
+    kind: ClassVar[RunnerKind]
+    calls: ClassVar[re.Pattern[str]]
+    """A call of it in a shell script."""
+
+    @abstractmethod
+    def ask(self, request: Request) -> Sequence[str]:
+        """Lines of shell that come before the runner, so that its results can be read afterwards."""
+
+    def read_report(self, read: ReadFile, key: bytes) -> Report:
+        """The structured report, where it can be trusted; else `NO_REPORT`."""
+        return NO_REPORT
+
+    @abstractmethod
+    def read_text(self, lines: Sequence[str]) -> Report:
+        """The results in the runner's own output, read line by line in its format, never searched for a phrase."""
+
+
+_SEVERITY = (TestStatus.PASSED, TestStatus.SKIPPED, TestStatus.FAILED, TestStatus.ERROR)
+
+
+def keep_worst(tests: dict[str, TestStatus], name: str, status: TestStatus) -> None:
+    """A name that is reported twice keeps the worse result: printing a line that says `ok` must not help."""
+    known = tests.get(name, status)
+    tests[name] = max(known, status, key=_SEVERITY.index)
+
+
+def report_of(source: str, tests: Mapping[str, TestStatus]) -> Report:
+    """A report of some tests, or `NO_REPORT` of none."""
+    cases = tuple(TestCase(name=name, status=status) for name, status in tests.items())
+    return Report(source, cases) if cases else NO_REPORT
