@@ -17,6 +17,7 @@ from importlib.resources import files
 
 from cooperbench.collaboration.calls import Call, Handler, Reply, Service, refuse
 from cooperbench.environments import Environment, Stream
+from cooperbench.environments.framing import FrameReader
 from cooperbench.errors import CooperBenchError, MailboxError, SandboxError, SandboxLostError, TransportError
 
 MOST_AT_ONCE = 64
@@ -103,21 +104,21 @@ class Line:
 
     # The stream
 
-    def _open(self) -> "tuple[Stream, _Reader]":
+    def _open(self) -> tuple[Stream, FrameReader]:
         stream = self._env.open_stream(_inside("relay.sh").decode())
         impatience = threading.Timer(_CHECK_SECONDS, stream.close)
         impatience.daemon = True
         impatience.start()
         try:
-            reader = _Reader(stream)
-            greeting, _, rest = reader.line().partition(" ")
+            reader = FrameReader(stream)
+            greeting, _, rest = reader.line().decode(errors="replace").partition(" ")
             if greeting != "hello":
                 raise SandboxError(f"`coop` cannot be put into the sandbox: {rest or 'it has no POSIX shell'}")
             self.folder = rest
             for name, data in self._programs.items():
                 stream.write(f"program {name} {len(data)}\n".encode() + data)
             stream.write(b"ready\n")
-            if reader.line() != "ready":
+            if reader.line() != b"ready":
                 raise SandboxError("`coop` cannot be put into the sandbox")
         except BaseException:
             stream.close()
@@ -126,7 +127,7 @@ class Line:
             impatience.cancel()
         return stream, reader
 
-    def _serve(self, reader: "_Reader") -> None:
+    def _serve(self, reader: FrameReader) -> None:
         for _ in range(_RESTARTS):
             try:
                 self._listen(reader)
@@ -144,10 +145,12 @@ class Line:
                     stream.close()
                     return
 
-    def _listen(self, reader: "_Reader") -> None:
+    def _listen(self, reader: FrameReader) -> None:
         while True:
-            what, identifier, *sizes = reader.line().split(" ")
+            what, identifier, *sizes = reader.line().decode(errors="replace").split(" ")
             if what == "call":
+                if any(int(size) > LARGEST_PART for size in sizes):
+                    raise ValueError(f"a request of {' + '.join(sizes)} bytes")
                 arguments, given = (reader.take(int(size)) for size in sizes)
                 self._begin(identifier, arguments, given)
             elif what == "got":
@@ -236,36 +239,6 @@ class Line:
         width = max(map(len, usage), default=0)
         lines = [f"  coop {how:<{width}}  {what}\n" for how, what in usage.items()]
         return Reply(stdout="".join(["Work with your teammates:\n", *lines]).encode())
-
-
-class _Reader:
-    """Lines and counted bytes from a stream. Raises `TransportError` at its end."""
-
-    def __init__(self, stream: Stream) -> None:
-        self._stream = stream
-        self._buffer = bytearray()
-
-    def line(self) -> str:
-        while (end := self._buffer.find(b"\n")) < 0:
-            self._fill()
-        text = bytes(self._buffer[:end]).decode(errors="replace")
-        del self._buffer[: end + 1]
-        return text
-
-    def take(self, size: int) -> bytes:
-        if size > LARGEST_PART:
-            raise ValueError(f"a request of {size} bytes")
-        while len(self._buffer) < size:
-            self._fill()
-        data = bytes(self._buffer[:size])
-        del self._buffer[:size]
-        return data
-
-    def _fill(self) -> None:
-        data = self._stream.read(1 << 16)
-        if not data:
-            raise TransportError("the line to the sandbox broke")
-        self._buffer += data
 
 
 def _inside(name: str) -> bytes:

@@ -3,10 +3,12 @@
 import json
 import threading
 import uuid
+from contextlib import suppress
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cooperbench.environments.contract import RunReply, Stream, Transport
+from cooperbench.environments.framing import FrameReader
 from cooperbench.errors import TransportError
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ class Resident:
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        self._buffer = bytearray()
+        self._frames = FrameReader(stream)
         self._lock = threading.Lock()
         self._sending = threading.Lock()
         self._waiting: dict[str, _Slot] = {}
@@ -57,14 +59,14 @@ class Resident:
         impatience.daemon = True
         impatience.start()
         try:
-            stream.write(agent)
-            greeting = resident._line()
+            with suppress(
+                TransportError
+            ):  # without Python the other side has said so and gone, perhaps before it read all
+                stream.write(agent)
+            greeting = resident._frames.line()
         except TransportError:
-            if bytes(resident._buffer).startswith(b"none"):
-                greeting = b"none"
-            else:
-                stream.close()
-                raise
+            stream.close()
+            raise
         finally:
             impatience.cancel()
         if greeting != b"ready":
@@ -119,11 +121,11 @@ class Resident:
     def _listen(self) -> None:
         try:
             while True:
-                header: dict[str, Any] = json.loads(self._line())
+                header: dict[str, Any] = json.loads(self._frames.line())
                 if "refused" in header:
                     self._deliver(header["id"], None)
                     continue
-                head, tail = self._take(header["head"]), self._take(header["tail"])
+                head, tail = self._frames.take(header["head"]), self._frames.take(header["tail"])
                 answer = Answer(header["status"], header["timed_out"], header["total"], head, tail)
                 self._deliver(header["id"], answer)
         except (TransportError, ValueError, KeyError) as error:
@@ -139,26 +141,6 @@ class Resident:
         if slot is not None:
             slot.answer = answer
             slot.done.set()
-
-    def _line(self) -> bytes:
-        while (end := self._buffer.find(b"\n")) < 0:
-            self._fill()
-        line = bytes(self._buffer[:end])
-        del self._buffer[: end + 1]
-        return line
-
-    def _take(self, size: int) -> bytes:
-        while len(self._buffer) < size:
-            self._fill()
-        data = bytes(self._buffer[:size])
-        del self._buffer[:size]
-        return data
-
-    def _fill(self) -> None:
-        data = self._stream.read(1 << 16)
-        if not data:
-            raise TransportError("the stream to the sandbox ended")
-        self._buffer += data
 
 
 class _Slot:

@@ -139,13 +139,7 @@ def evaluate_contributions(
                 resolver=resolver,
             )
     except CooperBenchError as error:
-        failure = Failure(
-            boundary=error.boundary,
-            kind=type(error).__name__,
-            message=error.message,
-            retryable=error.retryable,
-            hint=error.hint,
-        )
+        failure = Failure.of(error)
         return _failed(task, features, backend, policy, choices, key, failure)
     stages = staged.stages
     if keep is not None:

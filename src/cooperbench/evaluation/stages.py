@@ -147,13 +147,7 @@ class _Stager:
         try:
             resolved = merge_members(self.store, self.base.tree, members, settle=settle_with(resolver, self.store))
         except ModelError as error:
-            failure = Failure(
-                boundary=error.boundary,
-                kind=type(error).__name__,
-                message=error.message,
-                retryable=error.retryable,
-                hint=error.hint,
-            )
+            failure = Failure.of(error)
             stage = Stage(name=RESOLVER, status=StageStatus.ERROR, resolver=resolver.name, error=failure)
             self.found.stages.append(stage)
             return

@@ -1,13 +1,17 @@
 """`result.json`: how one episode went."""
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
+from cooperbench.errors import CooperBenchError
 from cooperbench.records.base import AgentId, FeatureId, Record, UtcTime
 from cooperbench.records.submission import Ending, Submission
 from cooperbench.records.team import Role, Setting
+
+_LONGEST = 1000
+"""Characters of an error's message that are kept."""
 
 
 class Failure(Record):
@@ -20,6 +24,29 @@ class Failure(Record):
     message: str
     retryable: bool = False
     hint: str | None = None
+
+    @classmethod
+    def of(cls, error: BaseException, *, boundary: str = "agent") -> Self:
+        """An exception as data. `boundary` is the one of exceptions that are not ours, which say nothing about it."""
+        message = _text(error)
+        if isinstance(error, CooperBenchError):
+            return cls(
+                boundary=error.boundary,
+                kind=type(error).__name__,
+                message=message,
+                retryable=error.retryable,
+                hint=error.hint,
+            )
+        return cls(boundary=boundary, kind=type(error).__name__, message=message)
+
+
+def _text(error: BaseException) -> str:
+    try:
+        text = error.message if isinstance(error, CooperBenchError) else str(error)
+    except Exception as unprintable:
+        return f"an exception whose message cannot be printed ({type(unprintable).__name__})"
+    line = " ".join(text.encode("utf-8", "backslashreplace").decode().split())
+    return line[:_LONGEST] or type(error).__name__
 
 
 class LimitReached(Record):

@@ -6,7 +6,6 @@ from typing import NamedTuple
 from cooperbench.environments.images import ensure_image
 from cooperbench.errors import CooperBenchError
 from cooperbench.records import Failure, ImageRecipe
-from cooperbench.runner.workers.failures import to_failure
 from cooperbench.tasks import Task
 
 _AT_ONCE = 4
@@ -28,7 +27,7 @@ def ensure_images(backend: str, tasks: list[Task]) -> Images:
         try:
             digest = ensure_image(backend, recipe)
         except CooperBenchError as error:
-            broken[recipe.name] = to_failure(error)
+            broken[recipe.name] = Failure.of(error)
         else:
             if digest is not None:
                 digests[recipe.name] = digest

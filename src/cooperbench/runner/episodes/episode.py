@@ -13,7 +13,7 @@ from cooperbench.collaboration.presence import mark_finished, mark_working
 from cooperbench.collaboration.seat import Seat
 from cooperbench.environments import worktree
 from cooperbench.errors import CooperBenchError
-from cooperbench.records import ConversationMessage, EpisodeResult, Role, Setting, utc_now
+from cooperbench.records import ConversationMessage, EpisodeResult, Failure, Role, Setting, utc_now
 from cooperbench.runner.directory.live import EpisodeStart, start_file
 from cooperbench.runner.episodes.job import Job, Services
 from cooperbench.runner.episodes.seats import SeatRun
@@ -21,7 +21,6 @@ from cooperbench.runner.episodes.timeline import Happening, Timeline, of_board, 
 from cooperbench.runner.episodes.writing import write_record
 from cooperbench.runner.planning.plan import Episode
 from cooperbench.runner.planning.prompts import member_config, member_prompt
-from cooperbench.runner.workers.failures import to_failure
 from cooperbench.runner.workers.leftovers import discard
 from cooperbench.runner.workers.orders import MemberFolder, Order
 
@@ -75,7 +74,7 @@ class _EpisodeRun:
                 self._supervise()
                 conversation = self._conversation()
         except CooperBenchError as error:
-            failure = to_failure(error)
+            failure = Failure.of(error)
             self._timeline.add("episode.failed", **failure.model_dump(exclude_none=True))
         finally:
             for seat in self._seats:

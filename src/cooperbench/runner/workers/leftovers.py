@@ -8,7 +8,6 @@ from cooperbench.environments import Environment, SandboxHandle, attach
 from cooperbench.environments.worktree import capture
 from cooperbench.errors import CooperBenchError, RecordError, SandboxLostError
 from cooperbench.records import Failure, read_model, write_bytes, write_model
-from cooperbench.runner.workers.failures import to_failure
 from cooperbench.runner.workers.orders import CapturedWork, MemberFolder, StartedSandbox
 
 
@@ -33,7 +32,7 @@ def rescue(folder: MemberFolder, store: Path) -> Rescue:
         except FileNotFoundError:
             continue  # killed before the sandbox was ready for the agent, so that there is no work
         except CooperBenchError as error:
-            failure = to_failure(error)
+            failure = Failure.of(error)
         finally:
             environment.cleanup()
     return Rescue(found, failure)
@@ -62,7 +61,7 @@ def _left_behind(folder: MemberFolder) -> Iterator[Environment | Failure]:
         try:
             yield attach(read_model(path, SandboxHandle))
         except SandboxLostError as error:
-            yield to_failure(error)
+            yield Failure.of(error)
         except RecordError:
             continue  # cut off while it was written: its sandbox had not started
         path.unlink(missing_ok=True)

@@ -24,7 +24,7 @@ from cooperbench.environments.contract import SandboxLabels
 from cooperbench.environments.scope import EnvironmentScope, activate
 from cooperbench.environments.worktree import capture, pin_base, strip_later_history
 from cooperbench.records import Ending, Failure, LimitReached, TrajectoryMessage, Usage, write_bytes, write_model
-from cooperbench.runner.workers.failures import ending_of, limit_of, to_failure
+from cooperbench.runner.workers.failures import ending_of, limit_of
 from cooperbench.runner.workers.orders import CapturedWork, MemberFolder, Order, Outcome, StartedSandbox
 
 MOST_MESSAGES = 20_000
@@ -73,7 +73,7 @@ class _Sandboxes:
             # Alone there is nobody to speak to, and nothing of a team is put into the sandbox.
             line = connect(environment, self._order.seat) if len(self._order.seat.agents) > 1 else None
         except BaseException as error:
-            self.failure = to_failure(error, boundary="environment")
+            self.failure = Failure.of(error, boundary="environment")
             raise
         self._ready[id(environment)] = (environment, base, line)
         started = StartedSandbox(isolation=environment.isolation, image_digest=environment.image_digest, base_tree=base)
@@ -87,11 +87,11 @@ class _Sandboxes:
         if line is not None:
             line.close()
             if line.fault is not None:
-                self.failure = self.failure or to_failure(line.fault, boundary="mailbox")
+                self.failure = self.failure or Failure.of(line.fault, boundary="mailbox")
         try:
             taken = capture(environment, self._order.store, base)
         except BaseException as error:
-            self.failure = to_failure(error, boundary="environment")
+            self.failure = Failure.of(error, boundary="environment")
             raise
         # An agent that opened several environments is taken at its last one in which it did something.
         if taken.patch or not self._folder.captured.exists():
@@ -105,7 +105,7 @@ class _Sandboxes:
             try:
                 environment.cleanup()
             except Exception as error:
-                self.failure = self.failure or to_failure(error, boundary="environment")
+                self.failure = self.failure or Failure.of(error, boundary="environment")
 
 
 def _run(order: Order, folder: MemberFolder, budget: Budget) -> Outcome:
@@ -133,7 +133,7 @@ def _run(order: Order, folder: MemberFolder, budget: Budget) -> Outcome:
             status="Interrupted" if interrupted else "Error",
             steps=budget.steps,
             usage=budget.usage,
-            error=None if interrupted else to_failure(error),
+            error=None if interrupted else Failure.of(error),
             limit=limit_of(error),
         )
     _keep_result(folder, result)
