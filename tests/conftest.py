@@ -6,10 +6,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from tests.standins.gce import GceStandin
     from tests.standins.modal import ModalStandin
+
+# How long an example takes is the machine's business: with three suites on two cores one took more than the default 200 ms.
+settings.register_profile("cooperbench", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("cooperbench")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
