@@ -77,6 +77,7 @@ def execute(
             for episode in plan.episodes:
                 clear_episode(episode)
         write_config(plan.directory, config)
+        services.pool.wait_until_ready()
         executor = make_executor(services, options.concurrency)
         try:
             ending = Engine(plan, config, services, executor, options, observer).run(images.broken)

@@ -68,6 +68,8 @@ class _Server:
         self._workers: dict[int, Worker] = {}
         self._next = 0
         self._gone = False
+        self.ready = threading.Event()
+        """Set when everything is imported, or when there is no hope of that any more."""
         self._process = subprocess.Popen(
             [sys.executable, "-m", "cooperbench.runner.workers.fork_server"],
             stdin=subprocess.PIPE,
@@ -96,6 +98,8 @@ class _Server:
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
+        if not self._workers:
+            self._process.kill()  # it may still be importing, and has nothing to end
         try:
             self._process.wait(timeout=10)
         except subprocess.TimeoutExpired:
@@ -116,6 +120,9 @@ class _Server:
         with self._process.stdout as reports:
             for line in reports:
                 report = Report.model_validate_json(line)
+                if report.kind == "ready":
+                    self.ready.set()
+                    continue
                 worker = self._workers[report.key]
                 if report.kind == "started":
                     worker.process = report.process
@@ -129,10 +136,11 @@ class _Server:
                 worker.kill()
                 worker.end(None)
             self._workers.clear()
+        self.ready.set()
 
 
 class WorkerPool:
-    """Starts workers through a fork server, which is started on first use, and again if it dies."""
+    """Starts workers through a fork server, which is started when it is first needed, and again if it dies."""
 
     def __init__(self, preload: tuple[str, ...] = ()) -> None:
         self._preload = preload
@@ -142,9 +150,18 @@ class WorkerPool:
     def start(self, order: Order | EvaluationOrder, log: Path, wake: threading.Event) -> Worker:
         """Start a worker on an order. Its output goes to `log`; `wake` is set when it ends."""
         with self._lock:
-            if self._server is None or not self._server.alive:
-                self._server = _Server(self._preload)
-            return self._server.start(order, log, wake)
+            return self._living_server().start(order, log, wake)
+
+    def prepare(self) -> None:
+        """Let the server begin to import what workers need; does not wait."""
+        with self._lock:
+            self._living_server()
+
+    def wait_until_ready(self) -> None:
+        """Wait until workers start at once. What is imported once must not be taken from the time of those that come first."""
+        with self._lock:
+            server = self._living_server()
+        server.ready.wait()
 
     def close(self) -> None:
         """End the server and every worker that is left."""
@@ -160,3 +177,8 @@ class WorkerPool:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _living_server(self) -> _Server:
+        if self._server is None or not self._server.alive:
+            self._server = _Server(self._preload)
+        return self._server
