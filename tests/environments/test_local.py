@@ -198,6 +198,11 @@ def test_an_image_is_built_from_a_stream_once_and_again_when_it_changes(tmp_path
     assert ensure_image("local", recipe) != first
     with LocalEnvironment("demo:stream-1") as environment:
         assert environment.execute("cat a.py; git log --oneline | wc -l")["output"].split() == ["2", "2"]
+    bundle = tmp_path / "repository.bundle"
+    git(source, "bundle", "create", "--quiet", str(bundle), "--all")
+    ensure_image("local", ImageRecipe(name="demo:bundle-1", context=tmp_path, repository=bundle, bundled=True))
+    with LocalEnvironment("demo:bundle-1") as environment:
+        assert environment.execute("cat a.py; git log --oneline | wc -l")["output"].split() == ["2", "2"]
 
 
 def test_packages_of_this_installation_work_inside(image: str) -> None:

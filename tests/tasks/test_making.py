@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cooperbench.errors import UsageError
-from cooperbench.tasks import discover_groups, discover_tasks, new_task, read_subset, sample_pairs, write_subset
+from cooperbench.tasks import Task, discover_groups, discover_tasks, new_task, read_subset, sample_pairs, write_subset
 from tests.tasks.test_dataset import make_task
 
 ENVIRONMENT = os.environ | {
@@ -18,6 +18,13 @@ def git(folder: Path, *arguments: str) -> str:
         ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, env=ENVIRONMENT
     )
     return done.stdout.strip()
+
+
+def repository_of(task: Task, scratch: Path, log_format: str) -> str:
+    """The log of the repository that a task brings, with everything that is reachable in it."""
+    assert task.recipe.repository is not None
+    git(scratch, "clone", "-q", "-b", "main", str(task.recipe.repository), "imported")
+    return git(scratch / "imported", "log", "--all", f"--format={log_format}")
 
 
 @pytest.fixture
@@ -38,17 +45,24 @@ def test_a_new_task_has_the_history_up_to_its_commit_and_nothing_later(clone: Pa
     assert task.key == "my_tool_task/1"
     assert list(task.features) == [1, 2, 3]
     assert task.recipe.repository is not None
-    stream = task.recipe.repository.read_bytes()
-    assert b"two" in stream
-    assert b"solution" not in stream
-    imported = tmp_path / "imported"
-    imported.mkdir()
-    git(imported, "init", "-q", "--bare")
-    subprocess.run(["git", "-C", str(imported), "fast-import", "--quiet"], input=stream, check=True)
-    assert git(imported, "rev-parse", "main") == git(clone, "rev-parse", "HEAD~1")
+    assert (log := repository_of(task, tmp_path, "%H %s").splitlines())[0] == git(
+        clone, "log", "-1", "--format=%H %s", "HEAD~1"
+    )
+    assert [line.split(" ", 1)[1] for line in log] == ["two", "one"]
     assert b"sh test.sh" in task.runner
     assert os.access(task.path / "runner.sh", os.X_OK)
     assert [found.key for found in discover_tasks(tmp_path / "data")] == ["my_tool_task/1"]
+
+
+def test_a_clone_without_its_history_gives_a_task_of_one_commit(clone: Path, tmp_path: Path) -> None:
+    shallow = tmp_path / "shallow"
+    git(tmp_path, "clone", "-q", "--depth", "1", f"file://{clone}", str(shallow))
+    with pytest.raises(UsageError, match="does not hold the whole history") as caught:
+        new_task(tmp_path / "data", "tool", repository=shallow, commit="HEAD", test="true")
+    assert "--no-history" in str(caught.value.hint)
+    assert not (tmp_path / "data").exists()
+    task = new_task(tmp_path / "data", "tool", repository=shallow, commit="HEAD", test="true", history=False)
+    assert repository_of(task, tmp_path, "%T %an %ad %s") == git(clone, "log", "-1", "--format=%T %an %ad %s")
 
 
 @pytest.mark.parametrize(

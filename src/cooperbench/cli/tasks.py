@@ -254,9 +254,18 @@ def validate(
 )
 @click.option("--task-id", type=click.IntRange(0), default=1, show_default=True)
 @click.option("--features", "count", type=click.IntRange(2), default=2, show_default=True, help="How many to prepare.")
+@click.option("--no-history", is_flag=True, help="The commit alone: for shallow and partial clones.")
 @click.option("--dataset-dir", type=click.Path(path_type=Path), default=Path("dataset"), show_default=True)
 def new(
-    name: str, repository: Path, commit: str, test: str, setup: str | None, task_id: int, count: int, dataset_dir: Path
+    name: str,
+    repository: Path,
+    commit: str,
+    test: str,
+    setup: str | None,
+    task_id: int,
+    count: int,
+    no_history: bool,
+    dataset_dir: Path,
 ) -> None:
     """Make the files of a task of one's own, to be filled in and validated."""
     from cooperbench.tasks import new_task
@@ -271,6 +280,7 @@ def new(
         setup=setup or SETUP,
         task_id=task_id,
         features=count,
+        history=not no_history,
     )
     click.echo(f"{task.path}: write feature<N>/feature.md, feature.patch and tests.patch, then")
     click.echo(f"  cooperbench images build -r {task.repo} -t {task_id} --dataset-dir {dataset_dir}")

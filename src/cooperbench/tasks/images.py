@@ -11,7 +11,8 @@ from pathlib import Path
 from cooperbench.records import ImageRecipe
 
 DEFAULT_PREFIX = "akhatua/cooperbench-"
-REPOSITORY_FILE = "repository.fast-export"
+REPOSITORY_FILES = ("repository.bundle", "repository.fast-export")
+"""What a task that brings its repository calls it: a `git bundle`, or a `git fast-export` stream that people can read."""
 
 
 def image_name(repo: str, task_id: int) -> str:
@@ -30,14 +31,14 @@ def bundled_image_name(repo: str, task_id: int) -> str:
 def image_recipe(name: str, path: Path, *, bundled: bool) -> ImageRecipe:
     """How the image `name` of the task in the folder `path` is built."""
     dockerfile = path / "Dockerfile"
-    repository = path / REPOSITORY_FILE
+    repository = next((path / name for name in REPOSITORY_FILES if (path / name).is_file()), None)
     return ImageRecipe(
         name=name,
         context=path,
         dockerfile=dockerfile if dockerfile.is_file() else None,
-        repository=repository if repository.is_file() else None,
+        repository=repository,
         base_commit=_base_commit(path),
-        host_packages=("pytest",) if repository.is_file() else (),
+        host_packages=("pytest",) if repository is not None else (),
         bundled=bundled,
     )
 

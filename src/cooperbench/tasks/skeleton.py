@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cooperbench.errors import UsageError
 from cooperbench.tasks.dataset import read_task
-from cooperbench.tasks.images import REPOSITORY_FILE
+from cooperbench.tasks.images import REPOSITORY_FILES
 from cooperbench.tasks.task import Task
 
 DOCKERFILE = """\
@@ -17,12 +17,10 @@ FROM ${{BASE_IMAGE}}
 
 RUN command -v git >/dev/null || {{ apt-get update && apt-get install -y --no-install-recommends git && rm -rf /var/lib/apt/lists/*; }}
 
-# The stream holds the history up to the base commit and nothing after it.
+# The bundle holds the base commit, its history, and nothing after it.
 COPY {repository} /tmp/{repository}
-RUN git init --quiet /workspace/repo \\
-    && cd /workspace/repo \\
-    && git fast-import --quiet < /tmp/{repository} \\
-    && git checkout --quiet --force {branch} \\
+RUN git clone --quiet --branch {branch} /tmp/{repository} /workspace/repo \\
+    && git -C /workspace/repo remote remove origin \\
     && rm /tmp/{repository}
 WORKDIR /workspace/repo
 
@@ -54,6 +52,7 @@ What it does, with every name, argument and message that the hidden tests rely o
 
 SETUP = "python3 -m pip install --no-cache-dir pytest && python3 -m pip install --no-cache-dir -e ."
 BRANCH = "main"
+BUNDLE = REPOSITORY_FILES[0]
 
 
 def new_task(
@@ -66,21 +65,23 @@ def new_task(
     setup: str = SETUP,
     task_id: int = 1,
     features: int = 2,
+    history: bool = True,
 ) -> Task:
     """Make `<name>_task/task<ID>` from a local clone and a commit, with `features` empty features.
 
-    `test` is the command that runs the hidden tests, `setup` what installs their requirements into the image. Raises
-    `UsageError` for a name, commit or folder that cannot be used; nothing is written then.
+    `test` is the command that runs the hidden tests, `setup` what installs their requirements into the image. Without `history`
+    agents find one commit, which is all that a shallow or partial clone can give. Raises `UsageError` for a name, commit or folder
+    that cannot be used; nothing is written then.
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9_]*", name):
         raise UsageError(f"{name!r} is no task name", subject=name, hint="lower-case letters, digits and underscores")
     path = dataset_dir / f"{name.removesuffix('_task')}_task" / f"task{task_id}"
     if path.exists():
         raise UsageError(f"{path} exists", subject=str(path), hint="choose another --task-id")
-    stream = _export(repository, commit)
+    bundle = _bundle(repository, commit, history=history)
     path.mkdir(parents=True)
-    (path / REPOSITORY_FILE).write_bytes(stream)
-    (path / "Dockerfile").write_text(DOCKERFILE.format(repository=REPOSITORY_FILE, branch=BRANCH, setup=setup))
+    (path / BUNDLE).write_bytes(bundle)
+    (path / "Dockerfile").write_text(DOCKERFILE.format(repository=BUNDLE, branch=BRANCH, setup=setup))
     for file, text in (("runner.sh", RUNNER.format(test=test)), ("run_tests.sh", f"#!/bin/sh\n{test}\n")):
         (path / file).write_text(text)
         (path / file).chmod(0o755)
@@ -93,8 +94,8 @@ def new_task(
     return read_task(path)
 
 
-def _export(repository: Path, commit: str) -> bytes:
-    """The history up to a commit as a stream, on one branch; tags and what comes later are left out."""
+def _bundle(repository: Path, commit: str, *, history: bool) -> bytes:
+    """A commit and the history before it, on one branch; tags and what comes later are left out."""
     identifier = _git(repository, "rev-parse", "--verify", f"{commit}^{{commit}}").decode().strip()
     objects = Path(_git(repository, "rev-parse", "--git-path", "objects").decode().strip())
     with tempfile.TemporaryDirectory(prefix="cooperbench-") as scratch:
@@ -102,12 +103,37 @@ def _export(repository: Path, commit: str) -> bytes:
         copy = Path(scratch)
         _git(copy, "init", "--quiet", "--bare")
         (copy / "objects" / "info" / "alternates").write_text(f"{(repository / objects).resolve()}\n")
+        if not history:
+            identifier = _without_parents(copy, identifier)
         _git(copy, "update-ref", f"refs/heads/{BRANCH}", identifier)
-        return _git(copy, "fast-export", "--reencode=no", f"refs/heads/{BRANCH}")
+        try:
+            return _git(copy, "bundle", "create", "--quiet", "-", f"refs/heads/{BRANCH}")
+        except UsageError as error:
+            raise UsageError(
+                f"{repository} does not hold the whole history of {commit}: {error.message}",
+                subject=str(repository),
+                hint="complete it with git fetch --unshallow or git fetch --refetch, or use --no-history",
+            ) from error
 
 
-def _git(repository: Path, *arguments: str) -> bytes:
-    done = subprocess.run(["git", "-C", str(repository), *arguments], capture_output=True, check=False)
+def _without_parents(repository: Path, commit: str) -> str:
+    """The same commit as the first of its history."""
+    text = _git(repository, "cat-file", "commit", commit)
+    head, _, message = text.partition(b"\n\n")
+    lines = head.split(b"\n")
+    # Signatures and other extra headers, which may have several lines, belong to the original.
+    kept = [line for line in lines if line.startswith((b"tree ", b"author ", b"committer ", b"encoding "))]
+    data = b"\n".join(kept) + b"\n\n" + message
+    return _git(repository, "hash-object", "-t", "commit", "-w", "--stdin", stdin=data).decode().strip()
+
+
+def _git(repository: Path, *arguments: str, stdin: bytes = b"") -> bytes:
+    done = subprocess.run(
+        ["git", "-C", str(repository), *arguments],
+        capture_output=True,
+        check=False,
+        input=stdin,
+    )
     if done.returncode != 0:
         reason = done.stderr.decode("utf-8", "replace").strip()
         raise UsageError(f"{repository}: git {arguments[0]} failed: {reason}", subject=str(repository))

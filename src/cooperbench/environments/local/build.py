@@ -45,7 +45,7 @@ def key_of(recipe: ImageRecipe, source: Path) -> str:
 
 
 def build(recipe: ImageRecipe, source: Path) -> LocalImageRecord:
-    """Make the image from a `git fast-export` stream or a local clone; does nothing when it is there already.
+    """Make the image from a git bundle, a `git fast-export` stream or a local clone; does nothing when it is there already.
 
     Raises `ImageError`, also for a recipe with set-up commands: the tools of a local image come from this installation only.
     """
@@ -77,8 +77,7 @@ def make_repository(recipe: ImageRecipe, source: Path, target: Path) -> None:
         if source.is_file():
             origin = Path(scratch) / "origin.git"
             git(None, "init", "--quiet", "--bare", str(origin))
-            with source.open("rb") as stream:
-                _run(["git", "-C", str(origin), "fast-import", "--quiet"], stdin=stream.fileno())
+            _unpack(source, origin)
         else:
             origin = source
         base = git(origin, "rev-parse", "--verify", f"{recipe.base_commit or _tip(origin)}^{{commit}}")
@@ -92,6 +91,15 @@ def make_repository(recipe: ImageRecipe, source: Path, target: Path) -> None:
         git(target, "update-ref", "refs/heads/main", base)
         git(target, "-c", "core.hooksPath=/dev/null", "reset", "--quiet", "--hard", "main")
         (target / ".git" / "info").mkdir(exist_ok=True)
+
+
+def _unpack(source: Path, target: Path) -> None:
+    with source.open("rb", buffering=0) as stream:  # the process below reads where this file object stands
+        if stream.read(4) == b"# v2":
+            git(target, "fetch", "--quiet", str(source.resolve()), "refs/heads/*:refs/heads/*")
+            return
+        stream.seek(0)
+        _run(["git", "-C", str(target), "fast-import", "--quiet"], stdin=stream.fileno())
 
 
 def make_tools(recipe: ImageRecipe, target: Path) -> None:
