@@ -1,20 +1,31 @@
 """What a command in a local sandbox can and cannot reach, on every rung of isolation."""
 
 import os
+import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 import cooperbench
-from cooperbench.environments import EnvironmentOptions, LocalEnvironment, build_image, ensure_image, open_environment
+from cooperbench.environments import (
+    EnvironmentOptions,
+    LocalEnvironment,
+    build_image,
+    ensure_image,
+    leftovers,
+    open_environment,
+)
 from cooperbench.environments.local import isolation
 from cooperbench.errors import ImageError, SandboxError
 from cooperbench.records import ImageRecipe
 from cooperbench.testing import sample_image
+from cooperbench.testing.conformance.lifecycle import until
 from cooperbench.testing.images import git, make_repository
 
 
@@ -114,6 +125,36 @@ def test_killing_everything_inside_ends_neither_sandbox_nor_lifetime(inside: Loc
     lost = inside.execute("kill -9 1; kill -9 -1; sleep 5", timeout=20)
     assert lost["returncode"] in (0, 137)
     assert inside.execute("cat /tmp/kept")["output"] == "kept"
+
+
+STARTER = """
+import sys
+from cooperbench.environments import EnvironmentOptions, SandboxLabels, open_environment
+open_environment("local", sys.argv[1], options=EnvironmentOptions(lifetime=600), labels=SandboxLabels(run=sys.argv[2]))
+"""
+
+SLOW_PROGRAM = """#!/bin/sh
+case "$*" in *init.py*) echo >{begun}; read _ <{go} ;; esac
+exec {program} "$@"
+"""
+
+
+def test_a_start_whose_starter_is_killed_ends_by_itself(image: str, rung: str, tmp_path: Path) -> None:
+    """The program that makes the sandbox waits until its starter is dead, and only then makes it."""
+    name = "bwrap" if rung == "bubblewrap" else rung
+    begun, go, run = tmp_path / "begun", tmp_path / "go", f"killed-{uuid4().hex[:8]}"
+    os.mkfifo(begun)
+    os.mkfifo(go)
+    slow = tmp_path / name
+    slow.write_text(SLOW_PROGRAM.format(begun=begun, go=go, program=shutil.which(name)))
+    slow.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    with subprocess.Popen([sys.executable, "-c", STARTER, image, run], env=environment) as starter:
+        begun.read_text()
+        starter.kill()
+    assert len(leftovers(run, backends=["local"])) == 1
+    go.write_text("\n")
+    assert until(lambda: leftovers(run, backends=["local"]) == [], 20)
 
 
 def test_a_fork_of_many_processes_is_ended(inside: LocalEnvironment) -> None:

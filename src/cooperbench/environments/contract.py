@@ -118,6 +118,10 @@ class Transport(Protocol):
         """Create the sandbox and wait until commands can run."""
         ...
 
+    def keep(self) -> None:
+        """It is written down where to find the sandbox. Before that it should end with this process, if that can be had."""
+        ...
+
     def run(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
         """Run one short argv (no more than 32 KiB) with `stdin` and then end of file."""
         ...

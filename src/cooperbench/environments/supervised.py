@@ -90,6 +90,7 @@ class SupervisedEnvironment(Environment):
         try:
             transport.start()
             self._connect(transport, scope)
+            transport.keep()
             self._supervisor.execute(Order(TRUST, 60.0, 1000, "/", {"CWD": self._path(self.options.cwd)}))
             for hook in scope.after_start if scope is not None else ():
                 hook(self)

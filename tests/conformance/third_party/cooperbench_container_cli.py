@@ -82,6 +82,9 @@ class ContainerTransport:
         if started.returncode != 0:
             raise SandboxLostError(started.stderr.decode())
 
+    def keep(self) -> None:
+        pass  # its lifetime ends it, and its label finds it
+
     def run(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
         done = self._call("exec", "--interactive", self._handle.identifier, *argv, stdin=stdin, timeout=timeout)
         if not self.alive():

@@ -126,6 +126,9 @@ class DockerTransport:
             )
         return ImageError(f"the image {image!r} does not run a shell: {said}", subject=image)
 
+    def keep(self) -> None:
+        """Nothing changes: its lifetime ends it, and its labels find it."""
+
     def run(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
         """Run an argv; stdin is written and closed, then both outputs are read to their end."""
         exec_id = self._prepare(argv, stdin=bool(stdin))

@@ -47,6 +47,9 @@ class GCPTransport:
         self._container = DockerTransport.prepare(image, options, labels, f"unix://{socket.path}")
         self._container.start()
 
+    def keep(self) -> None:
+        """Nothing changes: its lifetime ends it, and its labels find it."""
+
     def run(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
         """Run one argv in the container."""
         return self._running().run(argv, stdin=stdin, timeout=timeout)

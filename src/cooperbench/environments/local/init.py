@@ -1,7 +1,8 @@
 """The first process of a local sandbox: starts processes for the host, reaps orphans, and ends everything in time.
 
-Arguments are a listening Unix socket (a descriptor) and the sandbox's lifetime in seconds. As
-process 1 of its namespace it cannot be killed from inside, and its end ends every process of the sandbox.
+Arguments are a listening Unix socket (a descriptor), the sandbox's lifetime in seconds, and a pipe (a descriptor) to whoever
+started the sandbox: its end, before a byte came through it, says that nobody knows of the sandbox, and ends it. As process 1 of
+its namespace it cannot be killed from inside, and its end ends every process of the sandbox.
 
 Each connection is about one process: a 4-byte length with the three descriptors for stdin, stdout and stderr, then JSON with
 `argv`. The answer is the exit code in digits. When the host hangs up earlier, the process group gets SIGHUP, as from a
@@ -25,8 +26,9 @@ PR_SET_CHILD_SUBREAPER = 36
 class Init:
     """Serves connections until told to stop or until the lifetime is over."""
 
-    def __init__(self, listener: socket.socket, lifetime: float) -> None:
+    def __init__(self, listener: socket.socket, lifetime: float, starter: int) -> None:
         self.listener = listener
+        self.starter = starter
         self.end = time.monotonic() + lifetime
         self.children: dict[int, socket.socket] = {}
         self.selector = selectors.DefaultSelector()
@@ -37,6 +39,7 @@ class Init:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         self.selector.register(self.wake, selectors.EVENT_READ)
         self.selector.register(listener, selectors.EVENT_READ)
+        self.selector.register(starter, selectors.EVENT_READ)
 
     def serve(self) -> None:
         """The loop."""
@@ -49,8 +52,18 @@ class Init:
                     with contextlib.suppress(BlockingIOError):
                         os.read(self.wake, 4096)
                     self.reap()
+                elif key.fileobj == self.starter:
+                    if not self.is_kept():
+                        return
                 elif isinstance(key.fileobj, socket.socket):
                     self.hang_up(key.fileobj)
+
+    def is_kept(self) -> bool:
+        """Whether the sandbox was written down by its starter; if not, that has ended in the middle of the start."""
+        kept = os.read(self.starter, 1) != b""
+        self.selector.unregister(self.starter)
+        os.close(self.starter)
+        return kept
 
     def accept(self) -> bool:
         """Start the process that a new connection asks for; False when it asks for the end."""
@@ -145,7 +158,9 @@ def main() -> None:
             ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     listener = socket.socket(fileno=int(sys.argv[1]))
     os.set_inheritable(listener.fileno(), False)
-    Init(listener, float(sys.argv[2])).serve()
+    starter = int(sys.argv[3])
+    os.set_inheritable(starter, False)
+    Init(listener, float(sys.argv[2]), starter).serve()
     if not alone:
         kill_descendants()
     os._exit(0)

@@ -1,7 +1,8 @@
 """One local sandbox: a folder on disk, a first process that outlives the caller, and a Unix socket to reach it.
 
 The sandbox does not depend on the process that started it: another one can attach when that was killed. It ends by `stop`,
-or by itself when its lifetime is over; then the keeper, a shell waiting for it, removes the folder.
+or by itself when its lifetime is over; then the keeper, a shell waiting for it, removes the folder. Until it was written down
+it ends with the process that starts it, `kill -9` included: nobody else could find it.
 """
 
 import contextlib
@@ -71,6 +72,8 @@ class LocalTransport:
         self._image = image
         self._directory = sandboxes() / handle.identifier
         self._socket = Path(handle.details["socket"])
+        self._lifeline: int | None = None
+        """Our end of the pipe to the first process, until the sandbox may outlive us."""
 
     @classmethod
     def prepare(cls, image: str, options: EnvironmentOptions, labels: SandboxLabels) -> "LocalTransport":
@@ -114,17 +117,22 @@ class LocalTransport:
             listener.bind(str(self._socket))
             listener.listen(64)
             init = isolation.INIT if rung is not Isolation.NONE else str(self._directory / "etc" / "init.py")
-            first = [str(isolation.interpreter()), "-I", "-S", init, str(listener.fileno()), str(options.lifetime)]
+            starter, self._lifeline = os.pipe()
+            arguments = [str(listener.fileno()), str(options.lifetime), str(starter)]
+            first = [str(isolation.interpreter()), "-I", "-S", init, *arguments]
             keeper = ["sh", "-c", KEEPER, "cooperbench", str(self._directory), str(self._socket)]
-            started = subprocess.Popen(
-                [*keeper, *isolation.command(rung, room, first)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-                pass_fds=[listener.fileno()],
-                env={name: value for name, value in os.environ.items() if name != WORKER_MARK},
-            )
+            try:
+                started = subprocess.Popen(
+                    [*keeper, *isolation.command(rung, room, first)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    start_new_session=True,
+                    pass_fds=[listener.fileno(), starter],
+                    env={name: value for name, value in os.environ.items() if name != WORKER_MARK},
+                )
+            finally:
+                os.close(starter)
         with started:
             started.wait()
             try:
@@ -135,6 +143,14 @@ class LocalTransport:
                 raise SandboxError(f"the local sandbox did not start: {(said or [error.message])[-1]}") from error
         if reply.returncode != 0:
             raise SandboxError("the local sandbox cannot run commands", subject=self._handle.image)
+
+    def keep(self) -> None:
+        """Let the sandbox outlive this process."""
+        lifeline, self._lifeline = self._lifeline, None
+        if lifeline is not None:
+            with contextlib.suppress(BrokenPipeError):  # it has ended, which the next call says better
+                os.write(lifeline, b"k")
+            os.close(lifeline)
 
     def run(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
         """Run an argv with files as stdin, stdout and stderr, so that nothing can block on a pipe."""
@@ -204,6 +220,9 @@ class LocalTransport:
             ended = not self.alive()
         if not ended:
             _kill(self._directory)
+        lifeline, self._lifeline = self._lifeline, None
+        if lifeline is not None:
+            os.close(lifeline)
         shutil.rmtree(self._directory, ignore_errors=True)
         self._socket.unlink(missing_ok=True)
 

@@ -81,6 +81,9 @@ class ModalTransport:
             memory=None if options.memory_mb is None else (options.memory_mb, options.memory_mb),
         )
 
+    def keep(self) -> None:
+        """Nothing changes: its lifetime ends it, and its labels find it."""
+
     def run(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
         """Run one argv. Both outputs wait at the worker, so reading one after the other cannot block."""
         with our_errors(self._id):

@@ -110,6 +110,10 @@ class CuttableTransport:
         """Start."""
         self._inner.start()
 
+    def keep(self) -> None:
+        """Keep."""
+        self._inner.keep()
+
     def alive(self) -> bool:
         """Whether it runs."""
         return self._inner.alive()
