@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 
 from cooperbench.errors import UnknownNameError, UsageError
-from cooperbench.evaluation import Resolver, apply_policy, evaluate_episode, reward, score, score_many
+from cooperbench.evaluation import (
+    EvaluationSettings,
+    Resolver,
+    apply_policy,
+    evaluate_episode,
+    reward,
+    score,
+    score_many,
+)
 from cooperbench.evaluation.evaluator import evaluate_contributions
 from cooperbench.evaluation.scoring import ScoreRequest
 from cooperbench.evaluation.stages import Contribution
@@ -113,7 +121,7 @@ def test_a_conflict_is_settled_by_union_where_the_policy_says_so(ledgerkit: Task
 def test_one_patch_for_all_features_as_in_solo(shelfdb: Task) -> None:
     assert shelfdb.combined_patch is not None
     contribution = Contribution("solo", tuple(shelfdb.features), shelfdb.combined_patch)
-    evaluation = evaluate_contributions(shelfdb, tuple(shelfdb.features), [contribution], backend="local")
+    evaluation = evaluate_contributions(shelfdb, tuple(shelfdb.features), [contribution], EvaluationSettings())
     assert evaluation.verdict.passed
     assert [stage.name for stage in evaluation.stages] == ["naive", "union"]
 
@@ -205,7 +213,7 @@ class TestEpisode:
 
     def test_written_and_used_again_until_something_changes(self, ledgerkit: Task, directory: EpisodeDirectory) -> None:
         result = finished_episode(directory, ledgerkit, gold(ledgerkit, 1, 2))
-        first = evaluate_episode(directory, result, ledgerkit, backend="local")
+        first = evaluate_episode(directory, result, ledgerkit, EvaluationSettings())
         assert read_model(directory.evaluation, Evaluation) == first
         assert first.verdict.outcome is Outcome.MERGE_CONFLICT
         assert b"<<<<<<<" in (directory.path / "merged_naive.patch").read_bytes()
@@ -214,32 +222,32 @@ class TestEpisode:
             "single:agent1": [Outcome.PASSED],
             "single:agent2": [Outcome.PASSED],
         }
-        other_policy = evaluate_episode(directory, result, ledgerkit, backend="local", policy="union")
+        other_policy = evaluate_episode(directory, result, ledgerkit, EvaluationSettings(policy="union"))
         assert other_policy.verdict.passed
         assert other_policy.evaluated_at == first.evaluated_at  # nothing was executed
         directory.patch("agent2").write_bytes(b"")
-        changed = evaluate_episode(directory, result, ledgerkit, backend="local", policy="union")
+        changed = evaluate_episode(directory, result, ledgerkit, EvaluationSettings(policy="union"))
         assert changed.key != first.key
         assert [item.outcome for item in changed.verdict.features] == [Outcome.PASSED, Outcome.NO_PATCH]
 
     def test_an_unreadable_evaluation_is_replaced(self, ledgerkit: Task, directory: EpisodeDirectory) -> None:
         result = finished_episode(directory, ledgerkit, gold(ledgerkit, 1, 4))
         directory.evaluation.write_text('{"schema_ver')
-        assert evaluate_episode(directory, result, ledgerkit, backend="local").verdict.passed
+        assert evaluate_episode(directory, result, ledgerkit, EvaluationSettings()).verdict.passed
 
     def test_errors_are_repeated(self, ledgerkit: Task, directory: EpisodeDirectory) -> None:
         result = finished_episode(directory, ledgerkit, gold(ledgerkit, 1, 4))
         recipe = ledgerkit.recipe.model_copy(update={"name": "none:such", "bundled": False, "repository": None})
         missing = Task(ledgerkit.repo, 1, ledgerkit.path, "none:such", recipe, ledgerkit.features)
-        assert evaluate_episode(directory, result, missing, backend="local").verdict.outcome is Outcome.INFRA_ERROR
-        assert evaluate_episode(directory, result, ledgerkit, backend="local").verdict.passed
+        assert evaluate_episode(directory, result, missing, EvaluationSettings()).verdict.outcome is Outcome.INFRA_ERROR
+        assert evaluate_episode(directory, result, ledgerkit, EvaluationSettings()).verdict.passed
 
     def test_an_episode_that_failed_is_never_scored(self, ledgerkit: Task, directory: EpisodeDirectory) -> None:
         failure = Failure(boundary="mailbox", kind="MailboxUnavailableError", message="no answer", retryable=True)
         result = finished_episode(directory, ledgerkit, gold(ledgerkit, 1, 4)).model_copy(
             update={"status": EpisodeStatus.INFRA_ERROR, "error": failure}
         )
-        evaluation = evaluate_episode(directory, result, ledgerkit, backend="local")
+        evaluation = evaluate_episode(directory, result, ledgerkit, EvaluationSettings())
         assert evaluation.verdict.outcome is Outcome.INFRA_ERROR
         assert evaluation.error == failure
         assert evaluation.stages == ()

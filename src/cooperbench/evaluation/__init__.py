@@ -1,7 +1,6 @@
 """Is it any good: patches, merging, running tests, reading results, verdicts."""
 
 from cooperbench.evaluation.bases import base_of, base_of_repository
-from cooperbench.evaluation.choices import read_choices
 from cooperbench.evaluation.evaluator import (
     evaluate_contributions,
     evaluate_episode,
@@ -12,8 +11,10 @@ from cooperbench.evaluation.gold import PairConflict, TaskStatistics, gold_confl
 from cooperbench.evaluation.policies import DEFAULT_POLICY, apply_policy, check_policy, policy_names, resolve_policy
 from cooperbench.evaluation.resolver import Resolver
 from cooperbench.evaluation.scoring import Scored, ScoreRequest, reward, score, score_many
+from cooperbench.evaluation.settings import EvaluationSettings, read_choices
 from cooperbench.evaluation.stages import Contribution
 from cooperbench.evaluation.testbench import EVALUATOR
+from cooperbench.evaluation.turns import ThreadTurns, Turns, processors
 from cooperbench.evaluation.validation import FeatureValidation, TaskValidation, validate_task
 from cooperbench.records import TIME_LIMIT, EvaluationChoices, Install, Singles
 
@@ -23,6 +24,7 @@ __all__ = [
     "TIME_LIMIT",
     "Contribution",
     "EvaluationChoices",
+    "EvaluationSettings",
     "FeatureValidation",
     "Install",
     "PairConflict",
@@ -32,6 +34,8 @@ __all__ = [
     "Singles",
     "TaskStatistics",
     "TaskValidation",
+    "ThreadTurns",
+    "Turns",
     "apply_policy",
     "base_of",
     "base_of_repository",
@@ -42,6 +46,7 @@ __all__ = [
     "gold_conflicts",
     "merged_patch_name",
     "policy_names",
+    "processors",
     "read_choices",
     "resolve_policy",
     "reward",

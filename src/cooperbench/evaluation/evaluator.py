@@ -8,14 +8,16 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from cooperbench.environments import Capability, SandboxLabels, capabilities, ensure_image
 from cooperbench.errors import CooperBenchError, RecordError
 from cooperbench.evaluation.bases import base_of
 from cooperbench.evaluation.git import open_store
-from cooperbench.evaluation.policies import DEFAULT_POLICY, NAIVE, RESOLVER, UNION, apply_policy, check_policy
+from cooperbench.evaluation.policies import NAIVE, RESOLVER, UNION, apply_policy, check_policy
 from cooperbench.evaluation.resolver import Resolver
+from cooperbench.evaluation.settings import EvaluationSettings
 from cooperbench.evaluation.stages import Contribution, StagedEvaluation, evaluate_stages
 from cooperbench.evaluation.suites import SuiteConditions
 from cooperbench.evaluation.testbench import EVALUATOR, TestBench
@@ -37,30 +39,24 @@ from cooperbench.records import (
 )
 from cooperbench.tasks import Task
 
-DEFAULT_CHOICES = EvaluationChoices()
-
 
 def evaluate_episode(
     directory: EpisodeDirectory,
     result: EpisodeResult,
     task: Task,
+    settings: EvaluationSettings,
     *,
-    backend: str,
-    policy: str = DEFAULT_POLICY,
-    choices: EvaluationChoices = DEFAULT_CHOICES,
-    resolver: Resolver | None = None,
     force: bool = False,
-    workers: int | None = None,
 ) -> Evaluation:
     """Judge what an episode's members handed in, and write `eval.json` and the merged patches beside it.
 
     A failure of the evaluation itself is an `infra_error` in the record, not an exception. Raises `UnknownNameError` for an unknown
     policy, and `RecordError` when the record cannot be read or written.
     """
-    policy = check_policy(policy, resolver=resolver is not None)
+    settings = _checked(settings)
     if result.status is not EpisodeStatus.COMPLETED:
         error = result.error or Failure(boundary="agent", kind="Unfinished", message=f"the episode is {result.status}")
-        evaluation = _failed(task, result.features, backend, policy, choices, "", error)
+        evaluation = _failed(task, result.features, settings, "", error)
         write_model(directory.evaluation, evaluation)
         return evaluation
     contributions = _read_contributions(directory, result)
@@ -73,11 +69,7 @@ def evaluate_episode(
         task,
         result.features,
         contributions,
-        backend=backend,
-        policy=policy,
-        choices=choices,
-        resolver=resolver,
-        workers=workers,
+        settings,
         known=None if force else _known(directory.evaluation),
         keep=keep,
         labels=SandboxLabels(run=result.run, episode=directory.path.name, agent_id="evaluation"),
@@ -95,12 +87,8 @@ def evaluate_contributions(
     task: Task,
     features: Sequence[int],
     contributions: Sequence[Contribution],
+    settings: EvaluationSettings,
     *,
-    backend: str,
-    policy: str = DEFAULT_POLICY,
-    choices: EvaluationChoices = DEFAULT_CHOICES,
-    resolver: Resolver | None = None,
-    workers: int | None = None,
     known: Evaluation | None = None,
     keep: Callable[[StagedEvaluation], None] | None = None,
     labels: SandboxLabels | None = None,
@@ -110,23 +98,32 @@ def evaluate_contributions(
     `keep` gets the merged patches, to store them. A failure of the evaluation itself becomes an `infra_error`.
     """
     started = time.monotonic()
-    policy = check_policy(policy, resolver=resolver is not None)
+    settings = _checked(settings)
+    choices, resolver = settings.choices, settings.resolver
     key = ""
     try:
-        digest = ensure_image(backend, task.recipe)
+        digest = ensure_image(settings.backend, task.recipe)
         key = evaluation_key(task, features, contributions, digest, choices)
         known = known if known is not None and known.key == key else None
         if known is not None and _can_be_used_again(known, resolver):
-            return known.model_copy(update={"verdict": apply_policy(policy, known.stages, features)})
-        base = base_of(task, backend)
+            return known.model_copy(update={"verdict": apply_policy(settings.policy, known.stages, features)})
+        base = base_of(task, settings.backend)
         conditions = SuiteConditions(
-            backend=backend,
+            backend=settings.backend,
             time_limit=choices.time_limit,
-            network=choices.network or _network(task, backend),
+            network=choices.network or _network(task, settings.backend),
             labels=labels or SandboxLabels(run="evaluation", episode=task.key.replace("/", "-")),
         )
         with open_store(base.store) as store:
-            bench = TestBench(task, base, store, conditions, workers=workers, install=choices.install)
+            bench = TestBench(
+                task,
+                base,
+                store,
+                conditions,
+                workers=settings.workers,
+                install=choices.install,
+                turns=settings.turns,
+            )
             bench.know(known.stages if known is not None else ())
             staged = evaluate_stages(
                 task,
@@ -139,8 +136,7 @@ def evaluate_contributions(
                 resolver=resolver,
             )
     except CooperBenchError as error:
-        failure = Failure.of(error)
-        return _failed(task, features, backend, policy, choices, key, failure)
+        return _failed(task, features, settings, key, Failure.of(error))
     stages = staged.stages
     if keep is not None:
         keep(staged)
@@ -155,7 +151,7 @@ def evaluate_contributions(
         repo=task.repo,
         task_id=task.task_id,
         features=tuple(features),
-        backend=backend,
+        backend=settings.backend,
         image=task.image,
         image_digest=digest,
         evaluator=EVALUATOR,
@@ -163,7 +159,7 @@ def evaluate_contributions(
         dropped=tuple(staged.dropped),
         recounted=tuple(staged.recounted),
         stages=tuple(stages),
-        verdict=apply_policy(policy, stages, features),
+        verdict=apply_policy(settings.policy, stages, features),
         seconds=round(time.monotonic() - started, 3),
         evaluated_at=utc_now(),
     )
@@ -174,7 +170,7 @@ def evaluation_key(
     features: Sequence[int],
     contributions: Sequence[Contribution],
     image_digest: str | None,
-    choices: EvaluationChoices = DEFAULT_CHOICES,
+    choices: EvaluationChoices,
 ) -> str:
     """Digest of everything that the stages depend on, but for the resolver: its stage says who made it."""
     submissions = [
@@ -192,6 +188,11 @@ def evaluation_key(
         choices.model_dump(),
     ]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _checked(settings: EvaluationSettings) -> EvaluationSettings:
+    """With the policy's full name. Raises `UnknownNameError`, `UsageError` where it lacks its resolver."""
+    return replace(settings, policy=check_policy(settings.policy, resolver=settings.resolver is not None))
 
 
 def _network(task: Task, backend: str) -> str:
@@ -237,9 +238,7 @@ def _read_contributions(directory: EpisodeDirectory, result: EpisodeResult) -> l
 def _failed(
     task: Task,
     features: Sequence[int],
-    backend: str,
-    policy: str,
-    choices: EvaluationChoices,
+    settings: EvaluationSettings,
     key: str,
     error: Failure,
 ) -> Evaluation:
@@ -251,11 +250,11 @@ def _failed(
         repo=task.repo,
         task_id=task.task_id,
         features=tuple(features),
-        backend=backend,
+        backend=settings.backend,
         image=task.image,
         evaluator=EVALUATOR,
-        choices=choices,
-        verdict=Verdict(policy=policy, outcome=Outcome.INFRA_ERROR, features=verdicts),
+        choices=settings.choices,
+        verdict=Verdict(policy=settings.policy, outcome=Outcome.INFRA_ERROR, features=verdicts),
         evaluated_at=utc_now(),
         error=error,
     )

@@ -5,17 +5,17 @@ evaluation.verdict.passed
 reward(evaluation, "share")
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from functools import partial
 from typing import Literal, NamedTuple
 
 from cooperbench.errors import UnknownNameError, UsageError
-from cooperbench.evaluation.choices import read_choices
 from cooperbench.evaluation.evaluator import evaluate_contributions
 from cooperbench.evaluation.policies import DEFAULT_POLICY
 from cooperbench.evaluation.resolver import Resolver
+from cooperbench.evaluation.settings import EvaluationSettings, read_choices
 from cooperbench.evaluation.stages import Contribution
+from cooperbench.evaluation.turns import ThreadTurns, processors
 from cooperbench.records import TIME_LIMIT, Evaluation, EvaluationChoices, Install, Outcome, Singles
 from cooperbench.tasks import Task
 
@@ -49,6 +49,10 @@ def score(
         recount=recount,
         install=install,
     )
+    return _score(task, patches, EvaluationSettings(backend, policy, choices, resolver, workers))
+
+
+def _score(task: Task, patches: Mapping[int, bytes | str], settings: EvaluationSettings) -> Evaluation:
     if not patches:
         raise UsageError("there is nothing to score: no patches were given", subject=task.key)
     for feature in patches:
@@ -58,16 +62,7 @@ def score(
         Contribution(f"agent{feature}", (feature,), patch.encode() if isinstance(patch, str) else patch)
         for feature, patch in patches.items()
     ]
-    return evaluate_contributions(
-        task,
-        sorted(patches),
-        contributions,
-        backend=backend,
-        policy=policy,
-        choices=choices,
-        resolver=resolver,
-        workers=workers,
-    )
+    return evaluate_contributions(task, sorted(patches), contributions, settings)
 
 
 class ScoreRequest(NamedTuple):
@@ -96,31 +91,34 @@ def score_many(
     resolver: Resolver | None = None,
     recount: bool = False,
     install: Install = "once",
-) -> Iterator[Scored]:
+) -> Generator[Scored, None, None]:
     """Score many groups, `concurrency` at a time, and yield each answer as it is there; the choices are those of `score`.
 
+    The next groups are merged and their sandboxes started while tests of others run.
     Closing the iterator starts nothing more and waits for what runs, which its time limits end.
     """
-    score_one = partial(
-        score,
-        backend=backend,
-        policy=policy,
+    choices = read_choices(
+        EvaluationChoices,
         singles=singles,
         time_limit=time_limit,
         network=network,
-        resolver=resolver,
         recount=recount,
-        workers=1 if concurrency > 1 else None,
         install=install,
     )
-    pool = ThreadPoolExecutor(concurrency, thread_name_prefix="score")
+    workers = 1 if concurrency > 1 else processors()
+    ahead = min(concurrency * workers, processors())
+    turns = ThreadTurns(concurrency * workers, ahead=ahead)
+    settings = EvaluationSettings(backend, policy, choices, resolver, workers, turns)
+    pool = ThreadPoolExecutor(concurrency + -(-ahead // workers), thread_name_prefix="score")
     try:
         futures = {
-            pool.submit(score_one, request.task, request.patches): position for position, request in enumerate(requests)
+            pool.submit(_score, request.task, request.patches, settings): position
+            for position, request in enumerate(requests)
         }
         for future in as_completed(futures):
             yield Scored(futures[future], future.result())
     finally:
+        turns.stop()
         pool.shutdown(wait=True, cancel_futures=True)
 
 

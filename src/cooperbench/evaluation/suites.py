@@ -16,6 +16,7 @@ from cooperbench.environments import Environment, EnvironmentOptions, SandboxLab
 from cooperbench.errors import TaskError
 from cooperbench.evaluation.installing import changed_files
 from cooperbench.evaluation.test_runners import Report, Request, TestRunner, read_reports, runners_of
+from cooperbench.evaluation.turns import ThreadTurns, Turns
 from cooperbench.tasks import Task
 
 GUARD = Path(__file__).parent / "guard"
@@ -54,27 +55,47 @@ class SuiteRun:
     report: Report
     output: str
     seconds: float
+    """Of the runner alone, its installation included."""
     installed: Sequence[str] | None = None
     """Installed files that the runner changed; `None` when nobody watched."""
 
 
-def run_suite(task: Task, tests_patch: bytes, feature_patch: bytes, conditions: SuiteConditions) -> SuiteRun:
-    """Start a sandbox, run the task's runner on both patches, read its report, and end the sandbox.
+@dataclass(frozen=True)
+class _Placed:
+    """A suite whose files lie in its sandbox."""
+
+    folder: str
+    key: bytes
+    runner: bytes
+    runners: Sequence[TestRunner]
+    has_feature: bool
+
+
+def run_suite(
+    task: Task, tests_patch: bytes, feature_patch: bytes, conditions: SuiteConditions, turns: Turns | None = None
+) -> SuiteRun:
+    """Start a sandbox, run the task's runner on both patches when its turn comes, read its report, and end the sandbox.
 
     Raises the classes below `SandboxError` when the sandbox fails; that says nothing about the patches.
     """
-    started = time.monotonic()
+    turns = turns or ThreadTurns(1, ahead=0)
     options = EnvironmentOptions.model_validate(
         {
-            "lifetime": conditions.time_limit + 120,
+            "lifetime": 2 * conditions.time_limit + 120,  # it may have to wait for its turn
             "command_timeout": conditions.time_limit,
             "output_limit": OUTPUT_LIMIT,
             "network": conditions.network,
             "memory_mb": conditions.memory_mb,
         }
     )
-    with open_environment(conditions.backend, task.image, options=options, labels=conditions.labels) as environment:
-        return _run(environment, task, tests_patch, feature_patch, conditions, started)
+    while True:
+        with (
+            turns.sandbox(),
+            open_environment(conditions.backend, task.image, options=options, labels=conditions.labels) as environment,
+        ):
+            run = _run(environment, task, tests_patch, feature_patch, conditions, turns)
+            if run is not None:
+                return run
 
 
 def _run(
@@ -83,10 +104,32 @@ def _run(
     tests_patch: bytes,
     feature_patch: bytes,
     conditions: SuiteConditions,
-    started: float,
-) -> SuiteRun:
+    turns: Turns,
+) -> SuiteRun | None:
+    """Run it when its turn comes; `None` when the sandbox could reach the end of its lifetime before the suite does."""
+    ready = time.monotonic()
+    placed = _place(environment, task, tests_patch, feature_patch)
+    command = _command(placed.folder, placed.runner, placed.runners, placed.has_feature, conditions)
+    with turns.running():
+        if time.monotonic() - ready > conditions.time_limit:
+            return None
+        result = environment.execute(command, timeout=conditions.time_limit)
+
+    def read(name: str) -> bytes | None:
+        return _read(environment, f"{placed.folder}/guard/{name}")
+
+    return SuiteRun(
+        exit_code=result["returncode"],
+        timed_out=result["timed_out"],
+        report=read_reports(placed.runners, read, placed.key, result["output"]),
+        output=result["output"],
+        seconds=result["seconds"],
+        installed=_installed(environment, placed.folder) if conditions.watch_install else None,
+    )
+
+
+def _place(environment: Environment, task: Task, tests_patch: bytes, feature_patch: bytes) -> _Placed:
     runner = _runner_of(task, environment)
-    runners = runners_of(runner)
     # A name that cannot be guessed: the patch must not find the evaluator's files by their place.
     folder = f"/patches/{secrets.token_hex(12)}"
     key = secrets.token_bytes(32).hex().encode()
@@ -94,22 +137,7 @@ def _run(
     if feature_patch:
         files["feature.patch"] = feature_patch
     environment.write_file(f"{folder}.tar", _archive(files))
-    result = environment.execute(
-        _command(folder, runner, runners, bool(feature_patch), conditions), timeout=conditions.time_limit
-    )
-
-    def read(name: str) -> bytes | None:
-        return _read(environment, f"{folder}/guard/{name}")
-
-    report = read_reports(runners, read, key, result["output"])
-    return SuiteRun(
-        exit_code=result["returncode"],
-        timed_out=result["timed_out"],
-        report=report,
-        output=result["output"],
-        seconds=time.monotonic() - started,
-        installed=_installed(environment, folder) if conditions.watch_install else None,
-    )
+    return _Placed(folder, key, runner, runners_of(runner), bool(feature_patch))
 
 
 def _runner_of(task: Task, environment: Environment) -> bytes:

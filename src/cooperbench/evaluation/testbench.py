@@ -4,7 +4,6 @@ How a feature's tests run with the gold patch alone is found out once for an ima
 """
 
 import hashlib
-import os
 import threading
 from collections import defaultdict
 from collections.abc import Iterable
@@ -20,6 +19,7 @@ from cooperbench.evaluation.git import GitStore
 from cooperbench.evaluation.installing import reads_of_installation, runner_installs
 from cooperbench.evaluation.judging import SuiteReference, judge, make_reference
 from cooperbench.evaluation.suites import SuiteConditions, SuiteRun, run_suite
+from cooperbench.evaluation.turns import ThreadTurns, Turns, processors
 from cooperbench.records import Install, Outcome, Record, Stage, SuiteResult, cache_dir, read_model, write_model
 from cooperbench.tasks import Task
 
@@ -54,12 +54,14 @@ class TestBench:
         *,
         workers: int | None = None,
         install: Install = "once",
+        turns: Turns | None = None,
     ) -> None:
         self.task = task
         self.base = base
         self.store = store
         self.conditions = conditions
-        self.workers = workers or max(1, os.cpu_count() or 1)
+        self.workers = workers or processors()
+        self.turns: Turns = turns or ThreadTurns(self.workers, ahead=self.workers)
         self.install: Install = install
         self._patches: dict[str, bytes] = {}
         self._results: dict[tuple[int, str], SuiteResult] = {}
@@ -68,7 +70,8 @@ class TestBench:
         """Run the suites (feature, tree) that were not run yet, side by side. Results are read with `result`."""
         wanted = [suite for suite in dict.fromkeys(suites) if suite not in self._results]
         stop = threading.Event()
-        pool = ThreadPoolExecutor(min(self.workers, len(wanted)) or 1, thread_name_prefix="suite")
+        # Twice as many as run: the others start the next sandboxes and end the last.
+        pool = ThreadPoolExecutor(min(2 * self.workers, len(wanted)) or 1, thread_name_prefix="suite")
         try:
             futures = {pool.submit(self._test_one, feature, tree, stop): (feature, tree) for feature, tree in wanted}
             wait(futures, return_when=FIRST_EXCEPTION)
@@ -194,7 +197,7 @@ class TestBench:
             if stop is not None and stop.is_set():
                 raise EvaluationError("the evaluation was stopped")
             try:
-                return run_suite(self.task, self.task.features[feature].tests_patch, patch, conditions)
+                return run_suite(self.task, self.task.features[feature].tests_patch, patch, conditions, self.turns)
             except SandboxError:
                 if attempt == ATTEMPTS:
                     raise

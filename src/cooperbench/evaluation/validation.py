@@ -3,7 +3,6 @@
 It runs the task's runner as it is, installation included: this is where a maintainer learns what users will meet.
 """
 
-import os
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -91,9 +90,9 @@ def validate_task(
         labels = SandboxLabels(run="validation", episode=task.key.replace("/", "-"))
         conditions = SuiteConditions(backend=backend, time_limit=time_limit, labels=labels)
         with open_store(base.store) as store:
-            bench = TestBench(task, base, store, conditions, install=install)
+            bench = TestBench(task, base, store, conditions, workers=workers, install=install)
             validator = _Validator(task, base, store, bench, repetitions)
-            with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+            with ThreadPoolExecutor(2 * bench.workers) as pool:  # half of them start and end sandboxes
                 found = list(pool.map(validator.feature, features or task.features))
         pairs = [] if any("does not apply" in p for f in found for p in f.problems) else gold_conflicts(task, base)
     except CooperBenchError as error:

@@ -2,7 +2,7 @@
 
 from cooperbench.environments.contract import SandboxLabels
 from cooperbench.environments.scope import EnvironmentScope, activate
-from cooperbench.evaluation import evaluate_episode
+from cooperbench.evaluation import EvaluationSettings, evaluate_episode
 from cooperbench.records import EpisodeDirectory, EpisodeResult, read_model
 from cooperbench.runner.planning.evaluation_options import make_resolver
 from cooperbench.runner.workers.orders import EvaluationOrder
@@ -15,14 +15,11 @@ def judge(order: EvaluationOrder) -> None:
     directory = EpisodeDirectory(order.directory)
     result = read_model(directory.result, EpisodeResult)
     task = read_task(order.task_path, bundled=order.bundled)
+    settings = EvaluationSettings(
+        backend=order.backend,
+        policy=order.policy,
+        choices=order.options.choices,
+        resolver=make_resolver(order.options.resolver) if order.options.resolver else None,
+    )
     with activate(EnvironmentScope(labels=labels, handles=order.handles)):
-        evaluate_episode(
-            directory,
-            result,
-            task,
-            backend=order.backend,
-            policy=order.policy,
-            choices=order.options.choices,
-            resolver=make_resolver(order.options.resolver) if order.options.resolver else None,
-            force=order.force,
-        )
+        evaluate_episode(directory, result, task, settings, force=order.force)

@@ -1,0 +1,112 @@
+"""Sandboxes are started ahead of their suites: how many, for whom, and that they end."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+import pytest
+
+from cooperbench.environments import Environment, leftovers
+from cooperbench.environments.scope import EnvironmentScope, activate
+from cooperbench.errors import EvaluationError
+from cooperbench.evaluation import ScoreRequest, ThreadTurns, processors, score, score_many
+from cooperbench.evaluation.suites import SuiteConditions, SuiteRun, run_suite
+from cooperbench.tasks import Task
+
+FEATURE = 1
+PAIRS = ((1, 3), (1, 5), (3, 5))
+
+
+@dataclass
+class Watch:
+    """What sandboxes of this process do."""
+
+    started: list[str] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+    changes: list[int] = field(default_factory=list)
+    """+1 for each start and -1 for each end, in order."""
+    ready: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+
+    def start(self, environment: Environment) -> None:
+        self.started.append(environment.handle().identifier)
+        self.changes.append(1)
+        self.ready.release()
+
+    def end(self, environment: Environment) -> None:
+        self.ended.append(environment.handle().identifier)
+        self.changes.append(-1)
+
+
+@pytest.fixture
+def watch(shelfdb: Task) -> Iterator[Watch]:
+    for feature in (1, 3, 5):
+        assert score(shelfdb, {feature: shelfdb.features[feature].gold_patch}).verdict.passed  # the measures are known
+    watching = Watch()
+    with activate(EnvironmentScope(after_start=[watching.start], before_cleanup=[watching.end])):
+        yield watching
+    assert sorted(watching.started) == sorted(watching.ended)
+    assert not {found.identifier for found in leftovers(backends=["local"])} & set(watching.started)
+
+
+def requests(task: Task) -> list[ScoreRequest]:
+    return [ScoreRequest(task, {number: task.features[number].gold_patch for number in pair}) for pair in PAIRS]
+
+
+def run_one(task: Task, turns: ThreadTurns, time_limit: float = 60) -> SuiteRun:
+    feature = task.features[FEATURE]
+    conditions = SuiteConditions("local", time_limit=time_limit, network="none")
+    return run_suite(task, feature.tests_patch, feature.gold_patch, conditions, turns)
+
+
+def test_a_sandbox_is_ready_before_its_turn(shelfdb: Task, watch: Watch) -> None:
+    turns = ThreadTurns(1, ahead=1)
+    with ThreadPoolExecutor(1) as thread:
+        with turns.running():
+            suite = thread.submit(run_one, shelfdb, turns)
+            assert watch.ready.acquire(timeout=60)
+            assert not suite.done()
+        assert suite.result().exit_code == 0
+    assert len(watch.started) == 1
+
+
+def test_one_that_waited_too_long_is_replaced(shelfdb: Task, watch: Watch) -> None:
+    turns, limit = ThreadTurns(1, ahead=1), 8.0
+    with ThreadPoolExecutor(1) as thread:
+        with turns.running():
+            suite = thread.submit(run_one, shelfdb, turns, limit)
+            assert watch.ready.acquire(timeout=60)
+            threading.Event().wait(limit + 1)  # for that long other tests run
+        assert suite.result().exit_code == 0
+    assert len(watch.started) == 2
+
+
+def test_once_stopped_nothing_begins_and_nothing_stays(shelfdb: Task, watch: Watch) -> None:
+    turns = ThreadTurns(1, ahead=1)
+    with ThreadPoolExecutor(1) as thread:
+        with turns.running():
+            suite = thread.submit(run_one, shelfdb, turns)
+            assert watch.ready.acquire(timeout=60)
+            turns.stop()
+        with pytest.raises(EvaluationError, match="stopped"):
+            suite.result()
+
+
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_a_batch_starts_what_its_suites_need_and_a_bounded_number_at_a_time(
+    shelfdb: Task, watch: Watch, concurrency: int
+) -> None:
+    answers = {item.position: item.evaluation for item in score_many(requests(shelfdb), concurrency=concurrency)}
+    apart = [score(request.task, request.patches) for request in requests(shelfdb)]
+    assert [answers[position].verdict for position in range(len(PAIRS))] == [one.verdict for one in apart]
+    trees = [{stage.tree for stage in one.stages if stage.suites} for one in apart]
+    assert len(watch.started) == len(set(watch.started)) == 2 * 2 * sum(map(len, trees))  # twice: together and apart
+    running = processors() if concurrency == 1 else concurrency
+    assert max(accumulate(watch.changes)) <= running + min(running, processors())
+
+
+def test_closing_a_batch_leaves_nothing(shelfdb: Task, watch: Watch) -> None:
+    with closing(score_many(requests(shelfdb), concurrency=1)) as answers:
+        assert next(answers).evaluation.verdict.features
