@@ -13,7 +13,7 @@ not a `CooperBenchError` is a bug of ours, and shows as a traceback.
     │   ├── ModelRateLimitError · ModelOverloadedError          (retryable)
     │   ├── ModelAuthenticationError · ModelContextWindowError · ModelResponseError
     ├── SandboxError
-    │   ├── SandboxLostError       the sandbox is gone, with the work in it
+    │   ├── SandboxLostError       the sandbox is gone, with the work in it                   (retryable)
     │   ├── TransportError         the connection failed; the command may still be running   (retryable)
     │   ├── ImageError · SandboxCredentialsError · QuotaError · CapabilityError
     │   └── CapacityError          the provider has no room at this moment                   (retryable)
@@ -139,7 +139,9 @@ class SandboxError(CooperBenchError):
 
 
 class SandboxLostError(SandboxError):
-    """The sandbox is gone, and the work in it. It is never replaced silently and never scored."""
+    """The sandbox is gone, and the work in it. It is never replaced silently and never scored; repeating all of it can help."""
+
+    retryable = True
 
 
 class TransportError(SandboxError):

@@ -111,6 +111,20 @@ class Deaf:
         return AgentResult(status="Submitted", patch="", cost=0.0, steps=0, messages=[])
 
 
+@register("is_killed_once")
+class IsKilledOnce:
+    """Is killed by -9 the first time, as somebody on the host may do it, and does its work the second time."""
+
+    def run(self, task: str, image: str, *, agent_id: str = "agent", **_: Any) -> AgentResult:
+        env = open_environment("docker", image)
+        env.execute(f"echo work > {agent_id}.txt")
+        if not Path("killed").exists():
+            Path("killed").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        env.cleanup()
+        return AgentResult(status="Submitted", patch="", cost=0.0, steps=0, messages=[])
+
+
 @register("loses_its_sandbox")
 class LosesItsSandbox:
     """Has its sandbox ended from outside, and swallows every error."""

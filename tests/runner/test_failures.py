@@ -62,6 +62,17 @@ def test_a_failure_of_the_sandbox_is_not_the_agents(surroundings: Path) -> None:
     assert (episode.result.error.boundary, episode.result.error.kind) == ("environment", "SandboxLostError")
 
 
+def test_a_worker_killed_by_somebody_else_is_repeated_and_not_scored(surroundings: Path) -> None:
+    ended = run(
+        "exp", "is_killed_once", "none", setting="solo", subset="demo", repo="shelfdb", features=(1, 2),
+        log_dir=surroundings, auto_eval=False,
+    )  # fmt: skip
+    [episode] = ended.episodes
+    assert episode.result is not None
+    assert (episode.result.status, episode.result.attempt) == (EpisodeStatus.COMPLETED, 2)
+    assert [member.patch_lines for member in episode.result.agents.values()] == [1]
+
+
 FULL_DISK = """
 set -eu
 mount -t tmpfs -o size=1m tmpfs {logs}

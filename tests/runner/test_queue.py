@@ -31,8 +31,12 @@ def result(job: Job, kind: str | None = None, *, retryable: bool = False) -> Epi
         started_at=NOW,
         ended_at=NOW,
         duration_seconds=0,
-        error=None if kind is None else Failure(boundary="model", kind=kind, message=kind, retryable=retryable),
+        error=None if kind is None else failure(kind, retryable=retryable),
     )
+
+
+def failure(kind: str, *, retryable: bool = False) -> Failure:
+    return Failure(boundary="model", kind=kind, message=kind, retryable=retryable)
 
 
 def test_a_passing_failure_is_repeated_a_bounded_number_of_times_with_growing_pauses() -> None:
@@ -61,14 +65,35 @@ def test_only_an_unbroken_row_of_one_failure_over_several_tasks_stops_a_run() ->
     one = [job for job in planned if job.episode.task.repo == "shelfdb_task"]
     other = [job for job in planned if job.episode.task.repo != "shelfdb_task"]
     breaker = Breaker(tasks=2, concurrency=1)
-    assert not any(breaker.note(result(job, "ImageError")) for job in one), "one broken image is one task's matter"
-    assert breaker.note(result(other[0], "ImageError")) is not None
+    for job in one:
+        assert breaker.note(job.episode.task.key, failure("ImageError")) is None, (
+            "one broken image is one task's matter"
+        )
+    assert breaker.note(other[0].episode.task.key, failure("ImageError")) is not None
     breaker = Breaker(tasks=2, concurrency=1)
     for job in (one[0], other[0], one[1], other[1]):
-        assert breaker.note(result(job, "ImageError")) is None
-    assert breaker.note(result(one[2])) is None
-    assert breaker.note(result(other[2], "ImageError")) is None, "a success in between shows that not everything fails"
-    assert breaker.note(result(other[3], "QuotaError")) is None
+        assert breaker.note(job.episode.task.key, failure("ImageError")) is None
+    assert breaker.note(one[2].episode.task.key, None) is None
+    assert breaker.note(other[2].episode.task.key, failure("ImageError")) is None, "a success: not everything fails"
+    assert breaker.note(other[3].episode.task.key, failure("QuotaError")) is None
+
+
+def test_what_strikes_everything_at_one_moment_counts_once() -> None:
+    """Twenty episodes lose their engine together; only those begun after that show that it stays away."""
+    breaker, away = Breaker(tasks=1, concurrency=20), failure("TransportError", retryable=True)
+    for wave in range(5):
+        began = utc_now()
+        stops = [breaker.note("task", away, began) for _ in range(20)]
+        assert any(stops) == (wave == 4)
+        assert breaker.row == wave + 1
+
+
+def test_a_held_queue_begins_nothing_for_a_while() -> None:
+    queue = JobQueue(jobs(), retries=2, wait=60.0)
+    assert queue.take() is not None
+    queue.hold()
+    assert queue.take() is None
+    assert len(queue) > 0
 
 
 def test_achieved_concurrency_counts_while_there_was_work_for_all_seats() -> None:

@@ -9,7 +9,8 @@ from cooperbench.records import GroupKey, RunConfig, RunDirectory, default_log_d
 from cooperbench.runner.directory.lock import locked
 from cooperbench.runner.directory.state import Standing, examine
 from cooperbench.runner.directory.summary import read_episodes, summarize, write_summary
-from cooperbench.runner.engine.evaluations import EvaluationJob, evaluate_one
+from cooperbench.runner.engine.breaker import Breaker
+from cooperbench.runner.engine.evaluations import EvaluationJob, evaluate_one, failure_of
 from cooperbench.runner.engine.images import ensure_images
 from cooperbench.runner.engine.progress import Counts, Observer, Silent
 from cooperbench.runner.engine.session import SessionOptions
@@ -95,18 +96,24 @@ def evaluate_run(
         services = Services(stack.enter_context(WorkerPool()))
         ready = [job for job in jobs if job.episode.task.image not in images.broken]
         observer.begin(plan, _counts(plan, jobs, 0, 0))
-        _judge(plan, ready, services, options, observer)
+        stopped = _judge(plan, ready, services, options, observer)
         records = read_episodes(directory, config)
         summary = write_summary(directory, summarize(config, records))
-    return make_result(directory, config, summary, records, interrupted=services.stop.is_set())
+    return make_result(directory, config, summary, records, interrupted=services.stop.is_set(), stopped=stopped)
 
 
 def _judge(
     plan: Plan, jobs: list[EvaluationJob], services: Services, options: SessionOptions, observer: Observer
-) -> None:
+) -> str:
+    """Judge them all, and return why that was stopped early, if it was."""
     done = passed = 0
+    stopped = ""
+    breaker = Breaker(len({job.episode.task.key for job in jobs}), options.eval_concurrency)
     with ThreadPoolExecutor(options.eval_concurrency, thread_name_prefix="evaluation") as threads:
-        futures = {threads.submit(evaluate_one, job, services): job for job in jobs}
+        futures = {
+            threads.submit(evaluate_one, job, services, retries=options.retries, retry_wait=options.retry_wait): job
+            for job in jobs
+        }
 
         def interrupt() -> None:
             services.stop.set()
@@ -123,7 +130,12 @@ def _judge(
                 passed += getattr(getattr(verdict, "verdict", None), "passed", False)
                 observer.evaluated(futures[future].episode.group, verdict)
                 observer.tick(_counts(plan, jobs, done, passed))
+                if failure := breaker.note(futures[future].episode.task.key, failure_of(verdict)):
+                    stopped = f"every evaluation fails with {failure.kind}: {failure.message}"
+                    for waiting in futures:
+                        waiting.cancel()
     observer.end(_counts(plan, jobs, done, passed))
+    return stopped
 
 
 def _counts(plan: Plan, jobs: list[EvaluationJob], done: int, passed: int) -> Counts:

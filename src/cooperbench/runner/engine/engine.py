@@ -13,7 +13,7 @@ from cooperbench.errors import RecordError
 from cooperbench.records import EpisodeResult, EpisodeStatus, Evaluation, Failure, RunConfig
 from cooperbench.runner.directory.state import Standing, examine
 from cooperbench.runner.engine.breaker import Breaker
-from cooperbench.runner.engine.evaluations import EvaluationJob, evaluate_one
+from cooperbench.runner.engine.evaluations import EvaluationJob, evaluate_one, failure_of
 from cooperbench.runner.engine.executor import Executor
 from cooperbench.runner.engine.progress import Counts, Observer
 from cooperbench.runner.engine.queue import JobQueue
@@ -58,6 +58,7 @@ class Engine:
         self._judging: dict[Future[Evaluation | Failure], EvaluationJob] = {}
         self._judges = ThreadPoolExecutor(options.eval_concurrency, thread_name_prefix="evaluation")
         self._breaker = Breaker(len(plan.tasks), executor.capacity)
+        self._evaluation_breaker = Breaker(len(plan.tasks), options.eval_concurrency)
         self._spans: list[tuple[datetime, datetime]] = []
         self._costs: list[float | None] = []
         self._interrupted = False
@@ -128,10 +129,15 @@ class Engine:
         else:
             self._observer.episode_ended(result)
             self._count(result)
+        task = job.episode.task.key
         if result.status is EpisodeStatus.COMPLETED:
+            self._breaker.note(task, None)
             self._judge(job.episode, result)
-        elif failure := self._breaker.note(result):
-            self._stop(f"every episode fails with {failure.kind}: {failure.message}")
+        elif result.status is EpisodeStatus.INFRA_ERROR and result.error is not None:
+            if failure := self._breaker.note(task, result.error, result.started_at):
+                self._stop(f"every episode fails with {failure.kind}: {failure.message}")
+            elif self._breaker.row > 1 and result.error.retryable:
+                queue.hold()
         if any(member.limit is not None and member.limit.kind == "run cost" for member in result.agents.values()):
             self._stop(f"the run's cost limit of ${self._config.max_cost:g} is reached; raise --max-cost to go on")
 
@@ -148,7 +154,9 @@ class Engine:
         job = EvaluationJob(
             self._config.run, episode, result, self._config.backend, self._config.policy, self._options.evaluation
         )
-        self._judging[self._judges.submit(evaluate_one, job, self._services)] = job
+        retries, wait = self._options.retries, self._options.retry_wait
+        future = self._judges.submit(evaluate_one, job, self._services, retries=retries, retry_wait=wait)
+        self._judging[future] = job
 
     def _judged(self, job: EvaluationJob, future: Future[Evaluation | Failure]) -> None:
         verdict = future.result()
@@ -156,6 +164,10 @@ class Engine:
             self._evaluated += 1
             self._passed += verdict.verdict.passed
         self._observer.evaluated(job.episode.group, verdict)
+        if failure := self._evaluation_breaker.note(job.episode.task.key, failure_of(verdict)):
+            self._stop(f"every evaluation fails with {failure.kind}: {failure.message}")
+            for waiting in self._judging:
+                waiting.cancel()
 
     def _stop(self, reason: str) -> None:
         if not self._stopped:

@@ -1,15 +1,17 @@
 """Evaluating episodes: each in a process of its own, so that one that hangs can be killed and is then a failure of ours.
 
-The process is forked like a member's. What it comes to lies in `eval.json`; what it opened is ended with it.
+The process is forked like a member's. What it comes to lies in `eval.json`; what it opened is ended with it. One that fails for
+a reason that can pass (a restarted engine, a killed process) is made again, and the suites that had run are not run again.
 """
 
+import random
 import shutil
 import threading
 import time
 from dataclasses import dataclass, field
 
 from cooperbench.errors import RecordError
-from cooperbench.records import EpisodeResult, Evaluation, Failure, read_model
+from cooperbench.records import EpisodeResult, Evaluation, Failure, Outcome, read_model
 from cooperbench.runner.episodes.job import Services
 from cooperbench.runner.planning.evaluation_options import EvaluationOptions
 from cooperbench.runner.planning.plan import Episode
@@ -32,8 +34,38 @@ class EvaluationJob:
     force: bool = False
 
 
-def evaluate_one(job: EvaluationJob, services: Services) -> Evaluation | Failure:
-    """Judge one episode, or say why it could not be judged. A valid earlier evaluation is used again."""
+def evaluate_one(job: EvaluationJob, services: Services, *, retries: int, retry_wait: float) -> Evaluation | Failure:
+    """Judge one episode, or say why it could not be judged. A valid earlier evaluation is used again.
+
+    It is repeated up to `retries` times where that can help, after `retry_wait` seconds, doubled each time.
+    """
+    for attempt in range(retries + 1):
+        try:
+            judged = _evaluate(job, services)
+        except (OSError, RecordError) as error:  # a full disk
+            return Failure(boundary="record", kind=type(error).__name__, message=str(error))
+        failure = failure_of(judged)
+        if failure is None or not failure.retryable or attempt == retries:
+            break
+        if services.stop.wait(retry_wait * 2**attempt * random.uniform(0.75, 1.25)):
+            break
+    return judged
+
+
+def failure_of(judged: Evaluation | Failure) -> Failure | None:
+    """Why there is no verdict; `None` when there is one."""
+    if isinstance(judged, Failure):
+        return judged
+    if judged.verdict.outcome is not Outcome.INFRA_ERROR:
+        return None
+    # A suite's own failure is a line of text: the sandbox was lost under it, which another one need not be.
+    reasons = [feature.reason for feature in judged.verdict.features if feature.outcome is Outcome.INFRA_ERROR]
+    return judged.error or Failure(
+        boundary="evaluation", kind="SuiteFailed", message="; ".join(reasons), retryable=True
+    )
+
+
+def _evaluate(job: EvaluationJob, services: Services) -> Evaluation | Failure:
     folder = MemberFolder(job.episode.directory.path / ".evaluation")
     discard(folder)
     folder.handles.mkdir(parents=True, exist_ok=True)
@@ -75,4 +107,6 @@ def _read(job: EvaluationJob) -> Evaluation | Failure:
 def _failure(folder: MemberFolder, exit_text: str, why: str) -> Failure:
     lines = folder.log.read_text(errors="replace").strip().splitlines() if folder.log.exists() else []
     message = why or (lines[-1] if lines else f"its process {exit_text}")
-    return Failure(boundary="evaluation", kind="EvaluationEnded", message=f"the evaluation {message}", retryable=True)
+    return Failure(
+        boundary="evaluation", kind="EvaluationEnded", message=f"the evaluation {message}", retryable=not why
+    )

@@ -17,6 +17,7 @@ class JobQueue:
         self._retries = retries
         self._wait = wait
         self._failures: dict[str, int] = {}
+        self._held_until = 0.0
 
     def __len__(self) -> int:
         return len(self._ready) + len(self._later)
@@ -24,6 +25,8 @@ class JobQueue:
     def take(self) -> Job | None:
         """The next one whose time has come."""
         now = time.monotonic()
+        if now < self._held_until:
+            return None
         for entry in [entry for entry in self._later if entry[0] <= now]:
             self._later.remove(entry)
             self._ready.append(entry[1])
@@ -42,6 +45,10 @@ class JobQueue:
         pause = self._wait * float(2 ** (failures - 1)) * random.uniform(0.75, 1.25)
         self._later.append((time.monotonic() + pause, Job(job.config, job.episode, job.attempt + 1)))
         return pause
+
+    def hold(self) -> None:
+        """Let nothing begin for a while: what everything depends on is away, and may come back."""
+        self._held_until = time.monotonic() + self._wait
 
     def clear(self) -> int:
         """Forget what waits, and return how many that were."""

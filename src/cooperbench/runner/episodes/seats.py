@@ -1,6 +1,7 @@
 """One member of a running episode, seen from the runner: its process, its deadline, its end, its work."""
 
 import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -35,6 +36,8 @@ class SeatRun:
         self._began = 0.0
         self._kill_at: float | None = None
         self._why: str | None = None
+        self._memory_mb = 0.0
+        """The most that its process was seen to have."""
         self.started_at = utc_now()
         self.ended_at = self.started_at
         self.outcome = Outcome(ending=Ending.INFRA_ERROR, status="NotStarted")
@@ -84,10 +87,12 @@ class SeatRun:
                 self._worker.kill()
         elif now - self._began > self.order.member.limits.wall_time:
             self.interrupt("wall_time")
-        elif _memory_mb(self._worker.process) > self._services.memory_mb:
-            self._why = "memory"
-            self._kill_at = now
-            self._worker.kill()
+        else:
+            self._memory_mb = max(self._memory_mb, _memory_mb(self._worker.process))
+            if self._memory_mb > self._services.memory_mb:
+                self._why = "memory"
+                self._kill_at = now
+                self._worker.kill()
 
     def interrupt(self, why: str) -> None:
         """Ask the worker to end, and see to it that it does."""
@@ -146,7 +151,22 @@ class SeatRun:
                 boundary="cooperbench", kind="WorkerFailed", message=_log_end(self.folder.log), retryable=True
             )
             return outcome.model_copy(update={"ending": Ending.INFRA_ERROR, "error": failure})
+        if os.waitstatus_to_exitcode(worker.status) == -signal.SIGKILL:
+            return self._killed_by_others(outcome)
         return _crash(outcome, "ProcessEnded", f"the agent's process {worker.exit_text} without a result")
+
+    def _killed_by_others(self, outcome: Outcome) -> Outcome:
+        """Nobody asks for a kill -9 of itself: it was somebody on this host, or its kernel in want of memory."""
+        if self._memory_mb > self._services.memory_mb / 2:
+            text = f"the agent's process was killed when it had taken {self._memory_mb:.0f} MB of the host's memory"
+            return _crash(outcome, "MemoryLimit", text)
+        failure = Failure(
+            boundary="cooperbench",
+            kind="WorkerKilled",
+            message="the agent's process was killed by somebody else on this host, or by its kernel in want of memory",
+            retryable=True,
+        )
+        return outcome.model_copy(update={"ending": Ending.INFRA_ERROR, "error": failure})
 
 
 def _read(path: Path, kind: type[_Model]) -> _Model | None:
