@@ -153,3 +153,21 @@ class KillsTheBroker:
             else:
                 assert mailbox.wait(from_="agent1", timeout=60)
         return AgentResult(status="Submitted", patch="", cost=0.0, steps=0, messages=[])
+
+
+@register("waits_for_verdict")
+class WaitsForVerdict:
+    """Writes a file. When another episode has ended already, its verdict must come while this one works."""
+
+    def run(
+        self, task: str, image: str, *, agent_id: str, config: dict[str, Any] | None = None, **_: Any
+    ) -> AgentResult:
+        logs = Path((config or {})["logs"])
+        with open_environment("docker", image) as env:
+            env.execute(f"echo work > {agent_id}.txt")
+            deadline = time.monotonic() + 120
+            while list(logs.rglob("result.json")) and not list(logs.rglob("eval.json")):
+                if time.monotonic() > deadline:
+                    raise TimeoutError("no verdict of the other episode")
+                time.sleep(0.05)
+        return AgentResult(status="Submitted", patch="", cost=0.0, steps=0, messages=[])

@@ -21,6 +21,7 @@ from cooperbench.runner.planning.plan import DEMO, Episode, Plan
 from cooperbench.runner.planning.team import seat_features
 from cooperbench.runner.result import RunResult, make_result
 from cooperbench.runner.workers.pool import WorkerPool
+from cooperbench.runner.workers.turns import LOOK_AHEAD, open_turns
 from cooperbench.tasks import Task, discover_tasks
 
 
@@ -93,7 +94,8 @@ def evaluate_run(
         )
         for image, failure in images.broken.items():
             observer.note(f"image {image}: {failure.message}" + (f" ({failure.hint})" if failure.hint else ""))
-        services = Services(stack.enter_context(WorkerPool()))
+        turns = stack.enter_context(open_turns(options.eval_concurrency))
+        services = Services(stack.enter_context(WorkerPool()), turns=turns)
         ready = [job for job in jobs if job.episode.task.image not in images.broken]
         observer.begin(plan, _counts(plan, jobs, 0, 0))
         stopped = _judge(plan, ready, services, options, observer)
@@ -109,7 +111,7 @@ def _judge(
     done = passed = 0
     stopped = ""
     breaker = Breaker(len({job.episode.task.key for job in jobs}), options.eval_concurrency)
-    with ThreadPoolExecutor(options.eval_concurrency, thread_name_prefix="evaluation") as threads:
+    with ThreadPoolExecutor(options.eval_concurrency + LOOK_AHEAD, thread_name_prefix="evaluation") as threads:
         futures = {
             threads.submit(evaluate_one, job, services, retries=options.retries, retry_wait=options.retry_wait): job
             for job in jobs

@@ -21,6 +21,7 @@ from cooperbench.runner.engine.session import SessionOptions
 from cooperbench.runner.engine.signals import handled
 from cooperbench.runner.episodes.job import Job, Services
 from cooperbench.runner.planning.plan import Episode, Plan
+from cooperbench.runner.workers.turns import LOOK_AHEAD
 
 TICK = 0.5
 RESUME = "the same command resumes it"
@@ -56,7 +57,7 @@ class Engine:
         self._observer = observer
         self._running: dict[Future[EpisodeResult], Job] = {}
         self._judging: dict[Future[Evaluation | Failure], EvaluationJob] = {}
-        self._judges = ThreadPoolExecutor(options.eval_concurrency, thread_name_prefix="evaluation")
+        self._judges = ThreadPoolExecutor(options.eval_concurrency + LOOK_AHEAD, thread_name_prefix="evaluation")
         self._breaker = Breaker(len(plan.tasks), executor.capacity)
         self._evaluation_breaker = Breaker(len(plan.tasks), options.eval_concurrency)
         self._spans: list[tuple[datetime, datetime]] = []

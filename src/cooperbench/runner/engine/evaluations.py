@@ -80,6 +80,7 @@ def _evaluate(job: EvaluationJob, services: Services) -> Evaluation | Failure:
         options=job.options,
         force=job.force,
         handles=folder.handles,
+        turns=services.turns,
     )
     wake = threading.Event()
     worker = services.pool.start(order, folder.log, wake)

@@ -19,6 +19,7 @@ from cooperbench.runner.episodes.job import Services
 from cooperbench.runner.planning.evaluation_options import EvaluationOptions
 from cooperbench.runner.planning.request import DEFAULT_AGENT
 from cooperbench.runner.workers.pool import WorkerPool
+from cooperbench.runner.workers.turns import open_turns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +67,8 @@ def open_services(config: RunConfig, directory: RunDirectory, options: SessionOp
             stack.callback(shutil.rmtree, root, ignore_errors=True)
             git = stack.enter_context(GitServer(root, on_event=partial(_show_push, broker) if broker else None))
         ledger = directory.path / ".ledger" if config.max_cost is not None else None
-        yield Services(pool=pool, broker=broker, git=git, ledger=ledger, memory_mb=options.agent_memory_mb)
+        turns = stack.enter_context(open_turns(options.eval_concurrency))
+        yield Services(pool=pool, broker=broker, git=git, ledger=ledger, turns=turns, memory_mb=options.agent_memory_mb)
 
 
 def _show_push(broker: Broker, event: GitEvent) -> None:

@@ -9,6 +9,7 @@ from cooperbench.collaboration.git_server import GitServer
 from cooperbench.records import Failure, RunConfig
 from cooperbench.runner.planning.plan import Episode
 from cooperbench.runner.workers.pool import WorkerPool
+from cooperbench.runner.workers.turns import FileTurns
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Services:
     broker: Broker | None = None
     git: GitServer | None = None
     ledger: Path | None = None
+    turns: FileTurns | None = None
+    """Taken by evaluations; without them each runs as it is started."""
     memory_mb: int = 4096
     """What one agent's own process may take of the host's memory."""
     stop: threading.Event = field(default_factory=threading.Event)

@@ -20,6 +20,7 @@ def judge(order: EvaluationOrder) -> None:
         policy=order.policy,
         choices=order.options.choices,
         resolver=make_resolver(order.options.resolver) if order.options.resolver else None,
+        turns=order.turns,
     )
     with activate(EnvironmentScope(labels=labels, handles=order.handles)):
         evaluate_episode(directory, result, task, settings, force=order.force)

@@ -12,6 +12,7 @@ from typing import Any
 from cooperbench.collaboration.seat import Seat
 from cooperbench.records import Ending, Failure, LimitReached, Member, Record, Usage
 from cooperbench.runner.planning.evaluation_options import EvaluationOptions
+from cooperbench.runner.workers.turns import FileTurns
 
 
 class Order(Record):
@@ -46,6 +47,7 @@ class EvaluationOrder(Record):
     options: EvaluationOptions = EvaluationOptions()
     force: bool = False
     handles: Path
+    turns: FileTurns | None = None
 
 
 class CapturedWork(Record):
