@@ -17,7 +17,7 @@ from pathlib import Path
 
 from cooperbench.agents._text import one_line
 from cooperbench.errors import LimitReachedError
-from cooperbench.records import Limits, Record, Usage, utc_now
+from cooperbench.records import LimitReached, Limits, Record, Usage, utc_now
 from cooperbench.records.base import UtcTime
 
 
@@ -27,6 +27,8 @@ class Progress(Record):
     steps: int = 0
     usage: Usage = Usage()
     last_action: str = ""
+    limit: LimitReached | None = None
+    """The limit that ended the work: the member has little time left to end by itself."""
     updated_at: UtcTime
 
 
@@ -99,6 +101,12 @@ class Budget:
                 self._ledger.add(usage.cost)
             self._write()
 
+    def charge_unseen(self, cost: float | None) -> None:
+        """Charge the run for what an agent says it has spent beyond the calls that were seen."""
+        unseen = (cost or 0.0) - self.known_cost
+        if self._ledger is not None and unseen > 1e-9:
+            self._ledger.add(unseen)
+
     def note_action(self, text: str) -> None:
         """Say what the member is doing, for the live display."""
         with self._lock:
@@ -107,7 +115,10 @@ class Budget:
 
     def _check(self, kind: str, value: float, limit: float | None) -> None:
         if limit is not None and value >= limit:
+            first = self.reached is None
             self.reached = LimitReachedError(kind, value, limit)
+            if first:
+                self._write()
             raise self.reached
 
     def _write(self) -> None:
@@ -115,11 +126,22 @@ class Budget:
         if self._progress is None:
             return
         progress = Progress(
-            steps=self.steps, usage=self.usage, last_action=self._last_action, updated_at=utc_now()
+            steps=self.steps,
+            usage=self.usage,
+            last_action=self._last_action,
+            limit=limit_of(self.reached),
+            updated_at=utc_now(),
         ).model_dump_json()
         temporary = self._progress.with_name(self._progress.name + ".new")
         temporary.write_text(progress, encoding="utf-8")
         temporary.replace(self._progress)
+
+
+def limit_of(error: BaseException | None) -> LimitReached | None:
+    """The limit behind an error, as data; `None` when it is of another kind."""
+    if isinstance(error, LimitReachedError):
+        return LimitReached(kind=error.kind, value=error.value, limit=error.limit)
+    return None
 
 
 def read_progress(path: Path) -> Progress | None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from cooperbench.agents.budget import add_usage, current_budget
 from cooperbench.agents.journal import current_journal
+from cooperbench.agents.metering import charged_by_caller
 from cooperbench.agents.mini_swe_agent.models import make_model
 from cooperbench.agents.mini_swe_agent.models.openai_compatible import read_usage
 from cooperbench.agents.mini_swe_agent.models.select import OFFLINE
@@ -116,7 +117,8 @@ class _Charged:
             return message
         current_budget().before_call()
         try:
-            message = self._model.query(messages, **kwargs)
+            with charged_by_caller():
+                message = self._model.query(messages, **kwargs)
         except Exception as error:
             for carried in getattr(error, "messages", ()):
                 self._charge(carried)

@@ -37,6 +37,8 @@ class SessionOptions:
     force: bool = False
     redis_url: str | None = None
     agent_memory_mb: int = 4096
+    overtime: float = 60.0
+    """Seconds that an agent at a limit has to come to an end by itself."""
 
     def check(self) -> None:
         """Raise `UsageError` for numbers that make no sense."""
@@ -68,7 +70,15 @@ def open_services(config: RunConfig, directory: RunDirectory, options: SessionOp
             git = stack.enter_context(GitServer(root, on_event=partial(_show_push, broker) if broker else None))
         ledger = directory.path / ".ledger" if config.max_cost is not None else None
         turns = stack.enter_context(open_turns(options.eval_concurrency))
-        yield Services(pool=pool, broker=broker, git=git, ledger=ledger, turns=turns, memory_mb=options.agent_memory_mb)
+        yield Services(
+            pool=pool,
+            broker=broker,
+            git=git,
+            ledger=ledger,
+            turns=turns,
+            memory_mb=options.agent_memory_mb,
+            overtime=options.overtime,
+        )
 
 
 def _show_push(broker: Broker, event: GitEvent) -> None:

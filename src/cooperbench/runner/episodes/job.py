@@ -35,5 +35,7 @@ class Services:
     """Taken by evaluations; without them each runs as it is started."""
     memory_mb: int = 4096
     """What one agent's own process may take of the host's memory."""
+    overtime: float = 60.0
+    """Seconds that an agent at a limit has to come to an end by itself before it is asked to."""
     stop: threading.Event = field(default_factory=threading.Event)
     """Set when running episodes shall end with their work captured."""

@@ -38,6 +38,7 @@ class SeatRun:
         self._why: str | None = None
         self._memory_mb = 0.0
         """The most that its process was seen to have."""
+        self._at_limit: float | None = None
         self.started_at = utc_now()
         self.ended_at = self.started_at
         self.outcome = Outcome(ending=Ending.INFRA_ERROR, status="NotStarted")
@@ -65,8 +66,8 @@ class SeatRun:
 
     @property
     def messages(self) -> tuple[TrajectoryMessage, ...]:
-        """The member's history, as far as it was written down."""
-        return read_journal(self.folder.messages)
+        """The member's history, as far as it was written down: by the agent, else what went to its model."""
+        return read_journal(self.folder.messages) or read_journal(self.folder.calls)
 
     def start(self) -> None:
         """Start the member's process."""
@@ -87,12 +88,23 @@ class SeatRun:
                 self._worker.kill()
         elif now - self._began > self.order.member.limits.wall_time:
             self.interrupt("wall_time")
+        elif self._overtime(now) > self._services.overtime:
+            self.interrupt("limit")
         else:
             self._memory_mb = max(self._memory_mb, _memory_mb(self._worker.process))
             if self._memory_mb > self._services.memory_mb:
                 self._why = "memory"
                 self._kill_at = now
                 self._worker.kill()
+
+    def _overtime(self, now: float) -> float:
+        """Seconds since the agent reached a limit; the budget lets it make no more calls, but does not end it."""
+        if self._at_limit is None:
+            progress = read_progress(self.folder.progress)
+            if progress is None or progress.limit is None:
+                return 0.0
+            self._at_limit = now
+        return now - self._at_limit
 
     def interrupt(self, why: str) -> None:
         """Ask the worker to end, and see to it that it does."""
@@ -129,13 +141,17 @@ class SeatRun:
         progress = read_progress(self.folder.progress)
         if progress is None:
             return Outcome(ending=Ending.CRASH, status="Killed")
-        return Outcome(ending=Ending.CRASH, status="Killed", steps=progress.steps, usage=progress.usage)
+        return Outcome(
+            ending=Ending.CRASH, status="Killed", steps=progress.steps, usage=progress.usage, limit=progress.limit
+        )
 
     def _judge(self, told: Outcome | None, worker: Worker) -> Outcome:
         """How it ended: the worker's word, unless the harness ended it or it came to no word."""
         if told is not None and told.ending is not Ending.INTERRUPTED:
             return told
         outcome = told or self._last_seen()
+        if self._why == "limit":
+            return outcome.model_copy(update={"ending": Ending.LIMIT, "error": None})
         limits = self.order.member.limits
         if self._why == "wall_time":
             value = time.monotonic() - self._began

@@ -12,7 +12,7 @@ from cooperbench.errors import (
     ModelContextWindowError,
     ModelResponseError,
 )
-from cooperbench.records import Ending, LimitReached
+from cooperbench.records import Ending
 
 # Boundaries at which a failure is not the agent's. What a model answered or refused because of what the agent sent it is.
 _OURS = frozenset({"model", "environment", "mailbox", "remote", "record", "task", "evaluation", "cooperbench", "usage"})
@@ -28,10 +28,3 @@ def ending_of(error: BaseException) -> Ending:
     if isinstance(error, CooperBenchError) and error.boundary in _OURS:
         return Ending.INFRA_ERROR
     return Ending.ERROR
-
-
-def limit_of(error: BaseException) -> LimitReached | None:
-    """The limit behind an ending, as data."""
-    if isinstance(error, LimitReachedError):
-        return LimitReached(kind=error.kind, value=error.value, limit=error.limit)
-    return None

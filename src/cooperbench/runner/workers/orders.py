@@ -119,6 +119,11 @@ class MemberFolder:
         return self.path / "messages.jsonl"
 
     @property
+    def calls(self) -> Path:
+        """Messages of the calls that the agent made through LiteLLM by itself, one JSON value a line."""
+        return self.path / "calls.jsonl"
+
+    @property
     def outcome(self) -> Path:
         """`Outcome`; the last file that a worker writes."""
         return self.path / "outcome.json"

@@ -12,9 +12,10 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from cooperbench.agents.budget import Budget, RunLedger, activate_budget
+from cooperbench.agents.budget import Budget, RunLedger, activate_budget, limit_of
 from cooperbench.agents.call import AgentArguments, run_agent
 from cooperbench.agents.journal import Journal, activate_journal
+from cooperbench.agents.metering import Meter, metered
 from cooperbench.agents.registry import get_runner
 from cooperbench.agents.result import AgentResult
 from cooperbench.collaboration.line import Line
@@ -23,8 +24,9 @@ from cooperbench.environments import Environment
 from cooperbench.environments.contract import SandboxLabels
 from cooperbench.environments.scope import EnvironmentScope, activate
 from cooperbench.environments.worktree import capture, pin_base, strip_later_history
-from cooperbench.records import Ending, Failure, LimitReached, TrajectoryMessage, Usage, write_bytes, write_model
-from cooperbench.runner.workers.failures import ending_of, limit_of
+from cooperbench.records import Ending, Failure, TrajectoryMessage, Usage, write_bytes, write_model
+from cooperbench.runner.workers.accounts import counted, pricer
+from cooperbench.runner.workers.failures import ending_of
 from cooperbench.runner.workers.orders import CapturedWork, MemberFolder, Order, Outcome, StartedSandbox
 
 MOST_MESSAGES = 20_000
@@ -49,10 +51,12 @@ def work(order: Order) -> None:
         before_cleanup=[sandboxes.capture],
     )
     with activate(scope), activate_budget(budget):
-        with activate_journal(Journal(folder.messages)):
+        meter = Meter(budget, Journal(folder.calls), pricer(order.config))
+        with activate_journal(Journal(folder.messages)), metered(meter):
             outcome = _run(order, folder, budget)
         sandboxes.close()
-    write_model(folder.outcome, _judge(outcome, budget, sandboxes.failure))
+    budget.charge_unseen(outcome.usage.cost)
+    write_model(folder.outcome, _judge(counted(outcome, budget), budget, sandboxes.failure))
 
 
 class _Sandboxes:
@@ -170,14 +174,14 @@ def _keep_result(folder: MemberFolder, result: AgentResult) -> None:
 
 def _judge(outcome: Outcome, budget: Budget, ours: Failure | None) -> Outcome:
     """A failure of the harness or a limit decides how the work ended, whatever the agent made of it."""
-    if outcome.ending is Ending.INTERRUPTED:
+    if outcome.ending is Ending.INTERRUPTED and budget.reached is None:
         return outcome
     if ours is not None:
         return outcome.model_copy(update={"ending": Ending.INFRA_ERROR, "error": ours})
     if budget.reached is not None:
-        reached = budget.reached
-        limit = LimitReached(kind=reached.kind, value=reached.value, limit=reached.limit)
-        return outcome.model_copy(update={"ending": Ending.LIMIT, "limit": limit, "error": None})
+        status = "LimitsExceeded" if outcome.ending is Ending.INTERRUPTED else outcome.status
+        changes = {"ending": Ending.LIMIT, "status": status, "limit": limit_of(budget.reached), "error": None}
+        return outcome.model_copy(update=changes)
     return outcome
 
 

@@ -10,6 +10,7 @@ import warnings
 from typing import Any
 
 from cooperbench.agents._text import one_line, safe_text
+from cooperbench.agents.metering import charged_by_caller
 from cooperbench.agents.mini_swe_agent.models.base import Completion, ModelConfig, ToolCallingModel, for_provider
 from cooperbench.agents.mini_swe_agent.models.openai_compatible import provider_error, read_completion
 from cooperbench.agents.mini_swe_agent.tools import Tool
@@ -35,7 +36,7 @@ class LitellmModel(ToolCallingModel):
     def _complete(self, messages: list[dict[str, Any]], tools: tuple[Tool, ...]) -> Completion:
         litellm = load_litellm()
         try:
-            with warnings.catch_warnings():
+            with charged_by_caller(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # pydantic's remarks about LiteLLM's classes
                 response = litellm.completion(
                     model=self.config.model_name,

@@ -1,0 +1,270 @@
+"""Charges the calls that an agent makes through LiteLLM by itself: nobody else could keep it within its budget.
+
+LiteLLM is found when the agent imports it (which takes seconds, and most agents never do) and is given one of its own callbacks. Before
+a call the budget is asked; when nothing is left the call is not made, and `KeyboardInterrupt` goes through the agent's handlers of
+ordinary errors, as it does when the runner asks an agent to end. LiteLLM swallows every `Exception` of a callback. After a
+call its tokens and cost are charged and its messages are written down.
+
+What this cannot see: calls that bypass LiteLLM or are made by other programs. Wall time bounds those, and the cost that the agent reports
+at its end is charged to the run.
+"""
+
+import asyncio
+import contextvars
+import importlib.util
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+from cooperbench.agents.budget import Budget
+from cooperbench.agents.journal import Journal
+from cooperbench.errors import LimitReachedError
+from cooperbench.records import Usage
+
+LITELLM = "litellm"
+PATIENCE = 2.0
+"""Seconds to wait for LiteLLM's word on a call that is over; it speaks from another thread, some milliseconds later."""
+
+Pricer = Callable[[str, Usage], float | None]
+"""The cost of a call to a model by the user's price table; `None` when it has no price for it."""
+
+_charged_by_caller = contextvars.ContextVar("_charged_by_caller", default=False)
+
+
+@contextmanager
+def charged_by_caller() -> Iterator[None]:
+    """Calls made inside are charged by who makes them, and not again here."""
+    token = _charged_by_caller.set(True)
+    try:
+        yield
+    finally:
+        _charged_by_caller.reset(token)
+
+
+class Meter:
+    """Charges calls to a budget and writes their messages into a journal. Its methods are LiteLLM's callbacks."""
+
+    def __init__(self, budget: Budget, journal: Journal, price: Pricer) -> None:
+        self._budget = budget
+        self._journal = journal
+        self._price = price
+        self._changed = threading.Condition()
+        self._under_way: dict[str, int | None] = {}
+        """Calls by their ids, with the thread that waits for each; `None` for asynchronous ones."""
+        self._not_ours: set[str] = set()
+        self._over: set[str] = set()
+        self._written: list[object] = []
+
+    def before(self, messages: object, details: dict[str, Any]) -> None:
+        """A call is about to be made. Raises `KeyboardInterrupt` when nothing is left for it."""
+        call = str(details.get("litellm_call_id"))
+        if _charged_by_caller.get():
+            self._not_ours.add(call)
+            return
+        thread = None if _asynchronous(details) else threading.get_ident()
+        if thread is not None:
+            # What this thread called before is over; the next call must not overtake its charge.
+            self._settle(lambda one: self._under_way[one] == thread and one != call)
+        with self._changed:
+            self._under_way[call] = thread
+        try:
+            self._budget.before_call()
+        except LimitReachedError as error:
+            self._forget(call)
+            _end_main_thread()
+            raise KeyboardInterrupt(error.message) from None
+        self._write(messages)
+
+    def succeeded(self, details: dict[str, Any], response: object) -> None:
+        """A call was answered."""
+        call = str(details.get("litellm_call_id"))
+        with self._changed:
+            if call in self._not_ours or call in self._over:
+                return
+            self._over.add(call)
+        try:
+            dump = getattr(response, "model_dump", None)
+            answer = dump() if callable(dump) else {}
+            usage = self._usage(details, answer)
+            self._budget.charge(usage)
+            for choice in answer.get("choices") or ():
+                if isinstance(choice, dict) and isinstance(message := choice.get("message"), dict):
+                    self._budget.note_action(str(message.get("content") or "calls tools"))
+                    self._journal.add({**message, "extra": {"usage": usage.model_dump()}})
+        finally:
+            self._forget(call)
+
+    def failed(self, details: dict[str, Any]) -> None:
+        """A call came to nothing."""
+        self._forget(str(details.get("litellm_call_id")))
+
+    def settle(self) -> None:
+        """Wait until everything is charged."""
+        self._settle(lambda call: True)
+        self._journal.close()
+
+    def _settle(self, which: Callable[[str], bool]) -> None:
+        """Wait for calls that are over. Those without a word, such as streams that nobody read to the end, have an unknown cost."""
+
+        def left() -> list[str]:
+            return [call for call in self._under_way if which(call)]
+
+        with self._changed:
+            self._changed.wait_for(lambda: not left(), timeout=PATIENCE)
+            lost = left()
+            for call in lost:
+                del self._under_way[call]
+            self._over.update(lost)
+        for _ in lost:
+            self._budget.charge(Usage(cost=None))
+
+    def _usage(self, details: dict[str, Any], answer: dict[str, Any]) -> Usage:
+        counted = answer.get("usage")
+        counted = counted if isinstance(counted, dict) else {}
+        cached = counted.get("prompt_tokens_details")
+        usage = Usage(
+            input_tokens=_count(counted.get("prompt_tokens")),
+            output_tokens=_count(counted.get("completion_tokens")),
+            cached_tokens=_count(cached.get("cached_tokens")) if isinstance(cached, dict) else None,
+        )
+        cost = self._price(str(details.get("model")), usage)
+        if cost is None:
+            told = details.get("response_cost")
+            cost = float(told) if isinstance(told, int | float) else None
+        return usage.model_copy(update={"cost": cost})
+
+    def _write(self, messages: object) -> None:
+        """Write down what is new in a request: most agents send the whole history each time."""
+        given = list(messages) if isinstance(messages, Sequence) and not isinstance(messages, str) else []
+        known = len(self._written)
+        new = given[known:] if given[:known] == self._written else given
+        self._written = given
+        for message in new:
+            if isinstance(message, dict) and message.get("role") != "assistant":  # answers are written as they come
+                self._journal.add(message)
+
+    def _forget(self, call: str) -> None:
+        with self._changed:
+            self._under_way.pop(call, None)
+            self._changed.notify_all()
+
+
+@contextmanager
+def metered(meter: Meter) -> Iterator[None]:
+    """Charge what goes through LiteLLM inside, from the moment it is imported."""
+    finder = _Finder(meter)
+    if LITELLM in sys.modules:
+        _install(sys.modules[LITELLM], meter)
+    else:
+        sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        if finder in sys.meta_path:
+            sys.meta_path.remove(finder)
+        meter.settle()
+
+
+class _Finder(MetaPathFinder):
+    """Finds LiteLLM as ever, and puts the meter in place once it is imported."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != LITELLM:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(fullname)
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def execute_and_install(module: ModuleType) -> None:
+                execute(module)
+                _install(module, self._meter)
+
+            setattr(spec.loader, "exec_module", execute_and_install)  # noqa: B010 - the type of a loader is not ours
+        return spec
+
+
+def _install(litellm: ModuleType, meter: Meter) -> None:
+    """Register the meter. It stands in two lists, because agents replace `litellm.callbacks` by their own."""
+
+    def before(_: object, model: str, messages: object, kwargs: dict[str, Any]) -> None:
+        meter.before(messages, kwargs)
+
+    def succeeded(
+        _: object, kwargs: dict[str, Any], response_obj: object, start_time: object, end_time: object
+    ) -> None:
+        meter.succeeded(kwargs, response_obj)
+
+    def failed(_: object, kwargs: dict[str, Any], response_obj: object, start_time: object, end_time: object) -> None:
+        meter.failed(kwargs)
+
+    async def succeeded_later(
+        _: object, kwargs: dict[str, Any], response_obj: object, start_time: object, end_time: object
+    ) -> None:
+        meter.succeeded(kwargs, response_obj)
+
+    async def failed_later(
+        _: object, kwargs: dict[str, Any], response_obj: object, start_time: object, end_time: object
+    ) -> None:
+        meter.failed(kwargs)
+
+    async def answered(_: object, request_data: dict[str, Any], response: object, call_type: object) -> None:
+        # Awaited before an asynchronous call returns, so that the next call cannot overtake its charge; the events above come later.
+        if hasattr(response, "usage"):
+            meter.succeeded({**request_data, "response_cost": _cost(litellm, request_data, response)}, response)
+
+    base = import_module("litellm.integrations.custom_logger").CustomLogger
+    methods = {
+        "log_pre_api_call": before,
+        "log_success_event": succeeded,
+        "log_failure_event": failed,
+        "async_log_success_event": succeeded_later,
+        "async_log_failure_event": failed_later,
+        "async_post_call_success_deployment_hook": answered,
+    }
+    callback = type("CooperBenchMeter", (base,), methods)()
+    names = ("callbacks", "input_callback", "success_callback", "failure_callback")
+    for name in (*names, "_async_success_callback", "_async_failure_callback"):
+        callbacks = getattr(litellm, name, None)
+        if isinstance(callbacks, list):
+            callbacks.append(callback)
+
+
+def _cost(litellm: Any, request: dict[str, Any], response: object) -> float | None:
+    """LiteLLM's price of an answer; `None` when it has none."""
+    try:
+        return float(litellm.completion_cost(completion_response=response, model=request.get("model")))
+    except Exception:
+        return None
+
+
+def _asynchronous(details: dict[str, Any]) -> bool:
+    """Whether nobody's thread stands still while this call is made."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return bool((details.get("litellm_params") or {}).get("acompletion"))
+    return True
+
+
+def _end_main_thread() -> None:
+    """A call from another thread: the main one would wait for it for ever. It is ended as by the runner."""
+    main = threading.main_thread()
+    if main is not threading.current_thread() and main.ident is not None:
+        signal.pthread_kill(main.ident, signal.SIGTERM)
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -1,0 +1,45 @@
+"""What an agent says it used, set against what was counted while it worked."""
+
+from pathlib import Path
+from typing import Any
+
+from cooperbench.agents.budget import Budget
+from cooperbench.agents.metering import Pricer
+from cooperbench.records import Usage
+from cooperbench.runner.workers.orders import Outcome
+
+
+def counted(outcome: Outcome, budget: Budget) -> Outcome:
+    """The outcome with what was counted, where that is more: an agent can know of other calls than were seen, not of fewer."""
+    if budget.steps == 0:
+        return outcome
+    told, seen = outcome.usage, budget.usage
+    # When a call that was seen had no price, only the agent can know the whole cost, if it says more than the others came to.
+    unknown = told.cost is None or (seen.cost is None and told.cost <= budget.known_cost)
+    usage = Usage(
+        cost=None if unknown else max(told.cost or 0.0, budget.known_cost),
+        input_tokens=_more(told.input_tokens, seen.input_tokens),
+        output_tokens=_more(told.output_tokens, seen.output_tokens),
+        cached_tokens=_more(told.cached_tokens, seen.cached_tokens),
+    )
+    return outcome.model_copy(update={"steps": max(outcome.steps, budget.steps), "usage": usage})
+
+
+def pricer(config: dict[str, Any]) -> Pricer:
+    """Prices by the table that `--price-table` names for the agent's model, read when there is something to be priced."""
+    section = config.get("model")
+    path = section.get("price_table") if isinstance(section, dict) else None
+
+    def price(model: str, usage: Usage) -> float | None:
+        if not isinstance(path, str):
+            return None
+        from cooperbench.agents.mini_swe_agent.models.prices import load_prices  # brings all models with it
+
+        found = load_prices(Path(path)).find(model)
+        return found.cost(usage) if found is not None else None
+
+    return price
+
+
+def _more(told: int | None, seen: int | None) -> int | None:
+    return max((count for count in (told, seen) if count is not None), default=None)

@@ -1,0 +1,96 @@
+"""Agents that call LiteLLM by themselves stay within their limits and the run's, and what they spend is recorded."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cooperbench.records import Ending, EpisodeStatus, MemberResult
+from cooperbench.runner import RunRequest, RunResult, SessionOptions, execute, make_plan
+from cooperbench.tasks import find_dataset
+from tests.agents.standin_llm import StandIn, says, serve
+
+PRICE = 1000 * 2.5e-6 + 100 * 1e-5
+"""US dollars of one call of gpt-4o with 1000 tokens in and 100 out."""
+
+pytestmark = pytest.mark.skipif(
+    find_spec("litellm") is None and os.environ.get("CI") != "true", reason="litellm is not installed"
+)
+
+
+@pytest.fixture
+def server(surroundings: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+    with serve(says("Go on.")) as running:
+        monkeypatch.setenv("COOPERBENCH_EXTERNAL_AGENTS", "agents_with_litellm")
+        monkeypatch.setenv("OPENAI_API_KEY", "key-of-the-test")
+        monkeypatch.setenv("OPENAI_BASE_URL", running.url)
+        monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+        yield running
+
+
+def run_team(members: list[dict[str, object]], log_dir: Path, *, max_cost: float | None = None) -> RunResult:
+    Path("team.yaml").write_text(yaml.safe_dump({"members": members}))
+    request = RunRequest(
+        run_name="metered",
+        team="team.yaml",
+        dataset_dir=find_dataset(subset="demo"),
+        repo="shelfdb",
+        features=tuple(range(1, len(members) + 1)),
+        messaging=False,
+        log_dir=log_dir,
+        max_cost=max_cost,
+    )
+    return execute(make_plan(request), SessionOptions(auto_eval=False, overtime=1.0))
+
+
+def members_of(result: RunResult) -> list[MemberResult]:
+    [episode] = result.episodes
+    assert episode.result is not None
+    return list(episode.result.agents.values())
+
+
+@pytest.mark.slow  # LiteLLM takes seconds to import, in each of six processes
+def test_each_is_ended_at_its_own_limit_with_its_work(server: StandIn, surroundings: Path) -> None:
+    table = Path("prices.yaml").absolute()
+    table.write_text("of-my-own: {input: 1.0, output: 2.0}\n")
+    priced = {"init": {"count": 1_000_000}, "model": {"price_table": str(table)}}
+    steps = {"steps": 3}
+    members: list[dict[str, object]] = [
+        {"agent": "calls", "model": "gpt-4o", "limits": {"cost": 2.5 * PRICE, "steps": None}},
+        {"agent": "calls_in_threads", "model": "gpt-4o", "limits": steps},
+        {"agent": "calls_later", "model": "gpt-4o", "limits": steps},
+        {"agent": "calls_for_ever", "model": "gpt-4o", "limits": steps},
+        {"agent": "calls", "model": "openai/of-my-own", "config": priced, "limits": {"cost": 0.002, "steps": None}},
+        {"agent": "calls", "model": "openai/of-my-own", "config": {"init": {"count": 2}}},
+    ]
+    ended = members_of(run_team(members, surroundings))
+    assert [member.ending for member in ended] == [*[Ending.LIMIT] * 5, Ending.SUBMITTED]
+    limits = [member.limit.kind for member in ended if member.limit is not None]
+    assert limits == ["cost", "steps", "steps", "steps", "cost"]
+    assert [member.steps for member in ended] == [3, 3, 3, 3, 2, 2]
+    assert [member.usage.cost for member in ended] == [*[pytest.approx(3 * PRICE)] * 4, pytest.approx(0.0024), None]
+    for member in ended:
+        assert member.usage.input_tokens == 1000 * member.steps
+        assert member.patch_lines == 1, f"the work of {member.agent} was lost"
+    asked = Counter(request["messages"][0]["content"] for request in server.requests)
+    kinds = ("CallsInThreads", "CallsLater", "CallsForEver", "Calls")
+    assert [asked[f"What next for {kind}?"] for kind in kinds] == [3, 3, 3, 3 + 2 + 2]
+    [history] = surroundings.rglob("agent1_traj.json")
+    written = [entry["message"]["content"] for entry in json.loads(history.read_text())["messages"]]
+    assert written[:2] == ["What next for Calls?", "Go on."]
+
+
+@pytest.mark.slow
+def test_the_limit_of_the_run_holds_for_them_too(server: StandIn, surroundings: Path) -> None:
+    result = run_team([{"agent": "calls", "model": "gpt-4o"}] * 2, surroundings, max_cost=5 * PRICE)
+    [episode] = result.episodes
+    assert episode.result is not None
+    assert episode.result.status is EpisodeStatus.INTERRUPTED
+    assert "cost limit" in result.stopped
+    assert 5 <= len(server.requests) <= 7
+    assert result.summary.total_cost is None or result.summary.total_cost <= 7 * PRICE
