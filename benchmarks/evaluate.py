@@ -4,10 +4,14 @@
 
 The floors are a bare script in one `docker run --rm`: apply and commit both gold patches, `git merge` (again with merge=union where
 it conflicts), then each feature's hidden tests once. The *runner floor* calls the task's runner as it is; the *bare floor* the
-same runner without its lines that install. Every pair is measured in all ways, one after the other and in turning order, so that
-whatever else the machine does meets all of them. `once` leaves out installing again where that was seen to change nothing;
+same runner without its lines that install. `once` leaves out installing again where that was seen to change nothing;
 `always` lets the runner install. Both are warm: base trees and the gold patches' own runs are in the cache, and the time that took
-is printed apart. Verdicts are compared too.
+is printed apart.
+
+Everything is measured in turning order, so that whatever else the machine does meets all ways. First one pair at a time, each in
+every way: the median, its ratio to both floors, what is not the runner (`harness`: starting, merging, applying, reading, stopping), and
+the same for pairs whose naive merge conflicts. Then batches, at each `--concurrency`: pairs a minute, where `score_many` gets ready
+for the next pair while tests run. Verdicts are compared too.
 """
 
 import argparse
@@ -22,10 +26,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
-from cooperbench.evaluation import apply_policy, base_of, gold_conflicts, score
-from cooperbench.records import Evaluation
+from cooperbench.evaluation import Install, ScoreRequest, apply_policy, base_of, gold_conflicts, score, score_many
+from cooperbench.records import Evaluation, Outcome, StageStatus
 from cooperbench.tasks import Group, Task, discover_groups, discover_tasks
 
 MERGE = """
@@ -49,7 +55,9 @@ fi
 git diff --binary "$base" >/patches/merged.patch
 git checkout -q --detach "$base"
 status=0
+begun=$(date +%s%N)
 for n in 1 2; do bash /patches/runner.sh tests$n.patch merged.patch || status=1; done
+echo $(($(date +%s%N) - begun)) >/patches/nanoseconds
 exit $status
 """
 
@@ -58,16 +66,27 @@ INSTALLS = re.compile(
 )
 
 
+class Answer(NamedTuple):
+    """What one way says of one pair."""
+
+    passed: bool
+    tests: float
+    """Seconds of the runner: of both suites one after the other in the floors, of the longer one where they run side by side."""
+    conflict: bool | None = None
+    """Whether git's own merge conflicts; `None` when nothing was said about that."""
+
+
 @dataclass
 class Times:
-    """Seconds and verdicts of one way, pair by pair."""
+    """What one way came to, pair by pair."""
 
     seconds: list[float] = field(default_factory=list)
+    harness: list[float] = field(default_factory=list)
     passed: list[bool] = field(default_factory=list)
 
 
-def floor(group: Group, *, install: bool) -> bool:
-    """The bare script; whether both suites ended with exit code 0."""
+def floor(group: Group, *, install: bool) -> Answer:
+    """The bare script; passed when both suites ended with exit code 0."""
     task = group.task
     runner = task.runner.decode()
     with tempfile.TemporaryDirectory() as folder:
@@ -90,30 +109,54 @@ def floor(group: Group, *, install: bool) -> bool:
             MERGE,
         ]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    return done.returncode == 0
+        assert done.returncode not in (125, 126, 127), done.stderr.decode()  # docker's own failures
+        spent = patches / "nanoseconds"
+        return Answer(done.returncode == 0, int(spent.read_text()) / 1e9 if spent.exists() else 0.0)
 
 
-def evaluated(group: Group, *, install: str) -> Evaluation:
-    """Our way: merged like the floor, union where git conflicts."""
-    patches = {number: group.task.features[number].gold_patch for number in group.features}
-    assert install in ("once", "always")
-    return score(
-        group.task, patches, backend="docker", policy="union", install="once" if install == "once" else "always"
+def answer(evaluation: Evaluation) -> Answer:
+    """Ours, merged like the floor: union where git conflicts. A failure of the evaluation has no place in a benchmark."""
+    assert evaluation.error is None, evaluation.error
+    naive, union = evaluation.stages[:2]
+    assert all(suite.outcome is not Outcome.INFRA_ERROR for suite in union.suites), union.suites
+    return Answer(
+        apply_policy("union", evaluation.stages, evaluation.features).passed,
+        max((suite.seconds for suite in union.suites), default=0.0),
+        naive.status is StageStatus.CONFLICT,
     )
 
 
-def passed(evaluation: Evaluation) -> bool:
-    """Whether the merged work passes. A failure of the evaluation has no place in a benchmark."""
-    verdict = apply_policy("union", evaluation.stages, evaluation.features)
-    assert evaluation.error is None, evaluation.error
-    return verdict.passed
+def gold(group: Group) -> dict[int, bytes | str]:
+    return {number: group.task.features[number].gold_patch for number in group.features}
 
 
-WAYS: dict[str, Callable[[Group], bool]] = {
-    "runner floor": lambda group: floor(group, install=True),
-    "bare floor": lambda group: floor(group, install=False),
-    "once": lambda group: passed(evaluated(group, install="once")),
-    "always": lambda group: passed(evaluated(group, install="always")),
+def ours(group: Group, install: Install) -> Answer:
+    return answer(score(group.task, gold(group), backend="docker", policy="union", install=install))
+
+
+def our_batch(groups: list[Group], concurrency: int, install: Install) -> None:
+    requests = [ScoreRequest(group.task, gold(group)) for group in groups]
+    for scored in score_many(requests, backend="docker", policy="union", concurrency=concurrency, install=install):
+        answer(scored.evaluation)
+
+
+def floor_batch(groups: list[Group], concurrency: int, install: bool) -> None:
+    with ThreadPoolExecutor(concurrency) as pool:
+        list(pool.map(partial(floor, install=install), groups))
+
+
+RUNNER, BARE = "runner floor", "bare floor"
+ONE: dict[str, Callable[[Group], Answer]] = {
+    RUNNER: partial(floor, install=True),
+    BARE: partial(floor, install=False),
+    "once": partial(ours, install="once"),
+    "always": partial(ours, install="always"),
+}
+BATCH: dict[str, Callable[[list[Group], int], None]] = {
+    RUNNER: partial(floor_batch, install=True),
+    BARE: partial(floor_batch, install=False),
+    "once": partial(our_batch, install="once"),
+    "always": partial(our_batch, install="always"),
 }
 
 
@@ -126,30 +169,39 @@ def warm(tasks: list[Task]) -> float:
     return time.monotonic() - started
 
 
-def one_by_one(groups: list[Group], ways: list[str]) -> dict[str, Times]:
-    """Every pair in every way, the ways in turning order."""
+def one_by_one(groups: list[Group], ways: list[str]) -> tuple[dict[str, Times], list[bool]]:
+    """Every pair in every way, the ways in turning order; and which pairs conflict."""
     times = {way: Times() for way in ways}
+    conflicts = []
     for position, group in enumerate(groups):
+        conflict = False
         for offset in range(len(ways)):
             way = ways[(position + offset) % len(ways)]
             started = time.monotonic()
-            verdict = WAYS[way](group)
-            times[way].seconds.append(time.monotonic() - started)
-            times[way].passed.append(verdict)
+            said = ONE[way](group)
+            seconds = time.monotonic() - started
+            times[way].seconds.append(seconds)
+            times[way].harness.append(seconds - said.tests)
+            times[way].passed.append(said.passed)
+            conflict = conflict or bool(said.conflict)
+        conflicts.append(conflict)
         shown = "  ".join(f"{way} {times[way].seconds[-1]:.2f}" for way in ways)
-        print(f"{group.key}: {shown}", file=sys.stderr)
-    return times
+        print(f"{group.key}: {shown}{'  (conflict)' if conflict else ''}", file=sys.stderr)
+    return times, conflicts
 
 
-def throughput(groups: list[Group], ways: list[str], concurrency: int) -> dict[str, float]:
-    """Pairs a minute with several pairs at a time."""
-    rates = {}
-    for way in ways:
-        started = time.monotonic()
-        with ThreadPoolExecutor(concurrency) as pool:
-            list(pool.map(WAYS[way], groups))
-        rates[way] = 60 * len(groups) / (time.monotonic() - started)
-    return rates
+def in_batches(groups: list[Group], ways: list[str], concurrency: int) -> dict[str, float]:
+    """Pairs a minute with several pairs at a time: the same batches in every way, the ways in turning order."""
+    size = max(2 * concurrency, -(-len(groups) // 4))
+    batches = [groups[start : start + size] for start in range(0, len(groups), size)]
+    spent = dict.fromkeys(ways, 0.0)
+    for position, batch in enumerate(batches):
+        for offset in range(len(ways)):
+            way = ways[(position + offset) % len(ways)]
+            started = time.monotonic()
+            BATCH[way](batch, concurrency)
+            spent[way] += time.monotonic() - started
+    return {way: 60 * len(groups) / seconds for way, seconds in spent.items()}
 
 
 def conflict_rate(tasks: list[Task]) -> float:
@@ -160,6 +212,34 @@ def conflict_rate(tasks: list[Task]) -> float:
     return 60 * count / (time.monotonic() - started)
 
 
+def ratio(value: float, values: dict[str, float], other: str) -> str:
+    return f"{value / values[other]:.2f}" if other in values else "-"
+
+
+def show_pairs(times: dict[str, Times], conflicts: list[bool]) -> None:
+    medians = {way: statistics.median(found.seconds) for way, found in times.items()}
+    print(
+        f"{'one pair':<14} {'median s':>9} {'/runner':>8} {'/bare':>7} {'harness s':>10} {'conflicting/clean':>18} {'passed':>7}"
+    )
+    for way, found in times.items():
+        kinds = [
+            [seconds for seconds, conflict in zip(found.seconds, conflicts, strict=True) if conflict is kind]
+            for kind in (True, False)
+        ]
+        against = f"{statistics.median(kinds[0]) / statistics.median(kinds[1]):.2f}" if all(kinds) else "-"
+        print(
+            f"{way:<14} {medians[way]:>9.2f} {ratio(medians[way], medians, RUNNER):>8}"
+            f" {ratio(medians[way], medians, BARE):>7} {statistics.median(found.harness):>10.2f}"
+            f" {against:>18} {sum(found.passed):>7}"
+        )
+
+
+def show_batches(rates: dict[str, float], concurrency: int) -> None:
+    print(f"{f'{concurrency} at a time':<14} {'pairs/min':>9} {'/runner':>8} {'/bare':>7}")
+    for way, rate in rates.items():
+        print(f"{way:<14} {rate:>9.1f} {ratio(rate, rates, RUNNER):>8} {ratio(rate, rates, BARE):>7}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--dataset-dir", type=Path)
@@ -168,8 +248,8 @@ def main() -> None:
     parser.add_argument("-t", "--task")
     parser.add_argument("--pairs", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--ways", default=",".join(WAYS), help="comma-separated")
-    parser.add_argument("--concurrency", type=int, default=2, help="of the measurement of throughput; 0 leaves it out")
+    parser.add_argument("--ways", default=",".join(ONE), help="comma-separated")
+    parser.add_argument("--concurrency", default="1,2", help="of the batches, comma-separated; empty leaves them out")
     parser.add_argument("--json", type=Path, help="write everything to a file")
     options = parser.parse_args()
     tasks = discover_tasks(options.dataset_dir, options.subset, options.repo, options.task)
@@ -178,21 +258,13 @@ def main() -> None:
     ways = options.ways.split(",")
     chosen = list({group.task.key: group.task for group in groups}.values())
     warming = warm(chosen)
-    times = one_by_one(groups, ways)
-    rates = throughput(groups, ways, options.concurrency) if options.concurrency else {}
-    medians = {way: statistics.median(times[way].seconds) for way in ways}
     print(f"{len(groups)} pairs; made warm in {warming:.1f} s; {conflict_rate(chosen):.0f} conflict verdicts a minute")
-    print(f"{'way':<14} {'median s':>9} {'mean s':>8} {'/runner':>8} {'/bare':>7} {'passed':>7} {'pairs/min':>10}")
-    for way in ways:
-        ratios = [
-            f"{medians[way] / medians[other]:.2f}" if other in medians else "-"
-            for other in ("runner floor", "bare floor")
-        ]
-        mean = statistics.mean(times[way].seconds)
-        rate = f"{rates[way]:.1f}" if way in rates else "-"
-        print(
-            f"{way:<14} {medians[way]:>9.2f} {mean:>8.2f} {ratios[0]:>8} {ratios[1]:>7} {sum(times[way].passed):>7} {rate:>10}"
-        )
+    times, conflicts = one_by_one(groups, ways)
+    show_pairs(times, conflicts)
+    rates = {}
+    for concurrency in map(int, filter(None, options.concurrency.split(","))):
+        rates[concurrency] = in_batches(groups, ways, concurrency)
+        show_batches(rates[concurrency], concurrency)
     differing = [
         group.key for position, group in enumerate(groups) if len({times[way].passed[position] for way in ways}) > 1
     ]
@@ -200,8 +272,10 @@ def main() -> None:
     if options.json:
         facts = {
             "pairs": [group.key for group in groups],
-            "seconds": {way: times[way].seconds for way in ways},
-            "passed": {way: times[way].passed for way in ways},
+            "conflicts": conflicts,
+            "seconds": {way: found.seconds for way, found in times.items()},
+            "harness": {way: found.harness for way, found in times.items()},
+            "passed": {way: found.passed for way, found in times.items()},
             "pairs_per_minute": rates,
             "warming_seconds": warming,
         }
