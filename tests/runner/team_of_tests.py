@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import time
@@ -57,6 +58,23 @@ class SharesTasks:
         env.write_file(f"/workspace/repo/{agent_id}.prompt", task.encode())
         begin = "coop task add 'rename it' && coop broadcast go" if agent_id == "agent1" else "coop recv --wait 60"
         env.execute(f"{begin}; coop task claim 1 > {agent_id}.claim 2>&1")
+        env.cleanup()
+        return AgentResult(status="Submitted", patch="", cost=0.0, steps=1, messages=[])
+
+
+@register("plays_its_part")
+class PlaysItsPart:
+    """Does a feature of `parts.py` and tells its teammate. Some conflict on purpose, one is wrong: verdicts of all kinds."""
+
+    def run(self, task: str, image: str, **_: Any) -> AgentResult:
+        found = re.search(r"# Part (\d+)", task)
+        assert found is not None
+        number = int(found.group(1))
+        env = open_environment("docker", image)
+        env.write_file(f"/workspace/repo/part{number}.py", f"NUMBER = {0 if number == 7 else number}\n".encode())
+        if number % 3 == 0:
+            env.execute(f"echo 'by part {number}' >title.txt")
+        env.execute(f"git add -A; git commit -qm 'Part {number}'; git push -q; coop broadcast 'part {number} is done'")
         env.cleanup()
         return AgentResult(status="Submitted", patch="", cost=0.0, steps=1, messages=[])
 

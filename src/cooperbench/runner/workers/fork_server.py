@@ -150,8 +150,9 @@ class _Server:
 
     def _report(self, report: Report) -> None:
         data = report.model_dump_json().encode() + b"\n"
-        while data:
-            data = data[os.write(self._reports, data) :]
+        with contextlib.suppress(BrokenPipeError):  # the runner was killed: the end of the input comes next
+            while data:
+                data = data[os.write(self._reports, data) :]
 
 
 def _end_with_parent() -> None:
