@@ -11,8 +11,8 @@ TEST = "from part{number} import NUMBER\n\n\ndef test_number():\n    assert NUMB
 IDENTITY = {f"GIT_{who}_{what}": "a@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 
 
-def write_parts(path: Path, features: int) -> Task:
-    """A task with so many features, in a data set at `path`, and its local image. Agents play it with `plays_its_part`."""
+def write_parts(path: Path, features: int, backend: str = "local") -> Task:
+    """A task with so many features, in a data set at `path`, and its image. Agents play it with `plays_its_part`."""
     clone = path.parent / f"{path.name}-clone"
     clone.mkdir()
     (clone / "title.txt").write_text("untitled\n")
@@ -24,6 +24,7 @@ def write_parts(path: Path, features: int) -> Task:
         repository=clone,
         commit="HEAD",
         test="PYTHONPATH=. python3 -m pytest -q tests",
+        setup="true",
         features=features,
     )
     for number in task.features:
@@ -31,7 +32,7 @@ def write_parts(path: Path, features: int) -> Task:
         (folder / "feature.md").write_text(f"# Part {number}\n\npart{number}.py says which it is.\n")
         (folder / "tests.patch").write_text(new_file(f"tests/test_part{number}.py", TEST.format(number=number)))
         (folder / "feature.patch").write_text(new_file(f"part{number}.py", f"NUMBER = {number}\n"))
-    build_image("local", task.recipe)
+    build_image(backend, task.recipe, base_image=None if backend == "local" else "cooperbench-test/base")
     return task
 
 

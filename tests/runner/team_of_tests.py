@@ -79,6 +79,25 @@ class PlaysItsPart:
         return AgentResult(status="Submitted", patch="", cost=0.0, steps=1, messages=[])
 
 
+@register("keeps_working")
+class KeepsWorking:
+    """Does a feature of `parts.py`; the first time it says so through a pipe and goes on until `back` exists."""
+
+    def run(self, task: str, image: str, *, comm_url: str | None = None, **_: Any) -> AgentResult:
+        found = re.search(r"# Part (\d+)", task)
+        assert found is not None
+        env = open_environment("docker", image)
+        env.write_file(f"/workspace/repo/part{found.group(1)}.py", f"NUMBER = {found.group(1)}\n".encode())
+        if Path("go").exists():
+            with Path("go").open("w") as gate:
+                gate.write("working\n")
+            while not Path("back").exists():
+                env.execute("coop inbox; sleep 0.2" if comm_url else "sleep 0.2")
+        env.execute("coop send agent1 hello" if comm_url else "true")
+        env.cleanup()
+        return AgentResult(status="Submitted", patch="", cost=0.0, steps=1, messages=[])
+
+
 @register("hangs")
 class Hangs:
     """Writes a file and never comes back, deaf to what Python can be told."""

@@ -1,12 +1,13 @@
 """Sandboxes that outlived the process that opened them."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from cooperbench.environments import Environment, SandboxHandle, attach
 from cooperbench.environments.worktree import capture
-from cooperbench.errors import CooperBenchError, RecordError, SandboxLostError
+from cooperbench.errors import CooperBenchError, RecordError
 from cooperbench.records import Failure, read_model, write_bytes, write_model
 from cooperbench.runner.workers.orders import CapturedWork, MemberFolder, StartedSandbox
 
@@ -34,7 +35,7 @@ def rescue(folder: MemberFolder, store: Path) -> Rescue:
         except CooperBenchError as error:
             failure = Failure.of(error)
         finally:
-            environment.cleanup()
+            _end(environment)
     return Rescue(found, failure)
 
 
@@ -43,9 +44,15 @@ def discard(folder: MemberFolder) -> int:
     count = 0
     for environment in _left_behind(folder):
         if not isinstance(environment, Failure):
-            environment.cleanup()
+            _end(environment)
             count += 1
     return count
+
+
+def _end(environment: Environment) -> None:
+    """End a sandbox. One that cannot be reached now ends with its lifetime, and `clean` finds it."""
+    with contextlib.suppress(CooperBenchError):
+        environment.cleanup()
 
 
 def _take(environment: Environment, folder: MemberFolder, store: Path) -> None:
@@ -60,8 +67,8 @@ def _left_behind(folder: MemberFolder) -> Iterator[Environment | Failure]:
     for path in sorted(folder.handles.glob("*.json")):
         try:
             yield attach(read_model(path, SandboxHandle))
-        except SandboxLostError as error:
-            yield Failure.of(error)
         except RecordError:
             continue  # cut off while it was written: its sandbox had not started
+        except CooperBenchError as error:  # it is lost, or its engine is away
+            yield Failure.of(error)
         path.unlink(missing_ok=True)
