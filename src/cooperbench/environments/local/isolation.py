@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -63,6 +64,8 @@ class Room:
     tools: Path | None
     network: bool
     env: dict[str, str]
+    mounts: tuple[str, ...] = ()
+    """Shell commands that mount what lies under its folders, see `overlay`."""
 
 
 def interpreter() -> Path:
@@ -157,10 +160,23 @@ UNSHARE = ("--user", "--map-root-user", "--mount", "--pid", "--fork", "--kill-ch
 def command(rung: Isolation, room: Room, argv: list[str]) -> list[str]:
     """The command line that starts `argv` as the first process of the sandbox."""
     if rung is Isolation.BUBBLEWRAP:
-        return _bubblewrap(room, argv)
+        line = _bubblewrap(room, argv)
+        return with_mounts(room.mounts, line) if room.mounts else line
     if rung is Isolation.UNSHARE:
         return _unshare(room, argv)
     return ["env", "-i", *(f"{name}={value}" for name, value in room.env.items()), *argv]
+
+
+def overlay(lower: Path, upper: Path, work: Path, place: Path) -> str:
+    """The shell command that mounts `lower` at `place`, with `upper` for what is written. `work` is the kernel's."""
+    options = f"lowerdir={lower},upperdir={upper},workdir={work},userxattr"
+    return f"mount -t overlay -o {shlex.quote(options)} overlay {shlex.quote(str(place))}"
+
+
+def with_mounts(mounts: Sequence[str], argv: list[str]) -> list[str]:
+    """The command line that becomes `argv` in a mount namespace of its own, with these mounts made."""
+    script = "\n".join(["set -e", SYSTEM_PATH, *mounts, 'exec "$@"'])
+    return ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh", *argv]
 
 
 def mounts(room: Room) -> list[Mount]:
@@ -221,6 +237,7 @@ def _bubblewrap(room: Room, argv: list[str]) -> list[str]:
 
 UNSHARE_SETUP = """set -e
 {path}
+{layers}
 root={root}
 mount -t tmpfs -o mode=755 tmpfs "$root"
 cd "$root"
@@ -264,6 +281,7 @@ def _unshare(room: Room, argv: list[str]) -> list[str]:
     root.mkdir(exist_ok=True)
     script = UNSHARE_SETUP.format(
         path=SYSTEM_PATH,
+        layers="\n".join(room.mounts),
         root=shlex.quote(str(root)),
         mounts="\n".join(steps),
         env=" ".join(shlex.quote(f"{name}={value}") for name, value in room.env.items()),

@@ -6,6 +6,7 @@ import shutil
 from cooperbench.environments.backend import Leftover
 from cooperbench.environments.contract import SandboxHandle
 from cooperbench.environments.local import store
+from cooperbench.environments.local.furnishing import remove as discard
 from cooperbench.environments.local.transport import LocalTransport, sandboxes
 from cooperbench.errors import RecordError
 from cooperbench.records import read_model
@@ -51,4 +52,4 @@ def remove(leftover: Leftover) -> None:
     if leftover.kind == "sandbox":
         with contextlib.suppress(FileNotFoundError, RecordError):
             LocalTransport(read_model(folder / "sandbox.json", SandboxHandle), None).stop()
-    shutil.rmtree(folder, ignore_errors=True)
+    discard(folder)

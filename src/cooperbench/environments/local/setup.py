@@ -13,7 +13,7 @@ from pathlib import Path
 from cooperbench.environments.contract import EnvironmentOptions
 from cooperbench.environments.local import build, isolation, store
 from cooperbench.environments.local.store import LocalImageRecord
-from cooperbench.environments.local.transport import sandboxes
+from cooperbench.environments.local.transport import attach
 from cooperbench.environments.supervised import SupervisedEnvironment
 from cooperbench.errors import ImageError
 from cooperbench.records import ImageRecipe
@@ -58,9 +58,7 @@ def build_with_setup(recipe: ImageRecipe, source: Path) -> LocalImageRecord:
                     hint="correct the commands given with --setup",
                 )
         with store.new_version(record) as draft:
-            (draft / "root").mkdir()
-            for name in ("workspace", "home"):
-                store.copy_tree(sandboxes() / env.handle().identifier / "root" / name, draft / "root" / name)
+            attach(env.handle()).copy_out(draft / "root", ("workspace", "home"))
     return record
 
 

@@ -6,12 +6,13 @@ be started at any moment and two processes never see half an image.
 
 import fcntl
 import hashlib
+import os
 import re
 import shutil
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ class LocalImageRecord(Record):
     name: str
     digest: str = Field(description="Digest of everything that it was made from.")
     run: str | None = Field(None, description="The run whose sandbox a snapshot was taken of.")
+    files: int = Field(0, description="How many files sandboxes start with.")
     env: dict[str, str] = Field(default_factory=dict, description="`{tools}` stands for the place of `opt`.")
 
 
@@ -87,7 +89,8 @@ def new_version(record: LocalImageRecord) -> Iterator[Path]:
     draft.mkdir()
     try:
         yield draft
-        write_model(draft / "image.json", record)
+        files = sum(len(names) for _, _, names in os.walk(draft / "root"))
+        write_model(draft / "image.json", record.model_copy(update={"files": files}))
         key = f"{record.digest.removeprefix('sha256:')[:16]}-{uuid.uuid4().hex[:6]}"
         draft.rename(home / key)
         write_bytes(home / "current", f"{key}\n".encode())
@@ -95,12 +98,12 @@ def new_version(record: LocalImageRecord) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def keep(name: str, root: Path, origin: LocalImage, run: str) -> LocalImage:
-    """Make an image of a sandbox's folders."""
+def keep(name: str, copy_out: Callable[[Path], None], origin: LocalImage, run: str) -> LocalImage:
+    """Make an image of a sandbox's folders, which `copy_out` puts into a folder that it makes."""
     digest = "sha256:" + hashlib.sha256(f"{origin.record.digest} {name}".encode()).hexdigest()
     record = LocalImageRecord(name=name, digest=digest, run=run, env=origin.record.env)
     with new_version(record) as draft:
-        copy_tree(root, draft / "root")
+        copy_out(draft / "root")
         if (origin.path / "opt").is_dir():
             copy_tree(origin.path / "opt", draft / "opt")
     found = find(name)

@@ -8,58 +8,33 @@ it ends with the process that starts it, `kill -9` included: nobody else could f
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 from cooperbench.environments.contract import EnvironmentOptions, RunReply, SandboxHandle, SandboxLabels
 from cooperbench.environments.local import isolation, store
+from cooperbench.environments.local.furnishing import furnish, remove
 from cooperbench.environments.local.isolation import WRITABLE, Isolation, Room
+from cooperbench.environments.local.stream import LocalStream
 from cooperbench.environments.scope import WORKER_MARK
 from cooperbench.errors import ImageError, SandboxError, SandboxLostError, TransportError
 from cooperbench.records import cache_dir, write_model
 
-KEEPER = '( directory=$1; listener=$2; shift 2; "$@"; rm -rf "$directory" "$listener" ) &'
+KEEPER = '( directory=$1; listener=$2; shift 2; "$@"; chmod -f 700 "$directory"/work/*/work; rm -rf "$directory" "$listener" ) &'
 STOP_SECONDS = 3.0
-USER = "agent:x:1000:1000:agent:/home/agent:/bin/bash\n"
+COPY_SECONDS = 600.0
+TAR_CHANGED = 1
+"""Exit code of tar when a file changed while it was read, as files of a running sandbox may."""
 
 
 def sandboxes() -> Path:
     """Where the folders of local sandboxes are."""
     return cache_dir() / "sandboxes"
-
-
-class LocalStream:
-    """One end of a socket pair whose other end is the process's stdin and stdout."""
-
-    def __init__(self, data: socket.socket, control: socket.socket) -> None:
-        self._data = data
-        self._control = control
-
-    def read(self, size: int) -> bytes:
-        """Block for at most `size` bytes; empty at the end."""
-        try:
-            return self._data.recv(size)
-        except OSError:
-            return b""
-
-    def write(self, data: bytes) -> None:
-        """Write all. Raises `TransportError`."""
-        try:
-            self._data.sendall(data)
-        except OSError as error:
-            raise TransportError(f"the stream to the sandbox broke: {error}") from error
-
-    def close(self) -> None:
-        """Hang up."""
-        for end in (self._data, self._control):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
 
 
 class LocalTransport:
@@ -103,15 +78,16 @@ class LocalTransport:
         assert self._image is not None, "attached sandboxes run already"
         self._directory.mkdir(parents=True)
         write_model(self._directory / "sandbox.json", self._handle)  # first, so that a killed start can be found
-        _furnish(self._directory, self._image)
         options = self._handle.options
         rung = Isolation(self._handle.isolation)
+        mounts = furnish(self._directory, self._image, rung)
         tools = self._image.path / "opt"
         room = Room(
             directory=self._directory,
             tools=tools if tools.is_dir() else None,
             network=options.network == "full",
             env=self._environment(rung),
+            mounts=mounts,
         )
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(self._socket))
@@ -207,8 +183,24 @@ class LocalTransport:
         origin = store.find(self._handle.image)
         if origin is None:
             raise ImageError(f"the local image {self._handle.image!r} is gone", subject=self._handle.image)
-        store.keep(name, self._directory / "root", origin, self._handle.labels.run)
+        store.keep(name, self.copy_out, origin, self._handle.labels.run)
         return name
+
+    def copy_out(self, target: Path, names: Sequence[str] = WRITABLE) -> None:
+        """Copy the sandbox's folders of these names, as they are now, into the folder `target`."""
+        target.mkdir()
+        if not (self._directory / "upper").is_dir():
+            for name in names:
+                store.copy_tree(self._directory / "root" / name, target / name)
+            return
+        # Only inside do the image and what was written come together.
+        hidden = f"--exclude={isolation.STATE.lstrip('/')}"
+        packed = self.run(["tar", "-C", "/", hidden, "-cf", "-", *names], timeout=COPY_SECONDS)
+        if packed.returncode not in (0, TAR_CHANGED):
+            said = packed.stderr.decode("utf-8", "replace").strip()
+            raise SandboxError(f"cannot copy the sandbox's folders: {said[:500]}", subject=self._handle.identifier)
+        unpack = ["tar", "-C", str(target), "--no-same-owner", "-xpf", "-"]
+        subprocess.run(unpack, input=packed.stdout, check=True, capture_output=True)
 
     def stop(self) -> None:
         """End every process and remove the folder."""
@@ -223,7 +215,7 @@ class LocalTransport:
         lifeline, self._lifeline = self._lifeline, None
         if lifeline is not None:
             os.close(lifeline)
-        shutil.rmtree(self._directory, ignore_errors=True)
+        remove(self._directory)
         self._socket.unlink(missing_ok=True)
 
     def _ask(self, request: dict[str, object], descriptors: list[int]) -> socket.socket:
@@ -275,22 +267,6 @@ def _socket_folder() -> Path:
             f"{folder} belongs to somebody else", subject=str(folder), hint="set TMPDIR to a folder of yours"
         )
     return folder
-
-
-def _furnish(directory: Path, image: store.LocalImage) -> None:
-    """Give the sandbox its private copy of the image's folders."""
-    store.copy_tree(image.path / "root", directory / "root")
-    for name in WRITABLE:
-        (directory / "root" / name).mkdir(exist_ok=True)
-    (directory / "root" / "home" / "agent").mkdir(exist_ok=True)
-    (directory / "root" / "tmp").chmod(0o1777)
-    (directory / "etc").mkdir()
-    (directory / "etc" / "passwd").write_text(
-        f"root:x:0:0:root:/root:/bin/sh\n{USER}nobody:x:65534:65534::/:/bin/false\n"
-    )
-    (directory / "etc" / "group").write_text("root:x:0:\nagent:x:1000:\nnogroup:x:65534:\n")
-    shutil.copyfile(Path(__file__).with_name("init.py"), directory / "etc" / "init.py")
-    (directory / "etc" / "hosts").write_text("127.0.0.1 localhost sandbox\n::1 localhost\n")
 
 
 def _kill(directory: Path) -> None:

@@ -1,0 +1,89 @@
+"""The private folders of a sandbox: large images are laid under them by the kernel where it can, others are copied.
+
+Copying the image of a real task (a virtual environment, 2,200 files, 36 MB) is 0.6 s of kernel time for each sandbox and 0.1 s to remove;
+an overlay is mounted in a millisecond. It is mounted in the sandbox's own mount namespace and ends with it, so nothing is
+left on the host however the sandbox ends; what is written goes to the sandbox's own folder. Small images are copied: that takes
+less than finding out whether overlays work here.
+"""
+
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from cooperbench.environments.local import isolation, store
+from cooperbench.environments.local.isolation import WRITABLE, Isolation
+
+LARGE = 500
+"""Files. A demo task has 51, which are copied in 6 ms."""
+USER = "agent:x:1000:1000:agent:/home/agent:/bin/bash\n"
+
+
+def furnish(directory: Path, image: store.LocalImage, rung: Isolation) -> tuple[str, ...]:
+    """Give a sandbox its own folders. Returns the shell commands that still have to be run where it mounts, if any."""
+    (directory / "etc").mkdir()
+    (directory / "etc" / "passwd").write_text(
+        f"root:x:0:0:root:/root:/bin/sh\n{USER}nobody:x:65534:65534::/:/bin/false\n"
+    )
+    (directory / "etc" / "group").write_text("root:x:0:\nagent:x:1000:\nnogroup:x:65534:\n")
+    shutil.copyfile(Path(__file__).with_name("init.py"), directory / "etc" / "init.py")
+    (directory / "etc" / "hosts").write_text("127.0.0.1 localhost sandbox\n::1 localhost\n")
+    layered = image.record.files >= LARGE and rung is not Isolation.NONE and overlays_work(rung, directory.parent)
+    if layered:
+        (directory / "root").mkdir()
+    else:
+        store.copy_tree(image.path / "root", directory / "root")
+    mounts = []
+    for name in WRITABLE:
+        place, lower = directory / "root" / name, image.path / "root" / name
+        place.mkdir(exist_ok=True)
+        if layered and lower.is_dir():
+            mounts.append(_overlay(lower, place, directory))
+            place = directory / "upper" / name
+        if name == "home":
+            (place / "agent").mkdir(exist_ok=True)
+        elif name == "tmp":
+            place.chmod(0o1777)
+    return tuple(mounts)
+
+
+def _overlay(lower: Path, place: Path, directory: Path) -> str:
+    upper, work = directory / "upper" / place.name, directory / "work" / place.name
+    for folder in (upper, work):
+        folder.mkdir(parents=True)
+    return isolation.overlay(lower, upper, work, place)
+
+
+@cache
+def overlays_work(rung: Isolation, folder: Path) -> bool:
+    """Whether an unprivileged overlay can be mounted on this file system, with the sandbox's isolation in it."""
+    if any(character in str(folder) for character in ",:\\") or shutil.which("unshare") is None:
+        return False
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".probe-", ignore_cleanup_errors=True) as scratch:
+        names = ("lower", "upper", "work", "place")
+        lower, upper, work, place = (Path(scratch) / name for name in names)
+        for path in (lower, upper, work, place):
+            path.mkdir()
+        (lower / "file").touch()
+        then = (
+            ["bwrap", *isolation.BUBBLEWRAP, "--ro-bind", "/", "/", "true"]
+            if rung is Isolation.BUBBLEWRAP
+            else ["true"]
+        )
+        script = f"{isolation.overlay(lower, upper, work, place)}\nrm {place}/file"
+        done = subprocess.run(isolation.with_mounts((script,), then), capture_output=True, check=False)
+        clear_work(Path(scratch) / "work")
+        return done.returncode == 0 and not (upper / "file").is_file() and (lower / "file").is_file()
+
+
+def clear_work(work: Path) -> None:
+    """The kernel leaves a folder that nobody may enter, and that is not removed with the rest for this reason."""
+    for folder in work.rglob("work"):
+        folder.chmod(0o700)
+
+
+def remove(directory: Path) -> None:
+    """Remove a sandbox's folder."""
+    clear_work(directory / "work")
+    shutil.rmtree(directory, ignore_errors=True)
