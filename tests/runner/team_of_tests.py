@@ -83,7 +83,9 @@ class PlaysItsPart:
 class KeepsWorking:
     """Does a feature of `parts.py`; the first time it says so through a pipe and goes on until `back` exists."""
 
-    def run(self, task: str, image: str, *, comm_url: str | None = None, **_: Any) -> AgentResult:
+    def run(
+        self, task: str, image: str, *, agent_id: str = "agent", comm_url: str | None = None, **_: Any
+    ) -> AgentResult:
         found = re.search(r"# Part (\d+)", task)
         assert found is not None
         env = open_environment("docker", image)
@@ -93,7 +95,8 @@ class KeepsWorking:
                 gate.write("working\n")
             while not Path("back").exists():
                 env.execute("coop inbox; sleep 0.2" if comm_url else "sleep 0.2")
-        env.execute("coop send agent1 hello" if comm_url else "true")
+        if comm_url and agent_id == "agent2":
+            env.execute("coop send agent1 hello")
         env.cleanup()
         return AgentResult(status="Submitted", patch="", cost=0.0, steps=1, messages=[])
 

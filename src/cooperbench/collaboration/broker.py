@@ -49,6 +49,17 @@ class Broker:
             raise UnknownNameError("open episode", episode, self._namespaces)
         return f"{self.url}#run:{self._namespaces[episode][0]}"
 
+    def check_episode(self, episode: str) -> None:
+        """Raise `MailboxError` when the broker has lost what it held of an episode: a Redis that was started again without it."""
+        prefix = MailboxAddress.parse(self.episode_url(episode)).prefix
+        if not self._store.command("EXISTS", f"{prefix}members"):
+            raise MailboxError(
+                f"the broker at {shown(self.url)} has lost the episode's messages",
+                subject=episode,
+                hint="let it keep them over a restart (appendonly yes), or leave out --redis",
+                retryable=True,
+            )
+
     def close_episode(self, episode: str) -> None:
         """Free what an episode holds, once its conversation was read. Its members cannot get in any more."""
         namespace, agents = self._namespaces.pop(episode, ("", []))

@@ -79,6 +79,7 @@ class _EpisodeRun:
         finally:
             for seat in self._seats:
                 seat.end_now()
+                discard(seat.folder)
         result = write_record(self._job, self._seats, conversation, failure, self._started_at, self._finish_timeline)
         shutil.rmtree(work, ignore_errors=True)
         return result
@@ -159,7 +160,8 @@ class _EpisodeRun:
     def _announce(self, seat: SeatRun) -> None:
         agent = seat.order.member.agent_id
         git = self._services.git if seat.order.seat.git_server_url is not None else None
-        if self._mailbox is not None:
+        if self._mailbox is not None and self._services.broker is not None:
+            self._services.broker.check_episode(self._key)
             branch = git.published(self._key, agent) if git is not None else None
             mark_finished(self._mailbox, agent, seat.ending, branch)
         seat.collect()
@@ -172,6 +174,7 @@ class _EpisodeRun:
     def _conversation(self) -> list[ConversationMessage]:
         if self._mailbox is None or self._services.broker is None:
             return []
+        self._services.broker.check_episode(self._key)
         features = {member.agent_id: member.features[0] for member in self._episode.members}
         messages = read_conversation(self._mailbox, features)
         self._told = [*of_broker(read_events(self._mailbox, list(features)))]
