@@ -56,6 +56,13 @@ def test_the_users_home_and_secrets_are_hidden(inside: LocalEnvironment, monkeyp
     assert inside.execute("cat /etc/shadow /etc/ssh/* /root/.ssh/* 2>/dev/null")["output"] == ""
 
 
+def test_a_fork_bomb_ends_in_its_own_sandbox(inside: LocalEnvironment) -> None:
+    done = inside.execute("for number in $(seq 3000); do sleep 100 & done; wait", timeout=15)
+    assert done["returncode"] != 0
+    left = inside.execute("ls /proc | grep -c '^[0-9]'")
+    assert int(left["output"]) < 50, "all of it was killed, and the sandbox is usable"
+
+
 def test_environment_variables_are_not_inherited(image: str, rung: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_KEY_OF_A_PROVIDER", "sk-very-secret")
     with LocalEnvironment(image) as environment:

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from cooperbench.agents._text import one_line
 from cooperbench.errors import LimitReachedError
 from cooperbench.records import LimitReached, Limits, Record, Usage, utc_now
@@ -145,10 +147,10 @@ def limit_of(error: BaseException | None) -> LimitReached | None:
 
 
 def read_progress(path: Path) -> Progress | None:
-    """The progress written last; `None` when there is none yet."""
+    """The progress written last; `None` when there is none yet, or the agent made something else of the file."""
     try:
         return Progress.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
+    except (OSError, ValidationError):
         return None
 
 

@@ -15,6 +15,7 @@ from cooperbench.runner.episodes.timeline import Timeline
 from cooperbench.runner.workers.fork_server import OUR_FAULT
 from cooperbench.runner.workers.leftovers import rescue
 from cooperbench.runner.workers.orders import CapturedWork, MemberFolder, Order, Outcome, StartedSandbox
+from cooperbench.runner.workers.output import keep_short, read_end
 from cooperbench.runner.workers.pool import Worker
 
 _Model = TypeVar("_Model", bound=Record)
@@ -82,6 +83,7 @@ class SeatRun:
         if self._worker.ended.is_set():
             self._settle(self._worker)
             return
+        keep_short(self.folder.log)
         now = time.monotonic()
         if self._kill_at is not None:
             if now >= self._kill_at:
@@ -199,7 +201,7 @@ def _crash(outcome: Outcome, kind: str, message: str) -> Outcome:
 
 
 def _log_end(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    lines = read_end(log).decode(errors="replace").strip().splitlines()
     return lines[-1] if lines else "the worker was lost without a word"
 
 

@@ -1,5 +1,6 @@
 """Writing the record of an episode, in the order in which readers may rely on it: patches, histories, messages, result."""
 
+import contextlib
 import hashlib
 import shutil
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from cooperbench.runner.episodes.job import Job
 from cooperbench.runner.episodes.seats import SeatRun
 from cooperbench.runner.episodes.submission import changed_lines, choose_patch, lint
 from cooperbench.runner.planning.plan import Episode
+from cooperbench.runner.workers.output import read_end
 
 RUN_COST = "run cost"
 CONVERSATION = TypeAdapter(list[ConversationMessage])
@@ -99,11 +101,13 @@ def _write_trajectory(directory: EpisodeDirectory, stem: str, seat: SeatRun) -> 
 def _keep_logs(directory: EpisodeDirectory, stem: str, seat: SeatRun) -> None:
     """Keep what the agent wrote into its `log_dir`, and what its process printed if that is anything."""
     target = directory.path / f"{stem}_logs"
-    if any(seat.order.log_dir.iterdir()):
-        shutil.copytree(seat.order.log_dir, target, dirs_exist_ok=True)
-    if seat.folder.log.exists() and seat.folder.log.stat().st_size:
+    with contextlib.suppress(shutil.Error):  # pipes, dead links: what can be copied was copied
+        if seat.order.log_dir.is_dir() and any(seat.order.log_dir.iterdir()):
+            shutil.copytree(seat.order.log_dir, target, dirs_exist_ok=True, symlinks=True)
+    printed = read_end(seat.folder.log)
+    if printed:
         target.mkdir(exist_ok=True)
-        shutil.copyfile(seat.folder.log, target / "process.log")
+        write_bytes(target / "process.log", printed)
 
 
 def _member_result(

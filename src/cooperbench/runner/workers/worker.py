@@ -5,6 +5,7 @@ before the sandbox ends, and writes down how it went. All of that holds for any 
 whatever else it does. What cannot be done from inside a process (a deadline, a crash, a hang) is the runner's.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -87,6 +88,7 @@ class _Sandboxes:
         ready = self._ready.pop(id(environment), None)
         if ready is None:
             return
+        _steady()
         _, base, line = ready
         if line is not None:
             line.close()
@@ -183,6 +185,16 @@ def _judge(outcome: Outcome, budget: Budget, ours: Failure | None) -> Outcome:
         changes = {"ending": Ending.LIMIT, "status": status, "limit": limit_of(budget.reached), "error": None}
         return outcome.model_copy(update=changes)
     return outcome
+
+
+def _steady() -> None:
+    """Undo what an agent may have done to its process that would make our own programs fail or their results unreadable."""
+    with contextlib.suppress(ValueError):  # in a thread of the agent's: only the main one may
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, every program seems to succeed
+    try:
+        os.getcwd()  # noqa: PTH109
+    except FileNotFoundError:
+        os.chdir("/")
 
 
 def _end_on_request(number: int, frame: FrameType | None) -> None:
