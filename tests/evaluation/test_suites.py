@@ -10,6 +10,12 @@ from cooperbench.records import Outcome
 from cooperbench.tasks import Task, read_task
 
 FEATURE = 3
+UNITTESTS = (
+    'printf \'import unittest\\nclass T(unittest.TestCase):\\n    def test_push(self):\\n        import sys; sys.path.insert(0, "src"); from shelfdb.updates import apply_update as f\\n'
+    '        self.assertEqual(f({"t": [1]}, {"$push": {"t": 1}}), {"t": [1, 1]})\\n\' >tests/test_pushes.py'
+)
+JUNIT = "mkdir -p target/surefire-reports; python3 -I -m pytest -q tests -p no:cacheprovider --junitxml=target/surefire-reports/TEST-x.xml"
+"""As Maven writes them."""
 
 
 def with_runner(task: Task, folder: Path, command: str) -> Task:
@@ -28,8 +34,29 @@ def with_runner(task: Task, folder: Path, command: str) -> Task:
         ("timeout 300 python3 -m pytest -q tests | grep -v nothing", "pytest-guard"),
         ("python3 -I -m pytest -q -p no:cacheprovider tests", "pytest-text"),
         ("python3 -m pytest -q tests/test_list_updates.py; git clean -fdxq", "pytest-guard"),
+        ("printf 'test:\\n\\tpython3 -m pytest -q tests\\n' >Makefile; make test", "pytest-guard"),
+        (f"{UNITTESTS}; python3 -m unittest -q tests.test_pushes", "unittest-guard"),
+        (
+            f"{UNITTESTS}; python3 -I -c 'import sys; sys.path.insert(0, \".\"); import unittest; unittest.main(module=None)' -v tests.test_pushes",
+            "unittest-text",
+        ),
+        (
+            f"{UNITTESTS}; python3 -m unittest tests.test_pushes; python3 -m pytest -q tests",
+            "pytest-guard+unittest-guard",
+        ),
+        (f"{JUNIT} # mvn test", "junit"),
     ],
-    ids=["hidden behind something", "in a pipe", "cut off from its surroundings", "cleans up"],
+    ids=[
+        "hidden behind something",
+        "in a pipe",
+        "cut off from its surroundings",
+        "cleans up",
+        "by make",
+        "unittest",
+        "unittest, cut off",
+        "two runners",
+        "files of JUnit",
+    ],
 )
 def test_gold_passes_and_the_base_fails(shelfdb: Task, tmp_path: Path, command: str, source: str) -> None:
     task = with_runner(shelfdb, tmp_path, command)

@@ -2,7 +2,8 @@
 
 `pyproject.toml`, `setup.cfg`, `package.json` and `Cargo.toml` mix what a feature may need to change (dependencies, metadata) with what
 decides how tests are found, run and installed. The sections of the second kind are put back textually; the result is parsed
-and compared, and where that cannot be done exactly the base's whole file is taken.
+and compared, and where that cannot be done exactly the base's whole file is taken. So it is for sources in Rust that bring an
+`assert_eq!` of their own: unit tests stand in the same file, and would use it.
 """
 
 import configparser
@@ -35,7 +36,11 @@ _JSON_KEYS = ("scripts", "jest", "vitest", "mocha", "ava", "babel", "nyc", "c8")
 
 def is_mixed(path: str) -> bool:
     """Whether a file can hold test configuration beside other things."""
-    return PurePosixPath(path).name in _RESTORERS
+    return _restorer(path) is not None
+
+
+def _restorer(path: str) -> Callable[[bytes, bytes], bytes | None] | None:
+    return _restore_rust if path.endswith(".rs") else _RESTORERS.get(PurePosixPath(path).name)
 
 
 def restore_sections(path: str, base: bytes | None, submitted: bytes) -> bytes | None:
@@ -43,7 +48,7 @@ def restore_sections(path: str, base: bytes | None, submitted: bytes) -> bytes |
 
     `base` is `None` for a new file. Files of other kinds are never changed.
     """
-    restore = _RESTORERS.get(PurePosixPath(path).name)
+    restore = _restorer(path)
     if restore is None:
         return None
     try:
@@ -141,6 +146,13 @@ def _restore_json(base: bytes, submitted: bytes) -> bytes | None:
     merged = {key: value for key, value in after.items() if key not in _JSON_KEYS}
     merged.update({key: before[key] for key in _JSON_KEYS if key in before})
     return (json.dumps(merged, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+_ASSERTIONS = re.compile(rb"\bmacro_rules!\s*((?:debug_)?assert(?:_eq|_ne)?|panic|unreachable|matches)\b")
+
+
+def _restore_rust(base: bytes, submitted: bytes) -> bytes | None:
+    return base if set(_ASSERTIONS.findall(submitted)) - set(_ASSERTIONS.findall(base)) else None
 
 
 _RESTORERS: dict[str, Callable[[bytes, bytes], bytes | None]] = {

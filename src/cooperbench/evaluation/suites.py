@@ -1,25 +1,35 @@
 """Running one feature's hidden tests on one tree, in a fresh sandbox, through the task's own runner.
 
-The runner is the data set's copy, written into the sandbox by the evaluator together with the patches and, for pytest, a
-plugin that reports in a signed file what really ran (`guard/cooperbench_guard.py`). One file goes in, one command runs, one report comes out.
+The runner is the data set's copy, written into the sandbox by the evaluator together with the patches and guards, one
+for each language, that report in a signed file what really ran (`guard/`). One file goes in, one command runs, one report comes out.
 """
 
 import io
 import secrets
 import tarfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cooperbench.environments import Environment, EnvironmentOptions, SandboxLabels, open_environment
 from cooperbench.errors import TaskError
 from cooperbench.evaluation.installing import changed_files
-from cooperbench.evaluation.test_runners import Report, Request, TestRunner, read_reports, runners_of
+from cooperbench.evaluation.test_runners import (
+    NO_REPORT,
+    Report,
+    Request,
+    TestRunner,
+    first_state,
+    read_output,
+    read_signed,
+    runners_of,
+)
 from cooperbench.evaluation.turns import ThreadTurns, Turns
 from cooperbench.tasks import Task
 
 GUARD = Path(__file__).parent / "guard"
+WORK_TREE = "/workspace/repo"
 IMAGE_RUNNER = "/usr/local/bin/runner.sh"
 OUTPUT_LIMIT = 2_000_000
 """Characters of a runner's output that are read; text reports of large suites need that much."""
@@ -65,16 +75,23 @@ class _Placed:
     """A suite whose files lie in its sandbox."""
 
     folder: str
-    key: bytes
+    key: str
     runner: bytes
     runners: Sequence[TestRunner]
     has_feature: bool
 
 
 def run_suite(
-    task: Task, tests_patch: bytes, feature_patch: bytes, conditions: SuiteConditions, turns: Turns | None = None
+    task: Task,
+    tests_patch: bytes,
+    feature_patch: bytes,
+    conditions: SuiteConditions,
+    turns: Turns | None = None,
+    tests: Mapping[str, str] | None = None,
 ) -> SuiteRun:
     """Start a sandbox, run the task's runner on both patches when its turn comes, read its report, and end the sandbox.
+
+    `tests` are the paths of the hidden tests and the SHA-256 that each has when both patches are applied.
 
     Raises the classes below `SandboxError` when the sandbox fails; that says nothing about the patches.
     """
@@ -93,7 +110,7 @@ def run_suite(
             turns.sandbox(),
             open_environment(conditions.backend, task.image, options=options, labels=conditions.labels) as environment,
         ):
-            run = _run(environment, task, tests_patch, feature_patch, conditions, turns)
+            run = _run(environment, task, tests_patch, feature_patch, conditions, turns, tests or {})
             if run is not None:
                 return run
 
@@ -105,35 +122,36 @@ def _run(
     feature_patch: bytes,
     conditions: SuiteConditions,
     turns: Turns,
+    tests: Mapping[str, str],
 ) -> SuiteRun | None:
     """Run it when its turn comes; `None` when the sandbox could reach the end of its lifetime before the suite does."""
     ready = time.monotonic()
-    placed = _place(environment, task, tests_patch, feature_patch)
+    placed = _place(environment, task, tests_patch, feature_patch, tests)
     command = _command(placed.folder, placed.runner, placed.runners, placed.has_feature, conditions)
     with turns.running():
         if time.monotonic() - ready > conditions.time_limit:
             return None
         result = environment.execute(command, timeout=conditions.time_limit)
 
-    def read(name: str) -> bytes | None:
-        return _read(environment, f"{placed.folder}/guard/{name}")
-
     return SuiteRun(
         exit_code=result["returncode"],
         timed_out=result["timed_out"],
-        report=read_reports(placed.runners, read, placed.key, result["output"]),
+        report=_read_report(environment, placed, conditions, result["output"]),
         output=result["output"],
         seconds=result["seconds"],
         installed=_installed(environment, placed.folder) if conditions.watch_install else None,
     )
 
 
-def _place(environment: Environment, task: Task, tests_patch: bytes, feature_patch: bytes) -> _Placed:
+def _place(
+    environment: Environment, task: Task, tests_patch: bytes, feature_patch: bytes, tests: Mapping[str, str]
+) -> _Placed:
     runner = _runner_of(task, environment)
     # A name that cannot be guessed: the patch must not find the evaluator's files by their place.
     folder = f"/patches/{secrets.token_hex(12)}"
-    key = secrets.token_bytes(32).hex().encode()
-    files = {"tests.patch": tests_patch, "runner.sh": runner, "key": key, **_guard_files()}
+    key = secrets.token_hex(32)
+    files = {"tests.patch": tests_patch, "runner.sh": runner, "guard/state": first_state(key), **_guard_files()}
+    files["guard/files"] = "".join(f"{digest}  {WORK_TREE}/{path}\n" for path, digest in tests.items()).encode()
     if feature_patch:
         files["feature.patch"] = feature_patch
     environment.write_file(f"{folder}.tar", _archive(files))
@@ -161,7 +179,7 @@ def _archive(files: dict[str, bytes]) -> bytes:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
         for name, data in files.items():
-            entry = tarfile.TarInfo("guard/key" if name == "key" else name)
+            entry = tarfile.TarInfo(name)
             entry.size = len(data)
             entry.mode = 0o755 if name.endswith(".sh") else 0o644
             archive.addfile(entry, io.BytesIO(data))
@@ -171,9 +189,9 @@ def _archive(files: dict[str, bytes]) -> bytes:
 def _command(
     folder: str, runner: bytes, runners: Sequence[TestRunner], has_feature: bool, conditions: SuiteConditions
 ) -> str:
-    """Unpack, put the patches where the runner looks, and become the runner."""
+    """Unpack, put the patches where the runner looks, run it, and put what the guards wrote into one file."""
     guard = f"{folder}/guard"
-    request = Request(guard, runner, guarded=conditions.guard, skip_install=conditions.skip_install)
+    request = Request(runner, guarded=conditions.guard)
     lines = [
         "set -e",
         f"mkdir -p {folder}",
@@ -181,17 +199,22 @@ def _command(
         f"mv {folder}/*.patch /patches/",
         f"rm {folder}.tar",
         f"ulimit -f {FILE_SIZE_LIMIT} 2>/dev/null || true",
+        f"guard={guard}",
         *dict.fromkeys(line for test_runner in runners for line in test_runner.ask(request)),
     ]
+    if conditions.skip_install:
+        lines.append('export PYTHONPATH="$guard/once${PYTHONPATH:+:$PYTHONPATH}"')
     shell = "bash" if runner.startswith(b"#!") and b"bash" in runner.split(b"\n", 1)[0] else "sh"
     arguments = "tests.patch feature.patch" if has_feature else "tests.patch"
     run = f"{shell} {folder}/runner.sh {arguments}"
+    take = f"$(command -v python || command -v python3) -I {guard}/fingerprint.py"
     if conditions.watch_install:
-        take = f"$(command -v python || command -v python3) -I {guard}/fingerprint.py"
-        lines += [f"{take} >{folder}/before", f"code=0; {run} || code=$?", f"{take} >{folder}/after", "exit $code"]
-    else:
-        lines.append(f"exec {run}")
-    return "\n".join(lines)
+        lines.append(f"{take} >{folder}/before")
+    lines.append(f"code=0; {run} || code=$?")
+    if conditions.watch_install:
+        lines.append(f"{take} >{folder}/after")
+    lines += [f"{{ {test_runner.collect}; }} || true" for test_runner in runners if test_runner.collect]
+    return "\n".join([*lines, f"cat {guard}/state {guard}/report >{folder}/result 2>/dev/null || true", "exit $code"])
 
 
 def _installed(environment: Environment, folder: str) -> Sequence[str]:
@@ -201,8 +224,22 @@ def _installed(environment: Environment, folder: str) -> Sequence[str]:
         return ["unknown: the installation could not be watched"]
 
 
-def _read(environment: Environment, path: str) -> bytes | None:
+def _read_report(environment: Environment, placed: _Placed, conditions: SuiteConditions, output: str) -> Report:
+    """What was signed, else what the runner wrote by itself, else its text. Which is good enough, the gold patch's own run decides."""
+    if conditions.guard:
+        report = read_signed(_read(environment, f"{placed.folder}/result"), placed.key)
+        if report is not NO_REPORT:
+            return report
+    for test_runner in placed.runners:
+        if test_runner.collect:
+            report = test_runner.read_collected(_read(environment, f"{placed.folder}/guard/collected.tar"))
+            if report is not NO_REPORT:
+                return report
+    return read_output(placed.runners, output)
+
+
+def _read(environment: Environment, path: str) -> bytes:
     try:
         return environment.read_file(path)
     except FileNotFoundError:
-        return None
+        return b""

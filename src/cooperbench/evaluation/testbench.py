@@ -23,7 +23,7 @@ from cooperbench.evaluation.turns import ThreadTurns, Turns, processors
 from cooperbench.records import Install, Outcome, Record, Stage, SuiteResult, cache_dir, read_model, write_model
 from cooperbench.tasks import Task
 
-EVALUATOR = "cooperbench-evaluator@1"
+EVALUATOR = "cooperbench-evaluator@2"
 """Part of every key: a change of what a verdict means needs a new number."""
 ATTEMPTS = 2
 """A sandbox that fails is tried once more; after that the suite is an `infra_error`."""
@@ -176,6 +176,14 @@ class TestBench:
             self._patches[tree] = self.store.diff(self.base.tree, tree)
         return self._patches[tree]
 
+    def _hidden_tests(self, feature: int, tree: str) -> dict[str, str]:
+        """What each hidden test holds on this tree, by its path; empty where git alone does not apply their patch as it stands."""
+        tested = apply_exactly(self.store, tree, self.task.features[feature].tests_patch)
+        if tested is None:
+            return {}
+        changes = [change for change in self.store.changes(tree, tested) if change.new_mode.startswith("100")]
+        return {change.path: hashlib.sha256(self.store.blob(change.new_blob)).hexdigest() for change in changes}
+
     def _test_one(self, feature: int, tree: str, stop: threading.Event) -> SuiteResult:
         try:
             reference = self.reference(feature, stop)
@@ -188,6 +196,7 @@ class TestBench:
     ) -> SuiteRun:
         """Run one suite on one tree, whatever is known already. Raises the classes below `SandboxError`."""
         patch = self._patch(tree)
+        tests = self._hidden_tests(feature, tree)
         labels = self.conditions.labels.model_copy(update={"agent_id": f"suite{feature}"})
         skip = not watch and self._can_skip_install(tree)
         conditions = replace(
@@ -197,7 +206,8 @@ class TestBench:
             if stop is not None and stop.is_set():
                 raise EvaluationError("the evaluation was stopped")
             try:
-                return run_suite(self.task, self.task.features[feature].tests_patch, patch, conditions, self.turns)
+                tests_patch = self.task.features[feature].tests_patch
+                return run_suite(self.task, tests_patch, patch, conditions, self.turns, tests)
             except SandboxError:
                 if attempt == ATTEMPTS:
                     raise

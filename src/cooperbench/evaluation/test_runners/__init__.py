@@ -5,32 +5,34 @@ from collections.abc import Sequence
 
 from cooperbench.evaluation.test_runners.cargo import Cargo
 from cooperbench.evaluation.test_runners.go import Go
+from cooperbench.evaluation.test_runners.java import Java
 from cooperbench.evaluation.test_runners.node import Jest, Vitest
 from cooperbench.evaluation.test_runners.pytest import Pytest
 from cooperbench.evaluation.test_runners.report import (
     NO_REPORT,
-    ReadFile,
     Report,
     Request,
     RunnerKind,
     TestRunner,
 )
+from cooperbench.evaluation.test_runners.signed import first_state, read_signed
+from cooperbench.evaluation.test_runners.unittest import Unittest
 
 __all__ = [
     "NO_REPORT",
     "RUNNERS",
-    "ReadFile",
     "Report",
     "Request",
     "RunnerKind",
     "TestRunner",
+    "first_state",
     "read_output",
-    "read_reports",
+    "read_signed",
     "runner_kind",
     "runners_of",
 ]
 
-RUNNERS: tuple[TestRunner, ...] = (Pytest(), Go(), Cargo(), Jest(), Vitest())
+RUNNERS: tuple[TestRunner, ...] = (Pytest(), Unittest(), Go(), Cargo(), Jest(), Vitest(), Java())
 
 
 def runner_kind(runner: bytes) -> RunnerKind:
@@ -50,15 +52,6 @@ def runners_of(runner: bytes) -> Sequence[TestRunner]:
     """The test runners that a `runner.sh` may come to: the one that it calls, or any of them where it calls a script or `make`."""
     kind = runner_kind(runner)
     return [test_runner for test_runner in RUNNERS if kind in (test_runner.kind, RunnerKind.UNKNOWN)]
-
-
-def read_reports(runners: Sequence[TestRunner], read: ReadFile, key: bytes, output: str) -> Report:
-    """The structured report, else what the text says; whether text is good enough, the gold patch's own run decides."""
-    for test_runner in runners:
-        report = test_runner.read_report(read, key)
-        if report is not NO_REPORT:
-            return report
-    return read_output(runners, output)
 
 
 def read_output(runners: Sequence[TestRunner], output: str) -> Report:

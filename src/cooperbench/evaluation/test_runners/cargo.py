@@ -1,4 +1,4 @@
-"""`cargo test`: its text, in full, by test binary."""
+"""`cargo test`: the log of Rust's own test harness, read by what cargo runs test programs with (`guard/cargo`); else its text, in full."""
 
 import re
 from collections.abc import Sequence
@@ -29,8 +29,8 @@ class Cargo(TestRunner):
     calls = re.compile(r"\bcargo\s+(?:\S+\s+)*?(?:test|nextest)\b")
 
     def ask(self, request: Request) -> Sequence[str]:
-        """Nothing: what it prints has the names."""
-        return []
+        """Run test programs by our script. Without it nothing is needed: what cargo prints has the names."""
+        return [". $guard/cargo/setup.sh || true"] if request.guarded else []
 
     def read_text(self, lines: Sequence[str]) -> Report:
         """Every test binary's lines, if some summary follows them."""

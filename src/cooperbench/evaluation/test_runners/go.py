@@ -1,4 +1,4 @@
-"""`go test`: its JSON events, or its text with `-v` where the task's runner filters the output."""
+"""`go test`: a guard of ours inside the package `testing` says what really ran (`guard/go`); else its JSON events or its text."""
 
 import json
 import re
@@ -18,7 +18,9 @@ class Go(TestRunner):
     calls = re.compile(r"\bgo\s+test\b")
 
     def ask(self, request: Request) -> Sequence[str]:
-        """Ask for JSON. Where the runner filters the output of `go test`, JSON would be filtered away."""
+        """Compile the guard in. Else ask for JSON; where the runner filters the output of `go test`, JSON would be filtered away."""
+        if request.guarded:
+            return [". $guard/go/setup.sh || true"]
         flag = "-v" if re.search(rb"go\s+test[^\n]*\|", request.runner) else "-json"
         return [f'export GOFLAGS="${{GOFLAGS:+$GOFLAGS }}{flag}"']
 

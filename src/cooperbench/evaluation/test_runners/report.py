@@ -2,7 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, NamedTuple
@@ -14,10 +14,12 @@ class RunnerKind(StrEnum):
     """The test runner that a task's `runner.sh` calls."""
 
     PYTEST = "pytest"
+    UNITTEST = "unittest"
     GO = "go"
     CARGO = "cargo"
     JEST = "jest"
     VITEST = "vitest"
+    JAVA = "java"
     UNKNOWN = "unknown"
 
 
@@ -38,18 +40,10 @@ NO_REPORT = Report("")
 class Request:
     """A run that a structured report is wanted of."""
 
-    guard: str
-    """Folder of the evaluator's files inside the sandbox."""
     runner: bytes
     """The task's `runner.sh`."""
     guarded: bool
     """Whether anything but text can be asked for. Runners that cut themselves off from their surroundings give nothing else."""
-    skip_install: bool = False
-    """Whether `pip install` is answered by "already installed"."""
-
-
-ReadFile = Callable[[str], bytes | None]
-"""Reads a file of the guard's folder; `None` when it is not there."""
 
 
 class TestRunner(ABC):
@@ -60,13 +54,18 @@ class TestRunner(ABC):
     kind: ClassVar[RunnerKind]
     calls: ClassVar[re.Pattern[str]]
     """A call of it in a shell script."""
+    collect: ClassVar[str] = ""
+    """Shell that puts files which it writes by itself into `$guard/collected.tar`, after the runner."""
 
     @abstractmethod
     def ask(self, request: Request) -> Sequence[str]:
-        """Lines of shell that come before the runner, so that its results can be read afterwards."""
+        """Lines of shell that come before the runner, so that its results can be read afterwards; `$guard` is our folder.
 
-    def read_report(self, read: ReadFile, key: bytes) -> Report:
-        """The structured report, where it can be trusted; else `NO_REPORT`."""
+        Where it is guarded they make test programs sign what they report; `signed` reads it.
+        """
+
+    def read_collected(self, data: bytes) -> Report:
+        """The results in what `collect` collected; unsigned."""
         return NO_REPORT
 
     @abstractmethod

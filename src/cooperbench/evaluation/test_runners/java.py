@@ -1,0 +1,71 @@
+"""Maven and Gradle: the JUnit XML files that they write by themselves. They are not signed: code under test can write them too."""
+
+import io
+import re
+import tarfile
+from collections.abc import Sequence
+from xml.etree import ElementTree
+
+from cooperbench.evaluation.test_runners.report import (
+    NO_REPORT,
+    Report,
+    Request,
+    RunnerKind,
+    TestRunner,
+    keep_worst,
+    report_of,
+)
+from cooperbench.records import TestStatus
+
+_ENDS = {
+    "failure": TestStatus.FAILED,
+    "error": TestStatus.ERROR,
+    "rerunFailure": TestStatus.FAILED,
+    "rerunError": TestStatus.ERROR,
+    "skipped": TestStatus.SKIPPED,
+}
+
+
+class Java(TestRunner):
+    """JUnit, run by Maven or Gradle."""
+
+    kind = RunnerKind.JAVA
+    calls = re.compile(r"(?:^|[\s/])(?:mvnw?|gradlew?)\s[^\n]*", re.MULTILINE)
+    collect = (
+        "find . -name 'TEST-*.xml' -newer $guard/started \\( -path '*/surefire-reports/*' -o -path '*/failsafe-reports/*'"
+        " -o -path '*/test-results/*' \\) >$guard/found && [ ! -s $guard/found ] || tar -cf $guard/collected.tar -T $guard/found"
+    )
+
+    def ask(self, request: Request) -> Sequence[str]:
+        """Both write their reports anyway; those of the image are older than the moment that is kept here."""
+        return [": >$guard/started"]
+
+    def read_collected(self, data: bytes) -> Report:
+        """All files together."""
+        tests: dict[str, TestStatus] = {}
+        try:
+            with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+                for member in archive:
+                    stream = archive.extractfile(member)
+                    if stream is not None:
+                        _read_suite(stream.read(), tests)
+        except tarfile.TarError:
+            return NO_REPORT
+        return report_of("junit", tests)
+
+    def read_text(self, lines: Sequence[str]) -> Report:
+        """Neither names its tests."""
+        return NO_REPORT
+
+
+def _read_suite(data: bytes, tests: dict[str, TestStatus]) -> None:
+    """Add the cases of one file; one that cannot be read has none."""
+    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
+        return
+    try:
+        root = ElementTree.fromstring(data)
+    except ElementTree.ParseError:
+        return
+    for case in root.iter("testcase"):
+        name = f"{case.get('classname', '')}:{case.get('name', '')}"
+        keep_worst(tests, name, next((_ENDS[child.tag] for child in case if child.tag in _ENDS), TestStatus.PASSED))

@@ -1,0 +1,91 @@
+"""Reading the signed reports that our guards inside the sandbox write (`evaluation/guard`), and making the keys they sign with.
+
+Every test program takes the next key of a chain from a file, and leaves there only the one that follows from it. So the code under
+test finds no key that any earlier report was signed with, and a program that ended without its report leaves a gap.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Iterator
+
+from cooperbench.evaluation.test_runners.report import NO_REPORT, Report, keep_worst, report_of
+from cooperbench.records import TestStatus
+
+WITHOUT_REPORT = "a test program that ended without its report"
+TWO_REPORTS = "two reports were signed with one key"
+_STATUSES = {
+    b"passed": TestStatus.PASSED,
+    b"failed": TestStatus.FAILED,
+    b"skipped": TestStatus.SKIPPED,
+    b"error": TestStatus.ERROR,
+}
+
+
+def first_state(key: str) -> bytes:
+    """The file that the first test program takes its key from: how many were taken, and the next."""
+    return f"0 {key}\n".encode()
+
+
+def next_key(key: str) -> str:
+    """The key after this one."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def sign(key: str, body: bytes) -> str:
+    """The signature of a report; what the guards compute in their own languages."""
+    return hashlib.sha256((key + hashlib.sha256(body).hexdigest()).encode()).hexdigest()
+
+
+def read_signed(data: bytes, key: str) -> Report:
+    """All reports that follow the state of the chain at the end, as one.
+
+    `NO_REPORT` when nothing was signed, or when the state is none that the guards can have left.
+    """
+    state, _, rest = data.partition(b"\n")
+    count = int(state.split(b" ")[0]) if state.split(b" ")[0].isdigit() else 0
+    if count > len(data) // 64 + 1000:
+        return NO_REPORT  # a chain that long was not walked by guards
+    keys = [key]
+    for _ in range(count):
+        keys.append(next_key(keys[-1]))
+    if state != f"{count} {keys[-1]}".encode():
+        return NO_REPORT
+    signed = [(place, body) for place, signature, body in _sections(rest) if _is_signed(place, signature, body, keys)]
+    tests: dict[str, TestStatus] = {}
+    changed: set[str] = set()
+    for _, body in signed:
+        _read_body(body, tests, changed)
+    places = {place for place, _ in signed}
+    if len(places) < count:
+        changed.add(WITHOUT_REPORT)
+    if len(places) < len(signed):
+        changed.add(TWO_REPORTS)
+    source = "+".join(sorted({body.split(b"\n", 1)[0].decode("ascii", "replace") for _, body in signed}))
+    report = report_of(source, tests)
+    return report if report is NO_REPORT else report._replace(changed=tuple(sorted(changed)))
+
+
+def _is_signed(place: int, signature: str, body: bytes, keys: list[str]) -> bool:
+    return place < len(keys) - 1 and hmac.compare_digest(signature, sign(keys[place], body))
+
+
+def _sections(data: bytes) -> Iterator[tuple[int, str, bytes]]:
+    """Place in the chain, signature and body of each report."""
+    while data:
+        head, _, rest = data.partition(b"\n")
+        words = head.split(b" ")
+        if len(words) != 3 or not words[0].isdigit() or not words[2].isdigit():
+            return
+        size = int(words[2])
+        yield int(words[0]), words[1].decode("ascii", "replace"), rest[:size]
+        data = rest[size:]
+
+
+def _read_body(body: bytes, tests: dict[str, TestStatus], changed: set[str]) -> None:
+    for line in body.split(b"\n")[1:]:
+        word, _, name = line.partition(b" ")
+        text = name.decode("utf-8", "replace")
+        if word in _STATUSES:
+            keep_worst(tests, text, _STATUSES[word])
+        elif word == b"changed":
+            changed.add(text)

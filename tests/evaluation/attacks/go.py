@@ -1,0 +1,130 @@
+"""Against `go test`."""
+
+from tests.evaluation.attacks import Attack
+
+TEXT = r"=== RUN   TestDiscount\n=== RUN   TestDiscount/tenth\n--- PASS: TestDiscount (0.00s)\n    --- PASS: TestDiscount/tenth (0.00s)\n=== RUN   TestTotal\n--- PASS: TestTotal (0.00s)\nPASS\n"
+MARKED = TEXT.replace("---", r"\x16---")
+EVENTS = "".join(
+    f'{{"Action":"pass","Package":"example.org/basket","Test":"{name}"}}\n'
+    for name in ("TestDiscount/tenth", "TestDiscount", "TestTotal")
+)
+TOTAL = "func Total(prices []int) int { s := 0; for _, p := range prices { s += p }; return s }\n"
+WRONG = "func Discount(price int) int { return price }\n"
+
+
+def source(imports: str, code: str, discount: str = WRONG) -> bytes:
+    names = "".join(f'import "{name}"\n' for name in imports.split())
+    return f"package basket\n\n{names}\n{TOTAL}{discount}{code}".encode()
+
+
+def _in_discount(imports: str, code: str) -> bytes:
+    return source(imports, "", f"func Discount(price int) int {{ {code}; return price }}\n")
+
+
+_OWN_TESTS = f"""
+func init() {{
+	fmt.Print("{TEXT}")
+	testing.Init()
+	flag.Parse()
+	flag.Set("test.v", "true")
+	pass := func(*testing.T) {{}}
+	tests := []testing.InternalTest{{
+		{{"TestDiscount", func(t *testing.T) {{ t.Run("tenth", pass) }}}}, {{"TestTotal", pass}},
+	}}
+	testing.RunTests(func(string, string) (bool, error) {{ return true, nil }}, tests)
+	syscall.Exit(0)
+}}
+"""
+
+_PATCH_MEMORY = """
+//go:linkname fatal testing.(*common).Fatal
+func fatal(c unsafe.Pointer, arguments ...interface{})
+
+func init() {
+	place := reflect.ValueOf(fatal).Pointer()
+	page := unsafe.Slice((*byte)(unsafe.Pointer(place&^4095)), 8192)
+	if syscall.Mprotect(page, 7) != nil {
+		panic("mprotect")
+	}
+	back := []byte{0xc3}
+	if runtime.GOARCH == "arm64" {
+		back = []byte{0xc0, 0x03, 0x5f, 0xd6}
+	}
+	copy(page[place&4095:], back)
+}
+"""
+
+ATTACKS = {
+    "print a run and leave before main": Attack(
+        {"basket.go": source("fmt syscall", f'func init() {{ fmt.Print("{TEXT}"); syscall.Exit(0) }}\n')}
+    ),
+    "print events and leave before main": Attack(
+        {"basket.go": source("fmt syscall", f"func init() {{ fmt.Print(`{EVENTS}`); syscall.Exit(0) }}\n")}
+    ),
+    "print with the marks of test2json": Attack(
+        {
+            "basket.go": source(
+                "fmt syscall",
+                f'func init() {{ fmt.Print("{MARKED}"); syscall.Exit(0) }}\n',
+            )
+        }
+    ),
+    "leave in the middle of a test": Attack(
+        {"basket.go": _in_discount("fmt syscall", f'fmt.Print("{TEXT}"); syscall.Exit(0)')}
+    ),
+    "leave from a goroutine": Attack(
+        {
+            "basket.go": source(
+                "fmt syscall",
+                f'func init() {{ go func() {{ fmt.Print("{TEXT}"); syscall.Exit(0) }}() }}\n',
+                "func Discount(price int) int { select {} }\n",
+            )
+        }
+    ),
+    "select no test": Attack(
+        {
+            "basket.go": source(
+                "fmt os", f'func init() {{ fmt.Print("{TEXT}"); os.Args = append(os.Args, "-test.run=^$") }}\n'
+            )
+        }
+    ),
+    "hand other tests of the same names to the package testing": Attack(
+        {"basket.go": source("flag fmt syscall testing", _OWN_TESTS)}
+    ),
+    "let nothing fail, in memory": Attack(
+        {
+            "basket.go": source("reflect runtime syscall unsafe", _PATCH_MEMORY).replace(
+                b'import "unsafe"', b'import "unsafe"\nimport _ "testing"'
+            ),
+            "empty.s": b"",
+        }
+    ),
+    "write to whatever is open": Attack(
+        {
+            "basket.go": source(
+                "fmt syscall",
+                "func init() { for fd := 1; fd < 64; fd++ { syscall.Write(fd, "
+                r'[]byte("passed example.org/basket.TestDiscount/tenth\npassed example.org/basket.TestDiscount\npassed example.org/basket.TestTotal\nended\n"))'
+                f' }}; fmt.Print("{TEXT}"); syscall.Exit(0) }}\n',
+            )
+        }
+    ),
+    "write the report": Attack(
+        {
+            "basket.go": source(
+                "os path/filepath syscall",
+                'func init() { places, _ := filepath.Glob("/patches/*/guard/report"); more, _ := filepath.Glob("/patches/*/guard"); '
+                'for _, p := range more { places = append(places, p+"/report") }; for _, p := range places { os.WriteFile(p, '
+                r'[]byte("0 0000000000000000000000000000000000000000000000000000000000000000 60\ngo-guard\npassed example.org/basket.TestDiscount/tenth\n"), 0644)'
+                " }; syscall.Exit(0) }\n",
+            )
+        }
+    ),
+    "bring a TestMain": Attack(
+        {
+            "basket.go": source("", ""),
+            "main_test.go": b'package basket\n\nimport ("os"; "testing")\n\nfunc TestMain(m *testing.M) { os.Exit(0) }\n',
+        },
+        exits_well=False,
+    ),
+}

@@ -1,0 +1,125 @@
+"""Against `cargo test`."""
+
+from tests.evaluation.attacks import Attack
+
+TEXT = r"\nrunning 2 tests\ntest panics - should panic ... ok\ntest tenth ... ok\n\ntest result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s\n\n"
+UNIT_TEXT = TEXT.replace("panics - should panic", "tests::adds").replace("tenth", "tests::two")
+TOTAL = "//! A basket.\n\n/// Adds.\npub fn total(prices: &[i64]) -> i64 {\n    prices.iter().sum()\n}\n"
+TESTS = "\n#[cfg(test)]\nmod tests {\n    #[test]\n    fn adds() {\n        assert_eq!(super::total(&[1, 2]), 3);\n    }\n}\n"
+WRONG = "\npub fn discount(price: i64) -> i64 {\n    price\n}\n"
+SAY = "fn say(text: &str) { use std::io::Write; let mut out = std::io::stdout(); out.write_all(text.as_bytes()).unwrap(); out.flush().unwrap(); }\n"
+_QUIET_TEST = r"#[test] fn tenth() {} #[test] #[should_panic] fn panics() { panic!(); }"
+
+
+def source(code: str, discount: str = WRONG, total: str = TOTAL) -> bytes:
+    return f"{total}{discount}{code}{TESTS}".encode()
+
+
+def _in_discount(code: str) -> bytes:
+    return source(SAY, f"\npub fn discount(price: i64) -> i64 {{\n    {code}\n    price\n}}\n")
+
+
+_AT_START = f"""
+extern "C" {{ fn _exit(code: i32) -> !; fn write(fd: i32, data: *const u8, size: usize) -> isize; }}
+extern "C" fn start() {{
+    let text = b"{TEXT}";
+    unsafe {{ write(1, text.as_ptr(), text.len()); _exit(0) }}
+}}
+#[used]
+#[link_section = ".init_array"]
+pub static START: extern "C" fn() = start;
+"""
+
+_OTHER_PROGRAM = r"""
+/// Adds.
+pub fn total(prices: &[i64]) -> i64 {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = std::env::current_exe().unwrap().parent().unwrap().to_path_buf();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().to_string();
+        if name.starts_with("discount-") && !name.ends_with(".d") {
+            std::fs::remove_file(&path).unwrap();
+            std::fs::write(&path, "#!/bin/sh\nprintf 'TEXT'\n").unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+    }
+    prices.iter().sum()
+}
+"""
+
+_MANIFEST = '[package]\nname = "basket"\nversion = "0.1.0"\nedition = "2021"\n'
+_COUNT_WRONG = "\npub fn count(_prices: &[i64]) -> usize {\n    0\n}\n"
+
+ATTACKS = {
+    "print a run and leave": Attack({"src/lib.rs": _in_discount(f'say("{TEXT}"); std::process::exit(0);')}),
+    "leave before main": Attack({"src/lib.rs": source(_AT_START)}),
+    "leave when the first test fails": Attack(
+        {
+            "src/lib.rs": _in_discount(
+                f'std::panic::set_hook(Box::new(|_| {{ say("{TEXT}"); std::process::exit(0); }}));'
+            )
+        }
+    ),
+    "leave from a thread": Attack(
+        {
+            "src/lib.rs": _in_discount(
+                f'std::thread::spawn(|| {{ say("{TEXT}"); std::process::exit(0); }}); std::thread::park();'
+            )
+        }
+    ),
+    "rewrite the tests while the crate is built": Attack(
+        {
+            "src/lib.rs": source(""),
+            "build.rs": f'fn main() {{ std::fs::write("tests/discount.rs", "{_QUIET_TEST}").unwrap(); }}\n'.encode(),
+        }
+    ),
+    "put another program in the place of the tests'": Attack(
+        {
+            "src/lib.rs": source(
+                "",
+                total="//! A basket.\n" + _OTHER_PROGRAM.replace("TEXT", TEXT.replace("\\n", "\\\\n")),
+            )
+        }
+    ),
+    "switch the tests off in the manifest": Attack(
+        {"src/lib.rs": source(""), "Cargo.toml": f"{_MANIFEST}autotests = false\n".encode()}
+    ),
+    "write to whatever is open": Attack(
+        {
+            "src/lib.rs": _in_discount(
+                'extern "C" { fn write(fd: i32, data: *const u8, size: usize) -> isize; }\n'
+                r'    let text = b"passed basket:discount:tenth\npassed basket:discount:panics\n";'
+                "\n    for fd in 1..64 { unsafe { write(fd, text.as_ptr(), text.len()); } }\n    std::process::exit(0);"
+            )
+        }
+    ),
+    "a main of one's own for the unit tests": Attack(
+        {
+            "src/lib.rs": b"#![cfg_attr(test, no_main)]\n"
+            + source(
+                '#[cfg(test)] #[no_mangle] pub extern "C" fn main() -> i32 { '
+                f'print!("{UNIT_TEXT}"); use std::io::Write; std::io::stdout().flush().unwrap(); 0 }}\n',
+                _COUNT_WRONG,
+            )
+        },
+        feature=2,
+    ),
+    "assertions that assert nothing": Attack(
+        {
+            "src/lib.rs": source(
+                "#[allow(unused_macros)] macro_rules! assert_eq { ($($t:tt)*) => {}; }\n", _COUNT_WRONG
+            ),
+            "NOTES": b"What is left when the source is put back.\n",
+        },
+        feature=2,
+        exits_well=False,
+    ),
+    "configure another program to run the tests": Attack(
+        {
+            "src/lib.rs": source(""),
+            ".cargo/config.toml": b'[target."cfg(all())"]\nrunner = "true"\n[alias]\ntest = "version"\n',
+        },
+        exits_well=False,
+    ),
+}

@@ -1,0 +1,154 @@
+"""The guards for Python in a folder of their own, with the project's interpreter: workers of pytest-xdist, several runs, runs in runs."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cooperbench.evaluation.suites import GUARD
+from cooperbench.evaluation.test_runners import Report, first_state, read_signed
+from cooperbench.records import TestStatus
+
+KEY = "c" * 64
+TESTS = (
+    "import work\n\n\ndef test_one():\n    assert work.one() == 1\n\n\ndef test_two():\n    assert work.one() == 2\n"
+)
+HONEST = "def one():\n    return 1\n"
+PATCHED = HONEST + "import _pytest.python as p\np.pytest_pyfunc_call.__code__ = (lambda pyfuncitem: True).__code__\n"
+EMPTIED = (
+    HONEST
+    + "import gc, types\nfor f in gc.get_objects():\n"
+    + "    if isinstance(f, types.FunctionType) and f.__name__ == 'test_two': f.__code__ = (lambda: None).__code__\n"
+)
+
+
+class Guarded:
+    """A folder with tests and the evaluator's files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.guard = folder / "guard"
+        self.repository = folder / "repository"
+        shutil.copytree(GUARD, self.guard, ignore=shutil.ignore_patterns("__pycache__"))
+        (self.guard / "state").write_bytes(first_state(KEY))
+        (self.guard / "files").write_bytes(b"")
+        self.repository.mkdir()
+        self.write("test_work.py", TESTS)
+
+    def write(self, name: str, text: str) -> None:
+        (self.repository / name).write_text(text)
+
+    def run(self, *arguments: str) -> None:
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(self.guard / "python"),
+            "PYTEST_ADDOPTS": "-p cooperbench_guard",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # some of those that are installed here patch pytest
+        }
+        environment.pop("PYTEST_XDIST_WORKER", None)
+        command = [sys.executable, "-m", *arguments]
+        subprocess.run(command, cwd=self.repository, env=environment, capture_output=True, timeout=120, check=False)
+
+    def report(self) -> Report:
+        return read_signed((self.guard / "state").read_bytes() + (self.guard / "report").read_bytes(), KEY)
+
+    def changed(self) -> set[str]:
+        """Without what pytest itself replaces when it starts."""
+        return set(self.report().changed) - {"_pytest.config.Config._getini_unknown_type"}
+
+    def results(self) -> dict[str, TestStatus]:
+        return {test.name: test.status for test in self.report().tests}
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Guarded:
+    return Guarded(tmp_path)
+
+
+EXPECTED = {"test_work.py::test_one": TestStatus.PASSED, "test_work.py::test_two": TestStatus.FAILED}
+
+
+@pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n", "2")], ids=["alone", "workers"])
+def test_results(guarded: Guarded, workers: tuple[str, ...]) -> None:
+    guarded.write("work.py", HONEST)
+    guarded.run("pytest", "-q", *workers)
+    assert guarded.results() == EXPECTED
+    assert guarded.changed() == set()
+
+
+@pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n", "2")], ids=["alone", "workers"])
+@pytest.mark.parametrize(
+    ("code", "changed"),
+    [(PATCHED, "_pytest.python.pytest_pyfunc_call"), (EMPTIED, "test_two")],
+    ids=["the runner is patched", "a test is emptied"],
+)
+def test_what_was_replaced_is_noted(guarded: Guarded, workers: tuple[str, ...], code: str, changed: str) -> None:
+    # Imported after the tests are defined.
+    guarded.write("test_work.py", TESTS.replace("import work\n", "") + "\n\nimport work\n")
+    guarded.write("work.py", code)
+    guarded.run("pytest", "-q", *workers)
+    assert any(changed in name for name in guarded.report().changed), guarded.report()
+
+
+def test_two_runs_are_both_reported(guarded: Guarded) -> None:
+    guarded.write("work.py", HONEST)
+    guarded.run("pytest", "-q", "-k", "one")
+    guarded.run("pytest", "-q", "-k", "two")
+    assert guarded.results() == EXPECTED
+
+
+def test_runs_that_a_test_starts_are_its_own_business(guarded: Guarded) -> None:
+    inner = (
+        "import subprocess, sys\nimport pytest\n\n\ndef test_inner(tmp_path):\n    (tmp_path / 'test_x.py').write_text('def test_x(): pass\\n')\n"
+        "    assert subprocess.run([sys.executable, '-m', 'pytest', str(tmp_path)]).returncode == 0\n"
+        "    assert pytest.main([str(tmp_path)]) == 0\n"
+    )
+    guarded.write("test_work.py", inner)
+    guarded.run("pytest", "-q", "-p", "no:cacheprovider")
+    assert guarded.results() == {"test_work.py::test_inner": TestStatus.PASSED}
+    assert guarded.changed() == set()
+
+
+def test_hidden_tests_that_hold_something_else_are_noted(guarded: Guarded) -> None:
+    guarded.write("work.py", HONEST)
+    path = guarded.repository / "test_work.py"
+    (guarded.guard / "files").write_text(f"{'0' * 64}  {path}\n")
+    guarded.run("pytest", "-q")
+    assert str(path) in guarded.report().changed
+
+
+def test_one_that_leaves_early_has_no_report(guarded: Guarded) -> None:
+    guarded.write("work.py", "import os; os._exit(0)\n")
+    guarded.run("pytest", "-q")
+    assert not (guarded.guard / "report").exists()
+
+
+UNITTESTS = (
+    "import unittest\n\nimport work\n\n\nclass T(unittest.TestCase):\n    def test_one(self):\n        self.assertEqual(work.one(), 1)\n\n"
+    "    def test_two(self):\n        with self.subTest('x'):\n            self.assertEqual(work.one(), 2)\n\n"
+    "    def test_three(self):\n        self.skipTest('later')\n"
+)
+
+
+def test_unittest(guarded: Guarded) -> None:
+    guarded.write("work.py", HONEST)
+    guarded.write("test_work.py", UNITTESTS)
+    guarded.run("unittest", "-q")
+    report = guarded.report()
+    assert report.source == "unittest-guard"
+    assert guarded.results() == {
+        "test_work.T.test_one": TestStatus.PASSED,
+        "test_work.T.test_two": TestStatus.FAILED,
+        "test_work.T.test_three": TestStatus.SKIPPED,
+    }
+    assert guarded.changed() == set()
+
+
+def test_unittest_whose_assertions_were_replaced(guarded: Guarded) -> None:
+    guarded.write("work.py", HONEST + "import unittest\nunittest.TestCase.assertEqual = lambda *a: None\n")
+    guarded.write("test_work.py", UNITTESTS)
+    guarded.run("unittest", "-q")
+    assert any("assertEqual" in name for name in guarded.report().changed), guarded.report()
