@@ -1,10 +1,15 @@
 """Many scripted episodes at once: concurrency achieved, memory of a live agent, share of the harness in the time.
 
     python benchmarks/scale.py 25 50 100 200          numbers of episodes (of two agents each)
+    python benchmarks/scale.py --turns 10 5           shorter episodes, to see whether it works
 
-Prints a table and writes it with a plot to benchmarks/results/scale.{json,svg}.
+The model answers in two seconds, so a run cannot take less than its turns; what it takes besides is the harness, the sandboxes, and the
+wait for a processor. Prints a table with the growth from the smallest to the largest number, and writes it with a plot to
+benchmarks/results/scale.{json,svg}, after each run, so that one that is broken off leaves what was measured.
 """
 
+import argparse
+import contextlib
 import json
 import os
 import subprocess
@@ -13,12 +18,12 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from teams import write_dataset, write_script
 
 from cooperbench.runner import read_run
 
-TURNS = 30
 DELAY = 2.0
 RESULTS = Path(__file__).parent / "results"
 
@@ -32,29 +37,62 @@ class Measurement:
     achieved: float
     """Percent of the requested concurrency."""
     seconds: float
+    episode_seconds: float
+    """Of the mean episode, of which the model takes `model_seconds`."""
+    model_seconds: float
     harness_percent: float
     """Of the mean episode's time."""
     agent_megabytes: float
-    """Proportional set size of a worker, at the peak."""
+    """Proportional set size of a worker and its guard, when most were alive."""
     sandbox_megabytes: float
+    """Of one agent's sandbox."""
     runner_megabytes: float
+    """With its fork server and its broker."""
+    processor_percent: float
+    """How busy all processors of the machine were, with whatever else ran there."""
     failed: int
 
 
 def main() -> None:
-    numbers = [int(word) for word in sys.argv[1:]] or [25, 50, 100, 200]
+    parser = argparse.ArgumentParser(description="Many scripted episodes at once.")
+    parser.add_argument("episodes", nargs="*", type=int, default=[25, 50, 100, 200])
+    parser.add_argument("--turns", type=int, default=30)
+    asked = parser.parse_args()
+    print(f"load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors", flush=True)
+    measured: list[Measurement] = []
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         os.environ["COOPERBENCH_CACHE_DIR"] = str(place / "cache")
-        dataset = write_dataset(place / "dataset", episodes=max(numbers))
-        model = write_script(place / "script.yaml", turns=TURNS, delay=DELAY)
-        measured = [measure(place, dataset, model, number) for number in numbers]
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "scale.json").write_text(json.dumps([asdict(each) for each in measured], indent=2) + "\n")
-    (RESULTS / "scale.svg").write_text(plot(measured))
+        dataset = write_dataset(place / "dataset", episodes=max(asked.episodes))
+        model = write_script(place / "script.yaml", turns=asked.turns, delay=DELAY)
+        for number in asked.episodes:
+            measured.append(measure(place, dataset, model, number, asked.turns))
+            RESULTS.mkdir(exist_ok=True)
+            (RESULTS / "scale.json").write_text(json.dumps([asdict(each) for each in measured], indent=2) + "\n")
+            (RESULTS / "scale.svg").write_text(plot(measured))
+    show(measured)
 
 
-def measure(place: Path, dataset: Path, model: str, episodes: int) -> Measurement:
+def show(measured: list[Measurement]) -> None:
+    """The table, and how much more the largest run needed than the smallest."""
+    print("\nepisodes  agents  achieved  seconds  harness  MB/agent  MB/sandbox  MB runner  processors  failed")
+    for each in measured:
+        print(
+            f"{each.episodes:8}  {each.agents:6}  {each.achieved:7.1f}%  {each.seconds:7.1f}  {each.harness_percent:6.1f}%"
+            f"  {each.agent_megabytes:8.1f}  {each.sandbox_megabytes:10.1f}  {each.runner_megabytes:9.1f}"
+            f"  {each.processor_percent:9.0f}%  {each.failed:6}"
+        )
+    first, last = measured[0], measured[-1]
+    if first is not last:
+        print(
+            f"\nfrom {first.agents} to {last.agents} agents ({last.agents / first.agents:.1f} times): "
+            f"time {last.seconds / first.seconds:.2f} times, "
+            f"memory of an agent {last.agent_megabytes / first.agent_megabytes:.2f} times, "
+            f"of the runner {last.runner_megabytes / first.runner_megabytes:.2f} times"
+        )
+
+
+def measure(place: Path, dataset: Path, model: str, episodes: int, turns: int) -> Measurement:
     name = f"scale-{episodes}"
     subset = place / "dataset" / "subsets" / f"{name}.json"
     subset.parent.mkdir(exist_ok=True)
@@ -63,27 +101,36 @@ def measure(place: Path, dataset: Path, model: str, episodes: int) -> Measuremen
     command += ["--dataset-dir", str(dataset), "--log-dir", str(place / "logs"), "--backend", "local"]
     command += ["-c", str(episodes), "--no-auto-eval"]
     begun = time.monotonic()
-    peak = (0.0, 0.0, 0.0, 0)
+    busy = processor_seconds()
+    peak = Memory(0.0, 0.0, 0.0, 0, 0)
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as runner:
-        while runner.poll() is None:
-            seen = memory(runner.pid)
-            peak = max(peak, seen, key=lambda sample: sample[3])
-            time.sleep(5)
+        try:
+            while runner.poll() is None:
+                peak = max(peak, memory(runner.pid), key=lambda sample: (sample.agents, sample.workers))
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    runner.wait(5)
+        except BaseException:
+            runner.terminate()  # ends its episodes and sandboxes
+            raise
     seconds = time.monotonic() - begun
+    busy = processor_seconds() - busy
     result = read_run(name, place / "logs")
     recorded = json.loads((place / "logs" / name / "summary.json").read_text())
     done = [episode.result for episode in result.episodes if episode.result]
-    mean = sum(each.duration_seconds for each in done) / len(done)
-    workers, sandboxes, runner_memory, count = peak
+    mean = sum(each.duration_seconds for each in done) / max(1, len(done))
+    waiting = turns * DELAY
     measurement = Measurement(
         episodes=episodes,
         agents=2 * episodes,
-        achieved=round(100 * recorded["achieved_concurrency"] / episodes, 1),
+        achieved=round(100 * (recorded["achieved_concurrency"] or 0) / episodes, 1),
         seconds=round(seconds, 1),
-        harness_percent=round(100 * (mean - TURNS * DELAY) / mean, 1),
-        agent_megabytes=round(workers / max(1, count), 1),
-        sandbox_megabytes=round(sandboxes / max(1, count), 1),
-        runner_megabytes=round(runner_memory, 1),
+        episode_seconds=round(mean, 1),
+        model_seconds=waiting,
+        harness_percent=round(100 * (mean - waiting) / mean, 1) if done else 100.0,
+        agent_megabytes=round(peak.workers / max(1, peak.agents), 1),
+        sandbox_megabytes=round(peak.sandboxes / max(1, peak.agents), 1),
+        runner_megabytes=round(peak.runner, 1),
+        processor_percent=round(100 * busy / seconds / (os.cpu_count() or 1), 1),
         failed=result.summary.planned - result.summary.completed,
     )
     print(measurement, flush=True)
@@ -103,13 +150,53 @@ def _entries(dataset: Path, episodes: int) -> list[dict[str, object]]:
     return entries
 
 
-def memory(runner: int) -> tuple[float, float, float, int]:
-    """Megabytes of workers, of sandboxes and of the runner, and the number of workers."""
+class Memory(NamedTuple):
+    """Megabytes at one moment."""
+
+    workers: float
+    sandboxes: float
+    runner: float
+    agents: int
+    processes: int
+
+
+def memory(runner: int) -> Memory:
+    """What a run has in use: its agents, their sandboxes, and the rest of its processes."""
     parents = {int(path.parent.name): _parent(path) for path in Path("/proc").glob("[0-9]*/stat")}
-    servers = [process for process, parent in parents.items() if parent == runner and "fork_server" in _words(process)]
-    workers = [process for process, parent in parents.items() if parent in servers]
+    children: dict[int, list[int]] = {}
+    for process, parent in parents.items():
+        children.setdefault(parent, []).append(process)
+    servers = [process for process in children.get(runner, []) if "fork_server" in _words(process)]
+    guards = [guard for server in servers for guard in children.get(server, [])]
+    workers = [worker for guard in guards for worker in children.get(guard, [])]
     sandboxes = [process for process in parents if os.environ["COOPERBENCH_CACHE_DIR"] in _words(process)]
-    return sum(map(_pss, workers)), sum(map(_pss, sandboxes)), _pss(runner), len(workers)
+    inside = _descendants(sandboxes, children) - set(workers)
+    others = _descendants([runner], children) - set(guards) - set(workers) - inside
+    return Memory(
+        workers=sum(map(_pss, [*guards, *workers])),
+        sandboxes=sum(map(_pss, inside)),
+        runner=sum(map(_pss, others)),
+        agents=len(workers),
+        processes=len(inside | others) + len(guards) + len(workers),
+    )
+
+
+def _descendants(roots: list[int], children: dict[int, list[int]]) -> set[int]:
+    found: set[int] = set()
+    left = list(roots)
+    while left:
+        process = left.pop()
+        if process not in found:
+            found.add(process)
+            left += children.get(process, [])
+    return found
+
+
+def processor_seconds() -> float:
+    """Seconds that the machine's processors have worked so far."""
+    words = Path("/proc/stat").read_text().splitlines()[0].split()[1:]
+    ticks = [int(word) for word in words]
+    return (sum(ticks[:8]) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
 
 
 def _parent(stat: Path) -> int:
@@ -136,12 +223,12 @@ def _pss(process: int) -> float:
 
 
 def plot(measured: list[Measurement]) -> str:
-    """Seconds and memory over the number of agents, each line scaled to its own maximum."""
+    """Seconds and memory over the number of agents, each line scaled from nothing to its own maximum."""
     width, height, margin = 560, 300, 50
     series = {
         "seconds": [each.seconds for each in measured],
-        "MB of all workers": [each.agent_megabytes * each.agents for each in measured],
-        "MB of the runner": [each.runner_megabytes for each in measured],
+        "MB of all agents": [each.agent_megabytes * each.agents for each in measured],
+        "MB of the runner, its server and broker": [each.runner_megabytes for each in measured],
     }
     most = max(each.agents for each in measured)
     parts = [
@@ -149,7 +236,7 @@ def plot(measured: list[Measurement]) -> str:
     ]
     parts.append(f'<rect width="{width}" height="{height}" fill="white"/>')
     for (name, values), colour in zip(series.items(), ("#1f77b4", "#d62728", "#2ca02c"), strict=True):
-        top = max(values)
+        top = max(*values, 0.1)
         points = [
             (margin + (width - 2 * margin) * each.agents / most, height - margin - (height - 2 * margin) * value / top)
             for each, value in zip(measured, values, strict=True)
