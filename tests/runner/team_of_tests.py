@@ -71,7 +71,7 @@ class PlaysItsPart:
         assert found is not None
         number = int(found.group(1))
         env = open_environment("docker", image)
-        env.write_file(f"/workspace/repo/part{number}.py", f"NUMBER = {0 if number == 7 else number}\n".encode())
+        env.write_file(f"/workspace/repo/part{number}.py", f"NUMBER = {0 if number == 5 else number}\n".encode())
         if number % 3 == 0:
             env.execute(f"echo 'by part {number}' >title.txt")
         env.execute(f"git add -A; git commit -qm 'Part {number}'; git push -q; coop broadcast 'part {number} is done'")

@@ -19,12 +19,13 @@ import pytest
 
 from cooperbench.records import EpisodeResult, EpisodeStatus, GroupKey, Outcome, read_model, utc_now
 from cooperbench.runner import read_run
+from cooperbench.testing.conformance.lifecycle import until
 from tests.runner.parts import write_parts
 
-KILLS = int(os.environ.get("COOPERBENCH_KILLS", "20"))
+KILLS = int(os.environ.get("COOPERBENCH_KILLS", "12"))
 SEED = int(os.environ.get("COOPERBENCH_SEED", "1"))
-FEATURES = 10 if KILLS >= 100 else 7
-"""45 pairs, by default 21."""
+FEATURES = 10 if KILLS >= 100 else 6
+"""45 pairs, by default 15."""
 VICTIMS = {"runner": 5, "worker": 3, "server": 1, "broker": 1}
 """How often each is chosen."""
 CommandLine = Callable[..., subprocess.Popen[str]]
@@ -62,6 +63,7 @@ def test_a_run_survives_kills_at_any_moment(
     with cooperbench("clean", "--json") as cleaning:
         assert not json.loads(cleaning.communicate()[0])["failures"]
     assert not list((tmp_path / "cache" / "sandboxes").glob("*"))
+    assert until(lambda: not list(scratch.glob("cooperbench-*[!0-9]*")), 20), "temporary files are left"
     assert not [line for process in processes() if str(tmp_path) in (line := command_line(process))]
 
 

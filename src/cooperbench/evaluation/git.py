@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cooperbench.errors import EvaluationError
+from cooperbench.records import scratch_dir
 
 MERGE_TREE_VERSION = (2, 38)
 
@@ -150,7 +151,7 @@ class GitStore:
 def open_store(repository: Path) -> Iterator[GitStore]:
     """Use a bare repository without adding to it: new objects live as long as the context."""
     require_git()
-    scratch = Path(tempfile.mkdtemp(prefix="cooperbench-merge-"))
+    scratch = Path(tempfile.mkdtemp(prefix="cooperbench-merge-", dir=scratch_dir()))
     try:
         # A git directory of our own: not even the configuration of the repository that holds the base is read.
         for name in ("objects", "refs"):

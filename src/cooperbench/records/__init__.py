@@ -7,7 +7,7 @@ from cooperbench.records.events import Event
 from cooperbench.records.files import read_model, write_bytes, write_model
 from cooperbench.records.image import ImageRecipe
 from cooperbench.records.layout import EpisodeDirectory, RunDirectory, member_stem
-from cooperbench.records.paths import cache_dir, default_log_dir
+from cooperbench.records.paths import SCRATCH, cache_dir, default_log_dir, scratch_dir
 from cooperbench.records.run import GroupKey, RunConfig, RunSummary, TaskRevision
 from cooperbench.records.submission import Ending, PatchFinding, PatchSource, Submission
 from cooperbench.records.team import Limits, Member, Role, Setting
@@ -32,6 +32,7 @@ from cooperbench.records.verdict import (
 )
 
 __all__ = [
+    "SCRATCH",
     "TIME_LIMIT",
     "AgentId",
     "Conflict",
@@ -80,6 +81,7 @@ __all__ = [
     "default_log_dir",
     "member_stem",
     "read_model",
+    "scratch_dir",
     "utc_now",
     "write_bytes",
     "write_model",

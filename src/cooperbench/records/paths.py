@@ -12,6 +12,16 @@ def cache_dir() -> Path:
     return Path(configured).expanduser() if configured else user_cache_path("cooperbench", appauthor=False)
 
 
+SCRATCH = "COOPERBENCH_SCRATCH_DIR"
+"""A run sets this for its processes."""
+
+
+def scratch_dir() -> Path | None:
+    """The run's folder for temporary files, which is removed however the run ends; `None` outside of a run."""
+    folder = os.environ.get(SCRATCH)
+    return Path(folder) if folder else None
+
+
 def default_log_dir() -> Path:
     """Where runs are written when no `--log-dir` is given: `$COOPERBENCH_LOG_DIR`, or `logs` in the current folder."""
     return Path(os.environ.get("COOPERBENCH_LOG_DIR", "logs"))

@@ -21,7 +21,8 @@ from cooperbench.runner.planning.plan import DEMO, Episode, Plan
 from cooperbench.runner.planning.team import seat_features
 from cooperbench.runner.result import RunResult, make_result
 from cooperbench.runner.workers.pool import WorkerPool
-from cooperbench.runner.workers.turns import LOOK_AHEAD, open_turns
+from cooperbench.runner.workers.scratch import scratch_folder
+from cooperbench.runner.workers.turns import LOOK_AHEAD, make_turns
 from cooperbench.tasks import Task, discover_tasks
 
 
@@ -94,8 +95,9 @@ def evaluate_run(
         )
         for image, failure in images.broken.items():
             observer.note(f"image {image}: {failure.message}" + (f" ({failure.hint})" if failure.hint else ""))
-        turns = stack.enter_context(open_turns(options.eval_concurrency))
-        services = Services(stack.enter_context(WorkerPool()), turns=turns)
+        scratch = stack.enter_context(scratch_folder())
+        turns = make_turns(scratch / "turns", options.eval_concurrency)
+        services = Services(stack.enter_context(WorkerPool(scratch=scratch)), turns=turns)
         ready = [job for job in jobs if job.episode.task.image not in images.broken]
         observer.begin(plan, _counts(plan, jobs, 0, 0))
         stopped = _judge(plan, ready, services, options, observer)

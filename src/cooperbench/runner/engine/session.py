@@ -1,13 +1,10 @@
 """How a run is worked on this time; none of it changes what the run is."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 from cooperbench.collaboration.broker import Broker, open_broker
 from cooperbench.collaboration.git_events import GitEvent
@@ -19,7 +16,8 @@ from cooperbench.runner.episodes.job import Services
 from cooperbench.runner.planning.evaluation_options import EvaluationOptions
 from cooperbench.runner.planning.request import DEFAULT_AGENT
 from cooperbench.runner.workers.pool import WorkerPool
-from cooperbench.runner.workers.turns import open_turns
+from cooperbench.runner.workers.scratch import scratch_folder
+from cooperbench.runner.workers.turns import make_turns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +53,8 @@ def open_services(config: RunConfig, directory: RunDirectory, options: SessionOp
     """
     together = config.setting is not Setting.SOLO
     with ExitStack() as stack:
-        pool = stack.enter_context(WorkerPool(preload(config)))
+        scratch = stack.enter_context(scratch_folder())
+        pool = stack.enter_context(WorkerPool(preload(config), scratch))
         pool.prepare()  # its imports, a second or with LiteLLM several, go on beside all that follows
         broker = None
         if together and (config.messaging or config.task_board):
@@ -65,11 +64,11 @@ def open_services(config: RunConfig, directory: RunDirectory, options: SessionOp
                 raise UsageError(error.message, subject=error.subject, hint=error.hint) from error
         git = None
         if together and config.git:
-            root = Path(tempfile.mkdtemp(prefix="cooperbench-git-"))
-            stack.callback(shutil.rmtree, root, ignore_errors=True)
+            root = scratch / "git"
+            root.mkdir()
             git = stack.enter_context(GitServer(root, on_event=partial(_show_push, broker) if broker else None))
         ledger = directory.path / ".ledger" if config.max_cost is not None else None
-        turns = stack.enter_context(open_turns(options.eval_concurrency))
+        turns = make_turns(scratch / "turns", options.eval_concurrency)
         yield Services(
             pool=pool,
             broker=broker,

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from cooperbench.records import SCRATCH
 from cooperbench.runner.workers.fork_server import Report, Setup, Start
 from cooperbench.runner.workers.orders import EvaluationOrder, Order
 from cooperbench.runner.workers.processes import kill_tree
@@ -63,7 +64,7 @@ class Worker:
 class _Server:
     """One fork server and the workers that it started."""
 
-    def __init__(self, preload: tuple[str, ...]) -> None:
+    def __init__(self, preload: tuple[str, ...], scratch: Path | None) -> None:
         self._lock = threading.Lock()
         self._workers: dict[int, Worker] = {}
         self._next = 0
@@ -74,6 +75,7 @@ class _Server:
             [sys.executable, "-m", "cooperbench.runner.workers.fork_server"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            env=None if scratch is None else {**os.environ, SCRATCH: str(scratch)},
             start_new_session=True,  # a Ctrl-C at the terminal is the runner's to handle
         )
         self._send(Setup(path=tuple(sys.path), preload=preload).model_dump_json())
@@ -142,8 +144,9 @@ class _Server:
 class WorkerPool:
     """Starts workers through a fork server, which is started when it is first needed, and again if it dies."""
 
-    def __init__(self, preload: tuple[str, ...] = ()) -> None:
+    def __init__(self, preload: tuple[str, ...] = (), scratch: Path | None = None) -> None:
         self._preload = preload
+        self._scratch = scratch
         self._lock = threading.Lock()
         self._server: _Server | None = None
 
@@ -180,5 +183,5 @@ class WorkerPool:
 
     def _living_server(self) -> _Server:
         if self._server is None or not self._server.alive:
-            self._server = _Server(self._preload)
+            self._server = _Server(self._preload, self._scratch)
         return self._server

@@ -5,7 +5,6 @@ See `cooperbench.evaluation.Turns` for what turns are for.
 
 import fcntl
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -56,8 +55,7 @@ class FileTurns(Record):
         return None
 
 
-@contextmanager
-def open_turns(evaluations: int) -> Iterator[FileTurns]:
-    """Turns for so many evaluations at a time, each with a suite for every processor."""
-    with tempfile.TemporaryDirectory(prefix="cooperbench-turns-") as folder:
-        yield FileTurns(folder=Path(folder), places=evaluations * processors(), ahead=processors())
+def make_turns(folder: Path, evaluations: int) -> FileTurns:
+    """Turns for so many evaluations at a time, each with a suite for every processor. `folder` is made for them."""
+    folder.mkdir()
+    return FileTurns(folder=folder, places=evaluations * processors(), ahead=processors())
