@@ -146,6 +146,14 @@ def test_an_image_for_another_processor_says_so(tag: str) -> None:
     assert docker("ps", "--all", "--quiet", "--filter", f"ancestor={tag}") == ""
 
 
+def test_an_image_without_a_shell_says_so(tmp_path: Path, tag: str) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY --from=cooperbench-test/busybox /bin/busybox /bin/sleep\n")
+    docker("build", "--quiet", "--tag", tag, str(tmp_path))
+    with pytest.raises(ImageError, match="does not run a shell"):
+        DockerEnvironment(tag)
+    assert docker("ps", "--all", "--quiet", "--filter", f"ancestor={tag}") == ""
+
+
 def test_a_read_only_root_with_a_writable_tmp() -> None:
     name = f"cooperbench-{uuid4().hex[:12]}"
     flags = ["--detach", "--rm", "--init", "--read-only", "--tmpfs", "/tmp", "--name", name, "--entrypoint", "sleep"]

@@ -73,6 +73,8 @@ class DockerTransport:
         self._engine = engine
         self._handle = handle
         self._stopped = False
+        self._proven = True
+        """Whether the image is known to run a shell; one that runs already has shown it."""
 
     @classmethod
     def prepare(
@@ -107,6 +109,12 @@ class DockerTransport:
                 platform=options.platform,
                 **_limits(options),
             ).start()
+        self._proven = False
+
+    def _prove(self) -> None:
+        """Raise `ImageError` when the image does not even run a shell. Asked when something failed: it is 70 ms of each start."""
+        if self._proven:
+            return
         try:
             reply = self.run(["sh", "-c", ":"], timeout=60)
         except SandboxLostError as error:
@@ -153,7 +161,16 @@ class DockerTransport:
         return RunReply(self._exit_code(exec_id), bytes(outputs[STDOUT]), bytes(outputs[STDERR]))
 
     def open(self, argv: list[str]) -> DockerStream:
-        """Start an argv and keep its connection."""
+        """Start an argv and keep its connection. The first of a new container tells whether its image can be used."""
+        try:
+            stream = self._open(argv)
+        except (SandboxLostError, TransportError):
+            self._prove()
+            raise
+        self._proven = True
+        return stream
+
+    def _open(self, argv: list[str]) -> DockerStream:
         exec_id = self._prepare(["sh", "-c", ANNOUNCE, "sh", *argv], stdin=True)
         attached = hijack.start(self._engine, exec_id)
         try:
