@@ -53,13 +53,13 @@ def test_go_text_and_runs_without_tests() -> None:
 
 def test_cargo_reads_every_binary_and_not_the_first_zero() -> None:
     output = """   Compiling x
-     Running unittests src/lib.rs (target/debug/deps/x-1)
+     Running unittests src/lib.rs (target/debug/deps/x-0123456789abcdef)
 
 running 0 tests
 
 test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s
 
-     Running tests/a.rs (target/debug/deps/a-2)
+     Running tests/a.rs (target/debug/deps/a-0123456789abcdef)
 
 running 3 tests
 test works ... ok
@@ -70,12 +70,31 @@ test slow ... ignored
 test result: FAILED. 2 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s
 """
     assert results(RunnerKind.CARGO, output) == {
-        "tests/a.rs:works": PASSED,
-        "tests/a.rs:panics": PASSED,
-        "tests/a.rs:breaks": FAILED,
-        "tests/a.rs:slow": SKIPPED,
+        "a:tests/a.rs:works": PASSED,
+        "a:tests/a.rs:panics": PASSED,
+        "a:tests/a.rs:breaks": FAILED,
+        "a:tests/a.rs:slow": SKIPPED,
     }
     assert read_output(RunnerKind.CARGO, "test fake ... ok\n") is NO_REPORT
+
+
+def test_cargo_names_neither_lines_nor_mix_up_crates_of_a_workspace() -> None:
+    summary = "test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s\n"
+    output = f"""     Running unittests src/lib.rs (target/debug/deps/first-0123456789abcdef)
+test tests::works ... ok
+{summary}     Running unittests src/lib.rs (target/debug/deps/second-fedcba9876543210)
+test tests::works ... FAILED
+{summary}   Doc-tests first
+test src/lib.rs - wrap (line 20) ... ok
+test src/lib.rs - wrap (line 41) ... FAILED
+test src/lib.rs - fill (line 60) - compile fail ... ok
+{summary}"""
+    assert results(RunnerKind.CARGO, output) == {
+        "first:src/lib.rs:tests::works": PASSED,
+        "second:src/lib.rs:tests::works": FAILED,
+        "first:src/lib.rs - wrap": FAILED,
+        "first:src/lib.rs - fill - compile fail": PASSED,
+    }
 
 
 def test_a_printed_line_does_not_better_a_result() -> None:

@@ -32,7 +32,8 @@ def test_gold_patches_that_do_not_do_it(copy: Path, shelfdb: Task) -> None:
     (copy / "feature4" / "feature.patch").write_bytes(b"")
     (copy / "feature5" / "feature.patch").write_bytes(b"--- a/none.py\n+++ b/none.py\n@@ -1 +1 @@\n-a\n+b\n")
     found = {feature.feature: feature.problems for feature in validate(copy, 3, 4, 5).features}
-    assert found[3][0].startswith("fails with its gold patch")
+    # The tests are named, not the runner's last words.
+    assert found[3][0].startswith("fails with its gold patch: tests/")
     assert found[4] == ("the gold patch is empty",)
     assert found[5] == ("the gold patch does not apply",)
 
@@ -44,7 +45,7 @@ def test_flaky_tests_are_named(copy: Path) -> None:
     )
     found = validate(copy, 3, repetitions=12).features[0]
     assert found.flaky == ("tests/test_flaky.py::test_flaky",)
-    assert "1 flaky tests" in found.problems
+    assert "1 flaky tests: tests/test_flaky.py::test_flaky" in found.problems
 
 
 def test_a_missing_image_is_a_finding(copy: Path) -> None:

@@ -167,13 +167,13 @@ class _Validator:
         flaky = _flaky(runs)
         problems = []
         if not passes:
-            problems.append(f"fails with its gold patch: {_last_line(runs)}")
+            problems.append(f"fails with its gold patch: {_failure(runs)}")
         if not fails_on_base:
             problems.append("passes without its gold patch")
         if combined is False or self.combined_rejected:
             problems.append("combined.patch does not apply" if self.combined_rejected else "fails with combined.patch")
         if flaky:
-            problems.append(f"{len(flaky)} flaky tests")
+            problems.append(f"{len(flaky)} flaky tests: {_some(flaky)}")
         return FeatureValidation(
             feature=number,
             fails_on_base=fails_on_base,
@@ -201,10 +201,19 @@ def _flaky(runs: list[SuiteRun]) -> tuple[str, ...]:
     return tuple(sorted(name for name, statuses in results.items() if len(statuses) > 1))
 
 
-def _last_line(runs: list[SuiteRun]) -> str:
+def _failure(runs: list[SuiteRun]) -> str:
+    """What a run that failed says: the tests by name, else its last line."""
     failed = next((run for run in runs if run.exit_code != 0), runs[0])
+    tests = [test.name for test in failed.report.tests if test.status in (TestStatus.FAILED, TestStatus.ERROR)]
+    if tests:
+        return _some(tests)
     lines = failed.output.strip().splitlines()
-    return lines[-1][:200] if lines else f"exit code {failed.exit_code}"
+    return lines[-1].strip()[:200] if lines else f"exit code {failed.exit_code}"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
 
 
 def _later_commits(task: Task, backend: str) -> int | None:

@@ -20,6 +20,11 @@ _WORDS = {
     "failed": TestStatus.FAILED,
     "ignored": TestStatus.SKIPPED,
 }
+# "Running unittests src/lib.rs (target/debug/deps/name-0123abcd)": the place is relative to the crate, whose name tells crates of a
+# workspace apart.
+_BINARY = re.compile(
+    r"^\s*(?:Running (?:unittests )?|Doc-tests )(?P<place>\S+)(?: \((?:\S*/)?(?P<crate>[^/\s]+?)(?:-[0-9a-f]{8,})?(?:\.exe)?\))?"
+)
 
 
 class Cargo(TestRunner):
@@ -38,11 +43,13 @@ class Cargo(TestRunner):
         binary = ""
         summaries = 0
         for line in lines:
-            running = re.match(r"^\s*(?:Running (?:unittests )?|Doc-tests )(\S+)", line)
+            running = _BINARY.match(line)
             result = re.match(r"^test (.+?)(?: - should panic)? \.\.\. (ok|FAILED|failed|ignored)\b", line)
             if running:
-                binary = running.group(1)
+                binary = ":".join(part for part in (running["crate"], running["place"]) if part)
             elif result:
-                keep_worst(tests, f"{binary}:{result.group(1)}", _WORDS[result.group(2)])
+                # Where a documentation test stands moves with every line that somebody adds above it.
+                name = re.sub(r" \(line \d+\)", "", result.group(1))
+                keep_worst(tests, f"{binary}:{name}", _WORDS[result.group(2)])
             summaries += bool(re.match(r"^test result: (ok|FAILED)\. \d+ passed; \d+ failed;", line))
         return report_of("cargo-text", tests) if summaries else NO_REPORT
