@@ -1,13 +1,14 @@
 """Attacks against the test runners of other languages, in containers. None may pass, although most make the runner end with 0."""
 
+from collections.abc import Callable
+from functools import cache
+
 import pytest
 
-from cooperbench.evaluation import score
-from cooperbench.records import Outcome
-from cooperbench.tasks import Task
+from cooperbench.evaluation import ScoreRequest, score_many
+from cooperbench.records import Evaluation, Outcome
 from tests.evaluation.attacks import Attack, go, rust, typescript
 from tests.evaluation.languages import LANGUAGES, make_task
-from tests.evaluation.trees import Checkout
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 
@@ -15,20 +16,27 @@ ATTACKS: dict[str, dict[str, Attack]] = {"go": go.ATTACKS, "rust": rust.ATTACKS,
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Task, Checkout]]:
-    return {
-        name: make_task(language, tmp_path_factory.mktemp(name), f"basket_{name}")
-        for name, language in LANGUAGES.items()
-    }
+def evaluations(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, Evaluation]]:
+    """All attacks of a language, evaluated at a time: two sandboxes run side by side, and others start meanwhile."""
+
+    @cache
+    def evaluate(language: str) -> dict[str, Evaluation]:
+        task, checkout = make_task(LANGUAGES[language], tmp_path_factory.mktemp(language), f"basket_{language}")
+        attacks = ATTACKS[language]
+        requests = [
+            ScoreRequest(task, {attack.feature: checkout.patch(dict(attack.files))}) for attack in attacks.values()
+        ]
+        scored = score_many(requests, backend="docker", network="none", time_limit=300)
+        names = list(attacks)
+        return {names[position]: evaluation for position, evaluation in scored}
+
+    return evaluate
 
 
 @pytest.mark.parametrize(("language", "name"), [(language, name) for language in ATTACKS for name in ATTACKS[language]])
-def test_no_attack_passes(language: str, name: str, built: dict[str, tuple[Task, Checkout]]) -> None:
-    task, checkout = built[language]
-    attack = ATTACKS[language][name]
-    patch = checkout.patch(dict(attack.files))
-    evaluation = score(task, {attack.feature: patch}, backend="docker", network="none", time_limit=300)
+def test_no_attack_passes(language: str, name: str, evaluations: Callable[[str], dict[str, Evaluation]]) -> None:
+    evaluation = evaluations(language)[name]
     assert evaluation.error is None, evaluation.error
     result = evaluation.stages[0].suites[0]
     assert result.outcome is Outcome.TESTS_FAILED, result
-    assert (result.exit_code == 0) is attack.exits_well, result
+    assert (result.exit_code == 0) is ATTACKS[language][name].exits_well, result

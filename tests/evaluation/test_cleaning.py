@@ -237,6 +237,27 @@ def test_a_patch_that_names_one_file_in_its_header_and_another_below(checkout: C
             b"name='b'",
             b"harness",
         ),
+        (
+            "Cargo.toml",
+            b"[package]\nname='a'\n",
+            b"[package]\nname='b'\n[patch.crates-io]\nassert_cmd={path='mine'}\n",
+            b"name='b'",
+            b"assert_cmd",
+        ),
+        (
+            "go.mod",
+            b"module a\n\nreplace x => ./x\n",
+            b"module a\n\nrequire y v1.0.0\n\nreplace (\n\tx => ./x\n\ttestify => ./mine\n)\nreplace z => ./z\n",
+            b"require y v1.0.0\nreplace x => ./x\n",
+            b"mine",
+        ),
+        (
+            "src/lib.rs",
+            b"fn a() {}\n",
+            b"macro_rules! assert_eq { ($($t:tt)*) => {} }\nfn a() { b() }\n",
+            b"fn a() {}",
+            b"macro_rules",
+        ),
     ],
 )
 def test_sections_of_mixed_files(name: str, base: bytes, submitted: bytes, contains: bytes, lacks: bytes) -> None:
@@ -256,7 +277,16 @@ def test_sections_of_mixed_files(name: str, base: bytes, submitted: bytes, conta
         ),
         ("package.json", b'{"scripts": {}, "a": 1}', b'{"a": 2, "scripts": {}}'),
         ("other.toml", b"", b"[tool.pytest]\nx=1\n"),
+        ("go.mod", b"module a\nreplace x => ./x\n", b"module a\nrequire y v1.0.0\nreplace x => ./x\n"),
+        ("src/lib.rs", b"macro_rules! assert_eq { () => {} }\n", b"macro_rules! assert_eq { (1) => {} }\n"),
     ],
 )
 def test_files_whose_test_sections_are_the_same_stay_as_they_are(name: str, base: bytes, submitted: bytes) -> None:
     assert restore_sections(name, base, submitted) is None
+
+
+def test_copies_of_modules_in_go_stay_as_they_are() -> None:
+    there = {"vendor/modules.txt", "vendor/testify/assert.go"}
+    assert reason_to_drop("vendor/testify/assert.go", lambda: b"", there.__contains__) == "installed package"
+    assert reason_to_drop("vendor/new/new.go", lambda: b"", there.__contains__) is None
+    assert reason_to_drop("vendor/testify/assert.go", lambda: b"", lambda _: False) is None

@@ -1,6 +1,6 @@
 """Test configuration inside files that also hold other things: those sections keep the base's content.
 
-`pyproject.toml`, `setup.cfg`, `package.json` and `Cargo.toml` mix what a feature may need to change (dependencies, metadata) with what
+`pyproject.toml`, `setup.cfg`, `package.json`, `go.mod` and `Cargo.toml` mix what a feature may need to change (dependencies, metadata) with what
 decides how tests are found, run and installed. The sections of the second kind are put back textually; the result is parsed
 and compared, and where that cannot be done exactly the base's whole file is taken. So it is for sources in Rust that bring an
 `assert_eq!` of their own: unit tests stand in the same file, and would use it.
@@ -29,6 +29,8 @@ _TOML_KEYS = (
     ("profile", "test"),
     ("lib", "test"),
     ("lib", "harness"),
+    ("patch",),
+    ("replace",),
 )
 _INI_SECTIONS = re.compile(r"^(tool:pytest|pytest|aliases|coverage:.*|options\.entry_points)$")
 _JSON_KEYS = ("scripts", "jest", "vitest", "mocha", "ava", "babel", "nyc", "c8")
@@ -155,9 +157,25 @@ def _restore_rust(base: bytes, submitted: bytes) -> bytes | None:
     return base if set(_ASSERTIONS.findall(submitted)) - set(_ASSERTIONS.findall(base)) else None
 
 
+_REPLACE = re.compile(
+    r"^[ \t]*replace[ \t]*\(.*?^[ \t]*\)[^\n]*\n?|^[ \t]*replace[ \t][^\n(]*\n?", re.MULTILINE | re.DOTALL
+)
+
+
+def _restore_go_mod(base: bytes, submitted: bytes) -> bytes | None:
+    """Another module in the place of one that tests assert with would be asked instead of it."""
+    before, after = base.decode(), submitted.decode()
+    replaced = _REPLACE.findall(before)
+    if replaced == _REPLACE.findall(after):
+        return None
+    kept = _REPLACE.sub("", after).rstrip("\n")
+    return "\n".join([kept, *(part.rstrip("\n") for part in replaced), ""]).encode()
+
+
 _RESTORERS: dict[str, Callable[[bytes, bytes], bytes | None]] = {
     "pyproject.toml": _restore_toml,
     "Cargo.toml": _restore_toml,
     "setup.cfg": _restore_ini,
     "package.json": _restore_json,
+    "go.mod": _restore_go_mod,
 }

@@ -61,7 +61,13 @@ def reason_to_drop(path: str, content: Content, in_base: Callable[[str], bool]) 
     `content` gives the submitted one, `None` when deleted; few rules need it. `in_base` says whether the base has a file or folder of that name.
     """
     parts = PurePosixPath(path).parts
-    return _internal(parts) or _shadow(parts, in_base) or _configuration(parts) or _test_file(parts, content)
+    return (
+        _internal(parts)
+        or _vendored(parts, in_base)
+        or _shadow(parts, in_base)
+        or _configuration(parts)
+        or _test_file(parts, content)
+    )
 
 
 def _internal(parts: tuple[str, ...]) -> str | None:
@@ -76,6 +82,12 @@ def _internal(parts: tuple[str, ...]) -> str | None:
     if _STARTS_BY_ITSELF.search(name):
         return "runs by itself when the interpreter starts"
     return "runs at installation" if parts[0] in _INSTALLS else None
+
+
+def _vendored(parts: tuple[str, ...], in_base: Callable[[str], bool]) -> str | None:
+    """A module in Go that the repository keeps a copy of: tests may assert with it. New ones stay."""
+    vendored = parts[0] == "vendor" and in_base("vendor/modules.txt") and parts != ("vendor", "modules.txt")
+    return "installed package" if vendored and in_base("/".join(parts)) else None
 
 
 def _shadow(parts: tuple[str, ...], in_base: Callable[[str], bool]) -> str | None:
