@@ -97,7 +97,43 @@ def test_a_full_disk_stops_the_run_with_the_reason_and_room_lets_it_go_on(surrou
     assert done.stdout.split("\n")[:2] == ["first 1", "second 0"], done.stderr + said
     assert "No space left on device" in said
     assert "Traceback" not in said
+    assert "the same command resumes the run" in said
     assert read_run("exp", Path("kept")).complete
+
+
+FULL_CACHE = """
+set -eu
+mkdir cache
+mount -t tmpfs -o size=60m tmpfs cache
+export COOPERBENCH_CACHE_DIR=$PWD/cache
+run() {{ {python} -m cooperbench.cli.main run -s demo -r ledgerkit -c 2 --eval-concurrency 1 "$@"; }}
+run -a gold -n warm -f 1,2 --no-auto-eval > warm 2>&1
+head -c 100m /dev/zero > cache/ballast || true
+code=0
+run -a gold -n exp --no-auto-eval > first 2>&1 || code=$?
+echo "first $code"
+code=0
+{python} -m cooperbench.cli.main eval -n warm > judged 2>&1 || code=$?
+echo "judged $code"
+rm cache/ballast
+code=0
+run -a gold -n exp --no-auto-eval > second 2>&1 || code=$?
+echo "second $code"
+"""
+
+
+def test_a_full_disk_below_the_sandboxes_is_nobodys_result(surroundings: Path) -> None:
+    text = FULL_CACHE.format(python=sys.executable)
+    done = subprocess.run(["unshare", "-Urm", "sh", "-c", text], capture_output=True, text=True, check=False)
+    said = "".join(Path(name).read_text() for name in ("warm", "first", "judged", "second") if Path(name).exists())
+    print(said)
+    assert done.stdout.split("\n")[:3] == ["first 1", "judged 1", "second 0"], done.stderr + said
+    first = Path("first").read_text()
+    assert "stopped early: every episode fails with SandboxError" in first
+    assert "No space left on device" in first
+    assert "Traceback" not in said
+    assert read_run("exp", surroundings).complete
+    assert read_run("warm", surroundings).summary.evaluated == 0
 
 
 def test_the_mailbox_comes_back_after_a_restart(surroundings: Path) -> None:

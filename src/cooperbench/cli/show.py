@@ -68,7 +68,9 @@ def show_outcome(result: RunResult, *, as_json: bool, judged: bool = True) -> in
         print_summary(out, result.summary)
         out.print(f"record: {result.directory}", markup=False)
         if result.stopped:
-            out.print(f"stopped early: {result.stopped}; the same command resumes the run", markup=False)
+            out.print(
+                f"stopped early: {result.stopped}; the same command resumes the run", markup=False, soft_wrap=True
+            )
         if result.interrupted:
             out.print("interrupted; the same command resumes the run", markup=False)
     if result.interrupted:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import NamedTuple
 
+from cooperbench.errors import RecordError
 from cooperbench.records import RunConfig
 from cooperbench.runner.directory.lock import locked
 from cooperbench.runner.directory.opening import check_run, check_writable, write_config
@@ -90,5 +91,9 @@ def execute(
             requested_concurrency=options.concurrency,
             achieved_concurrency=concurrency_achieved(ending.spans),
         )
-        summary = write_summary(plan.directory, summary)
+        try:
+            summary = write_summary(plan.directory, summary)
+        except RecordError:
+            if not ending.stopped:  # else a full disk is why, and that has been said
+                raise
     return make_result(plan.directory, config, summary, records, interrupted=ending.interrupted, stopped=ending.stopped)

@@ -22,7 +22,7 @@ from cooperbench.environments.local.furnishing import furnish, remove
 from cooperbench.environments.local.isolation import WRITABLE, Isolation, Room
 from cooperbench.environments.local.stream import LocalStream
 from cooperbench.environments.scope import WORKER_MARK
-from cooperbench.errors import ImageError, SandboxError, SandboxLostError, TransportError
+from cooperbench.errors import ImageError, RecordError, SandboxError, SandboxLostError, TransportError
 from cooperbench.records import cache_dir, write_model
 
 KEEPER = '( directory=$1; listener=$2; shift 2; "$@"; chmod -f 700 "$directory"/work/*/work; rm -rf "$directory" "$listener" ) &'
@@ -76,11 +76,18 @@ class LocalTransport:
     def start(self) -> None:
         """Make the folder and start the first process."""
         assert self._image is not None, "attached sandboxes run already"
-        self._directory.mkdir(parents=True)
-        write_model(self._directory / "sandbox.json", self._handle)  # first, so that a killed start can be found
         options = self._handle.options
         rung = Isolation(self._handle.isolation)
-        mounts = furnish(self._directory, self._image, rung)
+        try:
+            self._directory.mkdir(parents=True)
+            write_model(self._directory / "sandbox.json", self._handle)  # first, so that a killed start can be found
+            mounts = furnish(self._directory, self._image, rung)
+        except (OSError, RecordError, subprocess.CalledProcessError) as error:
+            raise SandboxError(
+                f"the local sandbox could not be made: {_reason(error)}",
+                subject=self._handle.image,
+                hint=f"free space: its folders lie in {cache_dir()}; COOPERBENCH_CACHE_DIR names another place",
+            ) from error
         tools = self._image.path / "opt"
         room = Room(
             directory=self._directory,
@@ -253,6 +260,14 @@ def attach(handle: SandboxHandle) -> LocalTransport:
     if not transport.alive():
         raise SandboxLostError(f"the local sandbox {handle.identifier} is gone", subject=handle.identifier)
     return transport
+
+
+def _reason(error: Exception) -> str:
+    """What the system says; of a program that failed, its last line."""
+    if isinstance(error, subprocess.CalledProcessError):
+        lines: list[str] = error.stderr.decode("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else str(error)
+    return str(error)
 
 
 def _socket_folder() -> Path:

@@ -4,6 +4,8 @@ Every failure is attributed to one boundary, once, here. Failures of the agent a
 sandbox, mailbox, remote or provider say nothing about it: they void the episode, which is repeated on resume.
 """
 
+import errno
+
 from cooperbench.errors import (
     AgentError,
     CooperBenchError,
@@ -12,11 +14,27 @@ from cooperbench.errors import (
     ModelContextWindowError,
     ModelResponseError,
 )
-from cooperbench.records import Ending
+from cooperbench.records import Ending, Failure
 
 # Boundaries at which a failure is not the agent's. What a model answered or refused because of what the agent sent it is.
 _OURS = frozenset({"model", "environment", "mailbox", "remote", "record", "task", "evaluation", "cooperbench", "usage"})
 _AGENTS = (AgentError, MessageRefusedError, ModelContextWindowError, ModelResponseError)
+_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
+
+
+def failure_of(error: BaseException) -> Failure:
+    """What a member's agent raised, as data. A disk of this machine that takes nothing more is not the agent's failure."""
+    disk = _disk_error(error) if isinstance(error, AgentError) else None
+    return Failure.of(disk or error, boundary="agent" if disk is None else "record")
+
+
+def _disk_error(error: BaseException | None) -> OSError | None:
+    """What the system said about a disk, if the error or one behind it comes from there."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _DISK:
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def ending_of(error: BaseException) -> Ending:
@@ -24,7 +42,7 @@ def ending_of(error: BaseException) -> Ending:
     if isinstance(error, LimitReachedError):
         return Ending.TIMEOUT if error.kind == "wall_time" else Ending.LIMIT
     if isinstance(error, _AGENTS):
-        return Ending.ERROR
+        return Ending.ERROR if _disk_error(error) is None else Ending.INFRA_ERROR
     if isinstance(error, CooperBenchError) and error.boundary in _OURS:
         return Ending.INFRA_ERROR
     return Ending.ERROR

@@ -27,7 +27,7 @@ from cooperbench.environments.scope import EnvironmentScope, activate
 from cooperbench.environments.worktree import capture, pin_base, strip_later_history
 from cooperbench.records import Ending, Failure, TrajectoryMessage, Usage, write_bytes, write_model
 from cooperbench.runner.workers.accounts import counted, pricer
-from cooperbench.runner.workers.failures import ending_of
+from cooperbench.runner.workers.failures import ending_of, failure_of
 from cooperbench.runner.workers.orders import CapturedWork, MemberFolder, Order, Outcome, StartedSandbox
 
 MOST_MESSAGES = 20_000
@@ -139,7 +139,7 @@ def _run(order: Order, folder: MemberFolder, budget: Budget) -> Outcome:
             status="Interrupted" if interrupted else "Error",
             steps=budget.steps,
             usage=budget.usage,
-            error=None if interrupted else Failure.of(error),
+            error=None if interrupted else failure_of(error),
             limit=limit_of(error),
         )
     _keep_result(folder, result)
