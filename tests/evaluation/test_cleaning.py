@@ -30,6 +30,16 @@ def clean(checkout: Checkout, patch: bytes, hidden: frozenset[str] = frozenset()
     return cleaned
 
 
+def clean_files(checkout: Checkout, patch: bytes, hidden: frozenset[str]) -> tuple[CleanedSubmission, dict[str, bytes]]:
+    """The changed files that are left, with their content."""
+    with open_store(checkout.store) as store:
+        cleaned = clean_submission(store, checkout.base, patch, hidden)
+        assert cleaned.tree is not None, cleaned.reason
+        return cleaned, {
+            change.path: store.blob(change.new_blob) for change in store.changes(checkout.base, cleaned.tree)
+        }
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
     return Checkout(tmp_path / "repo", BASE)
@@ -155,6 +165,24 @@ def test_only_the_test_section_of_a_mixed_file_is_put_back(checkout: Checkout) -
     assert b"attrs" in text
     assert b'addopts = "-q"' in text
     assert b"deselect" not in text
+
+
+RUST = b"pub fn one() -> u8 {\n    1\n}\n"
+RUST_TESTS = b"\n#[cfg(test)]\nmod tests {\n    use super::*;\n\n    #[test]\n    fn one_is_one() {\n        assert_eq!(one(), 1);\n    }\n}\n"
+
+
+def test_work_in_a_source_stays_where_hidden_tests_come_into_its_unit_tests(tmp_path: Path) -> None:
+    base = {"src/lib.rs": RUST + RUST_TESTS, "src/bare.rs": RUST, "src/a/tests.rs": b"fn t() {}\n"}
+    checkout = Checkout(tmp_path / "rust", base)
+    work = RUST + b"\npub fn two() -> u8 {\n    2\n}\n"
+    own = RUST_TESTS.replace(b"}\n}\n", b"}\n\n    #[test]\n    fn mine() {}\n}\n")
+    patch = checkout.patch({"src/lib.rs": work + own, "src/bare.rs": work + own, "src/a/tests.rs": b"fn mine() {}\n"})
+    cleaned, files = clean_files(checkout, patch, frozenset(base))
+    assert files == {"src/lib.rs": work + RUST_TESTS, "src/bare.rs": work}
+    assert dropped(cleaned)["src/lib.rs"] == "unit tests in it"
+    assert clean_files(checkout, patch, frozenset({"src/bare.rs"}))[1]["src/lib.rs"] == work + own
+    removed = checkout.patch({"src/lib.rs": work})
+    assert clean_files(checkout, removed, frozenset(base))[1]["src/lib.rs"] == work + RUST_TESTS
 
 
 def test_files_of_the_hidden_tests_and_what_stands_in_their_way(checkout: Checkout) -> None:

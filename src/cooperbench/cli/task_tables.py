@@ -29,6 +29,9 @@ def show_validation(validation: TaskValidation) -> None:
     click.echo(
         f"pairs that conflict: {validation.pairs_conflicting} of {validation.pairs}; later commits in the image: {later}"
     )
+    for feature in validation.features:
+        if feature.dropped:
+            click.echo(f"feature {feature.feature}: left out of every submission: {', '.join(feature.dropped)}")
     for problem in validation.problems:
         click.echo(f"problem: {problem}")
     click.echo(f"{name}: {'ok' if validation.ok else 'NOT OK'}\n")

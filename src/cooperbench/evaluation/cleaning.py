@@ -11,6 +11,7 @@ from cooperbench.evaluation.configuration import is_mixed, restore_sections
 from cooperbench.evaluation.git import ABSENT, GitStore, TreeEntry
 from cooperbench.evaluation.patches import decode_path, join_patch, leaves_the_tree, repair_ending, split_patch
 from cooperbench.evaluation.rules import reason_to_drop
+from cooperbench.evaluation.unit_tests import holds_unit_tests, restore_unit_tests
 
 PATCH_LIMIT = 64 * 1024 * 1024
 """Bytes. A patch of this size is no source code; git would need several times as much memory for it."""
@@ -93,6 +94,8 @@ def _restore(store: GitStore, base: str, tree: str, hidden: frozenset[str]) -> _
             edits.restore(change, reason)
         elif not change.deleted:
             _restore_configuration(store, change, edits)
+            if change.path in hidden:
+                _restore_unit_tests(store, change, edits)
     # What stands at the place of a folder that was put back has to go.
     folders = {str(parent) for path in edits.entries for parent in PurePosixPath(path).parents}
     for change in changes:
@@ -102,7 +105,7 @@ def _restore(store: GitStore, base: str, tree: str, hidden: frozenset[str]) -> _
 
 
 def _reason(store: GitStore, base: str, change: TreeEntry, hidden: frozenset[str]) -> str | None:
-    if change.path in hidden:
+    if change.path in hidden and not _is_source_with_tests(change):
         return "the hidden tests write this file"
     if any(path.startswith(f"{change.path}/") or change.path.startswith(f"{path}/") for path in hidden):
         return "stands where test files belong"
@@ -137,3 +140,15 @@ def _restore_configuration(store: GitStore, change: TreeEntry, edits: _Edits) ->
     if restored is not None:
         edits.entries[change.path] = (change.new_mode, store.write_blob(restored))
         edits.dropped.append((change.path, "test configuration in it"))
+
+
+def _is_source_with_tests(change: TreeEntry) -> bool:
+    files = ("100644", "100755")
+    return change.old_mode in files and change.new_mode in files and holds_unit_tests(change.path)
+
+
+def _restore_unit_tests(store: GitStore, change: TreeEntry, edits: _Edits) -> None:
+    restored = restore_unit_tests(store.blob(change.old_blob), store.blob(change.new_blob))
+    if restored is not None:
+        edits.entries[change.path] = (change.new_mode, store.write_blob(restored))
+        edits.dropped.append((change.path, "unit tests in it"))

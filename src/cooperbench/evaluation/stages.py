@@ -15,6 +15,7 @@ from cooperbench.evaluation.patches import touched_paths
 from cooperbench.evaluation.policies import NAIVE, RESOLVER, UNION
 from cooperbench.evaluation.resolver import Resolver, settle_with
 from cooperbench.evaluation.testbench import TestBench
+from cooperbench.evaluation.unit_tests import holds_unit_tests
 from cooperbench.records import (
     DroppedPath,
     EvaluationChoices,
@@ -94,11 +95,11 @@ def evaluate_stages(
 def hidden_paths(task: Task, features: Sequence[int]) -> frozenset[str]:
     """What the hidden tests write, and submissions may not.
 
-    A file that a gold patch changes too is part of the work: unit tests in Rust stand inside the sources that they test. Test files by
-    name are left out by the rules all the same.
+    A file that a gold patch changes too is part of the work. So is a source that holds its unit tests: only those are put back.
     """
     tests = {path for number in features for path in touched_paths(task.features[number].tests_patch)}
-    return frozenset(tests.difference(*(touched_paths(task.features[number].gold_patch) for number in features)))
+    gold = {path for number in features for path in touched_paths(task.features[number].gold_patch)}
+    return frozenset(path for path in tests if path not in gold or holds_unit_tests(path))
 
 
 @dataclass

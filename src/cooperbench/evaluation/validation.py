@@ -14,7 +14,7 @@ from cooperbench.evaluation.cleaning import apply_exactly, clean_submission
 from cooperbench.evaluation.git import GitStore, open_store
 from cooperbench.evaluation.gold import gold_conflicts
 from cooperbench.evaluation.judging import SuiteReference, judge, make_reference
-from cooperbench.evaluation.patches import touched_paths
+from cooperbench.evaluation.stages import hidden_paths
 from cooperbench.evaluation.suites import SuiteConditions, SuiteRun
 from cooperbench.evaluation.testbench import TestBench
 from cooperbench.records import Install, Outcome, Record, TestStatus
@@ -147,8 +147,7 @@ class _Validator:
             on_combined = self.bench.run(number, self.combined, guard=guard) if self.combined else None
         except CooperBenchError as error:
             return FeatureValidation(feature=number, problems=(str(error),))
-        hidden = touched_paths(self.task.features[number].tests_patch)
-        cleaned = clean_submission(self.store, self.base.tree, gold, hidden)
+        cleaned = clean_submission(self.store, self.base.tree, gold, hidden_paths(self.task, (number,)))
         return self._conclude(number, tree, runs, on_base, on_combined, tuple(path for path, _ in cleaned.dropped))
 
     def _conclude(
