@@ -28,7 +28,7 @@ def says(surroundings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(says: Says, surroundings: Path) -> None:
     code, said = says(*RUN, "--dry-run")
     assert code == 0
-    assert "1 episodes of 1 tasks: 1 new" in said
+    assert "1 episode of 1 task: 1 new" in said
     assert "1 to run, at most $6.00 by the members' cost limits" in said
     code, said = says(*RUN, "--dry-run", "--json")
     facts = json.loads(said)
@@ -42,7 +42,7 @@ def test_a_run_is_listed_and_shown(says: Says, surroundings: Path) -> None:
     assert "1/1 episodes completed, not evaluated" in said
     assert f"record: {surroundings / 'exp'}" in said
     _, said = says("runs", "list")
-    assert said.splitlines()[1].split() == ["exp", "coop", "writes", "gpt-4o", "1/1", "0/0", "$0.50"]
+    assert said.splitlines()[1].split() == ["exp", "complete", "coop", "writes", "gpt-4o", "1/1", "0/0", "$0.50"]
     _, said = says("runs", "show", "exp", "shelfdb_task/1/f1_f2")
     assert "agent1 (feature 1; writes with gpt-4o): submitted as 'Submitted' after 1 steps, $0.2500, 1 lines" in said
     _, said = says("runs", "show", "exp", "--json")
@@ -51,7 +51,7 @@ def test_a_run_is_listed_and_shown(says: Says, surroundings: Path) -> None:
     _, said = says("runs", "watch", "exp")
     assert "1/1 episodes completed, not evaluated" in said
     _, said = says(*RUN, "--dry-run")
-    assert "1 episodes of 1 tasks: 1 finished" in said
+    assert "1 episode of 1 task: 1 finished" in said
     assert "(resumed)" in said
 
 

@@ -11,7 +11,7 @@ and each reader reads only what was added since its last look. No lock, nothing 
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,6 +29,8 @@ class Progress(Record):
     steps: int = 0
     usage: Usage = Usage()
     last_action: str = ""
+    messages: int = 0
+    """Sent to teammates."""
     limit: LimitReached | None = None
     """The limit that ended the work: the member has little time left to end by itself."""
     updated_at: UtcTime
@@ -69,7 +71,12 @@ class Budget:
     """Counts model calls, tokens and cost against limits. Safe to use from several threads."""
 
     def __init__(
-        self, limits: Limits | None = None, *, progress: Path | None = None, ledger: RunLedger | None = None
+        self,
+        limits: Limits | None = None,
+        *,
+        progress: Path | None = None,
+        ledger: RunLedger | None = None,
+        messages: Callable[[], int] = lambda: 0,
     ) -> None:
         self.limits = limits or Limits(steps=None, tokens=None, cost=None)
         self.steps = 0
@@ -80,6 +87,7 @@ class Budget:
         """The limit that ended the work, also when the agent swallowed the error."""
         self._progress = progress
         self._ledger = ledger
+        self._messages = messages
         self._last_action = ""
         self._lock = threading.Lock()
 
@@ -131,6 +139,7 @@ class Budget:
             steps=self.steps,
             usage=self.usage,
             last_action=self._last_action,
+            messages=self._messages(),
             limit=limit_of(self.reached),
             updated_at=utc_now(),
         ).model_dump_json()

@@ -8,7 +8,18 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from cooperbench.records import EpisodeResult, Evaluation, Failure, GroupKey, RunConfig, RunDirectory, utc_now
+from cooperbench.cli.show import lost_cost
+from cooperbench.records import (
+    EpisodeResult,
+    EpisodeStatus,
+    Evaluation,
+    Failure,
+    GroupKey,
+    RunConfig,
+    RunDirectory,
+    utc_now,
+)
+from cooperbench.runner import RunResult
 from cooperbench.runner.directory.live import LiveEpisode, read_live
 from cooperbench.runner.engine.progress import Counts, Observer, Silent
 from cooperbench.runner.planning.plan import Plan
@@ -101,23 +112,25 @@ class LiveTable:
         """Draw again."""
         if self._config is not None:
             live = read_live(self._directory, self._config)
-            self._live.update(Group(headline(counts), activity(live)), refresh=True)
+            self._live.update(Group(headline(counts, live), activity(live)), refresh=True)
 
     def end(self, counts: Counts) -> None:
-        """Take the table away."""
-        self._live.update(headline(counts), refresh=True)
+        """Take the table away, and give the cursor back."""
+        self._live.update(headline(counts, []), refresh=True)
+        self._live.stop()
 
 
-def headline(counts: Counts) -> Text:
+def headline(counts: Counts, live: list[LiveEpisode]) -> Text:
     """The whole run in one line."""
-    parts = [
-        f"{counts.completed}/{counts.planned} done",
-        f"{counts.running} running in {counts.seats} seats",
-        f"{counts.passed}/{counts.evaluated} passed",
-    ]
+    seats = "" if counts.seats is None else f" of {counts.seats}"
+    parts = [f"{counts.completed}/{counts.planned} done", f"{counts.running}{seats} running"]
+    if counts.evaluated:
+        parts.append(f"{counts.passed}/{counts.evaluated} passed")
     if counts.infra_errors:
         parts.append(f"{counts.infra_errors} infra errors")
-    parts.append("cost unknown" if counts.cost is None else f"${counts.cost:.2f}")
+    under_way = spent(live)
+    unknown = counts.cost is None or under_way is None
+    parts.append("cost unknown" if unknown else f"${(counts.cost or 0.0) + (under_way or 0.0):.2f}")
     parts.append(_duration(counts.seconds))
     if counts.seconds_left is not None:
         money = "" if not counts.cost_left else f", ${counts.cost_left:.2f}"
@@ -125,10 +138,42 @@ def headline(counts: Counts) -> Text:
     return Text("  ·  ".join(parts), style="bold")
 
 
+def counts_of(result: RunResult, live: list[LiveEpisode]) -> Counts:
+    """The numbers of a run that another process works on."""
+    summary = result.summary
+    over = [episode.result for episode in result.episodes if episode.result is not None]
+    finished = [each for each in over if each.status is EpisodeStatus.COMPLETED]
+    mean = sum(each.duration_seconds for each in finished) / len(finished) if finished else None
+    left = summary.planned - summary.completed
+    lost = lost_cost(result)
+    begun = min((episode.start.started_at for episode in live), default=utc_now())
+    return Counts(
+        planned=summary.planned,
+        reused=0,
+        completed=summary.completed,
+        running=len(live),
+        seats=None,
+        infra_errors=summary.infra_errors,
+        evaluated=summary.evaluated,
+        passed=summary.passed,
+        cost=None if summary.total_cost is None else summary.total_cost + lost,
+        seconds=(utc_now() - min([begun, *(each.started_at for each in over)])).total_seconds(),
+        seconds_left=mean * left / len(live) if mean is not None and live else None,
+        cost_left=(summary.total_cost or 0.0) / len(finished) * left if finished else None,
+    )
+
+
+def spent(live: list[LiveEpisode]) -> float | None:
+    """US dollars of the episodes at work so far; `None` when a call had no price."""
+    costs = [progress.usage.cost for episode in live for progress in episode.progress.values() if progress is not None]
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if len(known) == len(costs) else None
+
+
 def activity(live: list[LiveEpisode]) -> RenderableType:
     """What each agent does now."""
     table = Table(box=None, pad_edge=False, expand=True)
-    for column in ("episode", "agent", "time", "steps", "cost"):
+    for column in ("episode", "agent", "time", "steps", "sent", "cost"):
         table.add_column(column, no_wrap=True)
     table.add_column("now", no_wrap=True, overflow="ellipsis", ratio=1)
     now = utc_now()
@@ -137,13 +182,14 @@ def activity(live: list[LiveEpisode]) -> RenderableType:
         for agent, progress in episode.progress.items():
             elapsed = _duration((now - episode.start.started_at).total_seconds())
             if progress is None:
-                table.add_row(name, agent, elapsed, "", "", "starting")
+                table.add_row(name, agent, elapsed, "", "", "", "starting")
             else:
                 cost = "?" if progress.usage.cost is None else f"${progress.usage.cost:.2f}"
-                table.add_row(name, agent, elapsed, str(progress.steps), cost, Text(progress.last_action))
+                doing = progress.last_action if progress.limit is None else f"ends: {progress.limit.kind} limit reached"
+                table.add_row(name, agent, elapsed, str(progress.steps), str(progress.messages), cost, Text(doing))
             name = ""
     if len(live) > _ROWS:
-        table.add_row(f"and {len(live) - _ROWS} more", "", "", "", "", "")
+        table.add_row(f"and {len(live) - _ROWS} more", "", "", "", "", "", "")
     return table
 
 

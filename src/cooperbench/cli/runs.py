@@ -53,7 +53,7 @@ def show_run(name: str, episode: str | None, log_dir: Path | None, as_json: bool
         print_json(run_facts(result))
     else:
         out = console()
-        out.print(episodes_table(result))
+        out.print(episodes_table(result, out.width))
         print_summary(out, result.summary)
         out.print(f"record: {result.directory}", markup=False)
 
@@ -66,8 +66,8 @@ def watch_run(name: str, log_dir: Path | None) -> None:
     from rich.console import Group
     from rich.live import Live
 
-    from cooperbench.cli.display import activity
-    from cooperbench.cli.show import console, episodes_table, print_summary, summary_text
+    from cooperbench.cli.display import activity, counts_of, headline
+    from cooperbench.cli.show import console, episodes_table, print_summary
     from cooperbench.runner import open_run, read_run
     from cooperbench.runner.directory.live import read_live
     from cooperbench.runner.directory.lock import is_locked
@@ -76,11 +76,12 @@ def watch_run(name: str, log_dir: Path | None) -> None:
     out = console()
     with Live(console=out, auto_refresh=False, transient=True) as live:
         while is_locked(directory):
-            summary = read_run(name, log_dir).summary
-            live.update(Group(summary_text(summary), activity(read_live(directory, config))), refresh=True)
+            working = read_live(directory, config)
+            counts = counts_of(read_run(name, log_dir), working)
+            live.update(Group(headline(counts, working), activity(working)), refresh=True)
             time.sleep(1)
     result = read_run(name, log_dir)
-    out.print(episodes_table(result))
+    out.print(episodes_table(result, out.width))
     print_summary(out, result.summary)
 
 

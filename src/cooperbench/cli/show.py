@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from cooperbench.errors import UnknownNameError
-from cooperbench.records import EpisodeDirectory, EpisodeResult, Evaluation, RunSummary
+from cooperbench.records import EpisodeDirectory, EpisodeResult, EpisodeStatus, Evaluation, RunDirectory, RunSummary
 from cooperbench.runner import EpisodeOutcome, Preview, RunResult
+from cooperbench.runner.directory.lock import is_locked
 from cooperbench.runner.engine.signals import EXIT_INTERRUPTED
 from cooperbench.runner.episodes.writing import CONVERSATION
 
@@ -19,6 +20,11 @@ def console() -> Console:
     out = Console(highlight=False)
     # Not cut to a width when nobody looks: other programs read it.
     return out if out.is_terminal else Console(highlight=False, width=200)
+
+
+def counted(number: int, noun: str) -> str:
+    """Such as `1 task` or `3 tasks`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def print_json(value: Any) -> None:
@@ -37,6 +43,8 @@ def show_preview(found: Preview, *, as_json: bool) -> None:
                 "resumed": found.resumed,
                 "found": {standing.value: count for standing, count in found.standings.items()},
                 "to_run": found.to_run,
+                "mean_seconds": found.mean_seconds,
+                "mean_cost": found.mean_cost,
             }
         )
         return
@@ -47,13 +55,22 @@ def show_preview(found: Preview, *, as_json: bool) -> None:
     team = ", ".join(f"{member.agent_id}: {member.agent} with {member.model}" for member in config.team)
     out.print(f"{config.setting}, {config.backend} backend; {team}", markup=False)
     states = ", ".join(f"{count} {standing}" for standing, count in found.standings.items())
-    out.print(f"{len(found.plan.episodes)} episodes of {len(found.plan.tasks)} tasks: {states}", markup=False)
+    what = f"{counted(len(found.plan.episodes), 'episode')} of {counted(len(found.plan.tasks), 'task')}"
+    out.print(f"{what}: {states}", markup=False)
     limits = [member.limits.cost for member in config.team]
     bounded = [limit for limit in limits if limit is not None]
     if len(bounded) == len(limits):
         out.print(f"{found.to_run} to run, at most ${sum(bounded) * found.to_run:,.2f} by the members' cost limits")
     else:
         out.print(f"{found.to_run} to run, without a limit on cost")
+    longest = max(member.limits.wall_time for member in config.team)
+    rounds = -(-found.to_run // found.concurrency)
+    if found.to_run:
+        out.print(f"at most {longest * rounds / 3600:,.1f} hours of work with {found.concurrency} at the same time")
+    if found.mean_seconds is not None and found.to_run:
+        money = "" if found.mean_cost is None else f"${found.mean_cost * found.to_run:,.2f} and "
+        minutes = found.mean_seconds * found.to_run / min(found.concurrency, found.to_run) / 60
+        out.print(f"about {money}{minutes:,.0f} minutes, if they are like those that are finished")
     for note in found.notes:
         out.print(note, markup=False)
 
@@ -64,8 +81,10 @@ def show_outcome(result: RunResult, *, as_json: bool, judged: bool = True) -> in
         print_json(run_facts(result))
     else:
         out = console()
-        out.print(episodes_table(result))
+        out.print(episodes_table(result, out.width))
         print_summary(out, result.summary)
+        if lost := lost_cost(result):
+            out.print(f"${lost:.2f} more went into episodes that do not count", markup=False)
         out.print(f"record: {result.directory}", markup=False)
         if result.stopped:
             out.print(
@@ -77,6 +96,14 @@ def show_outcome(result: RunResult, *, as_json: bool, judged: bool = True) -> in
         return EXIT_INTERRUPTED
     missing = judged and result.summary.evaluated < result.summary.completed
     return 0 if result.complete and not result.stopped and not missing else 1
+
+
+def lost_cost(result: RunResult) -> float:
+    """US dollars, as far as known, of episodes that were interrupted or failed for reasons of ours."""
+    lost = [
+        each.result for each in result.episodes if each.result and each.result.status is not EpisodeStatus.COMPLETED
+    ]
+    return sum(member.usage.cost or 0.0 for each in lost for member in each.agents.values())
 
 
 def run_facts(result: RunResult) -> dict[str, Any]:
@@ -100,20 +127,33 @@ def _episode_facts(episode: EpisodeOutcome) -> dict[str, Any]:
     }
 
 
-def episodes_table(result: RunResult) -> Table:
-    """One line for each episode."""
+_COLUMNS = ("episode", "status", "outcome", "features", "messages", "steps", "cost", "seconds")
+_NUMBERS = frozenset({"messages", "steps", "cost", "seconds"})
+_SPARED = ("features", "messages", "steps")
+"""What a narrow terminal does not show, in this order; `runs show NAME EPISODE` and --json have it."""
+
+
+def episodes_table(result: RunResult, width: int) -> Table:
+    """One line for each episode that has a result, in as many columns as fit."""
+    rows = [
+        dict(zip(_COLUMNS, [str(episode.group), *_cells(episode.result, episode.evaluation)], strict=True))
+        for episode in result.episodes
+        if episode.result is not None
+    ]
+    columns = list(_COLUMNS)
+    for spared in _SPARED:
+        wide = (max(len(name), *(len(row[name]) for row in rows)) + 1 if rows else 0 for name in columns)
+        if sum(wide) > width:
+            columns.remove(spared)
     table = Table(box=None, pad_edge=False)
-    for column in ("episode", "status", "outcome", "features", "messages", "steps", "cost", "seconds"):
-        number = column in ("messages", "steps", "cost", "seconds")
-        table.add_column(column, justify="right" if number else "left", no_wrap=True, overflow="fold")
-    for episode in result.episodes:
-        table.add_row(str(episode.group), *_cells(episode.result, episode.evaluation))
+    for name in columns:
+        table.add_column(name, justify="right" if name in _NUMBERS else "left", no_wrap=True, overflow="fold")
+    for row in rows:
+        table.add_row(*(row[name] for name in columns))
     return table
 
 
-def _cells(result: EpisodeResult | None, evaluation: Evaluation | None) -> list[str]:
-    if result is None:
-        return ["not run"]
+def _cells(result: EpisodeResult, evaluation: Evaluation | None) -> list[str]:
     outcome, features = "", ""
     if evaluation is not None:
         outcome = evaluation.verdict.outcome.value
@@ -133,7 +173,7 @@ def _cells(result: EpisodeResult | None, evaluation: Evaluation | None) -> list[
 def runs_table(runs: list[RunResult]) -> Table:
     """One line for each run."""
     table = Table(box=None, pad_edge=False)
-    for column in ("run", "setting", "agent", "model", "episodes", "passed", "cost"):
+    for column in ("run", "state", "setting", "agent", "model", "episodes", "passed", "cost"):
         table.add_column(column, no_wrap=True, overflow="fold")
     for run in runs:
         summary, team = run.summary, run.config.team
@@ -141,8 +181,15 @@ def runs_table(runs: list[RunResult]) -> Table:
         agents = "+".join(dict.fromkeys(member.agent for member in team))
         models = "+".join(dict.fromkeys(member.model for member in team))
         done = f"{summary.completed}/{summary.planned}"
-        table.add_row(summary.run, summary.setting, agents, models, done, f"{summary.passed}/{summary.evaluated}", cost)
+        passed = f"{summary.passed}/{summary.evaluated}"
+        table.add_row(summary.run, _state(run), summary.setting, agents, models, done, passed, cost)
     return table
+
+
+def _state(run: RunResult) -> str:
+    if is_locked(RunDirectory(run.directory)):
+        return "running"
+    return "complete" if run.complete else "incomplete"
 
 
 def show_episode(result: RunResult, name: str, *, as_json: bool) -> None:
@@ -214,6 +261,9 @@ def summary_text(summary: RunSummary) -> str:
 def print_summary(out: Console, summary: RunSummary) -> None:
     """The whole run in a few lines."""
     out.print(summary_text(summary), markup=False)
+    waiting = summary.planned - summary.completed - summary.infra_errors - summary.interrupted
+    if waiting:
+        out.print(f"{counted(waiting, 'episode')} not run", markup=False)
     if summary.infra_errors or summary.interrupted:
         out.print(
             f"{summary.infra_errors} infra errors, {summary.interrupted} interrupted: not scored, repeated on resume",

@@ -26,6 +26,7 @@ from cooperbench.collaboration.message import (
     ReceivedMessage,
     broker_time,
 )
+from cooperbench.collaboration.tally import messages_sent
 from cooperbench.errors import (
     MailboxUnavailableError,
     MessageRefusedError,
@@ -110,6 +111,8 @@ class MessagingConnector:
             refusal,
         )
         gone = bool(reason) and not refusal
+        if not reason:
+            messages_sent.add()
         return Receipt(to, identifier, sequence, broker_time(moment), text_of(reason) or None, gone)
 
     def _refusal(self, to: str, data: bytes) -> str:

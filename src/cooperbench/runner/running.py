@@ -1,7 +1,9 @@
 """Running a plan from its run directory's point of view: check, lock, prepare, work, sum up."""
 
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
+from statistics import fmean
 from typing import NamedTuple
 
 from cooperbench.errors import RecordError
@@ -30,6 +32,11 @@ class Preview(NamedTuple):
     standings: dict[Standing, int]
     """How many episodes were found in which state."""
     notes: tuple[str, ...]
+    concurrency: int
+    mean_seconds: float | None = None
+    """Of the finished episodes; `None` when there is none."""
+    mean_cost: float | None = None
+    """US dollars of a finished episode; `None` also when one's is unknown."""
 
     @property
     def to_run(self) -> int:
@@ -44,11 +51,20 @@ def preview(plan: Plan, options: SessionOptions) -> Preview:
         options.evaluation.check(plan.config.policy)
     check_writable(plan.directory)
     opened = check_run(plan.directory, plan.config, force=options.force)
-    standings: dict[Standing, int] = {}
-    for episode in plan.episodes:
-        standing = Standing.NEW if options.force else examine(episode.directory).standing
-        standings[standing] = standings.get(standing, 0) + 1
-    return Preview(plan, opened.config, opened.resumed, standings, opened.notes)
+    states = [examine(episode.directory) for episode in plan.episodes]
+    standings = Counter(Standing.NEW if options.force else state.standing for state in states)
+    finished = [state.result for state in states if state.standing is Standing.FINISHED and state.result is not None]
+    costs = [result.total_cost for result in finished if result.total_cost is not None]
+    return Preview(
+        plan,
+        opened.config,
+        opened.resumed,
+        dict(standings),
+        opened.notes,
+        options.concurrency,
+        fmean(result.duration_seconds for result in finished) if finished else None,
+        fmean(costs) if finished and len(costs) == len(finished) else None,
+    )
 
 
 def execute(

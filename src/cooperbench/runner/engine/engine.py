@@ -62,6 +62,8 @@ class Engine:
         self._evaluation_breaker = Breaker(len(plan.tasks), options.eval_concurrency)
         self._spans: list[tuple[datetime, datetime]] = []
         self._costs: list[float | None] = []
+        self._lost = 0.0
+        """US dollars of episodes of this session that do not count."""
         self._interrupted = False
         self._stopped = ""
         self._began = time.monotonic()
@@ -72,7 +74,7 @@ class Engine:
         queue = JobQueue(self._unfinished(), retries=self._options.retries, wait=self._options.retry_wait)
         self._observer.begin(self._plan, self._counts(queue))
         try:
-            with handled(self._interrupt, self._quit):
+            with handled(self._interrupt, lambda: self._quit(queue)):
                 while queue or self._running or self._judging:
                     self._start(queue, broken_images)
                     self._collect(queue)
@@ -124,6 +126,8 @@ class Engine:
             self._stop(error.message)
             return
         self._spans.append((result.started_at, result.ended_at))
+        if result.status is not EpisodeStatus.COMPLETED:
+            self._lost += sum(member.usage.cost or 0.0 for member in result.agents.values())
         pause = None if self._interrupted else queue.again(job, result)
         if pause is not None and result.error is not None:
             self._observer.note(f"{job.episode.group}: {result.error.message}; again in {pause:.0f} s")
@@ -182,7 +186,8 @@ class Engine:
             future.cancel()
         self._observer.note(f"interrupted: ending {len(self._running)} episodes with their work captured; {RESUME}")
 
-    def _quit(self) -> None:
+    def _quit(self, queue: JobQueue) -> None:
+        self._observer.end(self._counts(queue))
         self._observer.note(f"quitting at once: `cooperbench clean --run {self._config.run}` removes what is left")
 
     def _counts(self, queue: JobQueue) -> Counts:
@@ -203,8 +208,8 @@ class Engine:
             infra_errors=self._failed,
             evaluated=self._evaluated,
             passed=self._passed,
-            cost=sum(known) if len(known) == len(self._costs) else None,
+            cost=sum(known) + self._lost if len(known) == len(self._costs) else None,
             seconds=seconds,
-            seconds_left=mean * left / seats if mean is not None and done else None,
+            seconds_left=mean * left / seats if mean is not None and done and left else None,
             cost_left=sum(known) / len(known) * left if known else None,
         )

@@ -16,13 +16,13 @@ class Counts(NamedTuple):
     completed: int
     """Finished altogether."""
     running: int
-    seats: int
-    """How many could run at the same time."""
+    seats: int | None
+    """How many could run at the same time; `None` when that is not known from outside."""
     infra_errors: int
     evaluated: int
     passed: int
     cost: float | None
-    """US dollars, as far as known."""
+    """US dollars of the episodes that are over, also of those that do not count; `None` when one's is unknown."""
     seconds: float
     """Of this session."""
     seconds_left: float | None = None

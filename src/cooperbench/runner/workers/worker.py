@@ -21,6 +21,7 @@ from cooperbench.agents.registry import get_runner
 from cooperbench.agents.result import AgentResult
 from cooperbench.collaboration.line import Line
 from cooperbench.collaboration.seat import connect
+from cooperbench.collaboration.tally import messages_sent
 from cooperbench.environments import Environment
 from cooperbench.environments.contract import SandboxLabels
 from cooperbench.environments.scope import EnvironmentScope, activate
@@ -42,7 +43,7 @@ def work(order: Order) -> None:
     folder = MemberFolder(order.folder)
     sandboxes = _Sandboxes(order, folder)
     ledger = None if order.ledger is None else RunLedger(order.ledger, order.max_cost)
-    budget = Budget(order.member.limits, progress=folder.progress, ledger=ledger)
+    budget = Budget(order.member.limits, progress=folder.progress, ledger=ledger, messages=lambda: messages_sent.count)
     scope = EnvironmentScope(
         backend=order.backend,
         overrides=order.environment,
