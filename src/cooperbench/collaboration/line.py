@@ -27,7 +27,8 @@ LARGEST_PART = 256 * 1024 * 1024
 TOLERATED_FAILURES, TOLERATED_SHARE = 3, 0.1
 """More failures than this number and this share of all calls void the episode."""
 _RESTARTS = 20
-_CHECK_SECONDS = 30.0
+_CHECK_SECONDS = 180.0
+"""A line that is broken ends at once. This only bounds one that hangs: a busy machine is slow, not broken."""
 _TOO_MANY = "\0too many"
 
 _log = logging.getLogger(__name__)

@@ -99,6 +99,10 @@ def choose(allow_unsandboxed: bool) -> Isolation:
     )
 
 
+PROBE_SECONDS = 120.0
+"""A rung that does not work says so at once; being slow on a busy machine is no reason to take it for one."""
+
+
 @cache
 def probe(rung: Isolation) -> str | None:
     """Why a rung does not work here, or `None` when it does."""
@@ -129,7 +133,7 @@ def probe(rung: Isolation) -> str | None:
             f"{SYSTEM_PATH}; mount -t tmpfs none /tmp && command -v setpriv && command -v pivot_root",
         ]
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
     if done.returncode == 0:

@@ -27,6 +27,8 @@ from cooperbench.records import cache_dir, write_model
 
 KEEPER = '( directory=$1; listener=$2; shift 2; "$@"; chmod -f 700 "$directory"/work/*/work; rm -rf "$directory" "$listener" ) &'
 STOP_SECONDS = 3.0
+START_SECONDS = 300.0
+"""A start that fails says so at once, by hanging up. This only bounds one that hangs: a busy machine is slow, not broken."""
 COPY_SECONDS = 600.0
 TAR_CHANGED = 1
 """Exit code of tar when a file changed while it was read, as files of a running sandbox may."""
@@ -119,7 +121,7 @@ class LocalTransport:
         with started:
             started.wait()
             try:
-                reply = self.run(["true"], timeout=30)
+                reply = self.run(["true"], timeout=START_SECONDS)
             except TransportError as error:
                 assert started.stderr is not None
                 said = started.stderr.read().decode("utf-8", "replace").strip().splitlines()
