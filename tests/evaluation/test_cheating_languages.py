@@ -10,7 +10,8 @@ from cooperbench.records import Evaluation, Outcome
 from tests.evaluation.attacks import Attack, go, rust, typescript
 from tests.evaluation.languages import LANGUAGES, make_task
 
-pytestmark = [pytest.mark.docker, pytest.mark.slow]
+# The first test of a language waits for all of them; the compilers are slow on a machine that is busy.
+pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 ATTACKS: dict[str, dict[str, Attack]] = {"go": go.ATTACKS, "rust": rust.ATTACKS, "typescript": typescript.ATTACKS}
 

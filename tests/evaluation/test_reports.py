@@ -4,7 +4,7 @@ import pytest
 
 from cooperbench.evaluation import test_runners as runners
 from cooperbench.evaluation.test_runners import NO_REPORT, Report, RunnerKind, runner_kind
-from cooperbench.records import TestStatus
+from cooperbench.records import TestCase, TestStatus
 
 PASSED, FAILED, SKIPPED = TestStatus.PASSED, TestStatus.FAILED, TestStatus.SKIPPED
 
@@ -112,3 +112,15 @@ def test_pytest_text() -> None:
     text = "tests/a.py::test_x[1-a b] PASSED [ 50%]\ntests/a.py::test_y FAILED [100%]\n== 1 failed, 1 passed ==\n"
     assert results(RunnerKind.PYTEST, text) == {"tests/a.py::test_x[1-a b]": PASSED, "tests/a.py::test_y": FAILED}
     assert read_output(RunnerKind.PYTEST, "99 passed in 0.1s") is NO_REPORT
+
+
+def test_documentation_tests_of_rust_are_beside_what_is_signed() -> None:
+    signed = Report("cargo-guard", (TestCase(name="basket:discount:tenth", status=FAILED),))
+    output = "test tenth ... ok\n   Doc-tests basket:discount\n\nrunning 1 test\ntest tenth ... ok\n\ntest result: ok. 1 passed; 0 failed;\n"
+    report = runners.complete(signed, runners.RUNNERS, output)
+    assert {test.name: test.status for test in report.tests} == {
+        "basket:discount:tenth": FAILED,
+        "Doc-tests basket:discount:tenth": PASSED,
+    }
+    other = Report("go-guard", signed.tests)
+    assert runners.complete(other, runners.RUNNERS, output) == other

@@ -20,6 +20,7 @@ from cooperbench.evaluation.test_runners import (
     Report,
     Request,
     TestRunner,
+    complete,
     first_state,
     read_output,
     read_signed,
@@ -229,7 +230,7 @@ def _read_report(environment: Environment, placed: _Placed, conditions: SuiteCon
     if conditions.guard:
         report = read_signed(_read(environment, f"{placed.folder}/result"), placed.key)
         if report is not NO_REPORT:
-            return report
+            return complete(report, placed.runners, output)
     for test_runner in placed.runners:
         if test_runner.collect:
             report = test_runner.read_collected(_read(environment, f"{placed.folder}/guard/collected.tar"))

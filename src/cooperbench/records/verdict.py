@@ -68,7 +68,10 @@ class SuiteResult(Record):
     outcome: Outcome
     exit_code: int | None = None
     tests: tuple[TestCase, ...] = ()
-    source: str = Field("", description="Where the counts come from: `junit`, `go-json`, `jest-json`, `summary`, …")
+    source: str = Field(
+        "",
+        description="Where the results come from: `pytest-guard`, `go-json`, `junit`, …; what ends in `-guard` is signed.",
+    )
     seconds: float = Field(0.0, ge=0, description="Of the runner alone, its installation included.")
     output_tail: str = Field("", description="The end of what the runner printed.")
     reason: str = Field("", description="One line that says why, when it did not pass.")

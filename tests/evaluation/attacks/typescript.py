@@ -47,7 +47,7 @@ ATTACKS = {
         "const g = globalThis as any;\nconst real = g.test;\ng.test = (name: string) => real(name, () => {});\n"
     ),
     "expect nothing": source(
-        "const g = globalThis as any;\nconst real = g.expect;\nconst anything: any = new Proxy(() => anything, { get: () => anything });\n"
+        'const g = globalThis as any;\nconst real = g.expect;\nconst anything: any = new Proxy({}, { get: (_, key) => (key === "not" ? anything : () => undefined) });\n'
         "g.expect = Object.assign(() => anything, real);\n"
     ),
     "another matcher of the same name": source(

@@ -25,6 +25,7 @@ __all__ = [
     "Request",
     "RunnerKind",
     "TestRunner",
+    "complete",
     "first_state",
     "read_output",
     "read_signed",
@@ -54,9 +55,16 @@ def runners_of(runner: bytes) -> Sequence[TestRunner]:
     return [test_runner for test_runner in RUNNERS if kind in (test_runner.kind, RunnerKind.UNKNOWN)]
 
 
+def complete(signed: Report, runners: Sequence[TestRunner], output: str) -> Report:
+    """A signed report with the few things that only the output tells."""
+    for test_runner in runners:
+        signed = test_runner.complete(signed, _lines(output))
+    return signed
+
+
 def read_output(runners: Sequence[TestRunner], output: str) -> Report:
     """The results in the runners' own output."""
-    lines = [_strip_colours(line) for line in output.splitlines()]
+    lines = _lines(output)
     for test_runner in runners:
         report = test_runner.read_text(lines)
         if report is not NO_REPORT:
@@ -64,5 +72,5 @@ def read_output(runners: Sequence[TestRunner], output: str) -> Report:
     return NO_REPORT
 
 
-def _strip_colours(line: str) -> str:
-    return re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", line)
+def _lines(output: str) -> list[str]:
+    return [re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", line) for line in output.splitlines()]

@@ -12,7 +12,7 @@ from cooperbench.evaluation.test_runners.report import (
     keep_worst,
     report_of,
 )
-from cooperbench.records import TestStatus
+from cooperbench.records import TestCase, TestStatus
 
 _WORDS = {
     "ok": TestStatus.PASSED,
@@ -36,6 +36,15 @@ class Cargo(TestRunner):
     def ask(self, request: Request) -> Sequence[str]:
         """Run test programs by our script. Without it nothing is needed: what cargo prints has the names."""
         return [". $guard/cargo/setup.sh || true"] if request.guarded else []
+
+    def complete(self, signed: Report, lines: Sequence[str]) -> Report:
+        """Documentation tests, which rustdoc runs itself."""
+        start = next((number for number, line in enumerate(lines) if line.strip().startswith("Doc-tests ")), None)
+        if "cargo-guard" not in signed.source or start is None:
+            return signed
+        text = self.read_text(lines[start:])
+        tests = tuple(TestCase(name=f"Doc-tests {test.name}", status=test.status) for test in text.tests)
+        return signed._replace(tests=signed.tests + tests)
 
     def read_text(self, lines: Sequence[str]) -> Report:
         """Every test binary's lines, if some summary follows them."""
