@@ -70,3 +70,39 @@ def test_one_broken_run_does_not_hide_the_others(says: Says, surroundings: Path)
     code, said = says("runs", "list")
     assert code == 0
     assert said.splitlines()[1].startswith("exp ")
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "kind", "reached"),
+    [
+        ("--step-limit", "3", "steps", 3),
+        ("--token-limit", "2500", "tokens", 3030),
+        ("--cost-limit", "0.6", "cost", 0.75),
+    ],
+)
+def test_a_limit_ends_each_member_within_one_call(
+    says: Says, surroundings: Path, flag: str, value: str, kind: str, reached: float
+) -> None:
+    call = {"name": "bash", "arguments": {"command": "echo more >> work.txt"}}
+    turn = {"tool_calls": [call], "cost": 0.25, "usage": {"input_tokens": 1000, "output_tokens": 10}}
+    Path("script.json").write_text(json.dumps({"members": {"agent1": [turn] * 9, "agent2": [turn] * 9}}))
+    where = [
+        "-n",
+        "limited",
+        "-s",
+        "demo",
+        "-r",
+        "shelfdb",
+        "-f",
+        "1,2",
+        "--no-auto-eval",
+        "--log-dir",
+        str(surroundings),
+    ]
+    code, _ = says("run", *where, "-m", "scripted/script.json", flag, value)
+    assert code == 0
+    [file] = surroundings.rglob("result.json")
+    for member in json.loads(file.read_text())["agents"].values():
+        assert member["ending"] == "limit"
+        assert member["limit"] == {"kind": kind, "value": reached, "limit": float(value)}
+        assert (member["steps"], member["patch_lines"]) == (3, 3)
