@@ -253,6 +253,16 @@ def test_an_image_is_built_from_a_stream_once_and_again_when_it_changes(tmp_path
         assert environment.execute("cat a.py; git log --oneline | wc -l")["output"].split() == ["2", "2"]
 
 
+def test_an_image_built_with_commands_is_there_for_those_who_do_not_know_them(tmp_path: Path, cache: Path) -> None:
+    source = tmp_path / "source"
+    make_repository(source, {"a.py": "1\n"})
+    bundle = tmp_path / "repository.bundle"
+    git(source, "bundle", "create", "--quiet", str(bundle), "--all")
+    recipe = ImageRecipe(name="own:task1", context=tmp_path, repository=bundle)
+    built = build_image("local", recipe.model_copy(update={"setup": "true"}))
+    assert ensure_image("local", recipe) == built
+
+
 def test_packages_of_this_installation_work_inside(image: str) -> None:
     with LocalEnvironment(image) as environment:
         for command in ("pytest -q", "python3 -m pytest -q", "python -m pytest -q"):

@@ -48,11 +48,18 @@ class LocalBackend(Backend):
         return attach(handle)
 
     def image_digest(self, recipe: ImageRecipe) -> str | None:
-        """Digest of the image if it is here and up to date."""
+        """Digest of the image if it is here; of a bundled one if it is up to date.
+
+        Others were built by a person, maybe with set-up commands that the recipe does not know: they are good until built again.
+        """
         found = store.find(recipe.name)
         if found is None:
             return None
-        if recipe.repository is not None and build.key_of(recipe, recipe.repository) != found.record.digest:
+        if (
+            recipe.bundled
+            and recipe.repository is not None
+            and build.key_of(recipe, recipe.repository) != found.record.digest
+        ):
             return None
         return found.record.digest
 
