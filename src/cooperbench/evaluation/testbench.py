@@ -23,7 +23,7 @@ from cooperbench.evaluation.turns import ThreadTurns, Turns, processors
 from cooperbench.records import Install, Outcome, Record, Stage, SuiteResult, cache_dir, read_model, write_model
 from cooperbench.tasks import Task
 
-EVALUATOR = "cooperbench-evaluator@2"
+EVALUATOR = "cooperbench-evaluator@3"
 """Part of every key: a change of what a verdict means needs a new number."""
 ATTEMPTS = 2
 """A sandbox that fails is tried once more; after that the suite is an `infra_error`."""
