@@ -39,7 +39,8 @@ class Engine:
         flags = os.environ.get("COOPERBENCH_CI_DOCKERD_FLAGS", "").split()
         with (self._place / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                ["dockerd", *folders, *apart, *networks, *flags],
+                # Without network devices to itself, an engine told to have no bridge removes that of the machine's engine.
+                ["unshare", "--net", "dockerd", *folders, *apart, *networks, *flags],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
