@@ -6,7 +6,7 @@
 #                             an ENTRYPOINT that is no shell, an ENV variable, a tool on a PATH of the image's own
 #   cooperbench-test/nonroot  the same repository, owned and used by `dev` (1000)
 #   cooperbench-test/busybox  one static binary: no bash, no git, no coreutils
-#   cooperbench-test/go, rust, node  the base with Go, with cargo, with node and jest (Babel reads TypeScript); 15 to 25 s each
+#   cooperbench-test/go, rust, node  the base with Go, with cargo, with node, npm and jest (Babel reads TypeScript); 15 to 25 s each
 #
 #   COOPERBENCH_CI_CACHE   where the bootstrapped system is kept (default /var/cache/cooperbench-ci)
 #   COOPERBENCH_CI_MIRROR  Debian mirror (default: the one apt uses here)
@@ -169,4 +169,4 @@ build_nonroot
 build_busybox
 build_language go golang-go
 build_language rust cargo
-build_language node jest
+build_language node "jest npm"

@@ -23,6 +23,7 @@ DOCKERFILE = """FROM cooperbench-test/{toolchain}:latest
 COPY base /workspace/repo
 RUN cd /workspace/repo && git init -q && git add -A \\
     && git -c user.name=upstream -c user.email=upstream@example.org commit -qm base
+RUN cd /workspace/repo && {prepare}
 COPY runner.sh /usr/local/bin/runner.sh
 WORKDIR /workspace/repo
 ENTRYPOINT ["bash", "/usr/local/bin/runner.sh"]
@@ -64,13 +65,15 @@ class Language:
         return b"".join(parts)
 
 
-def make_task(language: Language, folder: Path, name: str, command: str | None = None) -> tuple[Task, Checkout]:
-    """Write the task and build its image."""
+def make_task(
+    language: Language, folder: Path, name: str, command: str | None = None, prepare: str = "true"
+) -> tuple[Task, Checkout]:
+    """Write the task and build its image, in which `prepare` was run in the repository."""
     checkout = Checkout(folder / "upstream", language.base)
     path = folder / "dataset" / f"{name}_task" / "task1"
     for place, data in language.base.items():
         _write(path / "base" / place, data)
-    _write(path / "Dockerfile", DOCKERFILE.format(toolchain=language.toolchain).encode())
+    _write(path / "Dockerfile", DOCKERFILE.format(toolchain=language.toolchain, prepare=prepare).encode())
     _write(path / "runner.sh", RUNNER.replace("{command}", command or language.command).encode())
     for number, tests in enumerate(language.tests, start=1):
         gold = checkout.patch({language.source: language.changed(discount=number == 1, count=number == 2)})

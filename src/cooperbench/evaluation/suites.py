@@ -14,7 +14,7 @@ from pathlib import Path
 
 from cooperbench.environments import Environment, EnvironmentOptions, SandboxLabels, open_environment
 from cooperbench.errors import TaskError
-from cooperbench.evaluation.installing import changed_files
+from cooperbench.evaluation.installers import changed_files, installers_of
 from cooperbench.evaluation.test_runners import (
     NO_REPORT,
     Report,
@@ -50,7 +50,7 @@ class SuiteConditions:
     labels: SandboxLabels = field(default_factory=lambda: SandboxLabels(run="evaluation"))
     memory_mb: int | None = None
     skip_install: bool = False
-    """Answer `pip install` by "already installed"; see `installing`."""
+    """Answer the runner's installers by "already installed"; see `installers`."""
     watch_install: bool = False
     """Find out whether the runner changes what is installed."""
     guard: bool = True
@@ -203,17 +203,18 @@ def _command(
         f"guard={guard}",
         *dict.fromkeys(line for test_runner in runners for line in test_runner.ask(request)),
     ]
+    installers = installers_of(runner)
     if conditions.skip_install:
-        lines.append('export PYTHONPATH="$guard/once${PYTHONPATH:+:$PYTHONPATH}"')
+        lines += [line for installer in installers for line in installer.skip]
     shell = "bash" if runner.startswith(b"#!") and b"bash" in runner.split(b"\n", 1)[0] else "sh"
     arguments = "tests.patch feature.patch" if has_feature else "tests.patch"
     run = f"{shell} {folder}/runner.sh {arguments}"
-    take = f"$(command -v python || command -v python3) -I {guard}/fingerprint.py"
+    take = " && ".join(installer.fingerprint for installer in installers)
     if conditions.watch_install:
-        lines.append(f"{take} >{folder}/before")
+        lines.append(f"{{ {take}; }} >{folder}/before || echo unreadable before >>{folder}/before")
     lines.append(f"code=0; {run} || code=$?")
     if conditions.watch_install:
-        lines.append(f"{take} >{folder}/after")
+        lines.append(f"{{ {take}; }} >{folder}/after || echo unreadable after >>{folder}/after")
     lines += [f"{{ {test_runner.collect}; }} || true" for test_runner in runners if test_runner.collect]
     return "\n".join([*lines, f"cat {guard}/state {guard}/report >{folder}/result 2>/dev/null || true", "exit $code"])
 

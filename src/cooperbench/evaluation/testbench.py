@@ -6,7 +6,7 @@ How a feature's tests run with the gold patch alone is found out once for an ima
 import hashlib
 import threading
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
 from functools import cached_property
@@ -16,7 +16,7 @@ from cooperbench.errors import EvaluationError, RecordError, SandboxError
 from cooperbench.evaluation.bases import Base
 from cooperbench.evaluation.cleaning import apply_exactly
 from cooperbench.evaluation.git import GitStore
-from cooperbench.evaluation.installing import reads_of_installation, runner_installs
+from cooperbench.evaluation.installers import Installer, installers_of, reads_of_installation
 from cooperbench.evaluation.judging import SuiteReference, judge, make_reference
 from cooperbench.evaluation.suites import SuiteConditions, SuiteRun, run_suite
 from cooperbench.evaluation.turns import ThreadTurns, Turns, processors
@@ -143,17 +143,17 @@ class TestBench:
 
     def _can_skip_install(self, tree: str) -> bool:
         """Whether the runner would install what is installed already. Known once some gold patch's run was watched."""
-        if self.install == "always" or not self._runner_installs:
+        if self.install == "always" or not self._installers:
             return False
         try:
             record = read_model(self._install_record, InstallRecord)
         except (FileNotFoundError, RecordError):
             return False
-        return not record.changed and not reads_of_installation(self.store, self.base.tree, tree)
+        return not record.changed and not reads_of_installation(self._installers, self.store, self.base.tree, tree)
 
     @cached_property
-    def _runner_installs(self) -> bool:
-        return (self.task.path / "runner.sh").is_file() and runner_installs(self.task.runner)
+    def _installers(self) -> Sequence[Installer]:
+        return installers_of(self.task.runner) if (self.task.path / "runner.sh").is_file() else ()
 
     @cached_property
     def _install_record(self) -> Path:
@@ -161,8 +161,8 @@ class TestBench:
 
     def _must_watch_install(self, tree: str) -> bool:
         """The first gold patch that changes nothing that an installation reads is the one to watch."""
-        wanted = self.install == "once" and self._runner_installs and not self._install_record.is_file()
-        return wanted and not reads_of_installation(self.store, self.base.tree, tree)
+        wanted = self.install == "once" and bool(self._installers) and not self._install_record.is_file()
+        return wanted and not reads_of_installation(self._installers, self.store, self.base.tree, tree)
 
     def _note_install(self, run: SuiteRun) -> None:
         if run.installed is not None and run.exit_code == 0:

@@ -1,0 +1,24 @@
+#!/bin/sh
+# Stands before npm, pnpm and yarn, under their names, where the evaluator knows that installing again would change nothing.
+# Everything else, and every other folder, is the real tool's.
+here=$(cd "$(dirname "$0")" && pwd)
+command=
+for word; do
+    case $word in
+    -v | --version | -h | --help) command=$word && break ;;
+    -*) ;;
+    *) command=$word && break ;;
+    esac
+done
+case ${0##*/}:$command in
+npm:install | npm:i | npm:ci | pnpm:install | pnpm:i | yarn:install | yarn:)
+    case $PWD/ in
+    /workspace/repo/*)
+        echo "already installed in this image; nothing to do for: ${0##*/} $*"
+        exit 0
+        ;;
+    esac
+    ;;
+esac
+PATH=$(printf %s "$PATH" | sed "s|^$here:||; s|:$here\$||; s|:$here:|:|g")
+exec "${0##*/}" "$@"
