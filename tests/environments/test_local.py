@@ -5,7 +5,8 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
@@ -304,3 +305,52 @@ def test_an_image_is_set_up_by_commands_and_each_sandbox_may_change_what_they_in
         build_image("local", recipe.model_copy(update={"setup": "echo last words; exit 3"}))
     with open_environment("local", "test:setup") as kept:
         assert kept.execute("tool")["returncode"] == 0
+
+
+BACKEND = """
+import zipfile
+
+def get_requires_for_build_editable(config_settings=None):
+    return ["helper @ file:///workspace/repo/helper-1-py3-none-any.whl"]
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    import helper
+    with zipfile.ZipFile(folder + "/project-1-py3-none-any.whl", "w") as wheel:
+        for name, text in helper.files("project").items():
+            wheel.writestr(name, text)
+    return "project-1-py3-none-any.whl"
+
+build_editable = build_wheel
+"""
+HELPER = """
+def files(name):
+    about = f"{name}-1.dist-info/"
+    return {
+        about + "METADATA": f"Metadata-Version: 2.1\\nName: {name}\\nVersion: 1\\n",
+        about + "WHEEL": "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+        about + "RECORD": "",
+    }
+"""
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_project_is_installed_again_without_a_network(tmp_path: Path) -> None:
+    # The build backend asks for a package that pyproject.toml does not name, as setuptools and hatchling do.
+    project = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    repository = tmp_path / "repo"
+    make_repository(repository, {"backend.py": BACKEND, "pyproject.toml": project, ".gitignore": "__pycache__\n"})
+    made: dict[str, Callable[[str], dict[str, str]]] = {}
+    exec(HELPER, made)
+    with zipfile.ZipFile(repository / "helper-1-py3-none-any.whl", "w") as wheel:
+        for name, text in {"helper.py": HELPER, **made["files"]("helper")}.items():
+            wheel.writestr(name, text)
+    git(repository, "add", "--all")
+    git(repository, "commit", "--quiet", "--message", "A wheel to build with")
+    recipe = ImageRecipe(
+        name="test:installs-again", context=tmp_path, repository=repository, setup="pip install --no-index -e ."
+    )
+    build_image("local", recipe)
+    with open_environment("local", recipe.name) as environment:
+        done = environment.execute("pip install -e . && git status --short")
+        assert done["returncode"] == 0, done["output"]
+        assert done["output"].splitlines()[-1].startswith("Successfully installed project-1")

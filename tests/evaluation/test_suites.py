@@ -78,6 +78,28 @@ def test_a_vacuous_run_is_no_measure(shelfdb: Task, tmp_path: Path, command: str
     assert "tasks validate" in evaluation.verdict.features[0].reason
 
 
+PIP = """printf '%s\\n' 'error: subprocess-exited-with-error' "      error: invalid command 'bdist_wheel'" \
+    'error: metadata-generation-failed' 'hint: See above for details.' '[notice] To update, run: pip install --upgrade pip'
+exit 1"""
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        (PIP, "error: invalid command 'bdist_wheel'"),
+        ("set +e; no-such-program; echo more advice; exit 3", "no-such-program: not found"),
+        ("set +e; python3 -c 'import missing'; echo Done; exit 1", "ModuleNotFoundError: No module named 'missing'"),
+        ("echo 'npm ERR! missing script: test'; echo 'npm notice'; exit 1", "npm ERR! missing script: test"),
+        ("echo one; echo '2 tests, 0 errors'; exit 1", "2 tests, 0 errors"),
+    ],
+    ids=["pip", "shell", "python", "npm", "no error named"],
+)
+def test_a_broken_task_is_told_by_its_error(shelfdb: Task, tmp_path: Path, command: str, reason: str) -> None:
+    task = with_runner(shelfdb, tmp_path, command)
+    evaluation = score(task, {FEATURE: task.features[FEATURE].gold_patch})
+    assert f"{reason} (cooperbench tasks validate" in evaluation.verdict.features[0].reason
+
+
 def test_a_test_that_gold_fails_too_is_not_held_against_a_feature(shelfdb: Task, tmp_path: Path) -> None:
     broken = "printf 'def test_broken():\\n    assert False\\n' > tests/test_broken.py\n"
     task = with_runner(shelfdb, tmp_path, f"{broken}python3 -m pytest -q tests")

@@ -17,6 +17,11 @@ _NO_NETWORK = re.compile(
     r"|Max retries exceeded|ENOTFOUND|EAI_AGAIN|i/o timeout|No space left on device|Cannot allocate memory"
 )
 _INSTALLER = re.compile(r"^(?:ERROR: |error: |WARNING: Retrying|npm (?:ERR!|error)|go: |\s*pip\b)", re.MULTILINE)
+_ERROR = re.compile(
+    r"^(?:\S+: )*(?:E +|npm )?(?:[\w.]*(?:Error|Exception)|error|ERROR|ERR!|fatal|FATAL)(?:\[\w+\])?:? +\S+ +\S"
+    r"|: (?:(?:command )?not found|No such file or directory|Permission denied)$"
+)
+"""A line that names an error in words: `error: metadata-generation-failed` is none, pip prints it below the real one."""
 
 
 class SuiteReference(Record):
@@ -75,8 +80,7 @@ def _decide(run: SuiteRun, reference: SuiteReference) -> tuple[Outcome, str]:
     if run.report.source != reference.source:
         if not run.report.tests and _failed_to_install(run.output):
             return Outcome.INFRA_ERROR, "the runner could not install what the tests need"
-        last = run.output.strip().splitlines()[-1:] or ["nothing was printed"]
-        return Outcome.TESTS_FAILED, f"no report of the tests, exit code {run.exit_code}: {last[0].strip()[:160]}"
+        return Outcome.TESTS_FAILED, f"no report of the tests, exit code {run.exit_code}: {telling_line(run.output)}"
     changed = sorted(set(run.report.changed) - set(reference.changed))
     if changed:
         return Outcome.TESTS_FAILED, f"the tests or their runner were changed while they ran: {changed[0]}"
@@ -87,6 +91,13 @@ def _decide(run: SuiteRun, reference: SuiteReference) -> tuple[Outcome, str]:
     if run.exit_code not in (0, reference.exit_code):
         return Outcome.TESTS_FAILED, f"exit code {run.exit_code}"
     return Outcome.PASSED, ""
+
+
+def telling_line(output: str) -> str:
+    """The last line that says what went wrong, else the last line: installers print advice after their errors."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    telling = [line for line in lines if _ERROR.search(line)] or lines or ["nothing was printed"]
+    return telling[-1][:160]
 
 
 def _not_passed(tests: tuple[TestCase, ...], required: tuple[str, ...]) -> list[str]:

@@ -17,7 +17,7 @@ from cooperbench.evaluation.bases import Base
 from cooperbench.evaluation.cleaning import apply_exactly
 from cooperbench.evaluation.git import GitStore
 from cooperbench.evaluation.installers import Installer, installers_of, reads_of_installation
-from cooperbench.evaluation.judging import SuiteReference, judge, make_reference
+from cooperbench.evaluation.judging import SuiteReference, judge, make_reference, telling_line
 from cooperbench.evaluation.suites import SuiteConditions, SuiteRun, run_suite
 from cooperbench.evaluation.turns import ThreadTurns, Turns, processors
 from cooperbench.records import Install, Outcome, Record, Stage, SuiteResult, cache_dir, read_model, write_model
@@ -118,12 +118,12 @@ class TestBench:
         self._note_install(run)
         reference = make_reference(feature, tree, run)
         if not reference.usable:
-            unguarded = self.run(feature, tree, stop, guard=False)
-            reference = make_reference(feature, tree, unguarded, guarded=False)
+            run = self.run(feature, tree, stop, guard=False)
+            reference = make_reference(feature, tree, run, guarded=False)
         if not reference.usable:
-            last = reference.output_tail.strip().splitlines()[-1:] or ["nothing was printed"]
+            said = f"time limit reached after {run.seconds:.0f} s" if run.timed_out else telling_line(run.output)
             raise EvaluationError(
-                f"no test of feature {feature} passes with its gold patch: {last[0]}", subject=self.task.key, hint=hint
+                f"no test of feature {feature} passes with its gold patch: {said}", subject=self.task.key, hint=hint
             )
         return reference
 

@@ -13,7 +13,7 @@ from cooperbench.evaluation.bases import Base, base_of
 from cooperbench.evaluation.cleaning import apply_exactly, clean_submission
 from cooperbench.evaluation.git import GitStore, open_store
 from cooperbench.evaluation.gold import gold_conflicts
-from cooperbench.evaluation.judging import SuiteReference, judge, make_reference
+from cooperbench.evaluation.judging import SuiteReference, judge, make_reference, telling_line
 from cooperbench.evaluation.stages import hidden_paths
 from cooperbench.evaluation.suites import SuiteConditions, SuiteRun
 from cooperbench.evaluation.testbench import TestBench
@@ -201,13 +201,12 @@ def _flaky(runs: list[SuiteRun]) -> tuple[str, ...]:
 
 
 def _failure(runs: list[SuiteRun]) -> str:
-    """What a run that failed says: the tests by name, else its last line."""
+    """What a run that failed says: the tests by name, else the line that tells most."""
     failed = next((run for run in runs if run.exit_code != 0), runs[0])
     tests = [test.name for test in failed.report.tests if test.status in (TestStatus.FAILED, TestStatus.ERROR)]
     if tests:
         return _some(tests)
-    lines = failed.output.strip().splitlines()
-    return lines[-1].strip()[:200] if lines else f"exit code {failed.exit_code}"
+    return telling_line(failed.output) if failed.output.strip() else f"exit code {failed.exit_code}"
 
 
 def _some(names: Sequence[str]) -> str:

@@ -3,10 +3,11 @@
 The commands run in a sandbox of the image itself, with the network on, after a virtual environment was made in the home folder;
 then the sandbox's folders become the image. The virtual environment lies in the home folder because every sandbox has a copy of
 that of its own: runners that install the package again may write to it. They do so offline, hence the build requirements of the
-repository are installed as well, and pip is told to use them in place of downloading its own.
+repository are installed as well (`requirements.py`), and pip is told to use them in place of downloading its own.
 """
 
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -23,12 +24,10 @@ TIMEOUT = 3600.0
 """Seconds that all commands together may take."""
 
 PREPARE = f"""python3 -m venv {VENV} || exit
-requires=$({VENV}/bin/python -c '
-import pathlib, tomllib
-file = pathlib.Path("pyproject.toml")
-settings = tomllib.loads(file.read_text()) if file.exists() else {{}}
-print(*settings.get("build-system", {{}}).get("requires", []), sep="\\n")')
-[ -z "$requires" ] || echo "$requires" | {VENV}/bin/pip install --quiet --requirement /dev/stdin"""
+{VENV}/bin/python -I -c {shlex.quote(Path(__file__).with_name("requirements.py").read_text(encoding="utf-8"))}"""
+
+OFFLINE = {"PIP_NO_BUILD_ISOLATION": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+"""For pip in the sandboxes of the image. The first is meant as it stands: pip reads 0 as `--no-build-isolation`."""
 
 CARRIED_OVER = {"cert", "extra-index-url", "index-url", "trusted-host", "timeout"}
 """Settings of this machine's pip that also hold in its local sandboxes."""
@@ -44,8 +43,8 @@ def build_with_setup(recipe: ImageRecipe, source: Path) -> LocalImageRecord:
     installing = EnvironmentOptions(network="full", lifetime=TIMEOUT + 60, command_timeout=TIMEOUT, env=variables)
     record = LocalImageRecord(
         name=recipe.name,
-        digest=build.key_of(recipe, source),
-        env={**variables, "PIP_NO_BUILD_ISOLATION": "0"},
+        digest=build.key_of(recipe.model_copy(update={"setup": f"{PREPARE}\n{recipe.setup}"}), source),
+        env={**variables, **OFFLINE},
     )
     with SupervisedEnvironment("local", bare.name, options=installing) as env, store.building(recipe.name):
         for command in (PREPARE, f"set -e\n{recipe.setup}"):
