@@ -1,6 +1,7 @@
 """What several rooms share: stand-ins for providers, and when tests that need an engine run."""
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 # How long an example takes is the machine's business: with three suites on two cores one took more than the default 200 ms.
 settings.register_profile("cooperbench", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("cooperbench")
+
+# A shell that starts something in the background has it ignore Ctrl-C, and whatever it starts in turn; many tests press it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
