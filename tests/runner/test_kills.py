@@ -22,7 +22,7 @@ from cooperbench.runner import read_run
 from cooperbench.testing.conformance.lifecycle import until
 from tests.runner.parts import write_parts
 
-KILLS = int(os.environ.get("COOPERBENCH_KILLS", "12"))
+KILLS = int(os.environ.get("COOPERBENCH_KILLS", "5"))
 SEED = int(os.environ.get("COOPERBENCH_SEED", "1"))
 FEATURES = 10 if KILLS >= 100 else 6
 """45 pairs, by default 15."""

@@ -22,6 +22,8 @@ PROCESSES = 4096
 """Limit of processes and threads when none is asked for: a fork bomb ends in its own container."""
 ANNOUNCE = 'echo $$ >&2; exec "$@"'
 REMOVED_SECONDS = 10.0
+LATE_SECONDS = 2.0
+"""How long an engine may go on making a container that nobody waits for any more."""
 
 
 def labels_of(labels: SandboxLabels) -> dict[str, str]:
@@ -97,19 +99,35 @@ class DockerTransport:
         options, image = self._handle.options, self._handle.image
         digest = images.ensure_pulled(self._engine, image, options.platform)
         self._handle = self._handle.model_copy(update={"digest": digest})
-        with translated(image):
-            self._engine.client.containers.create(
-                image,
-                command=[str(math.ceil(options.lifetime))],
-                entrypoint=["sleep"],
-                name=self._handle.identifier,
-                labels=labels_of(self._handle.labels),
-                init=True,
-                auto_remove=True,  # at the end of the sleep nothing is left
-                platform=options.platform,
-                **_limits(options),
-            ).start()
+        try:
+            with translated(image):
+                self._engine.client.containers.create(
+                    image,
+                    command=[str(math.ceil(options.lifetime))],
+                    entrypoint=["sleep"],
+                    name=self._handle.identifier,
+                    labels=labels_of(self._handle.labels),
+                    init=True,
+                    auto_remove=True,  # at the end of the sleep nothing is left
+                    platform=options.platform,
+                    **_limits(options),
+                ).start()
+        except (KeyboardInterrupt, SystemExit):
+            self._remove_late()
+            raise
         self._proven = False
+
+    def _remove_late(self) -> None:
+        """Remove a container that the engine may still be making although nobody waits for it any more."""
+        from docker import errors
+
+        deadline = time.monotonic() + LATE_SECONDS
+        while time.monotonic() < deadline:
+            with contextlib.suppress(errors.NotFound):
+                self._container()
+                remove(self._engine, self._handle.identifier)
+                return
+            time.sleep(0.1)
 
     def _prove(self) -> None:
         """Raise `ImageError` when the image does not even run a shell. Asked when something failed: it is 70 ms of each start."""
