@@ -83,6 +83,8 @@ def test_what_strikes_everything_at_one_moment_counts_once() -> None:
     breaker, away = Breaker(tasks=1, concurrency=20), failure("TransportError", retryable=True)
     for wave in range(5):
         began = utc_now()
+        while utc_now() == began:
+            pass  # the clock has to move on, or all of it would be one moment
         stops = [breaker.note("task", away, began) for _ in range(20)]
         assert any(stops) == (wave == 4)
         assert breaker.row == wave + 1

@@ -73,7 +73,9 @@ class CommandConformance:
             timeout=2,
         )
         assert time.monotonic() - begun < 2 + subject.slack
-        assert (done["returncode"], done["timed_out"], done["output"]) == (124, True, "before\n")
+        assert (done["returncode"], done["timed_out"]) == (124, True)
+        # A shell that outlives its children by a moment may say that they were killed.
+        assert done["output"].startswith("before\n")
         assert running(environment, first) == 0
 
     def test_07_usable_after_a_time_limit(self, environment: Environment) -> None:
