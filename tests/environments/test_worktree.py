@@ -190,7 +190,6 @@ def test_what_was_done_to_the_repository_makes_no_difference(
     changed[b"new.txt"] = ("100644", b"new\n")
     assert entries_of(store, captured.tree) == changed
     assert applied(store, base, captured.patch, tmp_path) == captured.tree
-    assert captured.lines == 5
     assert fresh.execute("ls /tmp/pwned")["returncode"] != 0
 
 

@@ -6,7 +6,6 @@ The remote's URL is not one of a network: git runs the helper `git-remote-coop` 
 """
 
 import hashlib
-import shlex
 import struct
 
 from cooperbench.collaboration.git_client import GitClient
@@ -33,15 +32,18 @@ g update-ref "refs/heads/$agent" "$base"
 g symbolic-ref HEAD "refs/heads/$agent"
 """
 
+_PACK = 'echo "$1" | git pack-objects -q --revs --stdout --delta-base-offset'
 
-def set_up_git(env: Environment, agent_id: str, server_url: str) -> None:
+
+def set_up_git(env: Environment, agent_id: str, server_url: str, *, history_stripped: bool = False) -> None:
     """Make git work in a sandbox that has a line, and try it. Again is fine and changes nothing.
 
-    Raises `RemoteError` when it does not work, and the classes below `SandboxError`.
+    `history_stripped` says that there is nothing after the base commit any more. Raises `RemoteError` when it does not work, and the classes below `SandboxError`.
     """
     if env.execute("git config --get remote.origin.url", timeout=_SECONDS)["output"].strip() != REMOTE_URL:
         base = _run(env, "git rev-parse --verify HEAD^0", "the sandbox has no git repository with a commit")
-        worktree.strip_later_history(env, base)
+        if not history_stripped:
+            worktree.strip_later_history(env, base)
         _agree_on_base(env, agent_id, GitClient(server_url), base)
         _run(env, _CONFIGURE, "git could not be configured", agent=agent_id, base=base)
     _run(env, "git -c core.hooksPath=/dev/null fetch -q origin", "the shared repository cannot be reached")
@@ -67,12 +69,10 @@ def _offer(client: GitClient, base: str, pack: bytes) -> bool:
 
 def _history(env: Environment, base: str) -> bytes:
     """All objects that the base commit reaches."""
-    pack = 'place=$(mktemp) && echo "$base" | git pack-objects -q --revs --stdout --delta-base-offset >"$place" && echo "$place"'
-    place = _run(env, pack, "the history could not be packed", base=base)
-    try:
-        return env.read_file(place)
-    finally:
-        env.execute(f"rm -f {shlex.quote(place)}")
+    done = env.run_script(_PACK, base, timeout=_SECONDS)
+    if done.returncode:
+        raise RemoteError(f"the history could not be packed: {done.stderr.decode('utf-8', 'replace').strip()[-500:]}")
+    return done.stdout
 
 
 def _run(env: Environment, command: str, complaint: str, **variables: str) -> str:

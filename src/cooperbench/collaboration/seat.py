@@ -50,10 +50,11 @@ class Seat(Record):
         return self
 
 
-def connect(env: Environment, seat: Seat) -> Line:
+def connect(env: Environment, seat: Seat, *, history_stripped: bool = False) -> Line:
     """Put `coop` into a sandbox and serve it for the member who sits there, until the line is closed.
 
-    If the seat has a shared git repository, plain git works with it afterwards. Called again for the same environment, it
+    If the seat has a shared git repository, plain git works with it afterwards; `history_stripped` says that nothing after the base
+    commit is in the sandbox any more, which is seen to otherwise. Called again for the same environment, it
     returns the line that is there. Raises `SandboxError`, `MailboxError` or `RemoteError` when the sandbox cannot take part; a
     round trip is made from inside before it returns.
     """
@@ -64,7 +65,7 @@ def connect(env: Environment, seat: Seat) -> Line:
             try:
                 line.check()
                 if seat.git_server_url is not None:
-                    set_up_git(env, seat.agent_id, seat.git_server_url)
+                    set_up_git(env, seat.agent_id, seat.git_server_url, history_stripped=history_stripped)
             except BaseException:
                 line.close()
                 raise

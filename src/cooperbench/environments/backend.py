@@ -72,6 +72,12 @@ class Backend(ABC):
     def capabilities(self, settings: Mapping[str, str]) -> frozenset[Capability]:
         """What it can do here."""
 
+    def before_forking(self) -> None:
+        """Find out what holds for every process on this machine, in a process from which those of a run will be forked.
+
+        Must neither start a thread nor keep a connection.
+        """
+
     @abstractmethod
     def transport(
         self, image: str, options: EnvironmentOptions, labels: SandboxLabels, settings: Mapping[str, str]

@@ -9,7 +9,7 @@ supervisor inside the sandbox, see `docs/design/environments.md`.
 from abc import ABC, abstractmethod
 from enum import StrEnum
 from types import TracebackType
-from typing import Literal, NamedTuple, Protocol, Self, TypedDict
+from typing import Literal, NamedTuple, Protocol, Self, TypedDict, runtime_checkable
 
 from pydantic import Field
 
@@ -151,6 +151,15 @@ class Transport(Protocol):
         ...
 
 
+@runtime_checkable
+class HostsPrograms(Protocol):
+    """A transport whose sandboxes have a Python at work already, which can run another program without starting anew."""
+
+    def open_program(self, source: str) -> Stream:
+        """Start a program of the standard library only, and keep its standard input and output."""
+        ...
+
+
 class Environment(ABC):
     """A sandbox with a file system, in which commands run."""
 
@@ -180,6 +189,14 @@ class Environment(ABC):
     @abstractmethod
     def write_file(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
         """Put `data` at `path`, making its parent folders."""
+
+    @abstractmethod
+    def run_script(self, script: str, *arguments: str, stdin: bytes = b"", timeout: float) -> RunReply:
+        """Run a POSIX shell script of the harness in the default folder, with bytes in and out and nothing cut.
+
+        When the connection breaks, it runs again: it must not matter that it runs twice, nor whether end of file ever comes after
+        `stdin`. All of it together is no longer than 32 KiB, `stdin` aside. `timeout` is in seconds.
+        """
 
     @abstractmethod
     def open_stream(self, command: str) -> Stream:

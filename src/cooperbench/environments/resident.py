@@ -7,14 +7,15 @@ from contextlib import suppress
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cooperbench.environments.contract import RunReply, Stream, Transport
+from cooperbench.environments.contract import HostsPrograms, RunReply, Stream, Transport
 from cooperbench.environments.framing import FrameReader
 from cooperbench.errors import TransportError
 
 if TYPE_CHECKING:
     from cooperbench.environments.supervision import Order
 
-START_SECONDS = 20.0
+START_SECONDS = 120.0
+"""A start that fails ends at once. This only bounds one that hangs: a busy machine is slow, not broken."""
 ANSWER_SECONDS = 30.0
 """Seconds beyond a command's limit after which a silent resident supervisor counts as broken."""
 
@@ -53,7 +54,10 @@ class Resident:
     def start(cls, transport: Transport) -> "Resident | None":
         """Start one in a sandbox; `None` when its image has no Python 3. Raises `TransportError`."""
         agent = files("cooperbench.environments").joinpath("inside/exec_agent.py").read_bytes()
-        stream = transport.open(["sh", "-c", LAUNCH % (len(agent), len(agent))])
+        if isinstance(transport, HostsPrograms):
+            stream, to_send = transport.open_program(agent.decode()), b""
+        else:
+            stream, to_send = transport.open(["sh", "-c", LAUNCH % (len(agent), len(agent))]), agent
         resident = cls(stream)
         impatience = threading.Timer(START_SECONDS, stream.close)
         impatience.daemon = True
@@ -62,7 +66,7 @@ class Resident:
             with suppress(
                 TransportError
             ):  # without Python the other side has said so and gone, perhaps before it read all
-                stream.write(agent)
+                stream.write(to_send)
             greeting = resident._frames.line()
         except TransportError:
             stream.close()

@@ -11,6 +11,7 @@ from cooperbench.environments.contract import (
     Environment,
     EnvironmentOptions,
     ExecuteResult,
+    RunReply,
     SandboxHandle,
     SandboxLabels,
     Stream,
@@ -164,6 +165,13 @@ class SupervisedEnvironment(Environment):
         reply = self._supervisor.run(argv, stdin=data, timeout=FILE_TIMEOUT)
         if reply.returncode != 0:
             raise SandboxError(f"cannot write {path}: {_said(reply.stderr)}", subject=path)
+
+    def run_script(self, script: str, *arguments: str, stdin: bytes = b"", timeout: float) -> RunReply:
+        """Run a script of the harness; see `Environment.run_script`."""
+        self._check_open()
+        text = f'cd "$1" || exit 1\nshift\n{script}'
+        argv = ["sh", "-c", text, "sh", self._path(self.options.cwd), *arguments]
+        return self._supervisor.run(argv, stdin=stdin, timeout=timeout)
 
     def open_stream(self, command: str) -> Stream:
         """Start a shell command and keep its stdin and stdout open."""

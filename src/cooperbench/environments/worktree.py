@@ -7,17 +7,15 @@ committed, changed branches, set filters or attributes) makes no difference. Fil
 base or the agent's repository tracks them.
 """
 
-import contextlib
 import os
 import shlex
 import subprocess
-import uuid
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
 from cooperbench.environments.contract import Environment
-from cooperbench.errors import SandboxError, SandboxLostError
+from cooperbench.errors import SandboxError
 
 LARGEST_FILE = 64 * 1024
 """KiB. A bigger file that an agent left is reported instead of captured; nobody writes such a file by hand."""
@@ -32,8 +30,6 @@ class Capture(NamedTuple):
     """For `git apply --binary`: full index lines, binary files included, no renames."""
     tree: str
     """Git tree id of the work tree; its objects are in the host's repository."""
-    lines: int
-    """Added plus removed lines."""
     skipped: tuple[str, ...]
     """Paths that could not be read or are too large; the patch leaves them as they are in the base."""
 
@@ -44,13 +40,14 @@ def pin_base(env: Environment, store: Path) -> str:
     `store` is a bare repository on the host, made when it is missing. Raises `SandboxError`.
     """
     tree, _ = _take(env, store, None, UNLIMITED)
+    git(store, "rev-list", "--objects", "--quiet", f"{tree}^{{tree}}")
     return tree
 
 
 def capture(env: Environment, store: Path, base: str) -> Capture:
     """The work tree as it is now, against a base that `pin_base` gave. Raises `SandboxError`, `SandboxLostError`."""
     tree, skipped = _take(env, store, base, LARGEST_FILE)
-    return Capture(difference(store, base, tree), tree, _lines(store, base, tree), skipped)
+    return Capture(difference(store, base, tree), tree, skipped)
 
 
 def difference(store: Path, base: str, tree: str) -> bytes:
@@ -58,8 +55,10 @@ def difference(store: Path, base: str, tree: str) -> bytes:
     return git(store, "diff-tree", "-r", "-p", "--binary", "--full-index", "--no-renames", "--no-ext-diff", base, tree)
 
 
-def strip_later_history(env: Environment, base_commit: str) -> None:
+def strip_later_history(env: Environment, base_commit: str) -> bool:
     """Remove everything that the base commit does not reach from the sandbox's repository, and verify it by object id.
+
+    Returns whether there was anything to remove.
 
     The branch is `main` (or the one checked out) at the base commit afterwards; remotes, tags, other branches, stashes,
     reflogs and unreachable objects are gone. Raises `SandboxError` when something later is left.
@@ -70,45 +69,31 @@ def strip_later_history(env: Environment, base_commit: str) -> None:
         raise SandboxError(
             f"cannot remove the history after {base_commit}: {done['output'].strip()[-500:]}", subject=env.image
         )
+    return done["output"].strip() != "nothing to remove"
 
 
 def _take(env: Environment, store: Path, base: str | None, largest: int) -> tuple[str, tuple[str, ...]]:
-    _prepare(store)
-    scratch = f"/tmp/.cooperbench/tree-{uuid.uuid4().hex[:12]}"
-    program = files("cooperbench.environments").joinpath("inside/capture.sh").read_bytes()
-    env.write_file(f"{scratch}/capture.sh", program)
-    if base is not None:
-        env.write_file(f"{scratch}/base", git(store, "ls-tree", "-r", "-z", "--full-tree", base))
-    try:
-        words = [f"{scratch}/capture.sh", env.options.cwd, scratch, str(largest)]
-        done = env.execute(f"sh {shlex.join(words)}", timeout=TIMEOUT, cwd="/")
-        if done["returncode"] != 0:
-            raise SandboxError(f"cannot read the work tree: {done['output'].strip()[-500:]}", subject=env.options.cwd)
-        tree = env.read_file(f"{scratch}/tree").decode().strip()
-        git(store, "index-pack", "--stdin", "--strict", stdin=env.read_file(f"{scratch}/pack"))
-        skipped = env.read_file(f"{scratch}/skipped").decode("utf-8", "replace")
-    finally:
-        _discard(env, scratch)
-    # The pack came out of the agent's reach of influence: every object of the tree has to be here now, by its own digest.
-    git(store, "rev-list", "--objects", "--quiet", f"{tree}^{{tree}}")
+    prepare_store(store)
+    program = files("cooperbench.environments").joinpath("inside/capture.sh").read_text(encoding="utf-8")
+    entries = git(store, "ls-tree", "-r", "-z", "--full-tree", base) if base is not None else b""
+    done = env.run_script(program, str(largest), str(len(entries)), stdin=entries, timeout=TIMEOUT)
+    if done.returncode != 0:
+        said = done.stderr.decode("utf-8", "replace").strip()
+        raise SandboxError(f"cannot read the work tree: {said[-500:]}", subject=env.options.cwd)
+    header, _, rest = done.stdout.partition(b"\n")
+    tree, size = header.decode().split()
+    skipped, pack = rest[: int(size)].decode("utf-8", "replace"), rest[int(size) :]
+    # The pack came out of the agent's reach of influence: strict, this fails unless every object that one of its objects names is
+    # here, each known by its own digest.
+    git(store, "index-pack", "--stdin", "--strict", stdin=pack)
     return tree, tuple(dict.fromkeys(path for path in skipped.split("\0") if path))
 
 
-def _discard(env: Environment, scratch: str) -> None:
-    with contextlib.suppress(SandboxLostError):
-        env.execute(f"rm -rf {shlex.quote(scratch)}", cwd="/")
-
-
-def _prepare(store: Path) -> None:
+def prepare_store(store: Path) -> None:
+    """Make the bare repository `store` when it is missing."""
     if not (store / "objects").is_dir():
         store.parent.mkdir(parents=True, exist_ok=True)
         git(None, "init", "--quiet", "--bare", "--template=", str(store))
-
-
-def _lines(store: Path, base: str, tree: str) -> int:
-    rows = git(store, "diff-tree", "-r", "--numstat", "--no-renames", "-z", base, tree).split(b"\0")
-    counts = [row.split(b"\t")[:2] for row in rows if row]
-    return sum(int(number) for pair in counts for number in pair if number != b"-")
 
 
 def git(store: Path | None, *arguments: str, stdin: bytes = b"") -> bytes:

@@ -4,42 +4,27 @@ Merging needs the base's content but no sandbox. The tree is the one that enviro
 submissions apply to it exactly.
 """
 
-import hashlib
-import os
-import shutil
 import tempfile
-import threading
-from collections import defaultdict
 from pathlib import Path
 
 from cooperbench.environments import EnvironmentOptions, SandboxLabels, open_environment
+from cooperbench.environments.bases import find_base, keep_base
 from cooperbench.environments.images import ensure_image
 from cooperbench.environments.worktree import pin_base
 from cooperbench.errors import EvaluationError
 from cooperbench.evaluation.git import open_store
-from cooperbench.records import Record, cache_dir, read_model, write_model
 from cooperbench.tasks import Task
 
-LAYOUT = "1"
-_locks: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
 _without_digest: dict[str, "Base"] = {}
-
-
-class BaseRecord(Record):
-    """`base.json` beside a cached store."""
-
-    image: str
-    image_digest: str | None
-    tree: str
 
 
 class Base:
     """The base tree of a task's image."""
 
-    def __init__(self, store: Path, record: BaseRecord) -> None:
+    def __init__(self, store: Path, tree: str, image_digest: str | None = None) -> None:
         self.store = store
-        self.tree = record.tree
-        self.image_digest = record.image_digest
+        self.tree = tree
+        self.image_digest = image_digest
 
 
 def base_of(task: Task, backend: str) -> Base:
@@ -47,31 +32,20 @@ def base_of(task: Task, backend: str) -> Base:
 
     Raises `ImageError` when the image is not there, and the other classes below `SandboxError`.
     """
+    options = EnvironmentOptions(lifetime=600)
     digest = ensure_image(backend, task.recipe)
-    if digest is None:
-        name = f"{backend} {task.image}"
-        if name not in _without_digest:
-            _without_digest[name] = _take(task, backend, None, Path(tempfile.mkdtemp(prefix="cooperbench-base-")))
+    name = f"{backend} {task.image}"
+    if digest is None and name in _without_digest:
         return _without_digest[name]
-    key = hashlib.sha256(f"{LAYOUT}\0{task.image}\0{digest}".encode()).hexdigest()[:32]
-    folder = cache_dir() / "bases" / key
-    with _locks[folder]:
-        if (folder / "base.json").is_file():
-            return Base(folder / "store", read_model(folder / "base.json", BaseRecord))
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".new-"))
-        try:
-            base = _take(task, backend, digest, scratch)
-            # Another process may have been faster; both made the same.
-            if not folder.exists():
-                os.replace(scratch, folder)  # noqa: PTH105
-                base.store = folder / "store"
-            else:
-                base.store = folder / "store"
-                shutil.rmtree(scratch, ignore_errors=True)
-        except BaseException:
-            shutil.rmtree(scratch, ignore_errors=True)
-            raise
+    if digest is not None and (found := find_base(task.image, digest, options.cwd)) is not None:
+        return Base(found.store, found.tree, digest)
+    labels = SandboxLabels(run="evaluation", episode=task.key, agent_id="base")
+    with open_environment(backend, task.image, options=options, labels=labels) as environment:
+        kept = keep_base(environment)
+        if kept is not None:
+            return Base(kept.store, kept.tree, kept.image_digest)
+        store = Path(tempfile.mkdtemp(prefix="cooperbench-base-")) / "store"
+        base = _without_digest[name] = Base(store, pin_base(environment, store))
         return base
 
 
@@ -82,13 +56,4 @@ def base_of_repository(repository: Path, commit: str) -> Base:
         output = store.run("rev-parse", "--verify", "--quiet", f"{commit}^{{tree}}")
     if output.code != 0:
         raise EvaluationError(f"{repository} has no commit {commit}", subject=str(repository), hint="git fetch")
-    return Base(git_dir, BaseRecord(image="", image_digest=None, tree=output.stdout.decode().strip()))
-
-
-def _take(task: Task, backend: str, digest: str | None, folder: Path) -> Base:
-    labels = SandboxLabels(run="evaluation", episode=task.key, agent_id="base")
-    with open_environment(backend, task.image, options=EnvironmentOptions(lifetime=600), labels=labels) as environment:
-        tree = pin_base(environment, folder / "store")
-    record = BaseRecord(image=task.image, image_digest=digest, tree=tree)
-    write_model(folder / "base.json", record)
-    return Base(folder / "store", record)
+    return Base(git_dir, output.stdout.decode().strip())

@@ -18,8 +18,9 @@ from cooperbench.agents.result import AgentResult
 from cooperbench.collaboration.line import Line
 from cooperbench.collaboration.seat import Seat, connect
 from cooperbench.environments import Environment
+from cooperbench.environments.bases import set_out
 from cooperbench.environments.scope import EnvironmentScope, activate
-from cooperbench.environments.worktree import capture, pin_base
+from cooperbench.environments.worktree import capture
 from cooperbench.errors import AgentError, CooperBenchError, LimitReachedError
 from cooperbench.records import read_model, write_model
 
@@ -39,8 +40,8 @@ class _Sandboxes:
         self.changed = False
 
     def started(self, env: Environment) -> None:
-        """As in a run: pin the base and connect the seat, before the agent gets the environment."""
-        self._bases[id(env)] = pin_base(env, self._order.folder / "base.git")
+        """As in a run: no later history, the base pinned, and connect the seat, before the agent gets the environment."""
+        self._bases[id(env)] = set_out(env, self._order.folder / "base.git")
         offered = self._order.arguments
         if offered.comm_url is not None or offered.git_server_url is not None:
             seat = Seat(
@@ -49,7 +50,7 @@ class _Sandboxes:
                 comm_url=offered.comm_url,
                 git_server_url=offered.git_server_url,
             )
-            self._lines[id(env)] = connect(env, seat)
+            self._lines[id(env)] = connect(env, seat, history_stripped=True)
         self.open[id(env)] = env
         self.count += 1
         if self._order.lose_sandbox and self.count == 1:

@@ -1,18 +1,27 @@
-# Writes a work tree into a fresh object database, whatever became of the repository in it.
-#   $1 work tree   $2 scratch folder: in `base` (entries for `git update-index --index-info -z`, may be absent);
-#   out `tree`, `pack`, `errors`, `skipped`   $3 size in KiB from which a file is left out
+# Writes the work tree in the current folder into a fresh object database, whatever became of the repository in it.
+#   $1 size in KiB from which a file is left out
+#   $2 bytes of standard input: entries for `git update-index --index-info -z`, the base to compare with; may be 0
+# Answers "<tree> <size>" in a line, so many bytes of skipped paths (each ended by NUL), and a pack of everything in the tree.
 # The agent's .git is not used: not its configuration, hooks, filters, attributes, index or objects. It is only asked which
 # ignored files it tracks, because those were handed in on purpose.
-root=$1
-work=$2
-huge=$3
-for name in $(env | sed -n 's/^\(GIT_[A-Za-z0-9_]*\)=.*/\1/p'); do unset "$name"; done
+# Each program that this starts is a millisecond or more of processor time for each agent, so the shell does what it can itself.
+huge=$1
+command -v git >/dev/null || { echo "the image has no git" >&2; exit 1; }
+for word in $(export -p); do
+    name=${word%%=*}
+    case $name in GIT_*[!A-Za-z0-9_]*) ;; GIT_*) unset "$name" ;; esac
+done
+umask 077
+work=$(mktemp -d "${TMPDIR:-/tmp}/cooperbench-tree.XXXXXX" || mktemp -d /tmp/cooperbench-tree.XXXXXX) || exit 1
+trap 'cd / && rm -rf "$work"' EXIT
 export LC_ALL=C HOME="$work" XDG_CONFIG_HOME="$work" GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_ATTR_NOSYSTEM=1
 
+# What `git init --bare` makes, with settings under which bytes go in as they are. A "big" file goes into a pack, which is one file for
+# all of them; to make and remove a file and its folder for each object is a quarter of a capture's time.
 prepare() {
-    git init --quiet --bare --template= "$work/git" || exit 1
-    cat >"$work/git/config" <<'END'
-[core]
+    mkdir -p "$work/git/objects" "$work/git/refs" "$work/git/info" || exit 1
+    echo 'ref: refs/heads/main' >"$work/git/HEAD"
+    echo '[core]
     repositoryformatversion = 0
     bare = false
     fileMode = true
@@ -27,15 +36,30 @@ prepare() {
     attributesFile = /dev/null
     hooksPath = /dev/null
     looseCompression = 0
+    bigFileThreshold = 1
 [pack]
     compression = 1
     window = 0
 [gc]
-    auto = 0
-END
-    mkdir -p "$work/git/info"
-    # The strongest of all attribute files: bytes go in as they are.
+    auto = 0' >"$work/git/config"
+    # The strongest of all attribute files.
     echo '* -text -filter -ident !eol !working-tree-encoding' >"$work/git/info/attributes"
+}
+
+# Repositories inside the current folder, and files that are too large, into $1.repositories and $1.huge
+look_around() {
+    find . -name .git -prune -print -o -type f -size "+${huge}k" -print >"$1.found" 2>/dev/null
+    : >"$1.repositories"
+    : >"$1.huge"
+    while IFS= read -r path; do
+        path=${path#./}
+        case $path in
+        .git) ;;
+        */.git) printf '%s\n' "${path%/.git}" >>"$1.repositories" ;;
+        *) printf '%s\n' "$path" >>"$1.huge" ;;
+        esac
+    done <"$1.found"
+    [ ! -s "$1.repositories" ] || sort -o "$1.repositories" "$1.repositories"
 }
 
 # Ignored files that the agent's own repository tracks, into $1
@@ -47,12 +71,11 @@ tracked_though_ignored() {
 # The tree of one repository's work tree (the current folder) into $1.tree. Repositories inside it are folders like others.
 take() {
     index=$1
-    find . -mindepth 2 -name .git -prune -print 2>/dev/null | sed 's|/\.git$||; s|^\./||' | sort >"$index.repositories"
-    find . -name .git -prune -o -type f -size "+${huge}k" -print 2>/dev/null | sed 's|^\./||' >"$index.huge"
+    look_around "$index"
     tracked_though_ignored "$index.forced"
 
     export GIT_DIR="$work/git" GIT_WORK_TREE="$PWD" GIT_INDEX_FILE="$index"
-    if [ "$index" = "$work/index" ] && [ -e "$work/base" ]; then
+    if [ "$index" = "$work/index" ] && [ -s "$work/base" ]; then
         git update-index -z --index-info <"$work/base" || return 1
     fi
     set -- .
@@ -64,9 +87,10 @@ take() {
     done <"$index.huge"
     git add --all --ignore-errors -- "$@" 2>"$index.errors"
     [ $? -gt 1 ] && cat "$index.errors" >&2 && return 1
-    sed -n -e "s|^error: open(\"\(.*\)\"): .*|\1|p" -e "s|^warning: could not open directory '\(.*\)/': .*|\1|p" \
-        "$index.errors" | while IFS= read -r path; do printf '%s\0' "$prefix$path" >>"$work/skipped"; done
-    xargs -0 -n 1 git update-index --add --remove -- <"$index.forced" 2>/dev/null
+    [ ! -s "$index.errors" ] || sed -n -e "s|^error: open(\"\(.*\)\"): .*|\1|p" \
+        -e "s|^warning: could not open directory '\(.*\)/': .*|\1|p" "$index.errors" |
+        while IFS= read -r path; do printf '%s\0' "$prefix$path" >>"$work/skipped"; done
+    [ ! -s "$index.forced" ] || xargs -0 -n 1 git update-index --add --remove -- <"$index.forced" 2>/dev/null
 
     before=
     number=0
@@ -80,19 +104,23 @@ take() {
             cd "$path" && take "$index.$number"
         ) || return 1
         git ls-files -z -- ":(literal)$path" | git update-index -z --force-remove --stdin
-        [ "$(cat "$index.$number.tree")" = 4b825dc642cb6eb9a060e54bf8d69288fbee4904 ] ||
-            git read-tree --prefix="$path/" "$(cat "$index.$number.tree")" || return 1
+        read -r tree <"$index.$number.tree"
+        [ "$tree" = 4b825dc642cb6eb9a060e54bf8d69288fbee4904 ] || git read-tree --prefix="$path/" "$tree" || return 1
     done <"$index.repositories"
     git write-tree --missing-ok >"$index.tree"
 }
 
+# busybox's `wc -c <file` reads all of it; that of macOS writes spaces before the number
+size() { if [ -s "$1" ]; then stat -c %s "$1" 2>/dev/null || echo $(($(wc -c <"$1"))); else echo 0; fi; }
+
+[ "$2" -eq 0 ] || head -c "$2" >"$work/base"
 prefix=
 : >"$work/skipped"
-cd "$root" || exit 1
-command -v git >/dev/null || { echo "the image has no git" >&2; exit 1; }
 prepare
 take "$work/index" || exit 1
-mv "$work/index.tree" "$work/tree"
-cd "$work/git/objects" || exit 1
-find . -type f -path './??/*' | sed 's|^\./\(..\)/|\1|' >"$work/objects"
-GIT_DIR="$work/git" git pack-objects -q --stdout <"$work/objects" >"$work/pack"
+read -r tree <"$work/index.tree"
+echo "$tree $(size "$work/skipped")"
+[ ! -s "$work/skipped" ] || cat "$work/skipped"
+export GIT_DIR="$work/git"
+git cat-file --batch-all-objects --batch-check='%(objectname)' >"$work/objects" || exit 1
+git pack-objects -q --stdout <"$work/objects" || exit 1

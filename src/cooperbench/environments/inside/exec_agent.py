@@ -15,7 +15,6 @@ import fcntl
 import json
 import os
 import select
-import shutil
 import signal
 import subprocess
 import sys
@@ -98,8 +97,9 @@ class Execution:
     def finish(self):
         """Record the result beside the command and return the reply."""
         del self.tail[: max(0, len(self.tail) - self.half)]
-        self.note("head", self.head)
-        self.note("tail", self.tail)
+        for name, data in (("head", self.head), ("tail", self.tail)):
+            if data:
+                self.note(name, data)
         self.note("rc.new", "{} {} {}\n".format(self.status, int(self.timed_out), self.total).encode())
         try:
             os.rename(os.path.join(self.directory, "rc.new"), os.path.join(self.directory, "rc"))
@@ -190,7 +190,7 @@ def forget(directory):
             os.unlink(os.path.join(directory, name))
         os.rmdir(directory)
     except OSError:
-        shutil.rmtree(directory, ignore_errors=True)
+        subprocess.call(["rm", "-rf", directory])
 
 
 def exit_code(status):
@@ -409,5 +409,13 @@ def main():
     sys.stdout.flush()
 
 
-SHELL = shutil.which("bash") or "/bin/sh"
+def find_shell():
+    """Bash where it is installed. (Importing shutil for its `which` takes longer than all the rest of this program's start.)"""
+    for folder in os.environ.get("PATH", os.defpath).split(":"):
+        if folder and os.access(folder + "/bash", os.X_OK):
+            return folder + "/bash"
+    return "/bin/sh"
+
+
+SHELL = find_shell()
 main()

@@ -15,7 +15,10 @@ later() {
     rm -f "$directory/cooperbench-all" "$directory/cooperbench-base"
 }
 names=$(run for-each-ref --format='%(refname)' | grep -v -x "$(run symbolic-ref --quiet HEAD || echo refs/heads/main)" || true)
-if [ "$(later)" -eq 0 ] && [ -z "$names" ] && [ -z "$(run remote)" ]; then exit 0; fi
+if [ "$(later)" -eq 0 ] && [ -z "$names" ] && [ -z "$(run remote)" ]; then
+    echo "nothing to remove"
+    exit 0
+fi
 
 branch=$(run symbolic-ref --quiet HEAD || echo refs/heads/main)
 run update-ref "$branch" "$base"

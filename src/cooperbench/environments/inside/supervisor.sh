@@ -110,5 +110,6 @@ while [ ! -e "$here/rc" ]; do
     fi
     sleep 0.2 2>/dev/null || sleep 1
 done
+for part in head tail; do [ -e "$here/$part" ] || : >"$here/$part"; done
 echo "COOPERBENCH $(cat "$here/rc") $(size "$here/head") $(size "$here/tail")"
 cat "$here/head" "$here/tail"

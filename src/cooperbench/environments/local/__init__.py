@@ -1,5 +1,6 @@
 """The local backend: no engine, no account, no root."""
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,10 @@ from typing import Any
 from cooperbench.environments.backend import Backend, Leftover, Progress
 from cooperbench.environments.contract import Capability, EnvironmentOptions, SandboxHandle, SandboxLabels, Transport
 from cooperbench.environments.local import build, leftovers, store
+from cooperbench.environments.local.furnishing import overlays_work
 from cooperbench.environments.local.isolation import Isolation, choose
 from cooperbench.environments.local.setup import build_with_setup
-from cooperbench.environments.local.transport import LocalTransport, attach
+from cooperbench.environments.local.transport import LocalTransport, attach, sandboxes
 from cooperbench.environments.supervised import SupervisedEnvironment
 from cooperbench.errors import ImageError, SandboxError, UsageError
 from cooperbench.records import ImageRecipe
@@ -36,6 +38,12 @@ class LocalBackend(Backend):
         except SandboxError:
             isolated = False
         return frozenset({Capability.SNAPSHOT, Capability.NETWORK_OFF} if isolated else {Capability.SNAPSHOT})
+
+    def before_forking(self) -> None:
+        """Try the isolation once, and not in each agent's process."""
+        sandboxes().mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(SandboxError):
+            overlays_work(choose(allow_unsandboxed=True), sandboxes())
 
     def transport(
         self, image: str, options: EnvironmentOptions, labels: SandboxLabels, settings: Mapping[str, str]

@@ -6,7 +6,8 @@ its namespace it cannot be killed from inside, and its end ends every process of
 
 Each connection is about one process: a 4-byte length with the three descriptors for stdin, stdout and stderr, then JSON with
 `argv`. The answer is the exit code in digits. When the host hangs up earlier, the process group gets SIGHUP, as from a
-terminal. `{"stop": true}` ends the sandbox.
+terminal. In place of `argv`, `source` is a Python program that runs in a fork of this process: starting another interpreter is 30 ms
+and 4 MB more for each sandbox. `{"stop": true}` ends the sandbox.
 """
 
 import contextlib
@@ -91,10 +92,7 @@ class Init:
             request = json.loads(read_exactly(connection, int.from_bytes(size, "big")))
             if request.get("stop"):
                 return False
-            stdin, stdout, stderr = descriptors
-            process = subprocess.Popen(
-                request["argv"], stdin=stdin, stdout=stdout, stderr=stderr, cwd="/", start_new_session=True
-            )
+            pid = fork(request["source"], descriptors) if "source" in request else spawn(request["argv"], descriptors)
         except (OSError, ValueError, KeyError):
             with contextlib.suppress(OSError):
                 connection.sendall(b"127")
@@ -103,8 +101,7 @@ class Init:
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
-        self.children[process.pid] = connection
-        process.returncode = 0  # ended processes are collected in reap(), not by the object
+        self.children[pid] = connection
         self.selector.register(connection, selectors.EVENT_READ)
         return True
 
@@ -132,6 +129,38 @@ class Init:
             connection.close()
             with contextlib.suppress(OSError):
                 os.killpg(pid, signal.SIGHUP)
+
+
+def spawn(argv: list[str], descriptors: list[int]) -> int:
+    """Start a program with these as its stdin, stdout and stderr, and return its process id."""
+    stdin, stdout, stderr = descriptors
+    process = subprocess.Popen(argv, stdin=stdin, stdout=stdout, stderr=stderr, cwd="/", start_new_session=True)
+    process.returncode = 0  # ended processes are collected in reap(), not by the object
+    return process.pid
+
+
+def fork(source: str, descriptors: list[int]) -> int:
+    """Run a Python program in a child that looks like a new interpreter, and return its process id."""
+    program = compile(source, "<cooperbench>", "exec")
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        os.setsid()
+        os.chdir("/")
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        for number, descriptor in enumerate(descriptors):
+            os.dup2(descriptor, number)
+        os.closerange(
+            3, os.sysconf("SC_OPEN_MAX")
+        )  # nothing of the first process's own: others hold the objects, not the files
+        exec(program, {"__name__": "__main__"})
+        status = 0
+    finally:
+        os._exit(status)
 
 
 def read_exactly(connection: socket.socket, size: int) -> bytes:

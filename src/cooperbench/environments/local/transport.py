@@ -157,10 +157,17 @@ class LocalTransport:
 
     def open(self, argv: list[str]) -> LocalStream:
         """Start an argv on one end of a socket pair."""
+        return self._open({"argv": argv})
+
+    def open_program(self, source: str) -> LocalStream:
+        """Run a Python program in a fork of the first process, on one end of a socket pair."""
+        return self._open({"source": source})
+
+    def _open(self, request: dict[str, object]) -> LocalStream:
         ours, theirs = socket.socketpair()
         with theirs, Path(os.devnull).open("wb") as nowhere:
             try:
-                control = self._ask({"argv": argv}, [theirs.fileno(), theirs.fileno(), nowhere.fileno()])
+                control = self._ask(request, [theirs.fileno(), theirs.fileno(), nowhere.fileno()])
             except TransportError:
                 ours.close()
                 raise

@@ -54,7 +54,7 @@ def open_services(config: RunConfig, directory: RunDirectory, options: SessionOp
     together = config.setting is not Setting.SOLO
     with ExitStack() as stack:
         scratch = stack.enter_context(scratch_folder())
-        pool = stack.enter_context(WorkerPool(preload(config), scratch))
+        pool = stack.enter_context(WorkerPool(preload(config), scratch, config.backend))
         pool.prepare()  # its imports, a second or with LiteLLM several, go on beside all that follows
         broker = None
         if together and (config.messaging or config.task_board):

@@ -35,6 +35,8 @@ class Setup(Record):
 
     path: tuple[str, ...]
     preload: tuple[str, ...] = ()
+    backend: str | None = None
+    """Where most workers will open their sandboxes."""
 
 
 class Start(Record):
@@ -216,11 +218,16 @@ def main() -> None:
     sys.path[:] = setup.path
     from importlib import import_module
 
+    from cooperbench.environments.backend import get_backend
+
     gc.disable()  # nothing of what is imported is garbage, and looking for some takes a tenth of the time
     import_module("cooperbench.runner.workers.worker")
     for name in setup.preload:
         with contextlib.suppress(Exception):  # the worker that needs it will say what is wrong
             import_module(name)
+    if setup.backend is not None:
+        with contextlib.suppress(Exception):
+            get_backend(setup.backend).before_forking()
     gc.collect()
     gc.enable()
     gc.freeze()  # the collector of a worker would otherwise touch, and so copy, every page it shares with this process

@@ -64,7 +64,7 @@ class Worker:
 class _Server:
     """One fork server and the workers that it started."""
 
-    def __init__(self, preload: tuple[str, ...], scratch: Path | None) -> None:
+    def __init__(self, preload: tuple[str, ...], scratch: Path | None, backend: str | None) -> None:
         self._lock = threading.Lock()
         self._workers: dict[int, Worker] = {}
         self._next = 0
@@ -78,7 +78,7 @@ class _Server:
             env=None if scratch is None else {**os.environ, SCRATCH: str(scratch)},
             start_new_session=True,  # a Ctrl-C at the terminal is the runner's to handle
         )
-        self._send(Setup(path=tuple(sys.path), preload=preload).model_dump_json())
+        self._send(Setup(path=tuple(sys.path), preload=preload, backend=backend).model_dump_json())
         threading.Thread(target=self._listen, name="fork-server-reports", daemon=True).start()
 
     @property
@@ -144,9 +144,10 @@ class _Server:
 class WorkerPool:
     """Starts workers through a fork server, which is started when it is first needed, and again if it dies."""
 
-    def __init__(self, preload: tuple[str, ...] = (), scratch: Path | None = None) -> None:
+    def __init__(self, preload: tuple[str, ...] = (), scratch: Path | None = None, backend: str | None = None) -> None:
         self._preload = preload
         self._scratch = scratch
+        self._backend = backend
         self._lock = threading.Lock()
         self._server: _Server | None = None
 
@@ -183,5 +184,5 @@ class WorkerPool:
 
     def _living_server(self) -> _Server:
         if self._server is None or not self._server.alive:
-            self._server = _Server(self._preload, self._scratch)
+            self._server = _Server(self._preload, self._scratch, self._backend)
         return self._server

@@ -23,9 +23,10 @@ from cooperbench.collaboration.line import Line
 from cooperbench.collaboration.seat import connect
 from cooperbench.collaboration.tally import messages_sent
 from cooperbench.environments import Environment
+from cooperbench.environments.bases import set_out
 from cooperbench.environments.contract import SandboxLabels
 from cooperbench.environments.scope import EnvironmentScope, activate
-from cooperbench.environments.worktree import capture, pin_base, strip_later_history
+from cooperbench.environments.worktree import capture
 from cooperbench.records import Ending, Failure, TrajectoryMessage, Usage, write_bytes, write_model
 from cooperbench.runner.workers.accounts import counted, pricer
 from cooperbench.runner.workers.failures import ending_of, failure_of
@@ -74,10 +75,10 @@ class _Sandboxes:
     def prepare(self, environment: Environment) -> None:
         try:
             # What the image has checked out is what the agent gets to see; nothing later may be found beside it.
-            strip_later_history(environment, "HEAD")
-            base = pin_base(environment, self._order.store)
+            base = set_out(environment, self._order.store)
             # Alone there is nobody to speak to, and nothing of a team is put into the sandbox.
-            line = connect(environment, self._order.seat) if len(self._order.seat.agents) > 1 else None
+            together = len(self._order.seat.agents) > 1
+            line = connect(environment, self._order.seat, history_stripped=True) if together else None
         except BaseException as error:
             self.failure = Failure.of(error, boundary="environment")
             raise
