@@ -86,6 +86,8 @@ class Budget:
         self.reached: LimitReachedError | None = None
         """The limit that ended the work, also when the agent swallowed the error."""
         self._progress = progress
+        self._progress_file: int | None = None
+        self._longest = 0
         self._ledger = ledger
         self._messages = messages
         self._last_action = ""
@@ -132,7 +134,10 @@ class Budget:
             raise self.reached
 
     def _write(self) -> None:
-        """Replace the progress file, without flushing it to disk: it is worthless after a crash."""
+        """Write the progress over the one before, without flushing it to disk: it is worthless after a crash.
+
+        One write to a file that stays open, and spaces up to the longest one before: a new file for each, renamed, took six times as long.
+        """
         if self._progress is None:
             return
         progress = Progress(
@@ -143,9 +148,11 @@ class Budget:
             limit=limit_of(self.reached),
             updated_at=utc_now(),
         ).model_dump_json()
-        temporary = self._progress.with_name(self._progress.name + ".new")
-        temporary.write_text(progress, encoding="utf-8")
-        temporary.replace(self._progress)
+        if self._progress_file is None:
+            self._progress_file = os.open(self._progress, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        data = progress.encode()
+        self._longest = max(self._longest, len(data))
+        os.pwrite(self._progress_file, data.ljust(self._longest), 0)
 
 
 def limit_of(error: BaseException | None) -> LimitReached | None:
@@ -156,7 +163,7 @@ def limit_of(error: BaseException | None) -> LimitReached | None:
 
 
 def read_progress(path: Path) -> Progress | None:
-    """The progress written last; `None` when there is none yet, or the agent made something else of the file."""
+    """The progress written last; `None` when there is none yet, in the middle of a write, or when the agent made something else of it."""
     try:
         return Progress.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):

@@ -72,7 +72,7 @@ class Backend(ABC):
     def capabilities(self, settings: Mapping[str, str]) -> frozenset[Capability]:
         """What it can do here."""
 
-    def before_forking(self) -> None:
+    def before_forking(self) -> None:  # noqa: B027 - most backends have nothing to find out
         """Find out what holds for every process on this machine, in a process from which those of a run will be forked.
 
         Must neither start a thread nor keep a connection.

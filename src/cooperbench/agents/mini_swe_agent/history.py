@@ -26,14 +26,15 @@ class History:
         self._cut = HEAD
         self._characters_per_token = CHARACTERS_PER_TOKEN
         self._shown = 0
+        self._lengths: list[int] = []
+        """Characters of each message; counting them again for every view took longer than all else of a turn."""
 
     def view(self) -> list[dict[str, Any]]:
         """What the model is to read now."""
-        if self._tokens(self._current()) > self._token_limit:
+        if self._tokens() > self._token_limit:
             self.shorten(self._token_limit // 2)
-        view = self._current()
-        self._shown = _characters(view)
-        return view
+        self._shown = self._characters()
+        return self._current()
 
     def learn(self, input_tokens: int | None) -> None:
         """Take over how many tokens the provider counted in the last view."""
@@ -48,7 +49,7 @@ class History:
             return False
         for start in starts:
             self._cut = start
-            if self._tokens(self._current()) <= token_limit:
+            if self._tokens() <= token_limit:
                 break
         return True
 
@@ -75,14 +76,19 @@ class History:
         text = f"Your earlier work, shortened to save room. Files are as you left them; read them again if needed.\n\n{work}"
         return {"role": "user", "content": text}
 
-    def _tokens(self, messages: list[dict[str, Any]]) -> float:
-        return _characters(messages) / self._characters_per_token
+    def _tokens(self) -> float:
+        return self._characters() / self._characters_per_token
+
+    def _characters(self) -> int:
+        """Of the present view."""
+        self._lengths += [_length(message) for message in self.messages[len(self._lengths) :]]
+        if self._cut == HEAD:
+            return sum(self._lengths)
+        return sum(self._lengths[:HEAD]) + _length(self._digest()) + sum(self._lengths[self._cut :])
 
 
-def _characters(messages: list[dict[str, Any]]) -> int:
-    return sum(
-        len(str(message.get("content") or "")) + len(str(message.get("tool_calls") or "")) for message in messages
-    )
+def _length(message: dict[str, Any]) -> int:
+    return len(str(message.get("content") or "")) + len(str(message.get("tool_calls") or ""))
 
 
 def _digest_line(message: dict[str, Any]) -> str:

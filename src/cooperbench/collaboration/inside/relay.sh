@@ -3,6 +3,7 @@
 #   to the harness:  hello <folder>, ready, call <id> <size> <size> + arguments + input, got <id>, dropped <id>
 #   from it:         program <name> <size> + bytes, answer <id> <exit code> <size> <size> + stdout + stderr, ready
 # Every part is counted, because `read` stops at a line's end but most programs read ahead of what they need.
+# Each program that this starts is a millisecond or more of processor time, for each sandbox or each call.
 trap '' INT
 LC_ALL=C
 export LC_ALL
@@ -12,9 +13,8 @@ umask 022
 for place in "${TMPDIR:-/tmp}" /tmp /var/tmp /dev/shm "$HOME"; do
     home=$place/.cooperbench/line
     mkdir -p "$home/bin" "$home/calls" "$home/taken" 2>/dev/null || continue
-    probe=$home/bin/probe.$$
-    printf '#!/bin/sh\n' >"$probe" 2>/dev/null && chmod 755 "$probe" && "$probe" 2>/dev/null && rm -f "$probe" && break
-    rm -f "$probe"
+    probe=$home/probe
+    printf '#!/bin/sh\n' >"$probe" 2>/dev/null && chmod 755 "$probe" && "$probe" 2>/dev/null && break
     home=
 done
 [ -n "$home" ] || { echo "lost no folder in which programs can run"; exit 1; }
@@ -22,33 +22,32 @@ done
 # A relay before this one may be dead or cut off; what it left is taken over.
 if [ -e "$home/pids" ]; then kill -9 $(cat "$home/pids") 2>/dev/null; fi
 echo $$ >"$home/pids"
-rm -f "$home/requests"
-mkfifo "$home/requests"
+if [ -e "$home/requests" ]; then rm -f "$home/requests"; fi
+(umask 0 && mkfifo "$home/requests")
 chmod 1777 "$home/calls" "$home/taken"
-chmod 666 "$home/requests"
 exec 4<>"$home/requests"
 
 # busybox's `wc -c <file` reads all of it; that of macOS writes spaces before the number
-size() { stat -c %s "$1" 2>/dev/null || echo $(($(wc -c <"$1"))); }
+size() { stat -c %s "$@" 2>/dev/null || for file in "$@"; do echo $(($(wc -c <"$file"))); done; }
 
 send() {
     [ -e "$home/taken/$1/arguments" ] || return
-    printf 'call %s %s %s\n' "$1" "$(size "$home/taken/$1/arguments")" "$(size "$home/taken/$1/input")"
+    # shellcheck disable=SC2046
+    printf 'call %s %s %s\n' "$1" $(size "$home/taken/$1/arguments" "$home/taken/$1/input")
     cat "$home/taken/$1/arguments" "$home/taken/$1/input"
 }
 
 # Copy exactly $1 bytes from stdin to the file $2; a pipe gives what it has, so a piece may be short.
 take() {
-    left=$1
+    have=0
     : >"$2"
-    while [ "$left" -gt 0 ]; do
-        piece=65536
-        [ "$left" -lt "$piece" ] && piece=$left
-        dd bs="$piece" count=1 2>/dev/null >"$home/piece"
-        got=$(size "$home/piece")
-        [ "$got" -gt 0 ] || exit 1
-        cat "$home/piece" >>"$2"
-        left=$((left - got))
+    while [ "$have" -lt "$1" ]; do
+        piece=$(($1 - have))
+        [ "$piece" -gt 65536 ] && piece=65536
+        before=$have
+        dd bs="$piece" count=1 2>/dev/null >>"$2"
+        have=$(size "$2")
+        [ "$have" -gt "$before" ] || exit 1
     done
 }
 

@@ -5,7 +5,7 @@ can be killed at any moment and started again.
 """
 
 import time
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -122,6 +122,8 @@ class Engine:
     def _episode_ended(self, queue: JobQueue, job: Job, future: Future[EpisodeResult]) -> None:
         try:
             result = future.result()
+        except CancelledError:
+            return
         except RecordError as error:  # the record cannot be written: a full disk fails every other episode too
             self._stop(error.message)
             return

@@ -4,7 +4,11 @@ The local one gives each episode a thread, which mostly sleeps: the work is in t
 cluster runs `run_episode` on another machine, with `Services` that it opens there.
 """
 
-from concurrent.futures import Future, ThreadPoolExecutor
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Protocol
 
 from cooperbench.records import EpisodeResult
@@ -21,7 +25,10 @@ class Executor(Protocol):
         ...
 
     def submit(self, job: Job) -> Future[EpisodeResult]:
-        """Start an episode now; its record lies in the run directory when the future is done."""
+        """Start an episode soon; its record lies in the run directory when the future is done.
+
+        The future raises `CancelledError` when the executor was interrupted before the episode began.
+        """
         ...
 
     def interrupt(self) -> None:
@@ -34,12 +41,17 @@ class Executor(Protocol):
 
 
 class LocalExecutor:
-    """Runs episodes on this machine."""
+    """Runs episodes on this machine.
+
+    One begins when one before it is at work, as many at a time as there are processors: hundreds that begin at the same moment would all
+    wait until the last of them has its sandbox, and those at work would wait for a processor.
+    """
 
     def __init__(self, services: Services, capacity: int) -> None:
         self._services = services
         self._capacity = capacity
         self._threads = ThreadPoolExecutor(capacity, thread_name_prefix="episode")
+        self._starts = threading.Semaphore(os.cpu_count() or 1)
 
     @property
     def capacity(self) -> int:
@@ -48,7 +60,7 @@ class LocalExecutor:
 
     def submit(self, job: Job) -> Future[EpisodeResult]:
         """Start an episode in a thread."""
-        return self._threads.submit(run_episode, job, self._services)
+        return self._threads.submit(self._run, job)
 
     def interrupt(self) -> None:
         """End the running episodes."""
@@ -57,3 +69,24 @@ class LocalExecutor:
     def close(self) -> None:
         """Wait for the threads."""
         self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def _run(self, job: Job) -> EpisodeResult:
+        with self._turn() as at_work:
+            if self._services.stop.is_set():
+                raise CancelledError
+            return run_episode(job, self._services, at_work)
+
+    @contextmanager
+    def _turn(self) -> Iterator[Callable[[], None]]:
+        """Wait for a turn to begin, and give it back with the callable, or with the block at the latest."""
+        self._starts.acquire()
+        held = [self._starts]
+
+        def give_back() -> None:
+            while held:
+                held.pop().release()
+
+        try:
+            yield give_back
+        finally:
+            give_back()

@@ -6,6 +6,8 @@
 
 import shutil
 import threading
+import time
+from collections.abc import Callable
 
 from cooperbench.collaboration.board import read_board
 from cooperbench.collaboration.conversation import read_conversation, read_events
@@ -28,9 +30,17 @@ TICK = 1.0
 """Seconds between looks at deadlines and memory; the end of a worker is noticed at once."""
 
 
-def run_episode(job: Job, services: Services) -> EpisodeResult:
-    """Run one episode to its end and write its record. Failures are part of the result; only bugs are raised."""
-    return _EpisodeRun(job, services).run()
+STARTING = 0.5
+"""Seconds after which members count as being at work though they have no sandbox yet: on a cloud that may take a minute."""
+STARTING_TICK = 0.02
+
+
+def run_episode(job: Job, services: Services, at_work: Callable[[], None] = lambda: None) -> EpisodeResult:
+    """Run one episode to its end and write its record. Failures are part of the result; only bugs are raised.
+
+    `at_work` is called once its members have begun, so that the next episode can be started.
+    """
+    return _EpisodeRun(job, services).run(at_work)
 
 
 def clear_episode(episode: Episode) -> None:
@@ -54,7 +64,7 @@ class _EpisodeRun:
         self._mailbox: str | None = None
         self._told: list[Happening] = []
 
-    def run(self) -> EpisodeResult:
+    def run(self, at_work: Callable[[], None]) -> EpisodeResult:
         clear_episode(self._episode)
         work = self._episode.directory.work
         work.mkdir(parents=True)
@@ -71,6 +81,8 @@ class _EpisodeRun:
         try:
             if failure is None:
                 self._prepare()
+                self._start()
+                at_work()
                 self._supervise()
                 conversation = self._conversation()
         except CooperBenchError as error:
@@ -142,9 +154,14 @@ class _EpisodeRun:
         defaults: dict[str, object] = {"lifetime": wall_time + 900, "command_timeout": command_time}
         return defaults | self._config.environment
 
-    def _supervise(self) -> None:
+    def _start(self) -> None:
         for seat in self._seats:
             seat.start()
+        patience = time.monotonic() + STARTING
+        while time.monotonic() < patience and not all(seat.at_work for seat in self._seats):
+            time.sleep(STARTING_TICK)
+
+    def _supervise(self) -> None:
         while running := [seat for seat in self._seats if not seat.settled]:
             self._wake.wait(TICK)
             self._wake.clear()

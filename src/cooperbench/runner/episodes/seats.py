@@ -51,6 +51,11 @@ class SeatRun:
         return self.outcome.ending
 
     @property
+    def at_work(self) -> bool:
+        """Whether its sandbox is ready, or its process over."""
+        return self.folder.sandbox.exists() or (self._worker is not None and self._worker.ended.is_set())
+
+    @property
     def void(self) -> bool:
         """Whether the episode cannot be judged any more because of this member."""
         return self.settled and self.ending is Ending.INFRA_ERROR

@@ -9,7 +9,8 @@ worker one when it has started and one when it has ended. The end of the input e
 survives a killed runner.
 
 Between the server and each worker stands a guard, which only waits for its worker: an agent that kills its parent ends itself, and not
-the workers of all other episodes.
+the workers of all other episodes. What the agent started comes to the guard when it loses its parent, so the guard knows what the
+worker left behind, and ends it.
 """
 
 import contextlib
@@ -24,7 +25,7 @@ from typing import Literal, NoReturn
 from cooperbench.environments.scope import WORKER_MARK
 from cooperbench.records import Record
 from cooperbench.runner.workers.orders import EvaluationOrder, Order
-from cooperbench.runner.workers.processes import kill_tree
+from cooperbench.runner.workers.processes import adopt_orphans, kill_tree
 
 OUR_FAULT = 70
 """Exit code of a worker that failed outside the agent's code."""
@@ -54,6 +55,8 @@ class Report(Record):
 
     kind: Literal["ready", "started", "ended"]
     process: int
+    guard: int = 0
+    """The worker's parent, when it has started."""
     key: int = -1
     status: int = 0
     """As `os.waitpid` gives it; meaningful when ended."""
@@ -83,8 +86,8 @@ class _Server:
                     self._reap()
                 if self._requests in ready and not self._read_requests():
                     break
-        for worker, request in self._workers.values():
-            kill_tree(worker, request.mark)
+        for guard, (worker, request) in self._workers.items():
+            kill_tree(worker, request.mark, below=guard)
 
     def _read_requests(self) -> bool:
         data = os.read(self._requests, 1 << 20)
@@ -104,7 +107,7 @@ class _Server:
         worker = int(os.read(told, 32))
         os.close(told)
         self._workers[guard] = (worker, request)
-        self._report(Report(key=request.key, kind="started", process=worker))
+        self._report(Report(key=request.key, kind="started", process=worker, guard=guard))
 
     def _become_guard(self, request: Start, tell: int) -> NoReturn:
         signal.set_wakeup_fd(-1)
@@ -113,13 +116,20 @@ class _Server:
         for descriptor in (self._requests, self._reports, self._wake_read, self._wake_write):
             os.close(descriptor)
         _end_with_parent()
+        adopt_orphans()
         worker = os.fork()
         if worker == 0:
             os.close(tell)
             self._become_worker(request)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)  # whoever ends the guard this way means the agent
         os.write(tell, str(worker).encode())
         os.close(tell)
-        _end_like(os.waitpid(worker, 0)[1])
+        ended, status = os.wait()
+        while ended != worker:  # an orphan
+            ended, status = os.wait()
+        kill_tree(worker, request.mark, below=os.getpid())
+        _end_like(status)
 
     def _become_worker(self, request: Start) -> NoReturn:
         status = OUR_FAULT

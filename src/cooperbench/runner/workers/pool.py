@@ -24,6 +24,7 @@ class Worker:
         self._wake = wake
         self.mark = uuid.uuid4().hex
         self.process: int | None = None
+        self.guard: int | None = None
         self.status: int | None = None
         """As `os.waitpid` gives it; `None` while it runs, or when it was lost together with its server."""
         self.ended = threading.Event()
@@ -57,8 +58,15 @@ class Worker:
 
     def kill(self) -> None:
         """End the process and everything that it started, now."""
-        if self.process is not None:
-            kill_tree(self.process, self.mark)
+        if self.process is not None and not (self.ended.is_set() and self._looked_after):
+            kill_tree(self.process, self.mark, below=self.guard)
+
+    @property
+    def _looked_after(self) -> bool:
+        """Whether its guard lived to end what it left behind; one that was killed ends by the same signal as its worker."""
+        return self.status is not None and not (
+            os.WIFSIGNALED(self.status) and os.WTERMSIG(self.status) == signal.SIGKILL
+        )
 
 
 class _Server:
@@ -127,7 +135,7 @@ class _Server:
                     continue
                 worker = self._workers[report.key]
                 if report.kind == "started":
-                    worker.process = report.process
+                    worker.process, worker.guard = report.process, report.guard
                 else:
                     worker.end(report.status)
                     with self._lock:
