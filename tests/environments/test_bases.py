@@ -46,7 +46,9 @@ def test_a_known_image_costs_its_next_sandboxes_no_program(image: str, tmp_path:
 
 def test_later_history_in_an_image_is_stripped_from_each_sandbox(image: str, tmp_path: Path) -> None:
     with LocalEnvironment(image) as environment:
-        environment.execute("git checkout -q -b solution && git commit -qam secret --allow-empty && git checkout -q main")
+        environment.execute(
+            "git checkout -q -b solution && git commit -qam secret --allow-empty && git checkout -q main"
+        )
         dirty = environment.snapshot()
     for number in range(2):
         with LocalEnvironment(dirty) as environment:

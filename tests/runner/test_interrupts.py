@@ -19,7 +19,7 @@ def both_have_written(gate: Path) -> None:
         assert {stream.readline(), stream.readline()} == {"agent1\n", "agent2\n"}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupting_once_captures_the_work_and_resuming_completes_the_run(
     number: signal.Signals, surroundings: Path, cooperbench: CommandLine
 ) -> None:
@@ -73,3 +73,30 @@ def test_two_runners_on_one_run_directory(surroundings: Path, cooperbench: Comma
         assert "is working on run 'held'" in output
         first.kill()
     assert not (surroundings / "held" / "summary.json").exists()
+
+
+def test_episodes_that_had_not_begun_are_left_alone(surroundings: Path, cooperbench: CommandLine) -> None:
+    gate = Path("go")
+    os.mkfifo(gate)
+    command = ("run", "-s", "demo", "-r", "shelfdb", "-n", "many", "--no-auto-eval", "-c", "21", "-a", "waits")
+    with cooperbench(*command) as process:
+        with os.fdopen(os.open(gate, os.O_RDWR)) as stream:
+            assert stream.readline()
+            process.send_signal(signal.SIGINT)
+            output, _ = process.communicate()
+        assert process.returncode == 130, output
+    ended = read_run("many", surroundings)
+    begun = [episode.result for episode in ended.episodes if episode.result is not None]
+    assert {result.status for result in begun} == {EpisodeStatus.INTERRUPTED}
+    assert len(list(surroundings.rglob("f*_f*"))) == len(begun)
+
+
+def test_a_run_whose_output_nobody_reads_any_more_goes_on(surroundings: Path, cooperbench: CommandLine) -> None:
+    with cooperbench(
+        "run", "-s", "demo", "-r", "shelfdb", "-n", "alone", "--no-auto-eval", "-c", "4", "-a", "nop"
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "run alone: 21 episodes\n"
+        process.stdout.close()
+        process.wait()
+    assert read_run("alone", surroundings).complete

@@ -1,7 +1,10 @@
-"""Progress of a run: a live table on a terminal, plain lines elsewhere."""
+"""Progress of a run: a live table on a terminal, plain lines elsewhere.
+
+When nobody reads it any more (a closed terminal, `| head`) the run goes on: it costs money, and its record is on disk.
+"""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -27,13 +30,21 @@ from cooperbench.runner.planning.plan import Plan
 _ROWS = 12
 
 
+class _SteadyConsole(Console):
+    """A console whose reader may leave; the usual one ends the process then."""
+
+    def on_broken_pipe(self) -> None:
+        """Say nothing more."""
+        self.quiet = True
+
+
 @contextmanager
 def open_display(directory: RunDirectory, *, quiet: bool = False) -> Iterator[Observer]:
     """The display that fits where standard error goes; standard output stays free for facts."""
     if quiet:
         yield Silent()
         return
-    console = Console(stderr=True, highlight=False)
+    console = _SteadyConsole(stderr=True, highlight=False)
     lines = Lines(console)
     if not console.is_terminal:
         yield lines
@@ -55,7 +66,8 @@ class Lines:
 
     def note(self, text: str) -> None:
         """Print one line."""
-        self._console.print(text, markup=False, soft_wrap=True)
+        with suppress(OSError):
+            self._console.print(text, markup=False, soft_wrap=True)
 
     def episode_ended(self, result: EpisodeResult) -> None:
         """Print how an episode ended."""
@@ -112,12 +124,14 @@ class LiveTable:
         """Draw again."""
         if self._config is not None:
             live = read_live(self._directory, self._config)
-            self._live.update(Group(headline(counts, live), activity(live)), refresh=True)
+            with suppress(OSError):
+                self._live.update(Group(headline(counts, live), activity(live)), refresh=True)
 
     def end(self, counts: Counts) -> None:
         """Take the table away, and give the cursor back."""
-        self._live.update(headline(counts, []), refresh=True)
-        self._live.stop()
+        with suppress(OSError):
+            self._live.update(headline(counts, []), refresh=True)
+            self._live.stop()
 
 
 def headline(counts: Counts, live: list[LiveEpisode]) -> Text:

@@ -184,7 +184,7 @@ class Engine:
     def _interrupt(self) -> None:
         self._interrupted = True
         self._executor.interrupt()
-        for future in self._judging:
+        for future in list(self._judging):
             future.cancel()
         self._observer.note(f"interrupted: ending {len(self._running)} episodes with their work captured; {RESUME}")
 

@@ -1,38 +1,58 @@
-"""Ctrl-C and SIGTERM: once to come to an orderly end, twice to quit."""
+"""Ctrl-C, SIGTERM and a closed terminal: once to come to an orderly end, twice to quit.
+
+A thread answers them, not Python's signal handlers: those run in the middle of whatever the main thread does, where printing may raise
+("reentrant call") and taking a lock may never return.
+"""
 
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 
 EXIT_INTERRUPTED = 130
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
 def handled(first: Callable[[], None], second: Callable[[], None]) -> Iterator[None]:
-    """Call `first` at the first signal, and `second` at the next, after which the process ends.
+    """Call `first`, in another thread, at the first signal, and `second` at the next, after which the process ends.
 
-    Outside the main thread, where Python allows no handlers, signals are left alone.
+    Signals that are ignored stay so (`nohup`). Outside the main thread, where Python allows no handlers, all are left alone.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    count = 0
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        nonlocal count
-        count += 1
-        if count == 1:
-            first()
-        else:
-            second()
-            os._exit(EXIT_INTERRUPTED)
-
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    receiver, sender = os.pipe()
+    os.set_blocking(sender, False)
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+    wakeup = signal.set_wakeup_fd(sender, warn_on_full_buffer=False)
+    answering = threading.Thread(target=_answer, args=(receiver, first, second), name="signals", daemon=True)
+    answering.start()
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(wakeup)
+        os.close(sender)
+        answering.join()
+
+
+def _answer(receiver: int, first: Callable[[], None], second: Callable[[], None]) -> None:
+    count = 0
+    with os.fdopen(receiver, "rb", buffering=0) as numbers:
+        while number := numbers.read(1):  # Python writes each signal's number
+            if number[0] not in _SIGNALS:
+                continue
+            count += 1
+            if count == 1:
+                first()
+                continue
+            try:
+                second()
+            finally:
+                os._exit(EXIT_INTERRUPTED)
