@@ -152,6 +152,12 @@ def check_config(name: str, model_name: str, config: dict[str, Any] | None = Non
         check(model_name, config, agent_id)
 
 
+def missing_for(name: str, model_name: str, config: dict[str, Any] | None = None) -> tuple[str, ...]:
+    """What the agent says is missing on this machine for it to work; agents without a method `missing` are not asked."""
+    missing = getattr(get_runner(name, config), "missing", None)
+    return tuple(missing(model_name, config)) if callable(missing) else ()
+
+
 def _where(name: str) -> tuple[str, str]:
     """Origin and target of a name, without importing more than is imported."""
     if name in _registered:

@@ -99,8 +99,11 @@ def command(**values: Any) -> int:
     plan = make_plan(_request(values))
     if values["dry_run"]:
         from cooperbench.cli.show import show_preview
+        from cooperbench.runner.needs import find_needs
 
-        show_preview(preview(plan, options), as_json=values["as_json"])
+        found = preview(plan, options)
+        needs = find_needs(found.config, plan.tasks, redis_url=options.redis_url)
+        show_preview(found, needs, as_json=values["as_json"])
         return 0
     from cooperbench.cli.display import open_display
     from cooperbench.cli.show import show_outcome

@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from cooperbench.environments import Check
 from cooperbench.errors import UnknownNameError
 from cooperbench.records import EpisodeDirectory, EpisodeResult, EpisodeStatus, Evaluation, RunDirectory, RunSummary
 from cooperbench.runner import EpisodeOutcome, Preview, RunResult
@@ -32,8 +33,8 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2))
 
 
-def show_preview(found: Preview, *, as_json: bool) -> None:
-    """What a run would do."""
+def show_preview(found: Preview, needs: tuple[Check, ...], *, as_json: bool) -> None:
+    """What a run would do, and what it would find missing."""
     config = found.config
     if as_json:
         print_json(
@@ -45,6 +46,7 @@ def show_preview(found: Preview, *, as_json: bool) -> None:
                 "to_run": found.to_run,
                 "mean_seconds": found.mean_seconds,
                 "mean_cost": found.mean_cost,
+                "needs": [need.model_dump(mode="json") for need in needs],
             }
         )
         return
@@ -73,6 +75,14 @@ def show_preview(found: Preview, *, as_json: bool) -> None:
         out.print(f"about {money}{minutes:,.0f} minutes, if they are like those that are finished")
     for note in found.notes:
         out.print(note, markup=False)
+    for need in needs:
+        out.print(
+            f"{need.name}: {need.detail}" if need.ok else f"missing: {need.name}: {need.detail}",
+            markup=False,
+            soft_wrap=True,
+        )
+        if need.fix:
+            out.print(f"  try: {need.fix}", markup=False, soft_wrap=True)
 
 
 def show_outcome(result: RunResult, *, as_json: bool, judged: bool = True) -> int:

@@ -5,6 +5,8 @@ from typing import Any
 
 from cooperbench.agents.mini_swe_agent.agents.default import UNREADABLE, DefaultAgent, read_settings
 from cooperbench.agents.mini_swe_agent.models import LitellmModel, make_model
+from cooperbench.agents.mini_swe_agent.models.litellm_model import missing_keys
+from cooperbench.agents.mini_swe_agent.models.select import OFFLINE, model_config
 from cooperbench.agents.registry import register
 from cooperbench.agents.result import AgentResult
 from cooperbench.agents.session import AgentSession
@@ -23,6 +25,13 @@ class MiniSweAgentRunner:
         model = make_model(model_name, config, agent_id=agent_id)
         if isinstance(model, LitellmModel) and find_spec("litellm") is None:
             raise MissingExtraError(f"calling the model {model_name!r} (without --base-url)", "litellm")
+
+    def missing(self, model_name: str, config: dict[str, Any] | None) -> tuple[str, ...]:
+        """What calling the model needs and is not there. Imports LiteLLM if the model is one of its."""
+        settings = model_config(model_name, _sections(config)[1].get("model"))
+        if model_name.startswith(OFFLINE) or settings.base_url or settings.api_key_env:
+            return ()
+        return tuple(f"the environment variable {name}" for name in missing_keys(model_name))
 
     def run(
         self,

@@ -94,6 +94,12 @@ def load_litellm() -> Any:
     return litellm
 
 
+def missing_keys(model_name: str) -> tuple[str, ...]:
+    """Environment variables that the model's provider wants and that are not set, as far as LiteLLM knows. Asks no network."""
+    found = load_litellm().validate_environment(model=model_name)
+    return () if found.get("keys_in_environment") else tuple(found.get("missing_keys") or ())
+
+
 def typed_error(error: Exception) -> ModelError:
     """Our error for one of LiteLLM's, by its class and HTTP status."""
     if isinstance(error, ModelError):
