@@ -12,7 +12,12 @@ for word in $(export -p); do
     case $name in GIT_*[!A-Za-z0-9_]*) ;; GIT_*) unset "$name" ;; esac
 done
 umask 077
-work=$(mktemp -d "${TMPDIR:-/tmp}/cooperbench-tree.XXXXXX" || mktemp -d /tmp/cooperbench-tree.XXXXXX) || exit 1
+# The supervisor's folder comes first: on the local backend it is in memory.
+for place in /tmp/.cooperbench "${TMPDIR:-/tmp}" /tmp; do
+    [ -w "$place" ] && work=$(mktemp -d "$place/cooperbench-tree.XXXXXX") && break
+    work=
+done
+[ -n "$work" ] || { echo "no folder to work in" >&2; exit 1; }
 trap 'cd / && rm -rf "$work"' EXIT
 export LC_ALL=C HOME="$work" XDG_CONFIG_HOME="$work" GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_ATTR_NOSYSTEM=1
 

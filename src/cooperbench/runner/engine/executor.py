@@ -51,7 +51,7 @@ class LocalExecutor:
         self._services = services
         self._capacity = capacity
         self._threads = ThreadPoolExecutor(capacity, thread_name_prefix="episode")
-        self._starts = threading.Semaphore(os.cpu_count() or 1)
+        self._starts = threading.Semaphore(2 * (os.cpu_count() or 1))
 
     @property
     def capacity(self) -> int:
