@@ -31,7 +31,7 @@ class Redis:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *, persistent: bool) -> None:
-        """Start it and wait until it answers."""
+        """Start it and wait until it answers. Without `persistent` it has what the last snapshot has, if there was one."""
         keeps = ["--appendonly", "yes" if persistent else "no"]
         command = ["redis-server", "--port", str(self.port), "--dir", str(self._folder), "--save", "", *keeps]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -44,6 +44,12 @@ class Redis:
             except OSError:
                 time.sleep(0.05)
             assert self._process.poll() is None
+
+    def take_snapshot(self) -> None:
+        """Keep what it holds now."""
+        with socket.create_connection(("127.0.0.1", self.port), 5) as connection:
+            connection.sendall(b"SAVE\r\n")
+            assert connection.recv(5) == b"+OK\r\n"
 
     def kill(self) -> None:
         """End it with -9."""
@@ -74,11 +80,12 @@ def command_with(redis: Redis) -> list[str]:
     return [*command, "--redis", f"redis://127.0.0.1:{redis.port}", "-c", "3", "--no-auto-eval"]
 
 
-@pytest.mark.parametrize("persistent", [True, False])
+@pytest.mark.parametrize("keeps", ["everything", "a snapshot", "nothing"])
 def test_a_redis_that_is_killed_and_started_again(
-    surroundings: Path, cooperbench: CommandLine, tmp_path: Path, redis: Redis, persistent: bool
+    surroundings: Path, cooperbench: CommandLine, tmp_path: Path, redis: Redis, keeps: str
 ) -> None:
     """With its data the run goes on as if nothing had been; without, episodes are repeated, not scored half-deaf."""
+    persistent = keeps == "everything"
     write_parts(tmp_path / "data", 3)
     redis.start(persistent=persistent)
     command = command_with(redis)
@@ -87,6 +94,8 @@ def test_a_redis_that_is_killed_and_started_again(
     with cooperbench(*command) as runner:
         with os.fdopen(os.open(gate, os.O_RDWR)) as stream:
             assert [stream.readline() for _ in range(6)] == ["working\n"] * 6
+        if keeps == "a snapshot":
+            redis.take_snapshot()
         redis.kill()
         gate.unlink()
         redis.start(persistent=persistent)

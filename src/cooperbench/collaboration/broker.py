@@ -4,7 +4,7 @@ import re
 import secrets
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from cooperbench.collaboration import presence
@@ -19,6 +19,15 @@ _COMMANDS = (
 )
 
 
+class _Opened(NamedTuple):
+    """An open episode."""
+
+    namespace: str
+    agents: tuple[str, ...]
+    process: str | None
+    """The server's process that it was opened with, if that would lose messages by being started again."""
+
+
 class Broker:
     """Opens mailboxes for episodes. `url` is the server's address with the harness's rights, `name` what it is."""
 
@@ -27,7 +36,7 @@ class Broker:
         self.name = name
         self._embedded = embedded
         self._store = Store(url)
-        self._namespaces: dict[str, tuple[str, list[str]]] = {}
+        self._opened: dict[str, _Opened] = {}
 
     def open_episode(self, episode: str, agents: Sequence[str]) -> dict[str, str]:
         """Make the mailbox of one episode and return each member's address of it.
@@ -36,7 +45,7 @@ class Broker:
         every address carries a name and password that open this member's part of this episode only.
         """
         namespace = f"{re.sub(r'[^A-Za-z0-9._/-]', '-', episode)}-{secrets.token_hex(4)}"
-        self._namespaces[episode] = (namespace, list(agents))
+        self._opened[episode] = _Opened(namespace, tuple(agents), self._forgetful_process())
         prefix = MailboxAddress.parse(f"{self.url}#run:{namespace}").prefix
         presence.note_members(self._store, prefix, agents)
         if self._embedded is None:
@@ -45,14 +54,19 @@ class Broker:
 
     def episode_url(self, episode: str) -> str:
         """The harness's own address of an open episode: for presence and for reading the conversation."""
-        if episode not in self._namespaces:
-            raise UnknownNameError("open episode", episode, self._namespaces)
-        return f"{self.url}#run:{self._namespaces[episode][0]}"
+        if episode not in self._opened:
+            raise UnknownNameError("open episode", episode, self._opened)
+        return f"{self.url}#run:{self._opened[episode].namespace}"
 
     def check_episode(self, episode: str) -> None:
-        """Raise `MailboxError` when the broker has lost what it held of an episode: a Redis that was started again without it."""
+        """Raise `MailboxError` when the broker has lost what it held of an episode: a Redis that was started again without it.
+
+        One that keeps snapshots only comes back with what was there at the last of them, so having been started again is enough.
+        """
         prefix = MailboxAddress.parse(self.episode_url(episode)).prefix
-        if not self._store.command("EXISTS", f"{prefix}members"):
+        process = self._opened[episode].process
+        started_again = process is not None and self._forgetful_process() != process
+        if started_again or not self._store.command("EXISTS", f"{prefix}members"):
             raise MailboxError(
                 f"the broker at {shown(self.url)} has lost the episode's messages",
                 subject=episode,
@@ -62,12 +76,24 @@ class Broker:
 
     def close_episode(self, episode: str) -> None:
         """Free what an episode holds, once its conversation was read. Its members cannot get in any more."""
-        namespace, agents = self._namespaces.pop(episode, ("", []))
-        if not namespace:
+        opened = self._opened.pop(episode, None)
+        if opened is None:
             return
-        if self._embedded is not None and agents:
-            self._store.command("ACL", "DELUSER", *(_user(namespace, agent) for agent in agents))
-        self._store.remove(MailboxAddress.parse(f"{self.url}#run:{namespace}").prefix)
+        if self._embedded is not None and opened.agents:
+            self._store.command("ACL", "DELUSER", *(_user(opened.namespace, agent) for agent in opened.agents))
+        self._store.remove(MailboxAddress.parse(f"{self.url}#run:{opened.namespace}").prefix)
+
+    def _forgetful_process(self) -> str | None:
+        """Which process the server is; `None` when it keeps every message over a restart, or does not say."""
+        if self._embedded is not None:
+            return None
+        try:
+            facts: dict[str, object] = self._store.command("INFO")
+        except MailboxUnavailableError:
+            raise
+        except MailboxError:  # not allowed to us
+            return None
+        return None if facts.get("aof_enabled") else str(facts.get("run_id"))
 
     def close(self) -> None:
         """End the run's broker, if it is our own. Twice is fine."""
