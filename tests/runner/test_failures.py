@@ -107,7 +107,8 @@ mkdir cache
 mount -t tmpfs -o size=60m tmpfs cache
 export COOPERBENCH_CACHE_DIR=$PWD/cache
 run() {{ {python} -m cooperbench.cli.main run -s demo -r ledgerkit -c 2 --eval-concurrency 1 "$@"; }}
-run -a gold -n warm -f 1,2 --no-auto-eval > warm 2>&1
+# One agent alone: nothing conflicts, so that a sandbox is needed for the verdict.
+run -a gold -n warm -f 1,2 --setting solo --no-auto-eval > warm 2>&1
 head -c 100m /dev/zero > cache/ballast || true
 # Room for the first file of a sandbox, and not for the second.
 truncate -s -32K cache/ballast
