@@ -56,7 +56,7 @@ class Measurement:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Many scripted episodes at once.")
     parser.add_argument("episodes", nargs="*", type=int, default=[25, 50, 100, 200])
-    parser.add_argument("--turns", type=int, default=30)
+    parser.add_argument("--turns", type=int, default=100)
     asked = parser.parse_args()
     print(f"load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors", flush=True)
     measured: list[Measurement] = []

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from cooperbench.errors import RunMismatchError, UsageError
+from cooperbench.errors import RecordError, RunMismatchError, UsageError
 from cooperbench.records import Limits, read_model
 from cooperbench.runner import read_run, run
 from cooperbench.runner.sharing.packages import Manifest, export_run, merge_runs
@@ -47,6 +47,26 @@ def test_parts_of_a_run_made_on_several_machines_are_joined(surroundings: Path) 
     assert [episode.group.features for episode in whole.episodes] == [(1, 2), (3, 4)]
     with pytest.raises(UsageError, match="run 'whole' exists"):
         merge_runs("whole", parts, log_dir=surroundings)
+
+
+def test_a_package_that_was_changed_or_damaged_is_refused(surroundings: Path) -> None:
+    make("exp", surroundings, (1, 2))
+    export_run("exp", Path("package"), log_dir=surroundings)
+    result = next(Path("package").rglob("result.json"))
+    result.write_text(result.read_text().replace('"steps": 0', '"steps": 1'))
+    with pytest.raises(RecordError, match=r"result\.json is not as it was exported"):
+        merge_runs("whole", [Path("package")], log_dir=surroundings)
+    assert not (surroundings / "whole").exists()
+
+
+def test_keys_of_the_environment_are_replaced_whatever_they_look_like(
+    surroundings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trajectory = next(make("exp", surroundings, (1, 2)).rglob("agent1_traj.json"))
+    trajectory.write_text(trajectory.read_text().replace('"Submitted"', '"the key is hunter2hunter2"'))
+    monkeypatch.setenv("MY_PROVIDER_API_KEY", "hunter2hunter2")
+    assert export_run("exp", Path("package"), log_dir=surroundings).redactions == 1
+    assert not [path for path in Path("package").rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()]
 
 
 def test_parts_of_different_experiments_are_refused(surroundings: Path) -> None:

@@ -122,6 +122,17 @@ def test_an_unreadable_result_is_repaired_by_repeating(surroundings: Path) -> No
     assert run_pair("writes", surroundings).complete
 
 
+@pytest.mark.parametrize("left", [None, b"{"])
+def test_a_run_that_lost_its_configuration_takes_no_results_of_another(surroundings: Path, left: bytes | None) -> None:
+    path = run_pair("writes", surroundings).directory / "config.json"
+    path.unlink() if left is None else path.write_bytes(left)
+    with pytest.raises(RunMismatchError, match="shelfdb_task/1/f1_f2 was made with another configuration"):
+        run_pair("writes", surroundings, limits=Limits(steps=7))
+    [episode] = run_pair("writes", surroundings).episodes
+    assert episode.result is not None
+    assert episode.result.attempt == 1
+
+
 def test_another_configuration_is_refused_with_the_difference(surroundings: Path) -> None:
     run_pair("writes", surroundings)
     with pytest.raises(RunMismatchError, match=r"limits.steps was 100 and is 7; .*limits.steps was 100 and is 7"):

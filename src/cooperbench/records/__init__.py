@@ -8,7 +8,7 @@ from cooperbench.records.files import read_model, write_bytes, write_model
 from cooperbench.records.image import ImageRecipe
 from cooperbench.records.layout import EpisodeDirectory, RunDirectory, member_stem
 from cooperbench.records.paths import SCRATCH, cache_dir, default_log_dir, scratch_dir
-from cooperbench.records.run import GroupKey, RunConfig, RunSummary, TaskRevision
+from cooperbench.records.run import MAY_DIFFER, GroupKey, RunConfig, RunSummary, TaskRevision
 from cooperbench.records.submission import Ending, PatchFinding, PatchSource, Submission
 from cooperbench.records.team import Limits, Member, Role, Setting
 from cooperbench.records.trajectory import Trajectory, TrajectoryMessage
@@ -32,6 +32,7 @@ from cooperbench.records.verdict import (
 )
 
 __all__ = [
+    "MAY_DIFFER",
     "SCRATCH",
     "TIME_LIMIT",
     "AgentId",

@@ -115,6 +115,7 @@ class EpisodeResult(Record):
 
     schema_version: int = 1
     run: str
+    configuration: str | None = Field(None, description="`RunConfig.digest` of the run that it was made by.")
     setting: Setting
     repo: str
     task_id: int

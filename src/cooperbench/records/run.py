@@ -1,5 +1,7 @@
 """`config.json` and `summary.json`: what a run was asked to do, and what came out of it."""
 
+import hashlib
+import json
 from typing import Any
 
 from pydantic import Field
@@ -27,6 +29,10 @@ class GroupKey(Record):
         return f"{self.repo}/{self.task_id}/" + "_".join(f"f{feature}" for feature in self.features)
 
 
+MAY_DIFFER = frozenset({"created_at", "command", "versions", "image_digests", "max_cost"})
+"""What may differ between two sessions of the same run."""
+
+
 class RunConfig(Record):
     """Everything needed to repeat a run. No secrets."""
 
@@ -49,6 +55,13 @@ class RunConfig(Record):
     versions: dict[str, str] = Field(default_factory=dict, description="cooperbench, python, git, …")
     command: tuple[str, ...] = Field((), description="The command line, scrubbed.")
     created_at: UtcTime
+
+    @property
+    def digest(self) -> str:
+        """Content address of how an episode of this run is made: the same for the same run under another name or with other episodes."""
+        choices = self.model_dump(mode="json", exclude={*MAY_DIFFER, "run", "groups"})
+        choices["tasks"].pop("revision")  # it covers all tasks of the run
+        return "sha256:" + hashlib.sha256(json.dumps(choices, sort_keys=True).encode()).hexdigest()[:32]
 
 
 class RunSummary(Record):

@@ -4,10 +4,10 @@ import os
 from typing import Any, NamedTuple
 
 from cooperbench.errors import RecordError, RunMismatchError, UsageError
-from cooperbench.records import RunConfig, RunDirectory, read_model, write_model
+from cooperbench.records import MAY_DIFFER, GroupKey, RunConfig, RunDirectory, read_model, write_model
+from cooperbench.runner.directory.state import examine
 
-# What may differ between two sessions of the same run.
-_FREE = frozenset({"created_at", "command", "versions", "image_digests", "max_cost"})
+_HINT = "choose a new name with --name, or --force to repeat the run as it is asked for now"
 
 
 class OpenedRun(NamedTuple):
@@ -21,26 +21,50 @@ class OpenedRun(NamedTuple):
 def check_run(directory: RunDirectory, config: RunConfig, *, force: bool) -> OpenedRun:
     """Compare a configuration with the one on disk, writing nothing.
 
-    Raises `RunMismatchError` when they differ, unless `force`. An unreadable file counts as absent, and is said.
+    Raises `RunMismatchError` when they differ, unless `force`. An unreadable file counts as absent, and is said; then what the finished
+    episodes say of themselves must fit.
     """
     try:
         before = read_model(directory.config, RunConfig)
     except FileNotFoundError:
-        return OpenedRun(config, resumed=False)
+        notes: tuple[str, ...] = ()
     except RecordError as error:
-        return OpenedRun(config, resumed=False, notes=(f"{error.message}; written anew",))
+        notes = (f"{error.message}; written anew",)
+    else:
+        return _compared(directory, before, config, force=force)
+    strangers = [] if force else _strangers(directory, config)
+    if strangers:
+        raise RunMismatchError(
+            f"run {config.run!r} has no readable config.json, and {strangers[0]} was made with another configuration",
+            subject=str(directory.path),
+            hint=_HINT,
+        )
+    return OpenedRun(config, resumed=False, notes=notes)
+
+
+def _compared(directory: RunDirectory, before: RunConfig, config: RunConfig, *, force: bool) -> OpenedRun:
     changes = differences(before, config)
     if changes and not force:
         shown = "; ".join(changes[:4]) + (f"; and {len(changes) - 4} more" if len(changes) > 4 else "")
         raise RunMismatchError(
             f"run {config.run!r} exists with another configuration: {shown}",
             subject=str(directory.path),
-            hint="choose a new name with --name, or --force to repeat the run as it is asked for now",
+            hint=_HINT,
         )
     if changes:
         return OpenedRun(config, resumed=True)
     digests = {**before.image_digests, **config.image_digests}
     return OpenedRun(before.model_copy(update={"image_digests": digests, "max_cost": config.max_cost}), resumed=True)
+
+
+def _strangers(directory: RunDirectory, config: RunConfig) -> list[GroupKey]:
+    """Finished episodes that were made with another configuration, as far as their results tell."""
+    found = []
+    for group in config.groups:
+        result = examine(directory.episode(config.setting, group)).result
+        if result is not None and result.configuration not in (None, config.digest):
+            found.append(group)
+    return found
 
 
 def check_writable(directory: RunDirectory) -> None:
@@ -71,7 +95,7 @@ def differences(before: RunConfig, after: RunConfig) -> list[str]:
     old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
     lines: list[str] = []
     for name in old:
-        if name in _FREE or old[name] == new[name]:
+        if name in MAY_DIFFER or old[name] == new[name]:
             continue
         if name == "groups":
             lines.append(_changed_groups(before, after))

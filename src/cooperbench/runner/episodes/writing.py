@@ -175,6 +175,7 @@ def _episode_result(
     ended_at = utc_now()
     return EpisodeResult(
         run=config.run,
+        configuration=config.digest,
         setting=config.setting,
         repo=episode.group.repo,
         task_id=episode.group.task_id,

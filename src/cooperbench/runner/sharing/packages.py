@@ -1,6 +1,7 @@
 """Sharing runs: a package of a run that is complete, carries no secret, and proves its content; and joining parts of a run."""
 
 import hashlib
+import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
@@ -32,6 +33,9 @@ _SECRETS = re.compile(
     rb"sk-[A-Za-z0-9_-]{20,}|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{30,}|AIza[0-9A-Za-z_-]{35}|"
     rb"(?<=://)[^/\s:@\"\\]+:[^/\s:@\"\\]+(?=@)|-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*-----END [A-Z ]*PRIVATE KEY-----"
 )
+_NAMES = re.compile(r"(_|^)(KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
+_SHORTEST = 8
+"""Characters; something shorter may be an ordinary word."""
 
 
 class PackagedFile(Record):
@@ -95,10 +99,12 @@ def merge_runs(name: str, parts: Sequence[Path], *, log_dir: Path | None = None)
     """Join parts of a run, each a run directory or a package, into the run `name`.
 
     An episode that several parts have finished is taken from the first. Raises `RunMismatchError` when the parts were made
-    with different configurations (other than which episodes they have).
+    with different configurations (other than which episodes they have), `RecordError` when a package is not as it was exported.
     """
     if not parts:
         raise UsageError("nothing to merge", hint="cooperbench runs merge NAME PART PART")
+    for part in parts:
+        check_package(part)
     sources = [(RunDirectory(part), _config(part)) for part in parts]
     first = sources[0][1]
     groups = tuple(dict.fromkeys(group for _, config in sources for group in config.groups))
@@ -121,6 +127,20 @@ def merge_runs(name: str, parts: Sequence[Path], *, log_dir: Path | None = None)
         write_model(target.config, merged)
         write_summary(target, summarize(merged, read_episodes(target, merged)))
     return merged
+
+
+def check_package(part: Path) -> None:
+    """Compare a package with its manifest; a run directory, which has none, is taken as it is. Raises `RecordError`."""
+    try:
+        manifest = read_model(part / MANIFEST, Manifest)
+    except FileNotFoundError:
+        return
+    for file in manifest.files:
+        path = part / file.path
+        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != file.sha256:
+            raise RecordError(
+                f"{path} is not as it was exported", subject=str(part), hint="export the run again, or copy it again"
+            )
 
 
 def _comparable(config: RunConfig, groups: tuple[GroupKey, ...]) -> RunConfig:
@@ -156,8 +176,16 @@ def _files(directory: RunDirectory, config: RunConfig, group: GroupKey) -> Itera
 
 
 def scrubbed(data: bytes) -> tuple[bytes, int]:
-    """`data` with everything that looks like a secret replaced, and at how many places that was."""
-    return _SECRETS.subn(b"***", data)
+    """`data` with everything that looks like a secret replaced, and at how many places that was.
+
+    Keys and passwords of this process's environment are replaced too, whatever they look like.
+    """
+    known = [
+        re.escape(value.encode())
+        for name, value in os.environ.items()
+        if len(value) >= _SHORTEST and _NAMES.search(name)
+    ]
+    return re.compile(b"|".join([_SECRETS.pattern, *known])).subn(b"***", data)
 
 
 def _is_text(path: Path) -> bool:
