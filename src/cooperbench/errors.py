@@ -10,8 +10,8 @@ not a `CooperBenchError` is a bug of ours, and shows as a traceback.
     │   ├── UnknownNameError       a name that is not in a known list
     │   └── MissingExtraError      an optional dependency is not installed
     ├── ModelError
-    │   ├── ModelRateLimitError · ModelOverloadedError          (retryable)
-    │   ├── ModelAuthenticationError · ModelContextWindowError · ModelResponseError
+    │   ├── ModelRateLimitError · ModelOverloadedError · ModelAnswerError                     (retryable)
+    │   ├── ModelAuthenticationError · ModelNotFoundError · ModelContextWindowError · ModelRequestError
     ├── SandboxError
     │   ├── SandboxLostError       the sandbox is gone, with the work in it                   (retryable)
     │   ├── TransportError         the connection failed; the command may still be running   (retryable)
@@ -128,8 +128,18 @@ class ModelContextWindowError(ModelError):
     """The request is longer than the model accepts."""
 
 
-class ModelResponseError(ModelError):
-    """The provider refused the request as malformed, or answered with something unreadable."""
+class ModelNotFoundError(ModelError):
+    """The provider has no such model, or there is no provider at the address."""
+
+
+class ModelRequestError(ModelError):
+    """The provider refused the request as malformed."""
+
+
+class ModelAnswerError(ModelError):
+    """What came back is no answer of a model: a page of a proxy, a body that was cut off, no message in it."""
+
+    retryable = True
 
 
 class SandboxError(CooperBenchError):

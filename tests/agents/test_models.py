@@ -19,12 +19,14 @@ from cooperbench.agents.mini_swe_agent.models.openai_compatible import provider_
 from cooperbench.agents.mini_swe_agent.tools import BASH, SUBMIT
 from cooperbench.errors import (
     LimitReachedError,
+    ModelAnswerError,
     ModelAuthenticationError,
     ModelContextWindowError,
     ModelError,
+    ModelNotFoundError,
     ModelOverloadedError,
     ModelRateLimitError,
-    ModelResponseError,
+    ModelRequestError,
     UsageError,
 )
 from cooperbench.records import Limits, Trajectory, TrajectoryMessage, Usage, write_model
@@ -102,9 +104,9 @@ def test_failures_that_pass_are_tried_again(kind: str, answer: Answer) -> None:
         (fails(429, "You exceeded your current quota: insufficient_quota"), ModelRateLimitError, 1),
         (fails(401, "wrong key"), ModelAuthenticationError, 1),
         (fails(400, "This model's maximum context length is 8192 tokens"), ModelContextWindowError, 1),
-        (fails(400, "tools: invalid schema"), ModelResponseError, 1),
-        (fails(404, "no such model"), ModelResponseError, 1),
-        (Answer({"choices": []}), ModelResponseError, 1),
+        (fails(400, "tools: invalid schema"), ModelRequestError, 1),
+        (fails(404, "no such model"), ModelNotFoundError, 1),
+        (Answer({"choices": []}), ModelAnswerError, 3),
     ],
 )
 def test_failures_are_typed_and_retries_end(kind: str, answer: Answer, error: type[ModelError], calls: int) -> None:
@@ -124,7 +126,7 @@ def test_a_server_that_is_not_there_is_overload() -> None:
 
 
 def test_an_answer_that_is_not_json_is_said() -> None:
-    with serve(Answer("<html>it works</html>")) as server, pytest.raises(ModelResponseError, match="JSON"):
+    with serve(Answer("<html>it works</html>")) as server, pytest.raises(ModelAnswerError, match="JSON"):
         over_http("http", server.url).query(TASK)
 
 
@@ -241,7 +243,7 @@ def test_a_script_plays_its_member(script: Path) -> None:
     assert model.query(TASK)["tool_calls"][0]["function"]["arguments"] == "{not json"
     model.query(TASK)
     assert (model.n_calls, model.usage.cost) == (5, None)
-    with pytest.raises(ModelResponseError, match="no turn after number 6"):
+    with pytest.raises(ModelRequestError, match="no turn after number 6"):
         model.query(TASK)
 
     assert make_model(f"scripted/{script}#agent2", agent_id="agent1").query(TASK)["content"] == "nothing to do"

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 from cooperbench.records import Ending, EpisodeStatus
@@ -33,6 +34,23 @@ def test_a_wrong_key_stops_the_run_early(surroundings: Path) -> None:
     assert failed.status is EpisodeStatus.INFRA_ERROR
     assert failed.error is not None
     assert (failed.error.boundary, failed.error.retryable) == ("model", False)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"), [(404, "ModelNotFoundError"), (400, "ModelRequestError"), ("unreadable", "ModelAnswerError")]
+)
+def test_a_model_that_cannot_be_called_is_nobodys_result(surroundings: Path, error: object, kind: str) -> None:
+    """A wrong name, an option that the provider does not take, a proxy's page: nothing is scored, and the run stops."""
+    ended = play(surroundings, [{"error": error}] * 20, concurrency=2, retries=0)
+    assert ended.stopped.startswith(f"every episode fails with {kind}: ")
+    assert ended.summary.completed == 0
+
+
+def test_a_request_that_is_refused_later_is_what_the_agent_made_of_it(surroundings: Path) -> None:
+    [episode] = play(surroundings, [LOOK, {"error": 400}], features=(1, 2)).episodes
+    assert episode.result is not None
+    assert episode.result.status is EpisodeStatus.COMPLETED
+    assert {member.ending for member in episode.result.agents.values()} == {Ending.ERROR}
 
 
 def test_the_runs_money_is_a_limit_and_more_of_it_goes_on(surroundings: Path) -> None:

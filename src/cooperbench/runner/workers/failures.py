@@ -12,13 +12,13 @@ from cooperbench.errors import (
     LimitReachedError,
     MessageRefusedError,
     ModelContextWindowError,
-    ModelResponseError,
+    ModelRequestError,
 )
 from cooperbench.records import Ending, Failure
 
 # Boundaries at which a failure is not the agent's. What a model answered or refused because of what the agent sent it is.
 _OURS = frozenset({"model", "environment", "mailbox", "remote", "record", "task", "evaluation", "cooperbench", "usage"})
-_AGENTS = (AgentError, MessageRefusedError, ModelContextWindowError, ModelResponseError)
+_AGENTS = (AgentError, MessageRefusedError, ModelContextWindowError, ModelRequestError)
 _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 
 
@@ -37,10 +37,13 @@ def _disk_error(error: BaseException | None) -> OSError | None:
     return None
 
 
-def ending_of(error: BaseException) -> Ending:
-    """How a member's work ended when its agent raised this."""
+def ending_of(error: BaseException, steps: int) -> Ending:
+    """How a member's work ended when its agent raised this after so many answers of its model."""
     if isinstance(error, LimitReachedError):
         return Ending.TIMEOUT if error.kind == "wall_time" else Ending.LIMIT
+    if isinstance(error, ModelRequestError) and steps == 0:
+        # Nothing was done yet that could have been wrong: the model's name or its configuration is.
+        return Ending.INFRA_ERROR
     if isinstance(error, _AGENTS):
         return Ending.ERROR if _disk_error(error) is None else Ending.INFRA_ERROR
     if isinstance(error, CooperBenchError) and error.boundary in _OURS:

@@ -137,7 +137,7 @@ def _run(order: Order, folder: MemberFolder, budget: Budget) -> Outcome:
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt)
         return Outcome(
-            ending=Ending.INTERRUPTED if interrupted else ending_of(error),
+            ending=Ending.INTERRUPTED if interrupted else ending_of(error, budget.steps),
             status="Interrupted" if interrupted else "Error",
             steps=budget.steps,
             usage=budget.usage,

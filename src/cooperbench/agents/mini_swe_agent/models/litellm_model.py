@@ -20,7 +20,7 @@ from cooperbench.errors import (
     ModelContextWindowError,
     ModelError,
     ModelOverloadedError,
-    ModelResponseError,
+    ModelRequestError,
     UsageError,
 )
 
@@ -116,4 +116,4 @@ def typed_error(error: Exception) -> ModelError:
     if isinstance(status, int) and status >= 400:
         headers = getattr(getattr(error, "response", None), "headers", None) or {}
         return provider_error(status, text, headers.get("retry-after"))
-    return ModelResponseError(f"{type(error).__name__}: {text}")
+    return ModelRequestError(f"{type(error).__name__}: {text}")

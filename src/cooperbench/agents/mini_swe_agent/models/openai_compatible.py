@@ -11,12 +11,14 @@ from cooperbench.agents._text import one_line
 from cooperbench.agents.mini_swe_agent.models.base import Completion, ModelConfig, ToolCallingModel, for_provider
 from cooperbench.agents.mini_swe_agent.tools import Tool
 from cooperbench.errors import (
+    ModelAnswerError,
     ModelAuthenticationError,
     ModelContextWindowError,
     ModelError,
+    ModelNotFoundError,
     ModelOverloadedError,
     ModelRateLimitError,
-    ModelResponseError,
+    ModelRequestError,
     UsageError,
 )
 from cooperbench.records import Usage
@@ -55,7 +57,7 @@ class OpenAICompatibleModel(ToolCallingModel):
             reason = getattr(error, "reason", error)
             raise ModelOverloadedError(f"{self._url} does not answer: {reason}", subject=self._url) from error
         except ValueError as error:
-            raise ModelResponseError(f"{self._url} did not answer with JSON: {error}", subject=self._url) from error
+            raise ModelAnswerError(f"{self._url} did not answer with JSON: {error}", subject=self._url) from error
 
 
 def _key(name: str | None) -> str | None:
@@ -88,8 +90,10 @@ def provider_error(status: int, body: str, retry_after: str | None = None) -> Mo
         error = ModelOverloadedError(text)
     elif "context_length" in lowered or "context length" in lowered or "maximum context" in lowered or status == 413:
         error = ModelContextWindowError(text)
+    elif status in {404, 410}:
+        error = ModelNotFoundError(text, hint="check the name of the model and the address")
     else:
-        error = ModelResponseError(text)
+        error = ModelRequestError(text)
     try:
         error.retry_after = float(retry_after) if retry_after else None
     except ValueError:
@@ -98,15 +102,13 @@ def provider_error(status: int, body: str, retry_after: str | None = None) -> Mo
 
 
 def read_completion(answer: object) -> Completion:
-    """Read a chat completion as far as it can be read. Raises `ModelResponseError` when there is no message in it."""
+    """Read a chat completion as far as it can be read. Raises `ModelAnswerError` when there is no message in it."""
     try:
         choice = answer["choices"][0]  # type: ignore[index]
         message = choice["message"]
         role = message.get("role")
     except (KeyError, IndexError, TypeError, AttributeError):
-        raise ModelResponseError(
-            f"the provider's answer holds no message: {one_line(json.dumps(answer), 400)}"
-        ) from None
+        raise ModelAnswerError(f"the provider's answer holds no message: {one_line(json.dumps(answer), 400)}") from None
     kept = {key: value for key, value in message.items() if value is not None and key not in {"refusal", "annotations"}}
     return Completion(
         message={"content": None, **kept, "role": role or "assistant"},

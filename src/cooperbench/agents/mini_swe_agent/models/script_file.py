@@ -44,7 +44,7 @@ class ScriptedTurn(Record):
     delay: float = Field(0.0, ge=0, description="Seconds that the answer takes.")
     error: str | int | None = Field(
         None,
-        description="429, 503, 401, 400, or rate_limit, overloaded, authentication, context_window, malformed: "
+        description="429, 503, 401, 404, 400, or rate_limit, overloaded, authentication, context_window, malformed, unreadable: "
         "the call fails so, once; the next attempt plays the next turn.",
     )
     wait_for_message: WaitForMessage | None = None

@@ -16,12 +16,14 @@ from cooperbench.agents.mini_swe_agent.models.base import Completion, ModelConfi
 from cooperbench.agents.mini_swe_agent.models.script_file import ScriptedTurn, WaitForMessage, load_script
 from cooperbench.agents.mini_swe_agent.tools import WAIT_FOR_MESSAGE, Tool
 from cooperbench.errors import (
+    ModelAnswerError,
     ModelAuthenticationError,
     ModelContextWindowError,
     ModelError,
+    ModelNotFoundError,
     ModelOverloadedError,
     ModelRateLimitError,
-    ModelResponseError,
+    ModelRequestError,
 )
 from cooperbench.records import Trajectory, Usage, read_model
 
@@ -35,13 +37,15 @@ FAILURES: dict[str, type[ModelError]] = {
     "authentication": ModelAuthenticationError,
     "401": ModelAuthenticationError,
     "context_window": ModelContextWindowError,
-    "malformed": ModelResponseError,
-    "400": ModelResponseError,
+    "malformed": ModelRequestError,
+    "400": ModelRequestError,
+    "404": ModelNotFoundError,
+    "unreadable": ModelAnswerError,
 }
 
 
 class ScriptedModel(ToolCallingModel):
-    """Plays turns in order. After the last one, `ModelResponseError`."""
+    """Plays turns in order. After the last one, `ModelRequestError`."""
 
     def __init__(self, turns: Sequence[ScriptedTurn | dict[str, Any]], config: ModelConfig | None = None) -> None:
         super().__init__(config or ModelConfig(model_name="scripted", retry_wait=0.01))
@@ -53,7 +57,7 @@ class ScriptedModel(ToolCallingModel):
         while self._next < len(self._turns) and not _holds(self._turns[self._next], messages, tools):
             self._next += 1
         if self._next == len(self._turns):
-            raise ModelResponseError(
+            raise ModelRequestError(
                 f"the script has no turn after number {self._next}",
                 subject=self.config.model_name,
                 hint="end the script with a call of `submit`",
@@ -62,7 +66,7 @@ class ScriptedModel(ToolCallingModel):
         self._next += 1
         time.sleep(turn.delay)
         if turn.error is not None:
-            kind = FAILURES.get(str(turn.error), ModelResponseError)
+            kind = FAILURES.get(str(turn.error), ModelRequestError)
             raise kind(f"the script plays the failure {turn.error} at turn {number + 1}")
         if turn.wait_for_message is not None:
             return _answer(number, None, [self._waiting(turn.wait_for_message, messages)], Usage(cost=0.0))
