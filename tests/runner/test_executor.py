@@ -15,6 +15,10 @@ class SentAway:
         self.capacity = capacity
         self.sent = 0
 
+    @property
+    def waiting(self) -> int:
+        return self._local.waiting
+
     def submit(self, job: Job) -> Future[EpisodeResult]:
         self.sent += 1
         return self._local.submit(pickle.loads(pickle.dumps(job)))

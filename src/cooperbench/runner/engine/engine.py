@@ -186,7 +186,8 @@ class Engine:
         self._executor.interrupt()
         for future in list(self._judging):
             future.cancel()
-        self._observer.note(f"interrupted: ending {len(self._running)} episodes with their work captured; {RESUME}")
+        begun = len(self._running) - self._executor.waiting
+        self._observer.note(f"interrupted: ending {begun} episodes with their work captured; {RESUME}")
 
     def _quit(self, queue: JobQueue) -> None:
         self._observer.end(self._counts(queue))
@@ -205,7 +206,7 @@ class Engine:
             planned=len(self._plan.episodes),
             reused=self._reused,
             completed=self._completed,
-            running=len(self._running),
+            running=len(self._running) - self._executor.waiting,
             seats=self._executor.capacity,
             infra_errors=self._failed,
             evaluated=self._evaluated,

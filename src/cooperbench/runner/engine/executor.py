@@ -24,6 +24,11 @@ class Executor(Protocol):
         """How many episodes can run at the same time."""
         ...
 
+    @property
+    def waiting(self) -> int:
+        """Episodes that were submitted and have not begun."""
+        ...
+
     def submit(self, job: Job) -> Future[EpisodeResult]:
         """Start an episode soon; its record lies in the run directory when the future is done.
 
@@ -43,7 +48,7 @@ class Executor(Protocol):
 class LocalExecutor:
     """Runs episodes on this machine.
 
-    One begins when one before it is at work, as many at a time as there are processors: hundreds that begin at the same moment would all
+    One begins when one before it is at work, two at a time for each processor: hundreds that begin at the same moment would all
     wait until the last of them has its sandbox, and those at work would wait for a processor.
     """
 
@@ -52,14 +57,22 @@ class LocalExecutor:
         self._capacity = capacity
         self._threads = ThreadPoolExecutor(capacity, thread_name_prefix="episode")
         self._starts = threading.Semaphore(2 * (os.cpu_count() or 1))
+        self._lock = threading.Lock()
+        self._waiting = 0
 
     @property
     def capacity(self) -> int:
         """As many as it was told."""
         return self._capacity
 
+    @property
+    def waiting(self) -> int:
+        """Those whose turn to begin has not come."""
+        return self._waiting
+
     def submit(self, job: Job) -> Future[EpisodeResult]:
         """Start an episode in a thread."""
+        self._count(1)
         return self._threads.submit(self._run, job)
 
     def interrupt(self) -> None:
@@ -80,6 +93,7 @@ class LocalExecutor:
     def _turn(self) -> Iterator[Callable[[], None]]:
         """Wait for a turn to begin, and give it back with the callable, or with the block at the latest."""
         self._starts.acquire()
+        self._count(-1)
         held = [self._starts]
 
         def give_back() -> None:
@@ -90,3 +104,7 @@ class LocalExecutor:
             yield give_back
         finally:
             give_back()
+
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self._waiting += change
