@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cooperbench.agents import Budget, activate_budget
+from cooperbench.agents import Budget, activate_budget, read_progress
 from cooperbench.agents.mini_swe_agent.models import (
     LitellmModel,
     OpenAICompatibleModel,
@@ -93,6 +93,15 @@ def test_failures_that_pass_are_tried_again(kind: str, answer: Answer) -> None:
         assert model.query(TASK)["content"] == "Here."
     assert len(server.requests) == 3
     assert model.n_calls == 1
+
+
+def test_whoever_watches_sees_that_the_model_fails(tmp_path: Path) -> None:
+    with serve(fails(503, "overloaded")) as server, activate_budget(Budget(progress=tmp_path / "progress.json")):
+        with pytest.raises(ModelOverloadedError):
+            over_http("http", server.url, retries=1).query(TASK)
+    progress = read_progress(tmp_path / "progress.json")
+    assert progress is not None
+    assert progress.last_action.startswith("model fails, attempt 2 in 0 s: the provider answered 503")
 
 
 @both

@@ -141,6 +141,7 @@ class ToolCallingModel(ABC):
                     raise
                 pause = self._pause(attempt, error)
                 logger.warning("%s; trying again in %.1f s (%d of %d)", error, pause, attempt + 1, self.config.retries)
+                current_budget().note_action(f"model fails, attempt {attempt + 2} in {pause:.0f} s: {error}")
                 time.sleep(pause)
         raise AssertionError("unreachable")
 
