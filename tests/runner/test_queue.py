@@ -90,6 +90,13 @@ def test_what_strikes_everything_at_one_moment_counts_once() -> None:
         assert breaker.row == wave + 1
 
 
+def test_as_many_failures_as_seats_are_enough_once_they_have_lasted() -> None:
+    """A provider that is down fails every call after minutes of attempts: four more waves would say nothing new."""
+    breaker, away = Breaker(tasks=1, concurrency=20, longest_outage=timedelta()), failure("Overloaded", retryable=True)
+    began = utc_now() - timedelta(minutes=3)
+    assert [number for number in range(20) if breaker.note("task", away, began)] == [19]
+
+
 def test_a_held_queue_begins_nothing_for_a_while() -> None:
     queue = JobQueue(jobs(), retries=2, wait=60.0)
     assert queue.take() is not None
