@@ -43,9 +43,9 @@ mkfifo "$call/done"
 exec 5<>"$call/done"
 trap 'rm -rf "$call"; tell "dropped $id"; exit 130' HUP INT TERM
 mv "$call/draft" "$call/request"
-tell "call $id"
-
-read -r code <&5
+# Looked at again: a relay that hangs up removes the pipe first and then tells the calls that it sees, this one since `done` is there.
+code=closed
+[ -p "$home/requests" ] && tell "call $id" && read -r code <&5
 [ "$code" = closed ] && { rm -rf "$call"; fail "the line to the harness is closed"; }
 outcome=got
 cat "$call/out" || outcome=dropped

@@ -22,8 +22,11 @@ done
 # A relay before this one may be dead or cut off; what it left is taken over.
 if [ -e "$home/pids" ]; then kill -9 $(cat "$home/pids") 2>/dev/null; fi
 echo $$ >"$home/pids"
-if [ -e "$home/requests" ]; then rm -f "$home/requests"; fi
-(umask 0 && mkfifo "$home/requests")
+# Replaced in one step: a call that finds none takes the line for closed.
+fresh=$home/requests
+[ -e "$fresh" ] && fresh=$home/requests.new && rm -f "$fresh"
+(umask 0 && mkfifo "$fresh")
+[ "$fresh" = "$home/requests" ] || mv -f "$fresh" "$home/requests"
 chmod 1777 "$home/calls" "$home/taken"
 exec 4<>"$home/requests"
 

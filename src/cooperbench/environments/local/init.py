@@ -37,6 +37,8 @@ class Init:
         self.end = time.monotonic() + lifetime
         self.look = LOOK if os.getpid() == 1 else lifetime
         self.newest = 0
+        self.stopping: socket.socket | None = None
+        """The connection that asked for the end: that it closes says that all has ended, so it stays open until then."""
         self.children: dict[int, socket.socket] = {}
         self.selector = selectors.DefaultSelector()
         self.wake, wake = os.pipe()
@@ -91,6 +93,7 @@ class Init:
             size, descriptors, _, _ = socket.recv_fds(connection, 4, 3)
             request = json.loads(read_exactly(connection, int.from_bytes(size, "big")))
             if request.get("stop"):
+                self.stopping = connection
                 return False
             pid = fork(request["source"], descriptors) if "source" in request else spawn(request["argv"], descriptors)
         except (OSError, ValueError, KeyError):
@@ -205,7 +208,8 @@ def main() -> None:
     os.set_inheritable(listener.fileno(), False)
     starter = int(sys.argv[3])
     os.set_inheritable(starter, False)
-    Init(listener, float(sys.argv[2]), starter).serve()
+    init = Init(listener, float(sys.argv[2]), starter)
+    init.serve()
     if not alone:
         kill_descendants()
     os._exit(0)
