@@ -104,3 +104,22 @@ def test_evaluating_a_run_that_is_not_there(
     code, output = cooperbench_says(["eval", "-n", "exp"], monkeypatch, capsys)
     assert code == 2
     assert output.startswith("error: unknown run 'exp'. Available: none.\n")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--wall-time", "inf"),
+        ("--wall-time", "1e300"),
+        ("--command-timeout", "nan"),
+        ("--max-cost", "nan"),
+        ("--cost-limit", "inf"),
+    ],
+)
+def test_what_is_no_amount_is_refused(
+    option: str, value: str, surroundings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, said = cooperbench_says(["run", "-s", "demo", "-a", "nop", option, value], monkeypatch, capsys)
+    assert code == 2
+    assert f"Invalid value for '{option}'" in said
+    assert not surroundings.exists()

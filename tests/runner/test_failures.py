@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cooperbench.records import Ending, EpisodeStatus
+from cooperbench.errors import UsageError
+from cooperbench.records import Ending, EpisodeStatus, Limits
 from cooperbench.runner import RunResult, read_run, run
 
 
@@ -46,6 +47,16 @@ def test_a_model_that_cannot_be_called_is_nobodys_result(surroundings: Path, err
     assert ended.summary.completed == 0
 
 
+def test_a_model_that_never_answers_is_not_the_agents_timeout(surroundings: Path) -> None:
+    [episode] = play(
+        surroundings, [{**SUBMIT, "delay": 600}], features=(1, 2), retries=0, limits=Limits(wall_time=3)
+    ).episodes
+    assert episode.result is not None
+    assert episode.result.status is EpisodeStatus.INFRA_ERROR
+    assert episode.result.error is not None
+    assert (episode.result.error.boundary, episode.result.error.kind) == ("model", "ModelOverloadedError")
+
+
 def test_a_request_that_is_refused_later_is_what_the_agent_made_of_it(surroundings: Path) -> None:
     [episode] = play(surroundings, [LOOK, {"error": 400}], features=(1, 2)).episodes
     assert episode.result is not None
@@ -62,6 +73,10 @@ def test_the_runs_money_is_a_limit_and_more_of_it_goes_on(surroundings: Path) ->
     assert episode.result.status is EpisodeStatus.INTERRUPTED
     assert episode.result.total_cost is not None
     assert 3.0 <= episode.result.total_cost <= 4.0  # at most one call of each agent over it
+    captured = [path.read_bytes() for path in sorted(episode.directory.glob("*.patch"))]
+    with pytest.raises(UsageError, match=r"of this run's \$3\.00 are spent, and 1 of its episodes are left"):
+        play(surroundings, turns, features=(1, 2), max_cost=3.0)
+    assert [path.read_bytes() for path in sorted(episode.directory.glob("*.patch"))] == captured
     again = play(surroundings, turns, features=(1, 2), max_cost=20.0)
     assert again.complete
     assert [member.ending for member in again.episodes[0].result.agents.values()] == [Ending.SUBMITTED] * 2  # type: ignore[union-attr]

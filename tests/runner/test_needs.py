@@ -33,6 +33,13 @@ def test_a_key_that_is_not_set(nothing: Path, monkeypatch: pytest.MonkeyPatch) -
     assert not needs(nothing, subset="demo", model_name="scripted/adapts")
 
 
+def test_a_price_without_which_limits_of_cost_do_not_hold(nothing: Path) -> None:
+    served = {"model": {"base_url": "http://localhost:8000/v1"}}
+    found = needs(nothing, subset="demo", model_name="mine", config=served)
+    assert found.keys() == {"mini_swe_agent with mine"}
+    assert "a price (--price-table)" in found["mini_swe_agent with mine"]
+
+
 def test_images_that_nobody_has_built(nothing: Path) -> None:
     make_repository(nothing / "clone", {"a.py": "1\n"})
     commit = git(nothing / "clone", "rev-parse", "HEAD")

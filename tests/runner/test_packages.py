@@ -17,7 +17,7 @@ def make(name: str, log_dir: Path, features: tuple[int, int], **more: object) ->
         "auto_eval": False,
         "log_dir": log_dir,
     } | more
-    return run(name, "nop", "none", **arguments).directory  # type: ignore[arg-type]
+    return run(name, str(arguments.pop("agent", "nop")), "none", **arguments).directory  # type: ignore[arg-type]
 
 
 def test_a_package_is_complete_and_proves_its_content(surroundings: Path) -> None:
@@ -67,6 +67,18 @@ def test_keys_of_the_environment_are_replaced_whatever_they_look_like(
     monkeypatch.setenv("MY_PROVIDER_API_KEY", "hunter2hunter2")
     assert export_run("exp", Path("package"), log_dir=surroundings).redactions == 1
     assert not [path for path in Path("package").rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()]
+
+
+def test_an_episode_whose_patch_holds_a_key_is_left_out(surroundings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = [
+        make("exp", Path("here").absolute(), (1, 2)),
+        make("exp", Path("there").absolute(), (3, 4), agent="writes"),
+    ]
+    monkeypatch.setenv("MY_API_KEY", "work of agent1")
+    with pytest.raises(UsageError, match=r"agent3\.patch holds what looks like a key"):
+        export_run("exp", Path("package"), log_dir=parts[1].parent)
+    assert not Path("package").exists()
+    assert export_run("exp", Path("package"), log_dir=parts[0].parent).episodes == 1
 
 
 def test_parts_of_different_experiments_are_refused(surroundings: Path) -> None:

@@ -36,7 +36,8 @@ def result(job: Job, kind: str | None = None, *, retryable: bool = False) -> Epi
 
 
 def failure(kind: str, *, retryable: bool = False) -> Failure:
-    return Failure(boundary="model", kind=kind, message=kind, retryable=retryable)
+    boundary = "model" if kind.startswith("Model") else "environment"
+    return Failure(boundary=boundary, kind=kind, message=kind, retryable=retryable)
 
 
 def test_a_passing_failure_is_repeated_a_bounded_number_of_times_with_growing_pauses() -> None:
@@ -95,6 +96,11 @@ def test_as_many_failures_as_seats_are_enough_once_they_have_lasted() -> None:
     breaker, away = Breaker(tasks=1, concurrency=20, longest_outage=timedelta()), failure("Overloaded", retryable=True)
     began = utc_now() - timedelta(minutes=3)
     assert [number for number in range(20) if breaker.note("task", away, began)] == [19]
+
+
+def test_a_provider_that_fails_needs_no_second_task() -> None:
+    breaker = Breaker(tasks=2, concurrency=1)
+    assert [number for number in range(5) if breaker.note("task", failure("ModelAuthenticationError"))] == [4]
 
 
 def test_a_held_queue_begins_nothing_for_a_while() -> None:

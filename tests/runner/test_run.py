@@ -133,6 +133,23 @@ def test_a_run_that_lost_its_configuration_takes_no_results_of_another(surroundi
     assert episode.result.attempt == 1
 
 
+def test_a_patch_that_was_changed_since_is_no_submission(surroundings: Path) -> None:
+    [episode] = run_pair("writes", surroundings).episodes
+    (episode.directory / "agent2.patch").write_bytes(b"x")
+    [repeated] = run_pair("writes", surroundings).episodes
+    assert repeated.result is not None
+    assert repeated.result.attempt == 2
+    assert b"+work of agent2\n" in (episode.directory / "agent2.patch").read_bytes()
+
+
+def test_a_file_that_cannot_be_read_costs_its_own_episode(surroundings: Path) -> None:
+    [episode] = run_pair("writes", surroundings).episodes
+    (episode.directory / "result.json").unlink()
+    (episode.directory / "result.json").mkdir()
+    assert not read_run("with-writes", surroundings).complete
+    assert run_pair("writes", surroundings).complete
+
+
 def test_another_configuration_is_refused_with_the_difference(surroundings: Path) -> None:
     run_pair("writes", surroundings)
     with pytest.raises(RunMismatchError, match=r"limits.steps was 100 and is 7; .*limits.steps was 100 and is 7"):

@@ -13,6 +13,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -33,6 +34,8 @@ class Progress(Record):
     """Sent to teammates."""
     limit: LimitReached | None = None
     """The limit that ended the work: the member has little time left to end by itself."""
+    asked_at: UtcTime | None = None
+    """When the model was asked, while its answer is awaited, further attempts included. Told by the built-in models only."""
     updated_at: UtcTime
 
 
@@ -91,6 +94,7 @@ class Budget:
         self._ledger = ledger
         self._messages = messages
         self._last_action = ""
+        self._asked_at: datetime | None = None
         self._lock = threading.Lock()
 
     def before_call(self) -> None:
@@ -102,6 +106,17 @@ class Budget:
             self._check("cost", self.known_cost, self.limits.cost)
             if self._ledger is not None:
                 self._check("run cost", self._ledger.total(), self._ledger.limit)
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Say, with the block, that the model's answer is awaited: a time limit that strikes then may not be the agent's doing."""
+        with self._lock:
+            self._asked_at = utc_now()
+            self._write()
+        try:
+            yield
+        finally:
+            self._asked_at = None
 
     def charge(self, usage: Usage) -> None:
         """Count one model call. A cost of `None` (unknown price) makes the total unknown."""
@@ -146,6 +161,7 @@ class Budget:
             last_action=self._last_action,
             messages=self._messages(),
             limit=limit_of(self.reached),
+            asked_at=self._asked_at,
             updated_at=utc_now(),
         ).model_dump_json()
         if self._progress_file is None:

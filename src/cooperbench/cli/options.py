@@ -1,5 +1,6 @@
 """Options that several commands share, and how their values are read."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,6 +10,20 @@ import click
 from cooperbench.errors import UsageError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+LONGEST = 365 * 86_400.0
+"""Seconds: a year. Clocks of systems and engines end somewhere beyond."""
+
+
+class Amount(click.FloatRange):
+    """A number that says something: not negative, not infinite, not `nan`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read it; fails with a usage error."""
+        if not math.isfinite(number := float(super().convert(value, param, ctx))):
+            self.fail(f"{value} is no amount.", param, ctx)
+        return number
 
 
 def parse_features(text: str | None) -> tuple[int, ...] | None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cooperbench.cli.options import (
+    LONGEST,
+    Amount,
     dataset_option,
     json_option,
     load_environment_file,
@@ -45,24 +47,22 @@ _SECRET = frozenset({"--redis"})
     "--step-limit", type=click.IntRange(0), default=100, show_default=True, help="Model calls of a member; 0 is none."
 )
 @click.option("--token-limit", type=click.IntRange(1), help="Tokens of a member.")
-@click.option(
-    "--cost-limit", type=click.FloatRange(0), default=3.0, show_default=True, help="US dollars of a member; 0 is none."
-)
+@click.option("--cost-limit", type=Amount(0), default=3.0, show_default=True, help="US dollars of a member; 0 is none.")
 @click.option(
     "--wall-time",
-    type=click.FloatRange(0, min_open=True),
+    type=Amount(0, LONGEST, min_open=True),
     default=3600.0,
     show_default=True,
     help="Seconds of a member.",
 )
 @click.option(
     "--command-timeout",
-    type=click.FloatRange(0, min_open=True),
+    type=Amount(0, LONGEST, min_open=True),
     default=120.0,
     show_default=True,
     help="Seconds of a command.",
 )
-@click.option("--max-cost", type=click.FloatRange(0, min_open=True), help="US dollars for the whole run.")
+@click.option("--max-cost", type=Amount(0, min_open=True), help="US dollars for the whole run.")
 @click.option("--network", type=click.Choice(["default", "none", "full"]), help="Network of the sandboxes.")
 @click.option("--memory", type=int, metavar="MB", help="Memory of a sandbox.")
 @click.option("--cpus", type=float, help="Processors of a sandbox.")

@@ -119,6 +119,8 @@ def export(name: str, target: Path, kind: str, log_dir: Path | None, as_json: bo
         click.echo(
             f"{target}: {manifest.episodes} of {manifest.planned} episodes, {len(manifest.files)} files, {size:.1f} MB"
         )
+        for file in manifest.left_out:
+            click.echo(f"left out: the episode of {file}, which holds what looks like a key")
         if manifest.redactions:
             click.echo(f"{manifest.redactions} places that looked like secrets were replaced by ***")
 

@@ -45,7 +45,12 @@ def write_model(path: Path, model: BaseModel) -> None:
 
 def read_model(path: Path, kind: type[Model]) -> Model:
     """Read and validate a record. Raises `FileNotFoundError` or `RecordError` (unreadable: names the file and the first fault)."""
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except OSError as error:
+        raise RecordError(f"cannot read {path}: {error.strerror or error}", subject=str(path)) from error
     try:
         return kind.model_validate_json(data)
     except ValidationError as error:

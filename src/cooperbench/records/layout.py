@@ -73,6 +73,11 @@ class RunDirectory:
         """Held by the process that works on the run."""
         return self.path / ".lock"
 
+    @property
+    def ledger(self) -> Path:
+        """The cost of each call of a run with `max_cost`, one a line."""
+        return self.path / ".ledger"
+
     def episode(self, setting: Setting, group: GroupKey) -> EpisodeDirectory:
         """The directory of one episode."""
         features = "_".join(f"f{feature}" for feature in group.features)

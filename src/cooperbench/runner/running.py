@@ -6,7 +6,8 @@ from contextlib import ExitStack
 from statistics import fmean
 from typing import NamedTuple
 
-from cooperbench.errors import RecordError
+from cooperbench.agents.budget import RunLedger
+from cooperbench.errors import RecordError, UsageError
 from cooperbench.records import RunConfig
 from cooperbench.runner.directory.lock import locked
 from cooperbench.runner.directory.opening import check_run, check_writable, write_config
@@ -47,6 +48,7 @@ class Preview(NamedTuple):
 def preview(plan: Plan, options: SessionOptions) -> Preview:
     """Say what `execute` would do, writing nothing. Raises what `execute` would raise before it starts."""
     options.check()
+    _check_money(plan, force=options.force)
     if options.auto_eval:
         options.evaluation.check(plan.config.policy)
     check_writable(plan.directory)
@@ -65,6 +67,21 @@ def preview(plan: Plan, options: SessionOptions) -> Preview:
         fmean(result.duration_seconds for result in finished) if finished else None,
         fmean(costs) if finished and len(costs) == len(finished) else None,
     )
+
+
+def _check_money(plan: Plan, *, force: bool) -> None:
+    """Raise `UsageError` when the run's money is spent and episodes are left, whose captured work would be given up for nothing."""
+    limit = plan.config.max_cost
+    if limit is None:
+        return
+    spent = RunLedger(plan.directory.ledger, limit).total()
+    left = [each for each in plan.episodes if force or examine(each.directory).standing is not Standing.FINISHED]
+    if spent >= limit and left:
+        raise UsageError(
+            f"${spent:,.2f} of this run's ${limit:,.2f} are spent, and {len(left)} of its episodes are left",
+            subject=plan.config.run,
+            hint="raise --max-cost, or judge what is finished: cooperbench eval -n " + plan.config.run,
+        )
 
 
 def execute(

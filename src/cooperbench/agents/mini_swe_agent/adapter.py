@@ -6,6 +6,7 @@ from typing import Any
 from cooperbench.agents.mini_swe_agent.agents.default import UNREADABLE, DefaultAgent, read_settings
 from cooperbench.agents.mini_swe_agent.models import LitellmModel, make_model
 from cooperbench.agents.mini_swe_agent.models.litellm_model import missing_keys
+from cooperbench.agents.mini_swe_agent.models.prices import load_prices
 from cooperbench.agents.mini_swe_agent.models.select import OFFLINE, model_config
 from cooperbench.agents.registry import register
 from cooperbench.agents.result import AgentResult
@@ -29,7 +30,11 @@ class MiniSweAgentRunner:
     def missing(self, model_name: str, config: dict[str, Any] | None) -> tuple[str, ...]:
         """What calling the model needs and is not there. Imports LiteLLM if the model is one of its."""
         settings = model_config(model_name, _sections(config)[1].get("model"))
-        if model_name.startswith(OFFLINE) or settings.base_url or settings.api_key_env:
+        if model_name.startswith(OFFLINE):
+            return ()
+        if settings.base_url and load_prices(settings.price_table).find(model_name) is None:
+            return ("a price (--price-table): its cost is unknown, so limits of cost do not hold",)
+        if settings.base_url or settings.api_key_env:
             return ()
         return tuple(f"the environment variable {name}" for name in missing_keys(model_name))
 

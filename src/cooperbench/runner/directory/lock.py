@@ -4,6 +4,7 @@ The lock is a `flock` on `<run>/.lock`: the kernel drops it when its holder ends
 needs cleaning up before it can be resumed. The file says who holds it, for the message to the second one.
 """
 
+import contextlib
 import fcntl
 import os
 import socket
@@ -38,8 +39,9 @@ def locked(directory: RunDirectory) -> Iterator[None]:
                 subject=str(directory.path),
                 hint=f"cooperbench runs watch {directory.path.name}",
             ) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        with contextlib.suppress(OSError):  # the lock holds without its holder's name, also on a full disk
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)

@@ -52,7 +52,9 @@ def _compared(directory: RunDirectory, before: RunConfig, config: RunConfig, *, 
             hint=_HINT,
         )
     if changes:
-        return OpenedRun(config, resumed=True)
+        return OpenedRun(
+            config, resumed=True, notes=(f"repeated with another configuration: {'; '.join(changes[:4])}",)
+        )
     digests = {**before.image_digests, **config.image_digests}
     return OpenedRun(before.model_copy(update={"image_digests": digests, "max_cost": config.max_cost}), resumed=True)
 

@@ -1,6 +1,8 @@
 """What a run directory already holds of an episode."""
 
+import hashlib
 from enum import StrEnum
+from pathlib import Path
 from typing import NamedTuple
 
 from cooperbench.errors import RecordError
@@ -46,16 +48,23 @@ def examine(directory: EpisodeDirectory) -> EpisodeState:
         EpisodeStatus.INFRA_ERROR: Standing.INFRA_ERROR,
     }[result.status]
     if standing is Standing.FINISHED:
-        missing = [
-            member.submission.file
-            for member in result.agents.values()
-            if member.submission and not (directory.path / member.submission.file).exists()
-        ]
-        if missing:
-            return EpisodeState(
-                Standing.UNREADABLE, attempts=result.attempt, note=f"{directory.path / missing[0]} is missing"
-            )
+        for member in result.agents.values():
+            if member.submission and (
+                fault := _fault(directory.path / member.submission.file, member.submission.sha256)
+            ):
+                return EpisodeState(Standing.UNREADABLE, attempts=result.attempt, note=fault)
     return EpisodeState(standing, result, result.attempt)
+
+
+def _fault(patch: Path, digest: str) -> str:
+    """What is wrong with a patch: it must be the one that was handed in."""
+    try:
+        same = hashlib.sha256(patch.read_bytes()).hexdigest() == digest.removeprefix("sha256:")
+    except FileNotFoundError:
+        return f"{patch} is missing"
+    except OSError as error:
+        return f"cannot read {patch}: {error.strerror}"
+    return "" if same else f"{patch} is not what was handed in"
 
 
 def read_evaluation(directory: EpisodeDirectory) -> Evaluation | None:

@@ -52,5 +52,7 @@ class Breaker:
             self._row.append((task, failure))
         enough = len(self._row) >= (SHORTEST_ROW if passing else self._length)
         lasting = passing and self._failures >= self._seats and now - self._failing_since >= self._longest_outage
-        one_of_several = self._several_tasks and len({name for name, _ in self._row}) == 1
+        # A provider does not know which task it is asked about.
+        several = self._several_tasks and failure.boundary != "model"
+        one_of_several = several and len({name for name, _ in self._row}) == 1
         return failure if (enough or lasting) and not one_of_several else None

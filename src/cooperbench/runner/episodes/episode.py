@@ -14,7 +14,7 @@ from cooperbench.collaboration.conversation import read_conversation, read_event
 from cooperbench.collaboration.presence import mark_finished, mark_working
 from cooperbench.collaboration.seat import Seat
 from cooperbench.environments import worktree
-from cooperbench.errors import CooperBenchError
+from cooperbench.errors import CooperBenchError, RecordError
 from cooperbench.records import ConversationMessage, EpisodeResult, Failure, Role, Setting, utc_now
 from cooperbench.runner.directory.live import EpisodeStart, start_file
 from cooperbench.runner.episodes.job import Job, Services
@@ -38,9 +38,14 @@ STARTING_TICK = 0.02
 def run_episode(job: Job, services: Services, at_work: Callable[[], None] = lambda: None) -> EpisodeResult:
     """Run one episode to its end and write its record. Failures are part of the result; only bugs are raised.
 
-    `at_work` is called once its members have begun, so that the next episode can be started.
+    `at_work` is called once its members have begun, so that the next episode can be started. Raises `RecordError` when the disk refuses
+    what has to be written down.
     """
-    return _EpisodeRun(job, services).run(at_work)
+    try:
+        return _EpisodeRun(job, services).run(at_work)
+    except OSError as error:
+        place = error.filename or job.episode.directory.path
+        raise RecordError(f"cannot write {place}: {error.strerror or error}", subject=str(place)) from error
 
 
 def clear_episode(episode: Episode) -> None:

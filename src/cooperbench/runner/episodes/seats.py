@@ -20,6 +20,8 @@ from cooperbench.runner.workers.pool import Worker
 
 _Model = TypeVar("_Model", bound=Record)
 
+LONGEST_ANSWER = 300.0
+"""Seconds. A model that thinks longer about one step is out of order."""
 GRACE = 10.0
 """Seconds between asking a worker to end and killing it: time to capture its sandbox."""
 
@@ -143,6 +145,14 @@ class SeatRun:
         reason = self.outcome.error.message if self.outcome.error else ""
         self._timeline.add("member.ended", self.order.member.agent_id, ending=self.ending.value, reason=reason)
 
+    def _models_silence(self) -> float:
+        """Seconds for which an answer was awaited, if so long that it says nothing about the agent; else 0."""
+        progress = read_progress(self.folder.progress)
+        if progress is None or progress.asked_at is None:
+            return 0.0
+        silence = (self.ended_at - progress.asked_at).total_seconds()
+        return silence if progress.steps == 0 or silence > LONGEST_ANSWER else 0.0
+
     def _last_seen(self) -> Outcome:
         """What is known of a worker that came to no word of its own."""
         progress = read_progress(self.folder.progress)
@@ -160,6 +170,10 @@ class SeatRun:
         if self._why == "limit":
             return outcome.model_copy(update={"ending": Ending.LIMIT, "error": None})
         limits = self.order.member.limits
+        if self._why == "wall_time" and (silence := self._models_silence()):
+            text = f"the model had not answered for {silence:.0f} s when the member's time was over"
+            failure = Failure(boundary="model", kind="ModelOverloadedError", message=text, retryable=True)
+            return outcome.model_copy(update={"ending": Ending.INFRA_ERROR, "error": failure})
         if self._why == "wall_time":
             value = time.monotonic() - self._began
             limit = LimitReached(kind="wall_time", value=round(value, 3), limit=limits.wall_time)

@@ -29,10 +29,11 @@ from cooperbench.runner.planning.names import check_run_name
 
 MANIFEST = "manifest.json"
 # Keys of the usual providers, and passwords in addresses. What agents print may hold them in spite of everything.
-_SECRETS = re.compile(
-    rb"sk-[A-Za-z0-9_-]{20,}|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{30,}|AIza[0-9A-Za-z_-]{35}|"
-    rb"(?<=://)[^/\s:@\"\\]+:[^/\s:@\"\\]+(?=@)|-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*-----END [A-Z ]*PRIVATE KEY-----"
+_KEYS = re.compile(
+    rb"sk-[A-Za-z0-9_-]{20,}|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{30,}|AIza[0-9A-Za-z_-]{35}|hf_[A-Za-z0-9]{30,}|xox[abpr]-[A-Za-z0-9-]{20,}|"
+    rb"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*-----END [A-Z ]*PRIVATE KEY-----"
 )
+_PASSWORDS = re.compile(rb"(?<=://)[^/\s:@\"\\]+:[^/\s:@\"\\]+(?=@)|(?<=[?&]api_key=)[^&\s\"\\]+")
 _NAMES = re.compile(r"(_|^)(KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
 _SHORTEST = 8
 """Characters; something shorter may be an ordinary word."""
@@ -56,18 +57,27 @@ class Manifest(Record):
     planned: int
     redactions: int
     """Places at which something that looked like a secret was replaced."""
+    left_out: tuple[str, ...] = ()
+    """Patches that hold what looks like a key; their episodes are not in the package."""
     files: tuple[PackagedFile, ...]
 
 
 def export_run(name: str, target: Path, *, log_dir: Path | None = None) -> Manifest:
     """Write the finished part of a run into the new folder `target`.
 
-    Raises `UsageError` when the folder has something in it, or the run has nothing finished.
+    Episodes whose patches hold what looks like a key are left out: a patch is evidence, and is not changed. Raises `UsageError` when
+    the folder has something in it, or the run has nothing finished that can be shared.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f"{target} is not an empty folder", subject=str(target), hint="name a new one")
     directory, config = open_run(name, log_dir)
-    finished = [group for group in config.groups if _finished(directory, config, group)]
+    done = [group for group in config.groups if _finished(directory, config, group)]
+    telling = {group: file for group in done if (file := _telling_patch(directory, config, group)) is not None}
+    finished = [group for group in done if group not in telling]
+    if telling and not finished:
+        raise UsageError(
+            f"no episode can be shared: {next(iter(telling.values()))} holds what looks like a key", subject=name
+        )
     if not finished:
         raise UsageError(f"run {name!r} has no finished episode", subject=name, hint=f"cooperbench runs show {name}")
     unfinished = target.with_name(f".{target.name}.unfinished")
@@ -87,6 +97,7 @@ def export_run(name: str, target: Path, *, log_dir: Path | None = None) -> Manif
         episodes=len(finished),
         planned=len(config.groups),
         redactions=redactions,
+        left_out=tuple(file.relative_to(directory.path).as_posix() for file in telling.values()),
         files=tuple(files),
     )
     write_model(unfinished / MANIFEST, manifest)
@@ -175,17 +186,25 @@ def _files(directory: RunDirectory, config: RunConfig, group: GroupKey) -> Itera
             yield path
 
 
+def _telling_patch(directory: RunDirectory, config: RunConfig, group: GroupKey) -> Path | None:
+    """A patch of the episode that holds a key. Addresses with passwords are common in tests, and are no reason."""
+    keys = re.compile(b"|".join([_KEYS.pattern, *_known_secrets()]))
+    patches = (file for file in _files(directory, config, group) if not _is_text(file))
+    return next((file for file in patches if keys.search(file.read_bytes())), None)
+
+
+def _known_secrets() -> list[bytes]:
+    """Patterns for the keys and passwords of this process's environment."""
+    named = (value for name, value in os.environ.items() if _NAMES.search(name))
+    return [re.escape(value.encode()) for value in named if len(value) >= _SHORTEST]
+
+
 def scrubbed(data: bytes) -> tuple[bytes, int]:
     """`data` with everything that looks like a secret replaced, and at how many places that was.
 
     Keys and passwords of this process's environment are replaced too, whatever they look like.
     """
-    known = [
-        re.escape(value.encode())
-        for name, value in os.environ.items()
-        if len(value) >= _SHORTEST and _NAMES.search(name)
-    ]
-    return re.compile(b"|".join([_SECRETS.pattern, *known])).subn(b"***", data)
+    return re.compile(b"|".join([_KEYS.pattern, _PASSWORDS.pattern, *_known_secrets()])).subn(b"***", data)
 
 
 def _is_text(path: Path) -> bool:

@@ -84,7 +84,8 @@ class ToolCallingModel(ABC):
         """Return the assistant's next message. Raises `ModelError`, and `LimitReachedError` when the budget is used up."""
         budget = current_budget()
         budget.before_call()
-        completion = self._complete_with_retries(messages, tools)
+        with budget.asking():
+            completion = self._complete_with_retries(messages, tools)
         usage = self._priced(completion.usage)
         self.n_calls += 1
         self.usage = add_usage(self.usage, usage)
