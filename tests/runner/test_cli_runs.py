@@ -106,3 +106,14 @@ def test_a_limit_ends_each_member_within_one_call(
         assert member["ending"] == "limit"
         assert member["limit"] == {"kind": kind, "value": reached, "limit": float(value)}
         assert (member["steps"], member["patch_lines"]) == (3, 3)
+
+
+def test_broken_files_of_an_episode_are_named(says: Says, surroundings: Path) -> None:
+    says(*RUN)
+    folder = surroundings / "exp" / "coop" / "shelfdb_task" / "1" / "f1_f2"
+    (folder / "conversation.json").write_text("[{")
+    _, said = says("runs", "show", "exp", "shelfdb_task/1/f1_f2")
+    assert "conversation.json cannot be read" in said
+    (folder / "agent1.patch").unlink()
+    _, said = says("runs", "show", "exp", "shelfdb_task/1/f1_f2")
+    assert "agent1.patch is missing; it will be repeated" in said

@@ -43,8 +43,18 @@ def list_runs(log_dir: Path | None, as_json: bool) -> None:
 @json_option
 def show_run(name: str, episode: str | None, log_dir: Path | None, as_json: bool) -> None:
     """One run, or one EPISODE of it such as shelfdb_task/1/f1_f2."""
-    from cooperbench.cli.show import console, episodes_table, print_json, print_summary, run_facts, show_episode
+    from cooperbench.cli.show import (
+        console,
+        episodes_table,
+        lost_cost,
+        print_json,
+        print_summary,
+        run_facts,
+        show_episode,
+    )
+    from cooperbench.records import RunDirectory
     from cooperbench.runner import read_run
+    from cooperbench.runner.directory.lock import is_locked
 
     result = read_run(name, log_dir)
     if episode is not None:
@@ -55,6 +65,10 @@ def show_run(name: str, episode: str | None, log_dir: Path | None, as_json: bool
         out = console()
         out.print(episodes_table(result, out.width))
         print_summary(out, result.summary)
+        if lost := lost_cost(result):
+            out.print(f"${lost:.2f} more went into episodes that do not count", markup=False)
+        if is_locked(RunDirectory(result.directory)):
+            out.print(f"it is being worked on: cooperbench runs watch {name}", markup=False)
         out.print(f"record: {result.directory}", markup=False)
 
 

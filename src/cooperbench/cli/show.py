@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
@@ -12,6 +13,7 @@ from cooperbench.errors import UnknownNameError
 from cooperbench.records import EpisodeDirectory, EpisodeResult, EpisodeStatus, Evaluation, RunDirectory, RunSummary
 from cooperbench.runner import EpisodeOutcome, Preview, RunResult
 from cooperbench.runner.directory.lock import is_locked
+from cooperbench.runner.directory.state import Standing, examine
 from cooperbench.runner.engine.signals import EXIT_INTERRUPTED
 from cooperbench.runner.episodes.writing import CONVERSATION
 
@@ -212,7 +214,11 @@ def show_episode(result: RunResult, name: str, *, as_json: bool) -> None:
         return
     out = console()
     if episode.result is None:
-        out.print(f"{name} has not been run", markup=False)
+        state = examine(EpisodeDirectory(episode.directory))
+        begun = "was begun and has no result yet" if state.standing is Standing.UNFINISHED else "has not been run"
+        out.print(
+            f"{state.note}; it will be repeated" if state.note else f"{name} {begun}", markup=False, soft_wrap=True
+        )
         return
     for line in [*_member_lines(episode.result), *_conversation_lines(episode), *_verdict_lines(episode.evaluation)]:
         out.print(line, markup=False, soft_wrap=True)
@@ -241,7 +247,12 @@ def _conversation_lines(episode: EpisodeOutcome) -> Iterator[str]:
     path = EpisodeDirectory(episode.directory).conversation
     if not path.exists():
         return
-    for message in CONVERSATION.validate_json(path.read_bytes()):
+    try:
+        conversation = CONVERSATION.validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        yield f"{path} cannot be read"
+        return
+    for message in conversation:
         refused = f" [refused: {message.refused}]" if message.refused else ""
         yield f"{message.timestamp:%H:%M:%S} {message.sender} to {message.to}: {message.message}{refused}"
 
