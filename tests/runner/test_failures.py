@@ -73,6 +73,7 @@ def test_the_runs_money_is_a_limit_and_more_of_it_goes_on(surroundings: Path) ->
     assert episode.result.status is EpisodeStatus.INTERRUPTED
     assert episode.result.total_cost is not None
     assert 3.0 <= episode.result.total_cost <= 4.0  # at most one call of each agent over it
+    assert (ended.summary.total_cost, ended.summary.lost_cost) == (0, episode.result.total_cost)
     captured = [path.read_bytes() for path in sorted(episode.directory.glob("*.patch"))]
     with pytest.raises(UsageError, match=r"of this run's \$3\.00 are spent, and 1 of its episodes are left"):
         play(surroundings, turns, features=(1, 2), max_cost=3.0)

@@ -11,7 +11,6 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from cooperbench.cli.show import lost_cost
 from cooperbench.records import (
     EpisodeResult,
     EpisodeStatus,
@@ -159,7 +158,7 @@ def counts_of(result: RunResult, live: list[LiveEpisode]) -> Counts:
     finished = [each for each in over if each.status is EpisodeStatus.COMPLETED]
     mean = sum(each.duration_seconds for each in finished) / len(finished) if finished else None
     left = summary.planned - summary.completed
-    lost = lost_cost(result)
+    lost = summary.lost_cost
     begun = min((episode.start.started_at for episode in live), default=utc_now())
     return Counts(
         planned=summary.planned,

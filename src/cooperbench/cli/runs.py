@@ -46,7 +46,6 @@ def show_run(name: str, episode: str | None, log_dir: Path | None, as_json: bool
     from cooperbench.cli.show import (
         console,
         episodes_table,
-        lost_cost,
         print_json,
         print_summary,
         run_facts,
@@ -65,8 +64,6 @@ def show_run(name: str, episode: str | None, log_dir: Path | None, as_json: bool
         out = console()
         out.print(episodes_table(result, out.width))
         print_summary(out, result.summary)
-        if lost := lost_cost(result):
-            out.print(f"${lost:.2f} more went into episodes that do not count", markup=False)
         if is_locked(RunDirectory(result.directory)):
             out.print(f"it is being worked on: cooperbench runs watch {name}", markup=False)
         out.print(f"record: {result.directory}", markup=False)

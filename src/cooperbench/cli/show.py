@@ -10,7 +10,7 @@ from rich.table import Table
 
 from cooperbench.environments import Check
 from cooperbench.errors import UnknownNameError
-from cooperbench.records import EpisodeDirectory, EpisodeResult, EpisodeStatus, Evaluation, RunDirectory, RunSummary
+from cooperbench.records import EpisodeDirectory, EpisodeResult, Evaluation, RunDirectory, RunSummary
 from cooperbench.runner import EpisodeOutcome, Preview, RunResult
 from cooperbench.runner.directory.lock import is_locked
 from cooperbench.runner.directory.state import Standing, examine
@@ -95,8 +95,6 @@ def show_outcome(result: RunResult, *, as_json: bool, judged: bool = True) -> in
         out = console()
         out.print(episodes_table(result, out.width))
         print_summary(out, result.summary)
-        if lost := lost_cost(result):
-            out.print(f"${lost:.2f} more went into episodes that do not count", markup=False)
         out.print(f"record: {result.directory}", markup=False)
         if result.stopped:
             out.print(
@@ -108,14 +106,6 @@ def show_outcome(result: RunResult, *, as_json: bool, judged: bool = True) -> in
         return EXIT_INTERRUPTED
     missing = judged and result.summary.evaluated < result.summary.completed
     return 0 if result.complete and not result.stopped and not missing else 1
-
-
-def lost_cost(result: RunResult) -> float:
-    """US dollars, as far as known, of episodes that were interrupted or failed for reasons of ours."""
-    lost = [
-        each.result for each in result.episodes if each.result and each.result.status is not EpisodeStatus.COMPLETED
-    ]
-    return sum(member.usage.cost or 0.0 for each in lost for member in each.agents.values())
 
 
 def run_facts(result: RunResult) -> dict[str, Any]:
@@ -282,6 +272,8 @@ def summary_text(summary: RunSummary) -> str:
 def print_summary(out: Console, summary: RunSummary) -> None:
     """The whole run in a few lines."""
     out.print(summary_text(summary), markup=False)
+    if summary.lost_cost:
+        out.print(f"${summary.lost_cost:.2f} more went into episodes that do not count", markup=False)
     waiting = summary.planned - summary.completed - summary.infra_errors - summary.interrupted
     if waiting:
         out.print(f"{counted(waiting, 'episode')} not run", markup=False)

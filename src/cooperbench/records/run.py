@@ -79,7 +79,13 @@ class RunSummary(Record):
     outcomes: dict[str, int] = Field(default_factory=dict)
     features_passed: int = 0
     features_total: int = 0
-    total_cost: float | None = None
+    total_cost: float | None = Field(
+        None, description="US dollars of the finished episodes; `None` if one's is unknown."
+    )
+    lost_cost: float = Field(
+        0.0,
+        description="US dollars, as far as known, of the episodes that were interrupted or failed for reasons of ours.",
+    )
     total_steps: int = 0
     messages: int = 0
     agent_seconds: float = 0.0

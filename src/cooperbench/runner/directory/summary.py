@@ -71,6 +71,12 @@ def summarize(
         features_passed=sum(feature.outcome is Outcome.PASSED for feature in verdicts),
         features_total=len(verdicts),
         total_cost=sum(known) if len(known) == len(costs) else None,
+        lost_cost=sum(
+            member.usage.cost or 0.0
+            for record in episodes
+            if record.result is not None and record.standing is not Standing.FINISHED
+            for member in record.result.agents.values()
+        ),
         total_steps=sum(result.total_steps for result in results),
         messages=sum(result.messages for result in results),
         agent_seconds=sum((member.ended_at - member.started_at).total_seconds() for member in members),
