@@ -1,5 +1,6 @@
 """`cooperbench eval` as a user types it, with a model's provider that is a server of these tests."""
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -153,7 +154,11 @@ def test_wrong_hunk_counts_are_repaired_on_request_only(logs: Path) -> None:
     good = patch.read_bytes()
     head, separator, tail = good.partition(b"\n@@ -")
     old, comma, rest = tail.partition(b",")
-    patch.write_bytes(head + separator + old + comma + b"9" + rest)  # the second number now begins with a nine
+    wrong = head + separator + old + comma + b"9" + rest  # the second number now begins with a nine
+    result = directory.result.read_text()
+    patch.write_bytes(wrong)
+    was, now = (hashlib.sha256(content).hexdigest() for content in (good, wrong))
+    directory.result.write_text(result.replace(was, now))  # as an agent would have handed it in
     try:
         assert evaluate(logs, "--singles", "none").code in (0, 1)
         assert read(logs)[0].verdict.outcome is Outcome.PATCH_REJECTED
@@ -163,3 +168,4 @@ def test_wrong_hunk_counts_are_repaired_on_request_only(logs: Path) -> None:
         assert len(repaired.recounted) == 1
     finally:
         patch.write_bytes(good)
+        directory.result.write_text(result)
