@@ -43,14 +43,7 @@ def list_runs(log_dir: Path | None, as_json: bool) -> None:
 @json_option
 def show_run(name: str, episode: str | None, log_dir: Path | None, as_json: bool) -> None:
     """One run, or one EPISODE of it such as shelfdb_task/1/f1_f2."""
-    from cooperbench.cli.show import (
-        console,
-        episodes_table,
-        print_json,
-        print_summary,
-        run_facts,
-        show_episode,
-    )
+    from cooperbench.cli.show import console, episodes_table, print_json, print_summary, run_facts, show_episode
     from cooperbench.records import RunDirectory
     from cooperbench.runner import read_run
     from cooperbench.runner.directory.lock import is_locked

@@ -38,7 +38,8 @@ _PACK = 'echo "$1" | git pack-objects -q --revs --stdout --delta-base-offset'
 def set_up_git(env: Environment, agent_id: str, server_url: str, *, history_stripped: bool = False) -> None:
     """Make git work in a sandbox that has a line, and try it. Again is fine and changes nothing.
 
-    `history_stripped` says that there is nothing after the base commit any more. Raises `RemoteError` when it does not work, and the classes below `SandboxError`.
+    `history_stripped` says that there is nothing after the base commit any more. Raises `RemoteError` when it does not work, and
+    the classes below `SandboxError`.
     """
     if env.execute("git config --get remote.origin.url", timeout=_SECONDS)["output"].strip() != REMOTE_URL:
         base = _run(env, "git rev-parse --verify HEAD^0", "the sandbox has no git repository with a commit")

@@ -49,7 +49,7 @@ def furnish(directory: Path, image: store.LocalImage, rung: Isolation) -> tuple[
 
 
 def _overlay(lower: Path, place: Path, directory: Path) -> str:
-    upper, work = directory / "upper" / place.name, directory / "work" / place.name
+    upper, work = directory / "upper" / place.name, directory / "scratch" / place.name
     for folder in (upper, work):
         folder.mkdir(parents=True)
     return isolation.overlay(lower, upper, work, place)
@@ -85,5 +85,5 @@ def clear_work(work: Path) -> None:
 
 def remove(directory: Path) -> None:
     """Remove a sandbox's folder."""
-    clear_work(directory / "work")
+    clear_work(directory / "scratch")
     shutil.rmtree(directory, ignore_errors=True)

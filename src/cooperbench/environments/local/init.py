@@ -157,9 +157,8 @@ def fork(source: str, descriptors: list[int]) -> int:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
         for number, descriptor in enumerate(descriptors):
             os.dup2(descriptor, number)
-        os.closerange(
-            3, os.sysconf("SC_OPEN_MAX")
-        )  # nothing of the first process's own: others hold the objects, not the files
+        # Nothing of the first process's own stays open; its objects live on and are not used.
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
         exec(program, {"__name__": "__main__"})
         status = 0
     finally:

@@ -25,7 +25,7 @@ from cooperbench.environments.scope import WORKER_MARK
 from cooperbench.errors import ImageError, RecordError, SandboxError, SandboxLostError, TransportError
 from cooperbench.records import cache_dir, write_model
 
-KEEPER = '( directory=$1; listener=$2; shift 2; "$@"; chmod -f 700 "$directory"/work/*/work; rm -rf "$directory" "$listener" ) &'
+KEEPER = '( directory=$1; listener=$2; shift 2; "$@"; chmod -f 700 "$directory"/scratch/*/*; rm -rf "$directory" "$listener" ) &'
 STOP_SECONDS = 3.0
 START_SECONDS = 300.0
 """A start that fails says so at once, by hanging up. This only bounds one that hangs: a busy machine is slow, not broken."""
