@@ -151,7 +151,7 @@ class Budget:
     def _write(self) -> None:
         """Write the progress over the one before, without flushing it to disk: it is worthless after a crash.
 
-        One write to a file that stays open, and spaces up to the longest one before: a new file for each, renamed, took six times as long.
+        One write to a file that stays open, and spaces up to the longest one before, twice a turn: a new file each time is dear on disks.
         """
         if self._progress is None:
             return

@@ -22,7 +22,7 @@ trap 'cd / && rm -rf "$work"' EXIT
 export LC_ALL=C HOME="$work" XDG_CONFIG_HOME="$work" GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_ATTR_NOSYSTEM=1
 
 # What `git init --bare` makes, with settings under which bytes go in as they are. A "big" file goes into a pack, which is one file for
-# all of them; to make and remove a file and its folder for each object is a quarter of a capture's time.
+# all of them, in place of a file and a folder to make and to remove for each object.
 prepare() {
     mkdir -p "$work/git/objects" "$work/git/refs" "$work/git/info" || exit 1
     echo 'ref: refs/heads/main' >"$work/git/HEAD"

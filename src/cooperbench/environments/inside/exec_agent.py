@@ -410,7 +410,7 @@ def main():
 
 
 def find_shell():
-    """Bash where it is installed. (Importing shutil for its `which` takes longer than all the rest of this program's start.)"""
+    """Bash where it is installed. (Not by `shutil.which`: that module imports all archive formats, for each sandbox.)"""
     for folder in os.environ.get("PATH", os.defpath).split(":"):
         if folder and os.access(folder + "/bash", os.X_OK):
             return folder + "/bash"

@@ -7,7 +7,7 @@ its namespace it cannot be killed from inside, and its end ends every process of
 Each connection is about one process: a 4-byte length with the three descriptors for stdin, stdout and stderr, then JSON with
 `argv`. The answer is the exit code in digits. When the host hangs up earlier, the process group gets SIGHUP, as from a
 terminal. In place of `argv`, `source` is a Python program that runs in a fork of this process: starting another interpreter is 30 ms
-and 4 MB more for each sandbox. `{"stop": true}` ends the sandbox.
+and 3 MB more for each sandbox. `{"stop": true}` ends the sandbox.
 """
 
 import contextlib

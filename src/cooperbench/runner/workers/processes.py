@@ -24,7 +24,7 @@ def kill_tree(leader: int, mark: str = "", below: int | None = None) -> None:
     """Kill the session `leader`, all its descendants, and the programs that carry its mark in their environment.
 
     They are looked for among the descendants of `below`, if that process lives and adopts orphans, else among all processes: a look
-    at every process of the machine at the end of each agent is 30 s of processor time in a run of 400.
+    at every process of the machine at the end of each agent grows with the square of their number.
 
     They are stopped first, until no new ones appear: a fork bomb would outrun a killer, and the children of a killed process
     could no longer be told from others'. Where there is no /proc (macOS) the process group is killed, which covers all but

@@ -16,11 +16,11 @@ from cooperbench.agents.mini_swe_agent.models.openai_compatible import provider_
 from cooperbench.agents.mini_swe_agent.tools import Tool
 from cooperbench.errors import (
     MissingExtraError,
+    ModelAnswerError,
     ModelAuthenticationError,
     ModelContextWindowError,
     ModelError,
     ModelOverloadedError,
-    ModelRequestError,
     UsageError,
 )
 
@@ -116,4 +116,4 @@ def typed_error(error: Exception) -> ModelError:
     if isinstance(status, int) and status >= 400:
         headers = getattr(getattr(error, "response", None), "headers", None) or {}
         return provider_error(status, text, headers.get("retry-after"))
-    return ModelRequestError(f"{type(error).__name__}: {text}")
+    return ModelAnswerError(f"{type(error).__name__}: {text}")
