@@ -105,13 +105,14 @@ segments = st.one_of(
             b"{x}",
         ]
     ),
-    # `git apply` itself cannot read the header of an empty file in a folder whose name begins with a space.
+    # `git apply` itself cannot read the header of an empty file in a folder whose name begins or ends with a space.
     st.binary(min_size=1, max_size=12).filter(
         lambda name: (
             not set(name) & {0, 47}
             and name not in (b".", b"..")
             and b".git" not in name.lower()
-            and name[:1] not in b"\n "
+            and name[:1] != b"\n"
+            and name.strip(b" ") == name
         )
     ),
 )
