@@ -1,6 +1,9 @@
 import gzip
 import random
+import resource
 import socket
+import struct
+import threading
 from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +17,7 @@ from cooperbench.collaboration.git_client import GitClient
 from cooperbench.collaboration.git_events import GitEvent
 from cooperbench.collaboration.git_server import GitServer
 from cooperbench.errors import RemoteError
+from cooperbench.testing.conformance.lifecycle import until
 from tests.collaboration.git_helpers import commit, git, must, repository
 
 AGENTS = ["agent1", "agent2"]
@@ -265,6 +269,37 @@ def test_bodies_gzipped_chunked_and_cut_short(server: GitServer, base: Path, tmp
         half.sendall(request.encode() + promised)
     assert must(tmp_path, "ls-remote", url.geturl(), "agent1") == ""
     assert mine in must(work, "ls-remote", "origin", "agent1")
+
+
+def test_clients_that_are_cut_off_are_no_news(
+    server: GitServer, base: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As when the process of an agent is killed: the connection ends with a reset, in front of a request or inside one."""
+    url = urlsplit(server.create_repository("one", AGENTS, base=base)["agent1"])
+    head = f"POST /one.git/git-receive-pack HTTP/1.1\r\nAuthorization: {_basic(f'{url.username}:{url.password}')}\r\n"
+    for sent in ("", "POST /one", head, f"{head}Content-Length: 100000\r\n\r\n0000"):
+        cut = socket.create_connection(("127.0.0.1", url.port or 0))
+        cut.sendall(sent.encode())
+        cut.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        cut.close()
+    assert must(tmp_path, "ls-remote", url.geturl(), "main")
+    assert until(lambda: not [each for each in threading.enumerate() if "process_request_thread" in each.name], 10)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_push_that_the_disk_cannot_hold_is_told_so(server: GitServer, base: Path) -> None:
+    url = urlsplit(server.create_repository("one", AGENTS, base=base)["agent1"])
+    connection = HTTPConnection("127.0.0.1", url.port or 0)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        headers = {"Authorization": _basic(f"{url.username}:{url.password}")}
+        connection.request("POST", "/one.git/git-receive-pack", bytes(200_000), headers)
+        answer = connection.getresponse()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (answer.status, answer.read()) == (507, b"the server cannot keep this: File too large\n")
+    connection.close()
 
 
 def test_a_push_of_garbage_is_refused(server: GitServer, base: Path, tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ does not fill the memory.
 import gzip
 import json
 import shutil
+import sys
 import tempfile
 import zlib
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import IO, BinaryIO
+from typing import IO, Any, BinaryIO
 from urllib.parse import parse_qs, urlsplit
 
 from cooperbench.collaboration.git_service import SERVICES, EpisodeService
@@ -35,6 +36,11 @@ class GitHttpServer(ThreadingHTTPServer):
     def __init__(self, find: Find) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.find = find
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a client that is gone, such as one whose agent was killed; a mistake of ours keeps its traceback."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
 
 
 class _Refusal(Exception):
@@ -73,8 +79,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(refusal)
         except RemoteError as error:
             self._refuse(_Refusal(500, error.message))
-        except OSError:  # the client went away
+        except (ConnectionError, TimeoutError):  # the client went away
             self.close_connection = True
+        except OSError as error:
+            self._refuse(_Refusal(507, f"the server cannot keep this: {error.strerror or error}"))
 
     def _credentials(self) -> tuple[str, str]:
         try:
