@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from tests.standins.gce import GceStandin
     from tests.standins.modal import ModalStandin
 
+pytest.register_assert_rewrite("cooperbench.testing.conformance")
+
 # How long an example takes is the machine's business: with three suites on two cores one took more than the default 200 ms.
 settings.register_profile("cooperbench", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("cooperbench")

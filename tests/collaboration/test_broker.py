@@ -118,7 +118,7 @@ HOLD = """
 import sys
 from cooperbench.collaboration.broker import open_broker
 broker = open_broker()
-print(broker.url, broker._embedded._directory, flush=True)
+print(broker.url, broker._embedded._folder.path, flush=True)
 sys.stdin.read()
 broker.close()
 """

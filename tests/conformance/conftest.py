@@ -3,6 +3,3 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--backend", action="append", help="Backends to test; all that answer here by default.")
-
-
-pytest.register_assert_rewrite("cooperbench.testing.conformance")

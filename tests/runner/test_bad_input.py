@@ -38,6 +38,16 @@ MISTAKES = {
     "run name with a path": (["-n", "../exp"], "run name '../exp' has a path in it", "--log-dir"),
     "strange run name": (["-n", "a b"], "run name 'a b' cannot be used", "letters, digits"),
     "log directory that cannot be": (["--log-dir", "file"], "file is not a folder", "--log-dir"),
+    "password in an address": (
+        ["--base-url", "http://me:hunter2@host/v1"],
+        "the configuration of agent1 holds what looks like a key or a password at model.base_url",
+        "--api-key-env",
+    ),
+    "key in a file": (
+        ["--agent-config", "key.yaml"],
+        "holds what looks like a key or a password at model.api_key",
+        "api_key_env in the file",
+    ),
     "no concurrency": (["-c", "0"], "concurrency must be at least 1", ""),
 }
 
@@ -61,6 +71,7 @@ def test_a_mistake_is_named_in_one_line(
     Path("bad.yaml").write_text("a: [")
     Path("list.yaml").write_text("- a\n")
     Path("team.yaml").write_text("members:\n  - agent: gold\n")
+    Path("key.yaml").write_text("model: {api_key: 0123456789abcdef0123456789abcdef}\n")
     Path("file").write_text("")
     before = sorted(Path().iterdir())
     dataset = ["--dataset-dir", str(DEMO)] if "-s" in arguments else ["-s", "demo"]

@@ -42,7 +42,7 @@ def test_a_run_is_listed_and_shown(says: Says, surroundings: Path) -> None:
     assert "1/1 episodes completed, not evaluated" in said
     assert f"record: {surroundings / 'exp'}" in said
     _, said = says("runs", "list")
-    assert said.splitlines()[1].split() == ["exp", "complete", "coop", "writes", "gpt-4o", "1/1", "0/0", "$0.50"]
+    assert said.splitlines()[1].split() == ["exp", "unevaluated", "coop", "writes", "gpt-4o", "1/1", "0/0", "$0.50"]
     _, said = says("runs", "show", "exp", "shelfdb_task/1/f1_f2")
     assert "agent1 (feature 1; writes with gpt-4o): submitted as 'Submitted' after 1 steps, $0.2500, 1 lines" in said
     _, said = says("runs", "show", "exp", "--json")

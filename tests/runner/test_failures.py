@@ -9,11 +9,11 @@ import yaml
 
 from cooperbench.errors import UsageError
 from cooperbench.records import Ending, EpisodeStatus, Limits
-from cooperbench.runner import RunResult, read_run, run
+from cooperbench.runner import Plan, RunRequest, RunResult, SessionOptions, make_plan, preview, read_run, run
 
 
 def script(path: Path, turns: list[dict[str, object]]) -> str:
-    path.write_text(yaml.safe_dump({"members": {"agent1": turns, "agent2": turns}}))
+    path.write_text(yaml.safe_dump({"members": dict.fromkeys(("agent1", "agent2", "solo"), turns)}))
     return f"scripted/{path}"
 
 
@@ -81,6 +81,34 @@ def test_the_runs_money_is_a_limit_and_more_of_it_goes_on(surroundings: Path) ->
     again = play(surroundings, turns, features=(1, 2), max_cost=20.0)
     assert again.complete
     assert [member.ending for member in again.episodes[0].result.agents.values()] == [Ending.SUBMITTED] * 2  # type: ignore[union-attr]
+
+
+def test_the_money_of_attempts_that_came_to_nothing_is_not_forgotten(surroundings: Path) -> None:
+    """Neither of a failed episode nor of one that is repeated by force; a limit that is given later counts both."""
+    cut_off: list[dict[str, object]] = [{**LOOK, "cost": 1.0}, {"error": 401}]
+    for lost in (1.0, 2.0):
+        ended = play(surroundings, cut_off, setting="solo", features=(1, 2))
+        assert (ended.summary.total_cost, ended.summary.lost_cost) == (0, lost)
+    done = play(surroundings, [{**SUBMIT, "cost": 0.5}], setting="solo", features=(1, 2), force=True)
+    assert (done.summary.total_cost, done.summary.lost_cost) == (0.5, 2.0)
+    found = preview(*as_asked(surroundings, force=True, max_cost=3.0))
+    assert (found.given_up, found.spent) == (1, 2.5)
+    with pytest.raises(UsageError, match=r"\$2\.50 of this run's \$2\.50 are spent"):
+        preview(*as_asked(surroundings, force=True, max_cost=2.5))
+
+
+def as_asked(log_dir: Path, *, force: bool, max_cost: float) -> tuple[Plan, SessionOptions]:
+    request = RunRequest(
+        run_name="exp",
+        model_name=f"scripted/{log_dir.parent / 'script.yaml'}",
+        subset="demo",
+        repo="ledgerkit",
+        setting="solo",
+        features=(1, 2),
+        log_dir=log_dir,
+        max_cost=max_cost,
+    )
+    return make_plan(request), SessionOptions(auto_eval=False, force=force)
 
 
 def test_a_failure_of_the_sandbox_is_not_the_agents(surroundings: Path) -> None:

@@ -41,9 +41,14 @@ def test_a_package_is_complete_and_proves_its_content(surroundings: Path) -> Non
 
 def test_parts_of_a_run_made_on_several_machines_are_joined(surroundings: Path) -> None:
     parts = [make("exp", Path("here").absolute(), (1, 2)), make("exp", Path("there").absolute(), (3, 4))]
+    for part, money in zip(parts, ("0.25", "0.5"), strict=True):
+        (part / "costs.txt").write_text(f"{money}\n")
+    export_run("exp", Path("package"), log_dir=parts[1].parent)
+    parts[1] = Path("package")
     merge_runs("whole", parts, log_dir=surroundings)
     whole = read_run("whole", surroundings)
     assert whole.complete
+    assert (whole.summary.total_cost, whole.summary.lost_cost) == (0, 0.75)
     assert [episode.group.features for episode in whole.episodes] == [(1, 2), (3, 4)]
     with pytest.raises(UsageError, match="run 'whole' exists"):
         merge_runs("whole", parts, log_dir=surroundings)

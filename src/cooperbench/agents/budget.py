@@ -40,9 +40,9 @@ class Progress(Record):
 
 
 class RunLedger:
-    """The costs of all calls of a run, in one append-only file."""
+    """The costs of all calls of a run, those of attempts that came to nothing too, in one append-only file; and their limit."""
 
-    def __init__(self, path: Path, limit: float) -> None:
+    def __init__(self, path: Path, limit: float | None = None) -> None:
         self.path = path
         self.limit = limit
         self._total = 0.0
@@ -52,7 +52,8 @@ class RunLedger:
         """Enter one call's cost, in US dollars."""
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
-            os.write(descriptor, f"{cost:.9f}\n".encode())
+            # A line of its own even behind one that a full disk cut off.
+            os.write(descriptor, f"\n{cost:.9f}\n".encode())
         finally:
             os.close(descriptor)
 
@@ -104,7 +105,7 @@ class Budget:
             self._check("steps", self.steps, self.limits.steps)
             self._check("tokens", tokens, self.limits.tokens)
             self._check("cost", self.known_cost, self.limits.cost)
-            if self._ledger is not None:
+            if self._ledger is not None and self._ledger.limit is not None:
                 self._check("run cost", self._ledger.total(), self._ledger.limit)
 
     @contextmanager

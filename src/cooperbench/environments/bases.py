@@ -28,7 +28,7 @@ class BaseRecord(Record):
     tree: str
 
 
-class Base:
+class ImageBase:
     """The tree of an image's pristine work tree, and a bare repository on the host that has it."""
 
     def __init__(self, folder: Path, record: BaseRecord) -> None:
@@ -47,15 +47,15 @@ class Base:
         write_bytes(self._clean, b"")
 
 
-def find_base(image: str, digest: str, cwd: str) -> Base | None:
+def find_base(image: str, digest: str, cwd: str) -> ImageBase | None:
     """What was kept of an image, if it was seen before."""
     folder = _folder(image, digest, cwd)
     if not (folder / "base.json").is_file():
         return None
-    return Base(folder, read_model(folder / "base.json", BaseRecord))
+    return ImageBase(folder, read_model(folder / "base.json", BaseRecord))
 
 
-def keep_base(environment: Environment) -> Base | None:
+def keep_base(environment: Environment) -> ImageBase | None:
     """What was kept of the image of a sandbox that nobody has worked in, or is kept now; `None` for images without a digest.
 
     Raises `SandboxError`.
@@ -75,7 +75,7 @@ def keep_base(environment: Environment) -> Base | None:
             write_model(draft / "base.json", record)
             shutil.rmtree(folder, ignore_errors=True)  # what a full disk left of an earlier attempt
             draft.rename(folder)
-        return Base(folder, record)
+        return ImageBase(folder, record)
 
 
 def set_out(environment: Environment, store: Path) -> str:

@@ -13,6 +13,7 @@ from cooperbench.environments.images import ensure_image
 from cooperbench.environments.worktree import pin_base
 from cooperbench.errors import EvaluationError
 from cooperbench.evaluation.git import open_store
+from cooperbench.records import scratch_dir
 from cooperbench.tasks import Task
 
 _without_digest: dict[str, "Base"] = {}
@@ -21,10 +22,17 @@ _without_digest: dict[str, "Base"] = {}
 class Base:
     """The base tree of a task's image."""
 
-    def __init__(self, store: Path, tree: str, image_digest: str | None = None) -> None:
+    def __init__(
+        self,
+        store: Path,
+        tree: str,
+        image_digest: str | None = None,
+        folder: "tempfile.TemporaryDirectory[str] | None" = None,
+    ) -> None:
         self.store = store
         self.tree = tree
         self.image_digest = image_digest
+        self._folder = folder  # removed with the process
 
 
 def base_of(task: Task, backend: str) -> Base:
@@ -44,8 +52,9 @@ def base_of(task: Task, backend: str) -> Base:
         kept = keep_base(environment)
         if kept is not None:
             return Base(kept.store, kept.tree, kept.image_digest)
-        store = Path(tempfile.mkdtemp(prefix="cooperbench-base-")) / "store"
-        base = _without_digest[name] = Base(store, pin_base(environment, store))
+        folder = tempfile.TemporaryDirectory(prefix="cooperbench-base-", dir=scratch_dir(), ignore_cleanup_errors=True)
+        store = Path(folder.name) / "store"
+        base = _without_digest[name] = Base(store, pin_base(environment, store), folder=folder)
         return base
 
 

@@ -75,8 +75,8 @@ class RunDirectory:
 
     @property
     def ledger(self) -> Path:
-        """The cost of each call of a run with `max_cost`, one a line."""
-        return self.path / ".ledger"
+        """US dollars of each model call, one a line, also of the attempts that came to nothing."""
+        return self.path / "costs.txt"
 
     def episode(self, setting: Setting, group: GroupKey) -> EpisodeDirectory:
         """The directory of one episode."""

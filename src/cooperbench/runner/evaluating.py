@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from pathlib import Path
 
+from cooperbench.agents import RunLedger
 from cooperbench.errors import UnknownNameError, UsageError
 from cooperbench.records import GroupKey, RunConfig, RunDirectory, default_log_dir, read_model
 from cooperbench.runner.directory.lock import locked
@@ -46,7 +47,7 @@ def read_run(name: str, log_dir: Path | None = None) -> RunResult:
     """Read a whole run, with its numbers computed from the episodes. Writes nothing."""
     directory, config = open_run(name, log_dir)
     records = read_episodes(directory, config)
-    return make_result(directory, config, summarize(config, records), records)
+    return make_result(directory, config, summarize(directory, config, records), records)
 
 
 def plan_of(directory: RunDirectory, config: RunConfig, dataset_dir: Path | None) -> Plan:
@@ -102,7 +103,7 @@ def evaluate_run(
         observer.begin(plan, _counts(plan, jobs, 0, 0))
         stopped = _judge(plan, ready, services, options, observer)
         records = read_episodes(directory, config)
-        summary = write_summary(directory, summarize(config, records))
+        summary = write_summary(directory, summarize(directory, config, records))
     return make_result(directory, config, summary, records, interrupted=services.stop.is_set(), stopped=stopped)
 
 
@@ -152,7 +153,7 @@ def _counts(plan: Plan, jobs: list[EvaluationJob], done: int, passed: int) -> Co
         infra_errors=0,
         evaluated=done,
         passed=passed,
-        cost=None,
+        cost=RunLedger(plan.directory.ledger).total(),
         seconds=0.0,
     )
 

@@ -38,6 +38,10 @@ class Preview(NamedTuple):
     """Of the finished episodes; `None` when there is none."""
     mean_cost: float | None = None
     """US dollars of a finished episode; `None` also when one's is unknown."""
+    given_up: int = 0
+    """Finished episodes whose results would make way for new ones."""
+    spent: float = 0.0
+    """US dollars that the run has cost so far, as far as known."""
 
     @property
     def to_run(self) -> int:
@@ -57,15 +61,19 @@ def preview(plan: Plan, options: SessionOptions) -> Preview:
     standings = Counter(Standing.NEW if options.force else state.standing for state in states)
     finished = [state.result for state in states if state.standing is Standing.FINISHED and state.result is not None]
     costs = [result.total_cost for result in finished if result.total_cost is not None]
+    given_up = len(finished) if options.force else 0
+    notes = (f"the results of {given_up} finished episodes make way for new ones (--force)",) if given_up else ()
     return Preview(
         plan,
         opened.config,
         opened.resumed,
         dict(standings),
-        opened.notes,
+        opened.notes + notes,
         options.concurrency,
         fmean(result.duration_seconds for result in finished) if finished else None,
         fmean(costs) if finished and len(costs) == len(finished) else None,
+        given_up,
+        RunLedger(plan.directory.ledger).total(),
     )
 
 
@@ -74,7 +82,7 @@ def _check_money(plan: Plan, *, force: bool) -> None:
     limit = plan.config.max_cost
     if limit is None:
         return
-    spent = RunLedger(plan.directory.ledger, limit).total()
+    spent = RunLedger(plan.directory.ledger).total()
     left = [each for each in plan.episodes if force or examine(each.directory).standing is not Standing.FINISHED]
     if spent >= limit and left:
         raise UsageError(
@@ -119,6 +127,7 @@ def execute(
             executor.close()
         records = read_episodes(plan.directory, config)
         summary = summarize(
+            plan.directory,
             config,
             records,
             requested_concurrency=options.concurrency,

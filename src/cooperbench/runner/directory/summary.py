@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from cooperbench.agents import RunLedger
 from cooperbench.errors import RecordError
 from cooperbench.records import (
     EpisodeResult,
@@ -43,6 +44,7 @@ def read_episodes(directory: RunDirectory, config: RunConfig) -> list[EpisodeRec
 
 
 def summarize(
+    directory: RunDirectory,
     config: RunConfig,
     episodes: Sequence[EpisodeRecord],
     *,
@@ -71,12 +73,7 @@ def summarize(
         features_passed=sum(feature.outcome is Outcome.PASSED for feature in verdicts),
         features_total=len(verdicts),
         total_cost=sum(known) if len(known) == len(costs) else None,
-        lost_cost=sum(
-            member.usage.cost or 0.0
-            for record in episodes
-            if record.result is not None and record.standing is not Standing.FINISHED
-            for member in record.result.agents.values()
-        ),
+        lost_cost=max(0.0, round(RunLedger(directory.ledger).total() - sum(known), 9)),
         total_steps=sum(result.total_steps for result in results),
         messages=sum(result.messages for result in results),
         agent_seconds=sum((member.ended_at - member.started_at).total_seconds() for member in members),

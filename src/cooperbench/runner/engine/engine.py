@@ -9,6 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPo
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from cooperbench.agents import RunLedger
 from cooperbench.errors import RecordError
 from cooperbench.records import EpisodeResult, EpisodeStatus, Evaluation, Failure, RunConfig
 from cooperbench.runner.directory.state import Standing, examine
@@ -62,8 +63,7 @@ class Engine:
         self._evaluation_breaker = Breaker(len(plan.tasks), options.eval_concurrency)
         self._spans: list[tuple[datetime, datetime]] = []
         self._costs: list[float | None] = []
-        self._lost = 0.0
-        """US dollars of episodes of this session that do not count."""
+        self._ledger = RunLedger(plan.directory.ledger)
         self._interrupted = False
         self._stopped = ""
         self._began = time.monotonic()
@@ -128,8 +128,6 @@ class Engine:
             self._stop(error.message)
             return
         self._spans.append((result.started_at, result.ended_at))
-        if result.status is not EpisodeStatus.COMPLETED:
-            self._lost += sum(member.usage.cost or 0.0 for member in result.agents.values())
         pause = None if self._interrupted else queue.again(job, result)
         if pause is not None and result.error is not None:
             self._observer.note(f"{job.episode.group}: {result.error.message}; again in {pause:.0f} s")
@@ -211,7 +209,7 @@ class Engine:
             infra_errors=self._failed,
             evaluated=self._evaluated,
             passed=self._passed,
-            cost=sum(known) + self._lost if len(known) == len(self._costs) else None,
+            cost=self._ledger.total() if len(known) == len(self._costs) else None,
             seconds=seconds,
             seconds_left=mean * left / seats if mean is not None and done and left else None,
             cost_left=sum(known) / len(known) * left if known else None,

@@ -22,7 +22,7 @@ class Counts(NamedTuple):
     evaluated: int
     passed: int
     cost: float | None
-    """US dollars of the episodes that are over, also of those that do not count; `None` when one's is unknown."""
+    """US dollars of all model calls of the run so far, also of attempts that came to nothing; `None` when a finished episode's is unknown."""
     seconds: float
     """Of this session."""
     seconds_left: float | None = None

@@ -67,13 +67,12 @@ def open_services(config: RunConfig, directory: RunDirectory, options: SessionOp
             root = scratch / "git"
             root.mkdir()
             git = stack.enter_context(GitServer(root, on_event=partial(_show_push, broker) if broker else None))
-        ledger = directory.ledger if config.max_cost is not None else None
         turns = make_turns(scratch / "turns", options.eval_concurrency)
         yield Services(
             pool=pool,
             broker=broker,
             git=git,
-            ledger=ledger,
+            ledger=directory.ledger,
             turns=turns,
             memory_mb=options.agent_memory_mb,
             overtime=options.overtime,

@@ -144,7 +144,7 @@ class _EpisodeRun:
                 folder=folder.path,
                 log_dir=logs,
                 ledger=self._services.ledger,
-                max_cost=self._config.max_cost or 0.0,
+                max_cost=self._config.max_cost,
             )
             self._seats.append(SeatRun(order, self._services, self._timeline, self._wake))
 

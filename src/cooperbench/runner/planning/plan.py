@@ -28,6 +28,7 @@ from cooperbench.records import (
     default_log_dir,
     utc_now,
 )
+from cooperbench.runner.planning.keys import secret_fields
 from cooperbench.runner.planning.names import check_run_name, default_run_name
 from cooperbench.runner.planning.request import DEFAULT_AGENT, DEFAULT_MODEL, RunRequest
 from cooperbench.runner.planning.team import make_team, seat_features
@@ -210,6 +211,12 @@ def _team(request: RunRequest, setting: Setting, groups: list[Group]) -> tuple[M
                 hint="move the class into a module and name that in COOPERBENCH_EXTERNAL_AGENTS",
             )
     for member in team:
+        for place in secret_fields(member.config):
+            raise UsageError(
+                f"the configuration of {member.agent_id} holds what looks like a key or a password at {place}, and would be recorded",
+                subject=place,
+                hint="put it into an environment variable, and name that: --api-key-env, or api_key_env in the file",
+            )
         check_config(member.agent, member.model, member.config, agent_id=member.agent_id)
     return team
 

@@ -6,7 +6,7 @@ from cooperbench.errors import UsageError
 from cooperbench.records import Trajectory, read_model, write_bytes
 from cooperbench.records.atif import to_atif
 from cooperbench.runner.evaluating import open_run
-from cooperbench.runner.sharing.packages import scrubbed
+from cooperbench.runner.planning.keys import scrubbed
 
 SUFFIX = "_traj.json"
 

@@ -1,12 +1,11 @@
 """Sharing runs: a package of a run that is complete, carries no secret, and proves its content; and joining parts of a run."""
 
 import hashlib
-import os
-import re
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from cooperbench.agents import RunLedger
 from cooperbench.errors import RecordError, RunMismatchError, UsageError
 from cooperbench.records import (
     EpisodeDirectory,
@@ -25,18 +24,10 @@ from cooperbench.runner.directory.opening import differences
 from cooperbench.runner.directory.state import Standing, examine
 from cooperbench.runner.directory.summary import read_episodes, summarize, write_summary
 from cooperbench.runner.evaluating import open_run
+from cooperbench.runner.planning.keys import holds_key, scrubbed
 from cooperbench.runner.planning.names import check_run_name
 
 MANIFEST = "manifest.json"
-# Keys of the usual providers, and passwords in addresses. What agents print may hold them in spite of everything.
-_KEYS = re.compile(
-    rb"sk-[A-Za-z0-9_-]{20,}|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{30,}|AIza[0-9A-Za-z_-]{35}|hf_[A-Za-z0-9]{30,}|xox[abpr]-[A-Za-z0-9-]{20,}|"
-    rb"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*-----END [A-Z ]*PRIVATE KEY-----"
-)
-_PASSWORDS = re.compile(rb"(?<=://)[^/\s:@\"\\]+:[^/\s:@\"\\]+(?=@)|(?<=[?&]api_key=)[^&\s\"\\]+")
-_NAMES = re.compile(r"(_|^)(KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
-_SHORTEST = 8
-"""Characters; something shorter may be an ordinary word."""
 
 
 class PackagedFile(Record):
@@ -82,7 +73,8 @@ def export_run(name: str, target: Path, *, log_dir: Path | None = None) -> Manif
         raise UsageError(f"run {name!r} has no finished episode", subject=name, hint=f"cooperbench runs show {name}")
     unfinished = target.with_name(f".{target.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
-    sources = [directory.config, *(file for group in finished for file in _files(directory, config, group))]
+    ledgers = [directory.ledger] if directory.ledger.exists() else []
+    sources = [directory.config, *ledgers, *(file for group in finished for file in _files(directory, config, group))]
     files, redactions = [], 0
     for source in sources:
         path = source.relative_to(directory.path)
@@ -90,7 +82,7 @@ def export_run(name: str, target: Path, *, log_dir: Path | None = None) -> Manif
         write_bytes(unfinished / path, data)
         redactions += count
         files.append(PackagedFile(path=path.as_posix(), bytes=len(data), sha256=hashlib.sha256(data).hexdigest()))
-    write_summary(RunDirectory(unfinished), summarize(config, read_episodes(directory, config)))
+    write_summary(RunDirectory(unfinished), summarize(directory, config, read_episodes(directory, config)))
     manifest = Manifest(
         run=config.run,
         exported_at=utc_now(),
@@ -135,8 +127,10 @@ def merge_runs(name: str, parts: Sequence[Path], *, log_dir: Path | None = None)
                 place = target.episode(merged.setting, group)
                 if _finished(directory, config, group) and examine(place).standing is not Standing.FINISHED:
                     _copy_episode(directory.episode(config.setting, group), place)
+        spent = sum(RunLedger(directory.ledger).total() for directory, _ in sources)
+        write_bytes(target.ledger, f"{spent:.9f}\n".encode())
         write_model(target.config, merged)
-        write_summary(target, summarize(merged, read_episodes(target, merged)))
+        write_summary(target, summarize(target, merged, read_episodes(target, merged)))
     return merged
 
 
@@ -155,7 +149,7 @@ def check_package(part: Path) -> None:
 
 
 def _comparable(config: RunConfig, groups: tuple[GroupKey, ...]) -> RunConfig:
-    # The data's digest covers the tasks of the part, which may be others.
+    # The data's digest covers the tasks and features of the part, which may be others.
     tasks = config.tasks.model_copy(update={"revision": None})
     return config.model_copy(update={"run": "", "groups": groups, "tasks": tasks})
 
@@ -187,24 +181,9 @@ def _files(directory: RunDirectory, config: RunConfig, group: GroupKey) -> Itera
 
 
 def _telling_patch(directory: RunDirectory, config: RunConfig, group: GroupKey) -> Path | None:
-    """A patch of the episode that holds a key. Addresses with passwords are common in tests, and are no reason."""
-    keys = re.compile(b"|".join([_KEYS.pattern, *_known_secrets()]))
+    """A patch of the episode that holds a key."""
     patches = (file for file in _files(directory, config, group) if not _is_text(file))
-    return next((file for file in patches if keys.search(file.read_bytes())), None)
-
-
-def _known_secrets() -> list[bytes]:
-    """Patterns for the keys and passwords of this process's environment."""
-    named = (value for name, value in os.environ.items() if _NAMES.search(name))
-    return [re.escape(value.encode()) for value in named if len(value) >= _SHORTEST]
-
-
-def scrubbed(data: bytes) -> tuple[bytes, int]:
-    """`data` with everything that looks like a secret replaced, and at how many places that was.
-
-    Keys and passwords of this process's environment are replaced too, whatever they look like.
-    """
-    return re.compile(b"|".join([_KEYS.pattern, _PASSWORDS.pattern, *_known_secrets()])).subn(b"***", data)
+    return next((file for file in patches if holds_key(file.read_bytes())), None)
 
 
 def _is_text(path: Path) -> bool:

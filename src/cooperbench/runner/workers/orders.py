@@ -31,7 +31,7 @@ class Order(Record):
     folder: Path
     log_dir: Path
     ledger: Path | None = None
-    max_cost: float = 0.0
+    max_cost: float | None = None
 
 
 class EvaluationOrder(Record):

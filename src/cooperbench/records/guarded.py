@@ -1,0 +1,95 @@
+"""Folders for what is of use only while a process works: they go away with it, however it ends.
+
+A small shell guards each. It makes the folder, so that there is none without a guard, and holds the read end of a pipe whose write
+end only we have: it notices our end also when that was a kill -9, lets the folder's program come to its end, and removes the folder.
+Runs that were killed often would fill the disk otherwise.
+"""
+
+import secrets
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cooperbench.errors import RecordError
+
+# $1 is the folder, the rest its program, which begins with the first line of standard input and must end with its last. Processes
+# that we started end a moment after us, and may write until then. PIPE is ignored because we may be gone before `made` is said.
+_GUARD = """
+trap '' INT TERM HUP PIPE
+umask 077
+folder=$1
+shift
+mkdir "$folder" 2>&1 || exit 1
+echo made
+exec >/dev/null 2>&1
+read -r begin && "$@"
+for attempt in 1 2 3 4 5; do rm -rf "$folder" && exit; sleep 1; done
+"""
+_PATIENCE = 10.0
+"""Seconds for the program's end."""
+
+
+def new_folder_name(purpose: str) -> Path:
+    """A path in the system's folder for temporary files at which there is nothing yet."""
+    return Path(tempfile.gettempdir()) / f"cooperbench-{purpose}-{secrets.token_hex(8)}"
+
+
+class GuardedFolder:
+    """A new folder that only this user can look into, and a program that runs beside it from `begin` on.
+
+    The program must end when its standard input does. Raises `RecordError` when the folder cannot be made.
+    """
+
+    def __init__(self, path: Path, program: Sequence[str] = ("cat",)) -> None:
+        self.path = path
+        # A session of its own: Ctrl-C in the terminal is for us, and what we guard is needed until we have ended.
+        self._guard = subprocess.Popen(
+            ["sh", "-c", _GUARD, "cooperbench", str(path), *program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        assert self._guard.stdin is not None
+        assert self._guard.stdout is not None
+        self._input = self._guard.stdin
+        with self._guard.stdout as output:
+            said = output.readline().decode(errors="replace").strip()
+        if said != "made":
+            self._input.close()
+            self._guard.wait()
+            raise RecordError(said or f"cannot make {path}", hint="TMPDIR names another place for temporary files")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def begin(self) -> None:
+        """Let the program begin."""
+        self._input.write(b"\n")
+        self._input.flush()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the program has ended."""
+        return self._guard.poll() is not None
+
+    def close(self) -> None:
+        """End the program and remove the folder. Twice is fine."""
+        with suppress(BrokenPipeError):  # it has ended by itself
+            self._input.close()
+        try:
+            self._guard.wait(timeout=_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._guard.kill()
+            self._guard.wait()
+        shutil.rmtree(self.path, ignore_errors=True)

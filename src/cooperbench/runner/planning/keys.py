@@ -1,0 +1,59 @@
+"""Keys and passwords in what is recorded or given away: where they are, and texts without them."""
+
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+
+# Keys of the usual providers, and passwords in addresses. What agents print may hold them in spite of everything.
+KEYS = re.compile(
+    rb"sk-[A-Za-z0-9_-]{20,}|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{30,}|AIza[0-9A-Za-z_-]{35}|hf_[A-Za-z0-9]{30,}|xox[abpr]-[A-Za-z0-9-]{20,}|"
+    rb"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*-----END [A-Z ]*PRIVATE KEY-----"
+)
+_PASSWORDS = re.compile(rb"(?<=://)[^/\s:@\"\\]+:[^/\s:@\"\\]+(?=@)|(?<=[?&]api_key=)[^&\s\"\\]+")
+_VARIABLES = re.compile(r"(_|^)(KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
+_FIELDS = re.compile(r"(api_?key|password|secret|(access|auth)_token)$", re.IGNORECASE)
+_SHORTEST = 8
+"""Characters of a variable's value; something shorter may be an ordinary word."""
+_SHORTEST_UNKNOWN = 20
+"""Characters of a value that only its field's name tells; servers of one's own want an `api_key` such as `EMPTY`."""
+
+
+def scrubbed(data: bytes) -> tuple[bytes, int]:
+    """`data` with everything that looks like a secret replaced, and at how many places that was.
+
+    Keys and passwords of this process's environment are replaced too, whatever they look like.
+    """
+    return _pattern(KEYS.pattern, _PASSWORDS.pattern, *_known_secrets()).subn(b"***", data)
+
+
+def holds_key(data: bytes) -> bool:
+    """Whether there is a key in it. Addresses with passwords are common in tests, and are none."""
+    return _pattern(KEYS.pattern, *_known_secrets()).search(data) is not None
+
+
+def secret_fields(values: Any, place: str = "") -> Iterator[str]:
+    """The places in a configuration, such as `model.api_key`, that hold what looks like a key or a password."""
+    if isinstance(values, dict):
+        for name, value in values.items():
+            yield from secret_fields(value, f"{place}.{name}" if place else str(name))
+    elif isinstance(values, list | tuple):
+        for number, value in enumerate(values):
+            yield from secret_fields(value, f"{place}[{number}]")
+    elif isinstance(values, str) and _is_secret(place, values):
+        yield place
+
+
+def _is_secret(place: str, value: str) -> bool:
+    named = _FIELDS.search(place) and len(value) >= _SHORTEST_UNKNOWN and not re.search(r"[\s$/]", value)
+    return bool(named) or scrubbed(value.encode())[1] > 0
+
+
+def _known_secrets() -> list[bytes]:
+    """Patterns for the keys and passwords of this process's environment."""
+    named = (value for name, value in os.environ.items() if _VARIABLES.search(name))
+    return [re.escape(value.encode()) for value in named if len(value) >= _SHORTEST]
+
+
+def _pattern(*patterns: bytes) -> "re.Pattern[bytes]":
+    return re.compile(b"|".join(patterns))
