@@ -12,6 +12,7 @@ import pytest
 from cooperbench.environments import SandboxHandle
 from cooperbench.testing import sample_image
 from cooperbench.testing.conformance import Subject
+from cooperbench.testing.conformance.lifecycle import until
 from tests.standins.modal import ModalStandin
 
 TOOL = ("mytool; echo $IMG_VAR", "tool-ok\nfrom-image\n")
@@ -20,14 +21,18 @@ BUSYBOX_TOOL = ("echo $PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
 
 
 def kill_local(handle: SandboxHandle) -> None:
-    """Kill every process of a local sandbox from outside."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            arguments = (folder / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if handle.identifier.encode() in arguments:
-            os.kill(int(folder.name), signal.SIGKILL)
+    """Kill every process of a local sandbox from outside, and wait for their end: on a busy machine that is later."""
+    processes = [folder for folder in Path("/proc").glob("[0-9]*") if handle.identifier in _command_line(folder)]
+    for folder in processes:
+        os.kill(int(folder.name), signal.SIGKILL)
+    assert until(lambda: not any(_command_line(folder) for folder in processes), 30)
+
+
+def _command_line(folder: Path) -> str:
+    try:
+        return (folder / "cmdline").read_text(errors="replace")  # empty for a process that has ended
+    except OSError:
+        return ""
 
 
 def kill_container(handle: SandboxHandle) -> None:

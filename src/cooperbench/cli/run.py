@@ -98,7 +98,7 @@ def command(**values: Any) -> int:
     options = _session(values)
     plan = make_plan(_request(values))
     if values["dry_run"]:
-        from cooperbench.cli.show import show_preview
+        from cooperbench.cli.preview import show_preview
         from cooperbench.runner.needs import find_needs
 
         found = preview(plan, options)

@@ -8,10 +8,9 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from cooperbench.environments import Check
 from cooperbench.errors import UnknownNameError
 from cooperbench.records import EpisodeDirectory, EpisodeResult, Evaluation, RunDirectory, RunSummary
-from cooperbench.runner import EpisodeOutcome, Preview, RunResult
+from cooperbench.runner import EpisodeOutcome, RunResult
 from cooperbench.runner.directory.lock import is_locked
 from cooperbench.runner.directory.state import Standing, examine
 from cooperbench.runner.engine.signals import EXIT_INTERRUPTED
@@ -33,63 +32,6 @@ def counted(number: int, noun: str) -> str:
 def print_json(value: Any) -> None:
     """Print JSON for programs to read."""
     print(json.dumps(value, indent=2))
-
-
-def show_preview(found: Preview, needs: tuple[Check, ...], *, as_json: bool) -> None:
-    """What a run would do, and what it would find missing."""
-    config = found.config
-    if as_json:
-        print_json(
-            {
-                "directory": str(found.plan.directory.path),
-                "config": config.model_dump(mode="json"),
-                "resumed": found.resumed,
-                "found": {standing.value: count for standing, count in found.standings.items()},
-                "to_run": found.to_run,
-                "mean_seconds": found.mean_seconds,
-                "mean_cost": found.mean_cost,
-                "given_up": found.given_up,
-                "spent": found.spent,
-                "needs": [need.model_dump(mode="json") for need in needs],
-            }
-        )
-        return
-    out = console()
-    out.print(
-        f"run {config.run} in {found.plan.directory.path}" + (" (resumed)" if found.resumed else ""), markup=False
-    )
-    team = ", ".join(f"{member.agent_id}: {member.agent} with {member.model}" for member in config.team)
-    out.print(f"{config.setting}, {config.backend} backend; {team}", markup=False)
-    states = ", ".join(f"{count} {standing}" for standing, count in found.standings.items())
-    what = f"{counted(len(found.plan.episodes), 'episode')} of {counted(len(found.plan.tasks), 'task')}"
-    out.print(f"{what}: {states}", markup=False)
-    if found.spent:
-        of = "" if config.max_cost is None else f" of ${config.max_cost:,.2f}"
-        out.print(f"${found.spent:,.2f}{of} spent so far")
-    limits = [member.limits.cost for member in config.team]
-    bounded = [limit for limit in limits if limit is not None]
-    if len(bounded) == len(limits):
-        out.print(f"{found.to_run} to run, at most ${sum(bounded) * found.to_run:,.2f} by the members' cost limits")
-    else:
-        out.print(f"{found.to_run} to run, without a limit on cost")
-    longest = max(member.limits.wall_time for member in config.team)
-    rounds = -(-found.to_run // found.concurrency)
-    if found.to_run:
-        out.print(f"at most {longest * rounds / 3600:,.1f} hours of work with {found.concurrency} at the same time")
-    if found.mean_seconds is not None and found.to_run:
-        money = "" if found.mean_cost is None else f"${found.mean_cost * found.to_run:,.2f} and "
-        minutes = found.mean_seconds * found.to_run / min(found.concurrency, found.to_run) / 60
-        out.print(f"about {money}{minutes:,.0f} minutes, if they are like those that are finished")
-    for note in found.notes:
-        out.print(note, markup=False)
-    for need in needs:
-        out.print(
-            f"{need.name}: {need.detail}" if need.ok else f"missing: {need.name}: {need.detail}",
-            markup=False,
-            soft_wrap=True,
-        )
-        if need.fix:
-            out.print(f"  try: {need.fix}", markup=False, soft_wrap=True)
 
 
 def show_outcome(result: RunResult, *, as_json: bool, judged: bool = True) -> int:

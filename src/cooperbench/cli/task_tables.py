@@ -1,10 +1,10 @@
 """Tables about tasks, for people."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import click
 
-from cooperbench.evaluation import TaskValidation
+from cooperbench.evaluation import PairConflict, TaskStatistics, TaskValidation
 
 
 def show_validation(validation: TaskValidation) -> None:
@@ -35,6 +35,33 @@ def show_validation(validation: TaskValidation) -> None:
     for problem in validation.problems:
         click.echo(f"problem: {problem}")
     click.echo(f"{name}: {'ok' if validation.ok else 'NOT OK'}\n")
+
+
+def show_table(found: Iterable[TaskStatistics]) -> None:
+    """Sizes, overlaps and conflicts, a task a line."""
+    titles = ("task", "language", "features", "gold lines", "pairs", "sharing files", "conflicting")
+    table(titles, [_statistics_row(statistics) for statistics in found])
+
+
+def _statistics_row(found: TaskStatistics) -> tuple[object, ...]:
+    lines = sorted(found.gold_lines.values())
+    return (
+        f"{found.repo}/{found.task_id}",
+        found.language,
+        len(lines),
+        f"{lines[0]}-{lines[-1]}",
+        found.pairs,
+        found.pairs_sharing_files,
+        "?" if found.pairs_conflicting is None else found.pairs_conflicting,
+    )
+
+
+def show_pairs(statistics: TaskStatistics, pairs: Iterable[PairConflict]) -> None:
+    """Every pair of a task, and where it conflicts."""
+    click.echo(f"\n{statistics.repo}/{statistics.task_id}")
+    for pair in pairs:
+        where = ", ".join(f"{conflict.path} ({conflict.kind})" for conflict in pair.conflicts)
+        click.echo(f"  {pair.features[0]:>3} + {pair.features[1]:<3} {where or 'clean'}")
 
 
 def _mark(good: bool) -> str:

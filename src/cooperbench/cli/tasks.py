@@ -132,7 +132,7 @@ def show_statistics(
     as_json: bool,
 ) -> None:
     """Sizes, overlaps and gold conflicts. Merging happens on this machine; an image is looked into once for its base."""
-    from cooperbench.cli.task_tables import table
+    from cooperbench.cli.task_tables import show_pairs, show_table
     from cooperbench.evaluation import task_statistics
     from cooperbench.tasks import discover_tasks
 
@@ -148,21 +148,9 @@ def show_statistics(
         ]
         click.echo(json.dumps(facts, indent=2))
         return
-    rows = []
-    for statistics, _ in found:
-        lines = sorted(statistics.gold_lines.values())
-        conflicting = "?" if statistics.pairs_conflicting is None else statistics.pairs_conflicting
-        size = f"{lines[0]}-{lines[-1]}"
-        name = f"{statistics.repo}/{statistics.task_id}"
-        rows.append(
-            (name, statistics.language, len(lines), size, statistics.pairs, statistics.pairs_sharing_files, conflicting)
-        )
-    table(("task", "language", "features", "gold lines", "pairs", "sharing files", "conflicting"), rows)
+    show_table(statistics for statistics, _ in found)
     for statistics, pairs in found if list_pairs else []:
-        click.echo(f"\n{statistics.repo}/{statistics.task_id}")
-        for pair in pairs:
-            where = ", ".join(f"{conflict.path} ({conflict.kind})" for conflict in pair.conflicts)
-            click.echo(f"  {pair.features[0]:>3} + {pair.features[1]:<3} {where or 'clean'}")
+        show_pairs(statistics, pairs)
 
 
 @command.command("sample")

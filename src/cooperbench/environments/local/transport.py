@@ -78,36 +78,50 @@ class LocalTransport:
     def start(self) -> None:
         """Make the folder and start the first process."""
         assert self._image is not None, "attached sandboxes run already"
-        options = self._handle.options
         rung = Isolation(self._handle.isolation)
+        tools = self._image.path / "opt"
+        room = Room(
+            directory=self._directory,
+            tools=tools if tools.is_dir() else None,
+            network=self._handle.options.network == "full",
+            env=self._environment(rung),
+            mounts=self._furnish(self._image, rung),
+        )
+        with self._launch(rung, room) as started:
+            started.wait()
+            try:
+                reply = self.run(["true"], timeout=START_SECONDS)
+            except TransportError as error:
+                assert started.stderr is not None
+                said = started.stderr.read().decode("utf-8", "replace").strip().splitlines()
+                raise SandboxError(f"the local sandbox did not start: {(said or [error.message])[-1]}") from error
+        if reply.returncode != 0:
+            raise SandboxError("the local sandbox cannot run commands", subject=self._handle.image)
+
+    def _furnish(self, image: store.LocalImage, rung: Isolation) -> tuple[str, ...]:
         try:
             self._directory.mkdir(parents=True)
             write_model(self._directory / "sandbox.json", self._handle)  # first, so that a killed start can be found
-            mounts = furnish(self._directory, self._image, rung)
+            return furnish(self._directory, image, rung)
         except (OSError, RecordError, subprocess.CalledProcessError) as error:
             raise SandboxError(
                 f"the local sandbox could not be made: {_reason(error)}",
                 subject=self._handle.image,
                 hint=f"free space: its folders lie in {cache_dir()}; COOPERBENCH_CACHE_DIR names another place",
             ) from error
-        tools = self._image.path / "opt"
-        room = Room(
-            directory=self._directory,
-            tools=tools if tools.is_dir() else None,
-            network=options.network == "full",
-            env=self._environment(rung),
-            mounts=mounts,
-        )
+
+    def _launch(self, rung: Isolation, room: Room) -> "subprocess.Popen[bytes]":
+        """The keeper, which leaves the first process behind in the background and ends."""
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(self._socket))
             listener.listen(64)
             init = isolation.INIT if rung is not Isolation.NONE else str(self._directory / "etc" / "init.py")
             starter, self._lifeline = os.pipe()
-            arguments = [str(listener.fileno()), str(options.lifetime), str(starter)]
+            arguments = [str(listener.fileno()), str(self._handle.options.lifetime), str(starter)]
             first = [str(isolation.interpreter()), "-I", "-S", init, *arguments]
             keeper = ["sh", "-c", KEEPER, "cooperbench", str(self._directory), str(self._socket)]
             try:
-                started = subprocess.Popen(
+                return subprocess.Popen(
                     [*keeper, *isolation.command(rung, room, first)],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
@@ -118,16 +132,6 @@ class LocalTransport:
                 )
             finally:
                 os.close(starter)
-        with started:
-            started.wait()
-            try:
-                reply = self.run(["true"], timeout=START_SECONDS)
-            except TransportError as error:
-                assert started.stderr is not None
-                said = started.stderr.read().decode("utf-8", "replace").strip().splitlines()
-                raise SandboxError(f"the local sandbox did not start: {(said or [error.message])[-1]}") from error
-        if reply.returncode != 0:
-            raise SandboxError("the local sandbox cannot run commands", subject=self._handle.image)
 
     def keep(self) -> None:
         """Let the sandbox outlive this process."""

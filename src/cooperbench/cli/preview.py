@@ -1,0 +1,70 @@
+"""Printing what a run would do, for `--dry-run`."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from cooperbench.cli.show import console, counted, print_json
+from cooperbench.environments import Check
+from cooperbench.runner import Preview
+
+
+def show_preview(found: Preview, needs: Sequence[Check], *, as_json: bool) -> None:
+    """What a run would do, and what it would find missing."""
+    if as_json:
+        print_json(_facts(found, needs))
+        return
+    out = console()
+    for line in (*_plan_lines(found), *_bound_lines(found), *found.notes, *_need_lines(needs)):
+        out.print(line, markup=False, soft_wrap=True)
+
+
+def _facts(found: Preview, needs: Sequence[Check]) -> dict[str, Any]:
+    return {
+        "directory": str(found.plan.directory.path),
+        "config": found.config.model_dump(mode="json"),
+        "resumed": found.resumed,
+        "found": {standing.value: count for standing, count in found.standings.items()},
+        "to_run": found.to_run,
+        "given_up": found.given_up,
+        "spent": found.spent,
+        "mean_seconds": found.mean_seconds,
+        "mean_cost": found.mean_cost,
+        "needs": [need.model_dump(mode="json") for need in needs],
+    }
+
+
+def _plan_lines(found: Preview) -> Iterator[str]:
+    config = found.config
+    yield f"run {config.run} in {found.plan.directory.path}" + (" (resumed)" if found.resumed else "")
+    team = ", ".join(f"{member.agent_id}: {member.agent} with {member.model}" for member in config.team)
+    yield f"{config.setting}, {config.backend} backend; {team}"
+    states = ", ".join(f"{count} {standing}" for standing, count in found.standings.items())
+    yield f"{counted(len(found.plan.episodes), 'episode')} of {counted(len(found.plan.tasks), 'task')}: {states}"
+    if found.spent:
+        limit = "" if config.max_cost is None else f" of ${config.max_cost:,.2f}"
+        yield f"${found.spent:,.2f}{limit} spent so far"
+
+
+def _bound_lines(found: Preview) -> Iterator[str]:
+    """What is left can cost and take at most, and probably will."""
+    team = found.config.team
+    costs = [member.limits.cost for member in team if member.limits.cost is not None]
+    if len(costs) == len(team):
+        yield f"{found.to_run} to run, at most ${sum(costs) * found.to_run:,.2f} by the members' cost limits"
+    else:
+        yield f"{found.to_run} to run, without a limit on cost"
+    if not found.to_run:
+        return
+    hours = max(member.limits.wall_time for member in team) * -(-found.to_run // found.concurrency) / 3600
+    yield f"at most {hours:,.1f} hours of work with {found.concurrency} at the same time"
+    if found.mean_seconds is not None:
+        money = "" if found.mean_cost is None else f"${found.mean_cost * found.to_run:,.2f} and "
+        minutes = found.mean_seconds * found.to_run / min(found.concurrency, found.to_run) / 60
+        yield f"about {money}{minutes:,.0f} minutes, if they are like those that are finished"
+
+
+def _need_lines(needs: Sequence[Check]) -> Iterator[str]:
+    for need in needs:
+        yield f"{need.name}: {need.detail}" if need.ok else f"missing: {need.name}: {need.detail}"
+        if need.fix:
+            yield f"  try: {need.fix}"
