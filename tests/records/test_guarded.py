@@ -61,6 +61,6 @@ def test_a_program_that_ends_by_itself() -> None:
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "taken").mkdir()
     for path in (tmp_path / "taken", tmp_path / "no" / "folder"):
-        with pytest.raises(RecordError, match="cannot create directory"):
+        with pytest.raises(RecordError, match="cannot make"):
             GuardedFolder(path)
     assert (tmp_path / "taken").is_dir()

@@ -1,8 +1,8 @@
 """Folders for what is of use only while a process works: they go away with it, however it ends.
 
-A small shell guards each. It makes the folder, so that there is none without a guard, and holds the read end of a pipe whose write
-end only we have: it notices our end also when that was a kill -9, lets the folder's program come to its end, and removes the folder.
-Runs that were killed often would fill the disk otherwise.
+A small shell guards each, from before the folder is made. It holds the read end of a pipe whose write end only we have, so it notices
+our end also when that was a kill -9, lets the folder's program come to its end, and removes the folder. Runs that were killed often
+would fill the disk otherwise.
 """
 
 import secrets
@@ -18,15 +18,12 @@ from typing import Self
 from cooperbench.errors import RecordError
 
 # $1 is the folder, the rest its program, which begins with the first line of standard input and must end with its last. Processes
-# that we started end a moment after us, and may write until then. PIPE is ignored because we may be gone before `made` is said.
+# that we started end a moment after us, and may write until then.
 _GUARD = """
-trap '' INT TERM HUP PIPE
+trap '' INT TERM HUP
 umask 077
 folder=$1
 shift
-mkdir "$folder" 2>&1 || exit 1
-echo made
-exec >/dev/null 2>&1
 read -r begin && "$@"
 for attempt in 1 2 3 4 5; do rm -rf "$folder" && exit; sleep 1; done
 """
@@ -51,19 +48,21 @@ class GuardedFolder:
         self._guard = subprocess.Popen(
             ["sh", "-c", _GUARD, "cooperbench", str(path), *program],
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
         assert self._guard.stdin is not None
-        assert self._guard.stdout is not None
         self._input = self._guard.stdin
-        with self._guard.stdout as output:
-            said = output.readline().decode(errors="replace").strip()
-        if said != "made":
-            self._input.close()
+        try:
+            path.mkdir(mode=0o700)
+        except OSError as error:
+            self._guard.kill()  # what is there is not ours to remove
             self._guard.wait()
-            raise RecordError(said or f"cannot make {path}", hint="TMPDIR names another place for temporary files")
+            self._input.close()
+            raise RecordError(
+                f"cannot make {path}: {error.strerror}", hint="TMPDIR names another place for temporary files"
+            ) from error
 
     def __enter__(self) -> Self:
         return self
