@@ -53,6 +53,10 @@ def test_a_run_is_listed_and_shown(says: Says, surroundings: Path) -> None:
     _, said = says(*RUN, "--dry-run")
     assert "1 episode of 1 task: 1 finished" in said
     assert "(resumed)" in said
+    _, said = says(*RUN, "--dry-run", "--force", "--max-cost", "3")
+    assert "$0.50 of $3.00 spent so far" in said
+    assert "1 to run, at most $6.00 by the members' cost limits and $2.50 by --max-cost" in said
+    assert "finished episodes that are repeated, and their results given up (--force): 1" in said
 
 
 def test_passwords_stay_out_of_the_recorded_command(says: Says, surroundings: Path) -> None:

@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from cooperbench.cli.show import counted
 from cooperbench.records import (
     EpisodeResult,
     EpisodeStatus,
@@ -62,7 +63,7 @@ class Lines:
     def begin(self, plan: Plan, counts: Counts) -> None:
         """Say what is going to be done."""
         again = f", {counts.reused} of them finished before" if counts.reused else ""
-        self.note(f"run {plan.config.run}: {counts.planned} episodes{again}")
+        self.note(f"run {plan.config.run}: {counted(counts.planned, 'episode')}{again}")
 
     def note(self, text: str) -> None:
         """Print one line."""

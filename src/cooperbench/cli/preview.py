@@ -47,12 +47,12 @@ def _plan_lines(found: Preview) -> Iterator[str]:
 
 def _bound_lines(found: Preview) -> Iterator[str]:
     """What is left can cost and take at most, and probably will."""
-    team = found.config.team
+    team, limit = found.config.team, found.config.max_cost
     costs = [member.limits.cost for member in team if member.limits.cost is not None]
-    if len(costs) == len(team):
-        yield f"{found.to_run} to run, at most ${sum(costs) * found.to_run:,.2f} by the members' cost limits"
-    else:
-        yield f"{found.to_run} to run, without a limit on cost"
+    bounds = [f"${sum(costs) * found.to_run:,.2f} by the members' cost limits"] if len(costs) == len(team) else []
+    if limit is not None:
+        bounds.append(f"${max(0.0, limit - found.spent):,.2f} by --max-cost")
+    yield f"{found.to_run} to run, " + (f"at most {' and '.join(bounds)}" if bounds else "without a limit on cost")
     if not found.to_run:
         return
     hours = max(member.limits.wall_time for member in team) * -(-found.to_run // found.concurrency) / 3600

@@ -62,7 +62,9 @@ def preview(plan: Plan, options: SessionOptions) -> Preview:
     finished = [state.result for state in states if state.standing is Standing.FINISHED and state.result is not None]
     costs = [result.total_cost for result in finished if result.total_cost is not None]
     given_up = len(finished) if options.force else 0
-    notes = (f"the results of {given_up} finished episodes make way for new ones (--force)",) if given_up else ()
+    notes = (
+        (f"finished episodes that are repeated, and their results given up (--force): {given_up}",) if given_up else ()
+    )
     return Preview(
         plan,
         opened.config,
