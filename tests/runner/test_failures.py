@@ -9,7 +9,8 @@ import yaml
 
 from cooperbench.errors import UsageError
 from cooperbench.records import Ending, EpisodeStatus, Limits
-from cooperbench.runner import Plan, RunRequest, RunResult, SessionOptions, make_plan, preview, read_run, run
+from cooperbench.runner import Plan, RunRequest, RunResult, SessionOptions, execute, make_plan, preview, read_run, run
+from cooperbench.runner.engine.progress import Silent
 
 
 def script(path: Path, turns: list[dict[str, object]]) -> str:
@@ -95,6 +96,27 @@ def test_the_money_of_attempts_that_came_to_nothing_is_not_forgotten(surrounding
     assert (found.given_up, found.spent) == (1, 2.5)
     with pytest.raises(UsageError, match=r"\$2\.50 of this run's \$2\.50 are spent"):
         preview(*as_asked(surroundings, force=True, max_cost=2.5))
+
+
+class Notes(Silent):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def test_a_model_without_a_known_price_is_named_once(surroundings: Path) -> None:
+    model = script(surroundings.parent / "script.yaml", [{**SUBMIT, "cost": None}])
+    request = RunRequest(
+        run_name="exp", model_name=model, subset="demo", repo="ledgerkit", features=(1, 2), log_dir=surroundings
+    )
+    observer = Notes()
+    ended = execute(make_plan(request), SessionOptions(auto_eval=False), observer)
+    assert ended.summary.total_cost is None
+    assert [note for note in observer.notes if "is not known" in note] == [
+        f"the cost of {model} is not known, so limits of cost do not hold for it; --price-table adds prices"
+    ]
 
 
 def as_asked(log_dir: Path, *, force: bool, max_cost: float) -> tuple[Plan, SessionOptions]:

@@ -64,6 +64,7 @@ class Engine:
         self._spans: list[tuple[datetime, datetime]] = []
         self._costs: list[float | None] = []
         self._ledger = RunLedger(plan.directory.ledger)
+        self._unpriced: set[str] = set()
         self._interrupted = False
         self._stopped = ""
         self._began = time.monotonic()
@@ -134,6 +135,7 @@ class Engine:
         else:
             self._observer.episode_ended(result)
             self._count(result)
+            self._note_unpriced(result)
         task = job.episode.task.key
         if result.status is EpisodeStatus.COMPLETED:
             self._breaker.note(task, None)
@@ -145,6 +147,15 @@ class Engine:
                 queue.hold()
         if any(member.limit is not None and member.limit.kind == "run cost" for member in result.agents.values()):
             self._stop(f"the run's cost limit of ${self._config.max_cost:g} is reached; raise --max-cost to go on")
+
+    def _note_unpriced(self, result: EpisodeResult) -> None:
+        """Say once of each model that nobody knows what it costs."""
+        for member in result.agents.values():
+            if member.usage.cost is None and member.model not in self._unpriced:
+                self._unpriced.add(member.model)
+                self._observer.note(
+                    f"the cost of {member.model} is not known, so limits of cost do not hold for it; --price-table adds prices"
+                )
 
     def _count(self, result: EpisodeResult) -> None:
         if result.status is EpisodeStatus.COMPLETED:
