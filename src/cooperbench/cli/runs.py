@@ -2,11 +2,16 @@
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cooperbench.cli.options import json_option, log_dir_option
 from cooperbench.errors import RecordError
+
+if TYPE_CHECKING:
+    from cooperbench.records import GroupKey
+    from cooperbench.runner.directory.summary import EpisodeRecord
 
 
 @click.group("runs")
@@ -77,11 +82,12 @@ def watch_run(name: str, log_dir: Path | None) -> None:
     from cooperbench.runner.directory.lock import is_locked
 
     directory, config = open_run(name, log_dir)
+    settled: dict[GroupKey, EpisodeRecord] = {}
     out = console()
     with Live(console=out, auto_refresh=False, transient=True) as live:
         while is_locked(directory):
             working = read_live(directory, config)
-            counts = counts_of(read_run(name, log_dir), working)
+            counts = counts_of(read_run(name, log_dir, settled=settled), working)
             live.update(Group(headline(counts, working), activity(working)), refresh=True)
             time.sleep(1)
     result = read_run(name, log_dir)

@@ -9,7 +9,7 @@ from cooperbench.errors import UnknownNameError, UsageError
 from cooperbench.records import GroupKey, RunConfig, RunDirectory, default_log_dir, read_model
 from cooperbench.runner.directory.lock import locked
 from cooperbench.runner.directory.state import Standing, examine
-from cooperbench.runner.directory.summary import read_episodes, summarize, write_summary
+from cooperbench.runner.directory.summary import EpisodeRecord, read_episodes, summarize, write_summary
 from cooperbench.runner.engine.breaker import Breaker
 from cooperbench.runner.engine.evaluations import EvaluationJob, evaluate_one, failure_of
 from cooperbench.runner.engine.images import ensure_images
@@ -43,10 +43,12 @@ def open_run(name: str, log_dir: Path | None = None) -> tuple[RunDirectory, RunC
         raise UnknownNameError("run", name, run_names(log_dir), hint=hint) from None
 
 
-def read_run(name: str, log_dir: Path | None = None) -> RunResult:
-    """Read a whole run, with its numbers computed from the episodes. Writes nothing."""
+def read_run(
+    name: str, log_dir: Path | None = None, *, settled: dict[GroupKey, EpisodeRecord] | None = None
+) -> RunResult:
+    """Read a whole run, with its numbers computed from the episodes. Writes nothing. For `settled` see `read_episodes`."""
     directory, config = open_run(name, log_dir)
-    records = read_episodes(directory, config)
+    records = read_episodes(directory, config, settled)
     return make_result(directory, config, summarize(directory, config, records), records)
 
 
