@@ -55,7 +55,10 @@ def test_a_model_settles_what_git_cannot_and_nothing_runs_twice(logs: Path, prov
     assert [stage.name for stage in first.stages][:2] == ["naive", "union"]
     assert first.verdict.outcome is Outcome.MERGE_CONFLICT
 
-    resolver = ("--policy", "cascade", "--resolver-model", "small-model", "--base-url", provider.url)
+    prices = logs.parent / "prices.yaml"
+    prices.write_text("small-model: {input: 100, output: 1000}\n")
+    model = ("--resolver-model", "small-model", "--base-url", provider.url, "--price-table", str(prices))
+    resolver = ("--policy", "cascade", *model)
     said = evaluate(logs, *resolver, "--api-key-env", "RESOLVER_KEY", RESOLVER_KEY="sk-of-the-test")
     assert said.code in (0, 1), said.err
     assert {request["temperature"] for request in provider.requests} == {0.0}
@@ -71,6 +74,9 @@ def test_a_model_settles_what_git_cannot_and_nothing_runs_twice(logs: Path, prov
     assert [stage for stage in second.stages if stage.name.startswith("single:")] == singles  # to the millisecond
 
     asked = len(provider.requests)
+    assert runner.read_run("pair", logs).summary.lost_cost == pytest.approx(
+        0.2 * asked
+    )  # 1,000 tokens in and 100 out each
     assert evaluate(logs, *resolver).code in (0, 1)
     assert evaluate(logs, "--policy", "union").code in (0, 1)
     third, _ = read(logs)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 )
 @click.option("--base-url", help="OpenAI-compatible server of that model, such as http://localhost:8000/v1.")
 @click.option("--api-key-env", metavar="NAME", help="Environment variable that holds that model's key.")
+@click.option("--price-table", type=click.Path(path_type=Path), help="YAML file with that model's prices.")
 @click.option(
     "--time-limit",
     type=click.FloatRange(0, min_open=True),
@@ -59,6 +60,7 @@ def command(
     resolver_model: str | None,
     base_url: str | None,
     api_key_env: str | None,
+    price_table: Path | None,
     time_limit: float,
     recount: bool,
     install: "Install",
@@ -74,7 +76,7 @@ def command(
     from cooperbench.cli.show import show_outcome
     from cooperbench.runner import evaluate, open_run
 
-    resolver = resolver_options(resolver_model, base_url, api_key_env)
+    resolver = resolver_options(resolver_model, base_url, api_key_env, price_table)
     directory, _ = open_run(name, log_dir)
     with open_display(directory, quiet=as_json) as observer:
         result = evaluate(
@@ -95,12 +97,16 @@ def command(
     return show_outcome(result, as_json=as_json)
 
 
-def resolver_options(model: str | None, base_url: str | None, api_key_env: str | None) -> "ResolverOptions | None":
-    """The resolver that the options name, if they do. Raises `UsageError` where they name a server and no model."""
+def resolver_options(
+    model: str | None, base_url: str | None, api_key_env: str | None, price_table: Path | None
+) -> "ResolverOptions | None":
+    """The resolver that the options name, if they do. Raises `UsageError` where they say something of one and not which."""
     from cooperbench.runner import ResolverOptions
 
     if model is not None:
-        return ResolverOptions(model=model, base_url=base_url, api_key_env=api_key_env)
-    if base_url or api_key_env:
-        raise UsageError("--base-url and --api-key-env belong to --resolver-model, which is not given")
+        return ResolverOptions(
+            model=model, base_url=base_url, api_key_env=api_key_env, price_table=price_table and price_table.resolve()
+        )
+    if base_url or api_key_env or price_table:
+        raise UsageError("--base-url, --api-key-env and --price-table belong to --resolver-model, which is not given")
     return None

@@ -72,7 +72,7 @@ _SECRET = frozenset({"--redis"})
 @click.option(
     "--resolver-model",
     metavar="MODEL",
-    help="Model that settles conflicts for the policy cascade; --base-url and --api-key-env are its too.",
+    help="Model that settles conflicts for the policy cascade; --base-url, --api-key-env and --price-table are its too.",
 )
 @click.option("--no-auto-eval", is_flag=True, help="Do not evaluate.")
 @click.option("--eval-concurrency", type=int, default=10, show_default=True, help="Evaluations at the same time.")
@@ -184,7 +184,13 @@ def _resolver(values: dict[str, Any]) -> "ResolverOptions | None":
     model = values["resolver_model"]
     if model is None:
         return None
-    return ResolverOptions(model=model, base_url=values["base_url"], api_key_env=values["api_key_env"])
+    table = values["price_table"]
+    return ResolverOptions(
+        model=model,
+        base_url=values["base_url"],
+        api_key_env=values["api_key_env"],
+        price_table=table and table.resolve(),
+    )
 
 
 def _scrubbed(arguments: list[str]) -> tuple[str, ...]:

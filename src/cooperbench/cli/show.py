@@ -222,7 +222,10 @@ def print_summary(out: Console, summary: RunSummary) -> None:
     """The whole run in a few lines."""
     out.print(summary_text(summary), markup=False)
     if summary.lost_cost:
-        out.print(f"${summary.lost_cost:.2f} more went into attempts that do not count", markup=False)
+        out.print(
+            f"${summary.lost_cost:.2f} more went into attempts that do not count, or into settling conflicts",
+            markup=False,
+        )
     waiting = summary.planned - summary.completed - summary.infra_errors - summary.interrupted
     if waiting:
         out.print(f"{counted(waiting, 'episode')} not run", markup=False)

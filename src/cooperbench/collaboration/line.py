@@ -9,6 +9,7 @@ open, and an id that was seen is not carried out again. `coop` confirms that it 
 what was taken for a call that died before is given back (`Reply.dropped`).
 """
 
+import hashlib
 import logging
 import posixpath
 import threading
@@ -72,6 +73,13 @@ class Line:
     def closed(self) -> bool:
         """Whether `close` was called."""
         return self._closed.is_set()
+
+    @property
+    def kind(self) -> str:
+        """Names the conditions of this line: in another sandbox of the same image, one of the same kind works as this one does."""
+        told = (self._env.backend, self._env.isolation, self._env.options.model_dump_json())
+        parts = [*(text.encode() for text in told), _inside("relay.sh"), *self._programs.values()]
+        return "line-" + hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
     def check(self) -> None:
         """Make one round trip from inside the sandbox. Raises `MailboxError` when it does not come back unchanged."""

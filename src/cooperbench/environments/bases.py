@@ -35,16 +35,20 @@ class ImageBase:
         self.store = folder / "store"
         self.tree = record.tree
         self.image_digest = record.image_digest
-        self._clean = folder / "clean"
+        self._folder = folder
 
     @property
     def is_clean(self) -> bool:
         """Whether the image's repository was seen to have nothing after its base commit."""
-        return self._clean.exists()
+        return self.was_seen("clean")
 
-    def note_clean(self) -> None:
-        """Remember that there is nothing after the base commit."""
-        write_bytes(self._clean, b"")
+    def was_seen(self, what: str) -> bool:
+        """Whether this was noted of a sandbox of the image before."""
+        return (self._folder / what).exists()
+
+    def note(self, what: str) -> None:
+        """Remember this of the image's sandboxes; `what` is a file's name."""
+        write_bytes(self._folder / what, b"")
 
 
 def find_base(image: str, digest: str, cwd: str) -> ImageBase | None:
@@ -53,6 +57,12 @@ def find_base(image: str, digest: str, cwd: str) -> ImageBase | None:
     if not (folder / "base.json").is_file():
         return None
     return ImageBase(folder, read_model(folder / "base.json", BaseRecord))
+
+
+def base_of_sandbox(environment: Environment) -> ImageBase | None:
+    """What was kept of the image of a sandbox, if it has a digest and was seen before."""
+    digest = environment.image_digest
+    return None if digest is None else find_base(environment.image, digest, environment.options.cwd)
 
 
 def keep_base(environment: Environment) -> ImageBase | None:
@@ -88,7 +98,7 @@ def set_out(environment: Environment, store: Path) -> str:
         strip_later_history(environment, "HEAD")
         return pin_base(environment, store)
     if not base.is_clean and not strip_later_history(environment, "HEAD"):
-        base.note_clean()
+        base.note("clean")
     prepare_store(store)
     for pack in (base.store / "objects" / "pack").iterdir():
         _share(pack, store / "objects" / "pack" / pack.name)

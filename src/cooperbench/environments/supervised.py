@@ -25,10 +25,12 @@ from cooperbench.records import write_model
 FILE_TIMEOUT = 600.0
 MISSING = 66
 LOST_CODE = 137
-TRUST = """command -v git >/dev/null && [ -e "$CWD/.git" ] && ! git -C "$CWD" rev-parse --git-dir >/dev/null 2>&1 || exit 0
+TRUST = """[ -O "$CWD" ] && [ -O "$CWD/.git" ] && exit 0
+command -v git >/dev/null && [ -e "$CWD/.git" ] && ! git -C "$CWD" rev-parse --git-dir >/dev/null 2>&1 || exit 0
 git config --global --add safe.directory '*' || git config --system --add safe.directory '*'
 """
-"""git refuses a repository of another user, which is what many images hold. It also warms the supervisor up."""
+"""git refuses a repository of another user, which is what many images hold; our own is known without a program. It also warms the
+supervisor up."""
 
 
 class SupervisedEnvironment(Environment):

@@ -84,7 +84,7 @@ class RunSummary(Record):
     )
     lost_cost: float = Field(
         0.0,
-        description="US dollars, as far as known, that no finished episode has: of attempts that were interrupted, failed, or were repeated by force.",
+        description="US dollars, as far as known, that no finished episode has: of attempts that were interrupted, failed, or were repeated by force, and of models that settle conflicts.",
     )
     total_steps: int = 0
     messages: int = 0

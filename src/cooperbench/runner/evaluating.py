@@ -100,7 +100,7 @@ def evaluate_run(
             observer.note(f"image {image}: {failure.message}" + (f" ({failure.hint})" if failure.hint else ""))
         scratch = stack.enter_context(scratch_folder())
         turns = make_turns(scratch / "turns", options.eval_concurrency)
-        services = Services(stack.enter_context(WorkerPool(scratch=scratch)), turns=turns)
+        services = Services(stack.enter_context(WorkerPool(scratch=scratch)), ledger=directory.ledger, turns=turns)
         ready = [job for job in jobs if job.episode.task.image not in images.broken]
         observer.begin(plan, _counts(plan, jobs, 0, 0))
         stopped = _judge(plan, ready, services, options, observer)

@@ -81,6 +81,7 @@ def _evaluate(job: EvaluationJob, services: Services) -> Evaluation | Failure:
         force=job.force,
         handles=folder.handles,
         turns=services.turns,
+        ledger=services.ledger,
     )
     wake = threading.Event()
     worker = services.pool.start(order, folder.log, wake)

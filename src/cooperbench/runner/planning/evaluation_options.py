@@ -1,5 +1,7 @@
 """How a run is evaluated this time: limits, what is tested, and the model that settles conflicts."""
 
+from pathlib import Path
+
 from cooperbench.evaluation import EvaluationChoices, Resolver, check_policy
 from cooperbench.records import Record
 
@@ -10,6 +12,7 @@ class ResolverOptions(Record):
     model: str
     base_url: str | None = None
     api_key_env: str | None = None
+    price_table: Path | None = None
 
 
 class EvaluationOptions(EvaluationChoices):
@@ -36,7 +39,7 @@ def make_resolver(options: ResolverOptions) -> Resolver:
     """Give the evaluation a model to ask. Raises `UsageError` for settings that cannot be right."""
     from cooperbench.agents.mini_swe_agent.models import make_model  # only here: evaluating alone needs no models
 
-    settings = {"temperature": 0.0, "base_url": options.base_url, "api_key_env": options.api_key_env}
+    settings = {"temperature": 0.0, **options.model_dump(mode="json", exclude={"model"})}
     model = make_model(options.model, {"model": settings}, agent_id="resolver")
 
     def complete(prompt: str) -> str:

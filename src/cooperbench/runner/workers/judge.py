@@ -1,5 +1,6 @@
 """What runs in the process of an evaluation."""
 
+from cooperbench.agents.budget import Budget, RunLedger, activate_budget
 from cooperbench.environments.contract import SandboxLabels
 from cooperbench.environments.scope import EnvironmentScope, activate
 from cooperbench.evaluation import EvaluationSettings, evaluate_episode
@@ -22,5 +23,7 @@ def judge(order: EvaluationOrder) -> None:
         resolver=make_resolver(order.options.resolver) if order.options.resolver else None,
         turns=order.turns,
     )
-    with activate(EnvironmentScope(labels=labels, handles=order.handles)):
+    # What a resolver costs is the run's money too; the limit of the run is for agents, whose work would be lost without a verdict.
+    budget = Budget(ledger=RunLedger(order.ledger) if order.ledger else None)
+    with activate(EnvironmentScope(labels=labels, handles=order.handles)), activate_budget(budget):
         evaluate_episode(directory, result, task, settings, force=order.force)

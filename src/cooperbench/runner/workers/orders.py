@@ -48,6 +48,7 @@ class EvaluationOrder(Record):
     force: bool = False
     handles: Path
     turns: FileTurns | None = None
+    ledger: Path | None = None
 
 
 class CapturedWork(Record):
