@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,7 @@ from cooperbench.environments import (
     LocalEnvironment,
     open_environment,
 )
+from cooperbench.environments.bases import set_out
 from cooperbench.records import Ending
 from cooperbench.testing import sample_image
 
@@ -50,6 +52,19 @@ def sandbox(request: pytest.FixtureRequest, image: str) -> Iterator[Environment]
 def local(image: str) -> Iterator[Environment]:
     with LocalEnvironment(image, network="none") as environment:
         yield environment
+
+
+def test_a_round_trip_is_made_in_the_first_sandbox_of_its_kind(image: str, tmp_path: Path) -> None:
+    seat = Seat(agent_id="agent1", agents=("agent1", "agent2"))
+    made = []
+    for number, limit in enumerate((100.0, 100.0, 200.0)):
+        with LocalEnvironment(image, network="none", command_timeout=limit) as environment:
+            set_out(environment, tmp_path / f"{number}.git")
+            line = connect(environment, seat)
+            made.append(line.calls)
+            assert environment.execute("printf hi | coop ping -")["output"] == "hi"
+            line.close()
+    assert made == [1, 0, 1]
 
 
 @pytest.fixture
