@@ -26,7 +26,7 @@ from cooperbench.runner import read_run
 
 DELAY = 2.0
 SHARE_OF_LOOKING = 0.02
-"""Of a processor's time. The kernel walks through the pages of 1,600 processes for a look at 400 agents, in the time of these."""
+"""Of a processor's time, at most: a look at 400 agents takes a second, in which the kernel walks through the pages of all processes."""
 RESULTS = Path(__file__).parent / "results"
 
 

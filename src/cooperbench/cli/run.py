@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cooperbench.cli.evaluate import resolver_options
 from cooperbench.cli.options import (
     LONGEST,
     Amount,
@@ -179,18 +180,11 @@ def _session(values: dict[str, Any]) -> "SessionOptions":
 
 
 def _resolver(values: dict[str, Any]) -> "ResolverOptions | None":
-    from cooperbench.runner import ResolverOptions
-
-    model = values["resolver_model"]
-    if model is None:
+    # Without a resolver the same options are those of the agents' model alone.
+    if values["resolver_model"] is None:
         return None
-    table = values["price_table"]
-    return ResolverOptions(
-        model=model,
-        base_url=values["base_url"],
-        api_key_env=values["api_key_env"],
-        price_table=table and table.resolve(),
-    )
+    names = ("resolver_model", "base_url", "api_key_env", "price_table")
+    return resolver_options(*(values[name] for name in names))
 
 
 def _scrubbed(arguments: list[str]) -> tuple[str, ...]:

@@ -146,6 +146,7 @@ def _judge(
 
 
 def _counts(plan: Plan, jobs: list[EvaluationJob], done: int, passed: int) -> Counts:
+    priced = all(job.result.total_cost is not None for job in jobs)
     return Counts(
         planned=len(plan.episodes),
         reused=len(jobs),
@@ -155,7 +156,7 @@ def _counts(plan: Plan, jobs: list[EvaluationJob], done: int, passed: int) -> Co
         infra_errors=0,
         evaluated=done,
         passed=passed,
-        cost=RunLedger(plan.directory.ledger).total(),
+        cost=RunLedger(plan.directory.ledger).total() if priced else None,
         seconds=0.0,
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 # Keys of the usual providers, and passwords in addresses. What agents print may hold them in spite of everything.
-KEYS = re.compile(
+_KEYS = re.compile(
     rb"sk-[A-Za-z0-9_-]{20,}|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{30,}|AIza[0-9A-Za-z_-]{35}|hf_[A-Za-z0-9]{30,}|xox[abpr]-[A-Za-z0-9-]{20,}|"
     rb"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*-----END [A-Z ]*PRIVATE KEY-----"
 )
@@ -24,12 +24,12 @@ def scrubbed(data: bytes) -> tuple[bytes, int]:
 
     Keys and passwords of this process's environment are replaced too, whatever they look like.
     """
-    return _pattern(KEYS.pattern, _PASSWORDS.pattern, *_known_secrets()).subn(b"***", data)
+    return _pattern(_KEYS.pattern, _PASSWORDS.pattern, *_known_secrets()).subn(b"***", data)
 
 
 def holds_key(data: bytes) -> bool:
     """Whether there is a key in it. Addresses with passwords are common in tests, and are none."""
-    return _pattern(KEYS.pattern, *_known_secrets()).search(data) is not None
+    return _pattern(_KEYS.pattern, *_known_secrets()).search(data) is not None
 
 
 def secret_fields(values: Any, place: str = "") -> Iterator[str]:
