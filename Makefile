@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
+# Strict: a broken link or a name that is missing from the API page is an error. The variable silences an advertisement.
+SITE   := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 .PHONY: demo test check format docs clean
 
@@ -24,15 +26,19 @@ demo: $(VENV)/demo.stamp  ## Show a team of agents at work; needs no engine, key
 test: $(VENV)/dev.stamp check  ## All checks, and every test that can run on this machine.
 	$(BIN)/python -m pytest $(ARGS)
 
-check: $(VENV)/dev.stamp  ## Lint, format, types, imports.
+check: $(VENV)/dev.stamp  ## Lint, format, imports, types, the site.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+	$(SITE)
+
+docs: $(VENV)/dev.stamp  ## The site, in .site/.
+	$(SITE)
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache dist
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .site dist

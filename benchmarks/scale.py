@@ -5,7 +5,7 @@
 
 The model answers in two seconds, so a run cannot take less than its turns; what it takes besides is the harness, the sandboxes, and the
 wait for a processor. Prints a table with the growth from the smallest to the largest number, and writes it with a plot to
-benchmarks/results/scale.{json,svg}, after each run, so that one that is broken off leaves what was measured.
+benchmarks/results/scale.json and docs/design/scale.svg, after each run, so that one that is broken off leaves what was measured.
 """
 
 import argparse
@@ -28,6 +28,7 @@ DELAY = 2.0
 SHARE_OF_LOOKING = 0.02
 """Of a processor's time, at most: a look at 400 agents takes a second, in which the kernel walks through the pages of all processes."""
 RESULTS = Path(__file__).parent / "results"
+PLOT = Path(__file__).parents[1] / "docs" / "design" / "scale.svg"
 
 
 @dataclass
@@ -71,7 +72,7 @@ def main() -> None:
             measured.append(measure(place, dataset, model, number, asked.turns))
             RESULTS.mkdir(exist_ok=True)
             (RESULTS / "scale.json").write_text(json.dumps([asdict(each) for each in measured], indent=2) + "\n")
-            (RESULTS / "scale.svg").write_text(plot(measured))
+            PLOT.write_text(plot(measured))
     show(measured)
 
 
