@@ -14,8 +14,8 @@ from pathlib import Path
 
 from cooperbench import run
 from cooperbench.records import GroupKey, RunConfig, RunDirectory, read_model, write_model
+from cooperbench.records.summary import EpisodeRecord
 from cooperbench.runner import read_run
-from cooperbench.runner.directory.summary import EpisodeRecord
 
 
 def main() -> None:

@@ -7,16 +7,16 @@ import pytest
 from cooperbench.agents import (
     Budget,
     Journal,
-    RunLedger,
     activate_budget,
     activate_journal,
     current_budget,
     current_journal,
-    read_journal,
-    read_progress,
 )
 from cooperbench.errors import LimitReachedError
 from cooperbench.records import Limits, Usage
+from cooperbench.records.ledger import RunLedger
+from cooperbench.records.progress import read_progress
+from cooperbench.records.trajectory import read_journal
 
 
 def unlimited(**limits: float | None) -> Limits:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cooperbench.agents import Budget, activate_budget, read_progress
+from cooperbench.agents import Budget, activate_budget
 from cooperbench.agents.mini_swe_agent.models import (
     LitellmModel,
     OpenAICompatibleModel,
@@ -30,6 +30,7 @@ from cooperbench.errors import (
     UsageError,
 )
 from cooperbench.records import Limits, Trajectory, TrajectoryMessage, Usage, write_model
+from cooperbench.records.progress import read_progress
 from tests.agents.standin_llm import Answer, fails, says, serve
 
 TASK: list[dict[str, Any]] = [

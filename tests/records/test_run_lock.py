@@ -6,13 +6,13 @@ import pytest
 
 from cooperbench.errors import RunLockedError, UsageError
 from cooperbench.records import RunDirectory
-from cooperbench.runner.directory.lock import is_locked, locked
+from cooperbench.records.run_lock import is_locked, locked
 
 HOLD = """
 import sys
 from pathlib import Path
 from cooperbench.records import RunDirectory
-from cooperbench.runner.directory.lock import locked
+from cooperbench.records.run_lock import locked
 with locked(RunDirectory(Path(sys.argv[1]))):
     print("held", flush=True)
     sys.stdin.read()

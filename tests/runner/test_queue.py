@@ -2,8 +2,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cooperbench.records import EpisodeResult, EpisodeStatus, Failure, utc_now
+from cooperbench.records.summary import concurrency_achieved
 from cooperbench.runner import RunRequest, make_plan
-from cooperbench.runner.directory.summary import concurrency_achieved
 from cooperbench.runner.engine.breaker import Breaker
 from cooperbench.runner.engine.queue import JobQueue
 from cooperbench.runner.episodes.job import Job

@@ -1,9 +1,9 @@
 """Who works: the agent interface, the registry, and the agents that come with CooperBench."""
 
-from cooperbench.agents.budget import Budget, Progress, RunLedger, activate_budget, current_budget, read_progress
+from cooperbench.agents.budget import Budget, activate_budget, current_budget
 from cooperbench.agents.call import AgentArguments, check_result, run_agent
 from cooperbench.agents.configuration import read_agent_config
-from cooperbench.agents.journal import Journal, activate_journal, current_journal, read_journal
+from cooperbench.agents.journal import Journal, activate_journal, current_journal
 from cooperbench.agents.registry import AgentDescription, agent_names, check_config, describe, get_runner, register
 from cooperbench.agents.result import AgentResult, AgentRunner
 from cooperbench.agents.session import AgentSession
@@ -16,8 +16,6 @@ __all__ = [
     "AgentSession",
     "Budget",
     "Journal",
-    "Progress",
-    "RunLedger",
     "activate_budget",
     "activate_journal",
     "agent_names",
@@ -28,8 +26,6 @@ __all__ = [
     "describe",
     "get_runner",
     "read_agent_config",
-    "read_journal",
-    "read_progress",
     "register",
     "run_agent",
 ]

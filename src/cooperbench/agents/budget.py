@@ -4,9 +4,6 @@ The runner puts a budget in force in the agent's process; models consult it befo
 has been paid for is never thrown away, so a member ends at most one call past its limit, and a run's `max_cost` is overrun by at
 most one call of each member at work. The same budget writes what the live display shows. Outside a run the budget in force has
 no limits.
-
-All members of a run share one ledger file: each call appends one line with its cost (`O_APPEND` writes of this size do not mix),
-and each reader reads only what was added since its last look. No lock, nothing to repair after a kill.
 """
 
 import os
@@ -16,59 +13,11 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from cooperbench.agents._text import one_line
 from cooperbench.errors import LimitReachedError
-from cooperbench.records import LimitReached, Limits, Record, Usage, utc_now
-from cooperbench.records.base import UtcTime
-
-
-class Progress(Record):
-    """What a member at work has done so far; the live display reads it."""
-
-    steps: int = 0
-    usage: Usage = Usage()
-    last_action: str = ""
-    messages: int = 0
-    """Sent to teammates."""
-    limit: LimitReached | None = None
-    """The limit that ended the work: the member has little time left to end by itself."""
-    asked_at: UtcTime | None = None
-    """When the model was asked, while its answer is awaited, further attempts included. Told by the built-in models only."""
-    updated_at: UtcTime
-
-
-class RunLedger:
-    """The costs of all calls of a run, those of attempts that came to nothing too, in one append-only file; and their limit."""
-
-    def __init__(self, path: Path, limit: float | None = None) -> None:
-        self.path = path
-        self.limit = limit
-        self._total = 0.0
-        self._read = 0
-
-    def add(self, cost: float) -> None:
-        """Enter one call's cost, in US dollars."""
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            # A line of its own even behind one that a full disk cut off.
-            os.write(descriptor, f"\n{cost:.9f}\n".encode())
-        finally:
-            os.close(descriptor)
-
-    def total(self) -> float:
-        """US dollars spent by the whole run."""
-        try:
-            with self.path.open("rb") as stream:
-                stream.seek(self._read)
-                added = stream.read()
-        except FileNotFoundError:
-            return self._total
-        whole = added[: added.rfind(b"\n") + 1]
-        self._total += sum(float(line) for line in whole.split())
-        self._read += len(whole)
-        return self._total
+from cooperbench.records import LimitReached, Limits, Usage, utc_now
+from cooperbench.records.ledger import RunLedger
+from cooperbench.records.progress import Progress
 
 
 class Budget:
@@ -177,14 +126,6 @@ def limit_of(error: BaseException | None) -> LimitReached | None:
     if isinstance(error, LimitReachedError):
         return LimitReached(kind=error.kind, value=error.value, limit=error.limit)
     return None
-
-
-def read_progress(path: Path) -> Progress | None:
-    """The progress written last; `None` when there is none yet, in the middle of a write, or when the agent made something else of it."""
-    try:
-        return Progress.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):
-        return None
 
 
 def add_usage(left: Usage, right: Usage) -> Usage:

@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from cooperbench.agents.call import plain_messages
 from cooperbench.records import TrajectoryMessage, utc_now
 
@@ -34,20 +32,6 @@ class Journal:
         """Close the file. Twice is fine."""
         if self._stream is not None:
             self._stream.close()
-
-
-def read_journal(path: Path) -> tuple[TrajectoryMessage, ...]:
-    """The messages written so far; a last line that was cut off by a kill is left out."""
-    if not path.exists():
-        return ()
-    entries = []
-    for line in path.read_bytes().splitlines(keepends=True):
-        if line.endswith(b"\n"):
-            try:
-                entries.append(TrajectoryMessage.model_validate_json(line))
-            except ValidationError:
-                continue
-    return tuple(entries)
 
 
 _none = Journal(None)

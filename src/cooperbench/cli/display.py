@@ -23,8 +23,8 @@ from cooperbench.records import (
     RunDirectory,
     utc_now,
 )
+from cooperbench.records.live import LiveEpisode, read_live
 from cooperbench.runner import RunResult
-from cooperbench.runner.directory.live import LiveEpisode, read_live
 from cooperbench.runner.engine.progress import Counts, Observer, Silent
 from cooperbench.runner.planning.plan import Plan
 

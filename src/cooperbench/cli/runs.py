@@ -11,7 +11,7 @@ from cooperbench.errors import RecordError
 
 if TYPE_CHECKING:
     from cooperbench.records import GroupKey
-    from cooperbench.runner.directory.summary import EpisodeRecord
+    from cooperbench.records.summary import EpisodeRecord
 
 
 @click.group("runs")
@@ -50,8 +50,8 @@ def show_run(name: str, episode: str | None, log_dir: Path | None, as_json: bool
     """One run, or one EPISODE of it such as shelfdb_task/1/f1_f2."""
     from cooperbench.cli.show import console, episodes_table, print_json, print_summary, run_facts, show_episode
     from cooperbench.records import RunDirectory
+    from cooperbench.records.run_lock import is_locked
     from cooperbench.runner import read_run
-    from cooperbench.runner.directory.lock import is_locked
 
     result = read_run(name, log_dir)
     if episode is not None:
@@ -77,9 +77,9 @@ def watch_run(name: str, log_dir: Path | None) -> None:
 
     from cooperbench.cli.display import activity, counts_of, headline
     from cooperbench.cli.show import console, episodes_table, print_summary
+    from cooperbench.records.live import read_live
+    from cooperbench.records.run_lock import is_locked
     from cooperbench.runner import open_run, read_run
-    from cooperbench.runner.directory.live import read_live
-    from cooperbench.runner.directory.lock import is_locked
 
     directory, config = open_run(name, log_dir)
     settled: dict[GroupKey, EpisodeRecord] = {}
@@ -111,7 +111,7 @@ def watch_run(name: str, log_dir: Path | None) -> None:
 def export(name: str, target: Path, kind: str, log_dir: Path | None, as_json: bool) -> None:
     """Write a package of a run that can be given away: finished episodes, without secrets, with a manifest."""
     from cooperbench.cli.show import print_json
-    from cooperbench.runner.sharing.atif_export import export_atif
+    from cooperbench.records.atif import export_atif
     from cooperbench.runner.sharing.packages import export_run
 
     if kind == "atif":

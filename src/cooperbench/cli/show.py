@@ -10,9 +10,9 @@ from rich.table import Table
 
 from cooperbench.errors import UnknownNameError
 from cooperbench.records import EpisodeDirectory, EpisodeResult, Evaluation, RunDirectory, RunSummary
+from cooperbench.records.episode_state import Standing, examine
+from cooperbench.records.run_lock import is_locked
 from cooperbench.runner import EpisodeOutcome, RunResult
-from cooperbench.runner.directory.lock import is_locked
-from cooperbench.runner.directory.state import Standing, examine
 from cooperbench.runner.engine.signals import EXIT_INTERRUPTED
 from cooperbench.runner.episodes.writing import CONVERSATION
 

@@ -8,11 +8,16 @@ format is not written.
 import json
 from collections.abc import Iterable
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from cooperbench.errors import UsageError
 from cooperbench.records.base import Record
+from cooperbench.records.files import read_model, write_bytes
+from cooperbench.records.runs import open_run
+from cooperbench.records.secrets import scrubbed
 from cooperbench.records.trajectory import Trajectory, TrajectoryMessage
 
 ATIF_VERSION = "ATIF-v1.7"
@@ -22,6 +27,7 @@ SOURCES: dict[object, Literal["system", "user", "agent"]] = {
     "user": "user",
     "assistant": "agent",
 }
+SUFFIX = "_traj.json"
 AGENT_ONLY = ("model_name", "reasoning_content", "tool_calls", "metrics", "llm_call_count")
 
 
@@ -122,6 +128,33 @@ class AtifTrajectory(Record):
     def to_json(self) -> str:
         """The document, with times in ISO 8601 and without fields that have no value."""
         return self.model_dump_json(indent=2, exclude_none=True) + "\n"
+
+
+def export_atif(name: str, target: Path, *, log_dir: Path | None = None) -> list[Path]:
+    """Write each member's trajectory to `target`, in folders as in the run, and return the files.
+
+    Raises `UsageError` when the folder has something in it, or the run has no trajectory yet.
+    """
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise UsageError(f"{target} is not an empty folder", subject=str(target), hint="name a new one")
+    directory, config = open_run(name, log_dir)
+    sources = [path for path in sorted(directory.path.rglob(f"*{SUFFIX}")) if not _is_hidden(path, directory.path)]
+    if not sources:
+        raise UsageError(f"run {name!r} has no trajectory yet", subject=name, hint=f"cooperbench runs show {name}")
+    version = config.versions.get("cooperbench", "unknown")
+    written = []
+    for source in sources:
+        place = source.relative_to(directory.path)
+        session = f"{config.run}/{place.parent.as_posix()}"
+        document = to_atif(read_model(source, Trajectory), version=version, session_id=session)
+        path = target / place.with_name(place.name.removesuffix(SUFFIX) + ".atif.json")
+        write_bytes(path, scrubbed(document.to_json().encode())[0])
+        written.append(path)
+    return written
+
+
+def _is_hidden(path: Path, root: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(root).parts)
 
 
 def to_atif(trajectory: Trajectory, *, version: str, session_id: str | None = None) -> AtifTrajectory:

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cooperbench.errors import RecordError
-from cooperbench.records import EpisodeDirectory, EpisodeResult, EpisodeStatus, Evaluation, Outcome, read_model
-from cooperbench.runner.directory.live import read_start
+from cooperbench.records.episode import EpisodeResult, EpisodeStatus
+from cooperbench.records.files import read_model
+from cooperbench.records.layout import EpisodeDirectory
+from cooperbench.records.live import read_start
+from cooperbench.records.verdict import Evaluation, Outcome
 
 
 class Standing(StrEnum):

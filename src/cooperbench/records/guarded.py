@@ -9,8 +9,8 @@ import secrets
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -92,3 +92,10 @@ class GuardedFolder:
             self._guard.kill()
             self._guard.wait()
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder for what is of use only while a run is worked on: shared repositories, merges, turns; it is gone after the block, and after the end of this process however that came."""
+    with GuardedFolder(new_folder_name("run")) as folder:
+        yield folder.path

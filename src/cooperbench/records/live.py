@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from cooperbench.agents import Progress, read_progress
-from cooperbench.records import AgentId, EpisodeDirectory, FeatureId, GroupKey, Record, RunConfig, RunDirectory
-from cooperbench.records.base import UtcTime
-from cooperbench.runner.workers.orders import MemberFolder
+from cooperbench.records.base import AgentId, FeatureId, Record, UtcTime
+from cooperbench.records.layout import EpisodeDirectory, RunDirectory
+from cooperbench.records.member_files import MemberFolder
+from cooperbench.records.progress import Progress, read_progress
+from cooperbench.records.run import GroupKey, RunConfig
 
 
 class EpisodeStart(Record):

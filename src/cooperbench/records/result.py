@@ -3,8 +3,11 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from cooperbench.records import EpisodeResult, Evaluation, GroupKey, RunConfig, RunDirectory, RunSummary
-from cooperbench.runner.directory.summary import EpisodeRecord
+from cooperbench.records.episode import EpisodeResult
+from cooperbench.records.layout import RunDirectory
+from cooperbench.records.run import GroupKey, RunConfig, RunSummary
+from cooperbench.records.summary import EpisodeRecord
+from cooperbench.records.verdict import Evaluation
 
 
 class EpisodeOutcome(NamedTuple):

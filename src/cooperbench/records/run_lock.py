@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cooperbench.errors import RunLockedError, UsageError
-from cooperbench.records import RunDirectory
+from cooperbench.records.layout import RunDirectory
 
 
 @contextmanager

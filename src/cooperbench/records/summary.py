@@ -6,21 +6,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from cooperbench.agents import RunLedger
 from cooperbench.errors import RecordError
-from cooperbench.records import (
-    EpisodeResult,
-    Evaluation,
-    GroupKey,
-    Outcome,
-    RunConfig,
-    RunDirectory,
-    RunSummary,
-    read_model,
-    utc_now,
-    write_model,
-)
-from cooperbench.runner.directory.state import Standing, examine, read_evaluation
+from cooperbench.records.base import utc_now
+from cooperbench.records.episode import EpisodeResult
+from cooperbench.records.episode_state import Standing, examine, read_evaluation
+from cooperbench.records.files import read_model, write_model
+from cooperbench.records.layout import RunDirectory
+from cooperbench.records.ledger import RunLedger
+from cooperbench.records.run import GroupKey, RunConfig, RunSummary
+from cooperbench.records.verdict import Evaluation, Outcome
 
 
 class EpisodeRecord(NamedTuple):

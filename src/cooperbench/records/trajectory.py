@@ -1,8 +1,9 @@
 """`agent<N>_traj.json`: what one member did, step by step."""
 
+from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from cooperbench.records.base import AgentId, FeatureId, Record, UtcTime
 
@@ -26,3 +27,17 @@ class Trajectory(Record):
     steps: int = Field(0, ge=0)
     cost: float | None = None
     messages: tuple[TrajectoryMessage, ...] = ()
+
+
+def read_journal(path: Path) -> tuple[TrajectoryMessage, ...]:
+    """The messages written so far; a last line that was cut off by a kill is left out."""
+    if not path.exists():
+        return ()
+    entries = []
+    for line in path.read_bytes().splitlines(keepends=True):
+        if line.endswith(b"\n"):
+            try:
+                entries.append(TrajectoryMessage.model_validate_json(line))
+            except ValidationError:
+                continue
+    return tuple(entries)

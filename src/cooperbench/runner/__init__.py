@@ -11,38 +11,38 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cooperbench.records.result import EpisodeOutcome, RunResult
+    from cooperbench.records.runs import open_run, read_run, run_names
     from cooperbench.runner.api import evaluate, run
     from cooperbench.runner.engine.executor import Executor, LocalExecutor
     from cooperbench.runner.engine.progress import Counts, Observer
     from cooperbench.runner.engine.session import SessionOptions
-    from cooperbench.runner.evaluating import open_run, read_run, run_names
     from cooperbench.runner.planning.evaluation_options import EvaluationOptions, ResolverOptions
     from cooperbench.runner.planning.plan import Plan, make_plan
     from cooperbench.runner.planning.request import RunRequest
-    from cooperbench.runner.result import EpisodeOutcome, RunResult
     from cooperbench.runner.running import Preview, execute, preview
 
 _WHERE = {
-    "Counts": "engine.progress",
-    "EpisodeOutcome": "result",
-    "EvaluationOptions": "planning.evaluation_options",
-    "Executor": "engine.executor",
-    "LocalExecutor": "engine.executor",
-    "Observer": "engine.progress",
-    "Plan": "planning.plan",
-    "Preview": "running",
-    "ResolverOptions": "planning.evaluation_options",
-    "RunRequest": "planning.request",
-    "RunResult": "result",
-    "SessionOptions": "engine.session",
-    "evaluate": "api",
-    "execute": "running",
-    "make_plan": "planning.plan",
-    "open_run": "evaluating",
-    "preview": "running",
-    "read_run": "evaluating",
-    "run": "api",
-    "run_names": "evaluating",
+    "Counts": "runner.engine.progress",
+    "EpisodeOutcome": "records.result",
+    "EvaluationOptions": "runner.planning.evaluation_options",
+    "Executor": "runner.engine.executor",
+    "LocalExecutor": "runner.engine.executor",
+    "Observer": "runner.engine.progress",
+    "Plan": "runner.planning.plan",
+    "Preview": "runner.running",
+    "ResolverOptions": "runner.planning.evaluation_options",
+    "RunRequest": "runner.planning.request",
+    "RunResult": "records.result",
+    "SessionOptions": "runner.engine.session",
+    "evaluate": "runner.api",
+    "execute": "runner.running",
+    "make_plan": "runner.planning.plan",
+    "open_run": "records.runs",
+    "preview": "runner.running",
+    "read_run": "records.runs",
+    "run": "runner.api",
+    "run_names": "records.runs",
 }
 
 __all__ = [
@@ -71,5 +71,5 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _WHERE:
-        return getattr(import_module(f"cooperbench.runner.{_WHERE[name]}"), name)
+        return getattr(import_module(f"cooperbench.{_WHERE[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,13 +7,13 @@ from typing import Any
 
 from cooperbench.evaluation import TIME_LIMIT, Install, Singles, read_choices
 from cooperbench.records import Limits
+from cooperbench.records.result import RunResult
 from cooperbench.runner.engine.progress import Observer
 from cooperbench.runner.engine.session import SessionOptions
 from cooperbench.runner.evaluating import evaluate_run
 from cooperbench.runner.planning.evaluation_options import EvaluationOptions, ResolverOptions
 from cooperbench.runner.planning.plan import make_plan
 from cooperbench.runner.planning.request import RunRequest
-from cooperbench.runner.result import RunResult
 from cooperbench.runner.running import execute
 
 AnyPath = str | os.PathLike[str]

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+from cooperbench.records.result import EpisodeOutcome
 from cooperbench.runner.api import run
 from cooperbench.runner.engine.progress import Observer
-from cooperbench.runner.result import EpisodeOutcome
 from cooperbench.runner.stories import Story, read_stories
 
 SIDE_BY_SIDE = 3

@@ -4,12 +4,15 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from pathlib import Path
 
-from cooperbench.agents import RunLedger
 from cooperbench.errors import UnknownNameError, UsageError
-from cooperbench.records import GroupKey, RunConfig, RunDirectory, default_log_dir, read_model
-from cooperbench.runner.directory.lock import locked
-from cooperbench.runner.directory.state import Standing, examine
-from cooperbench.runner.directory.summary import EpisodeRecord, read_episodes, summarize, write_summary
+from cooperbench.records import GroupKey, RunConfig, RunDirectory
+from cooperbench.records.episode_state import Standing, examine
+from cooperbench.records.guarded import scratch_folder
+from cooperbench.records.ledger import RunLedger
+from cooperbench.records.result import RunResult, make_result
+from cooperbench.records.run_lock import locked
+from cooperbench.records.runs import open_run
+from cooperbench.records.summary import read_episodes, summarize, write_summary
 from cooperbench.runner.engine.breaker import Breaker
 from cooperbench.runner.engine.evaluations import EvaluationJob, evaluate_one, failure_of
 from cooperbench.runner.engine.images import ensure_images
@@ -17,39 +20,11 @@ from cooperbench.runner.engine.progress import Counts, Observer, Silent
 from cooperbench.runner.engine.session import SessionOptions
 from cooperbench.runner.engine.signals import handled
 from cooperbench.runner.episodes.job import Services
-from cooperbench.runner.planning.names import check_run_name
 from cooperbench.runner.planning.plan import DEMO, Episode, Plan
 from cooperbench.runner.planning.team import seat_features
-from cooperbench.runner.result import RunResult, make_result
 from cooperbench.runner.workers.pool import WorkerPool
-from cooperbench.runner.workers.scratch import scratch_folder
 from cooperbench.runner.workers.turns import LOOK_AHEAD, make_turns
 from cooperbench.tasks import Task, discover_tasks
-
-
-def run_names(log_dir: Path | None = None) -> list[str]:
-    """The runs below a log directory, by name."""
-    place = log_dir or default_log_dir()
-    return sorted(path.parent.name for path in place.glob("*/config.json"))
-
-
-def open_run(name: str, log_dir: Path | None = None) -> tuple[RunDirectory, RunConfig]:
-    """Find a run by its name. Raises `UnknownNameError`, or `RecordError` when its configuration cannot be read."""
-    directory = RunDirectory((log_dir or default_log_dir()).absolute() / check_run_name(name))
-    try:
-        return directory, read_model(directory.config, RunConfig)
-    except FileNotFoundError:
-        hint = f"cooperbench runs list, or --log-dir if it does not lie in {directory.path.parent}"
-        raise UnknownNameError("run", name, run_names(log_dir), hint=hint) from None
-
-
-def read_run(
-    name: str, log_dir: Path | None = None, *, settled: dict[GroupKey, EpisodeRecord] | None = None
-) -> RunResult:
-    """Read a whole run, with its numbers computed from the episodes. Writes nothing. For `settled` see `read_episodes`."""
-    directory, config = open_run(name, log_dir)
-    records = read_episodes(directory, config, settled)
-    return make_result(directory, config, summarize(directory, config, records), records)
 
 
 def plan_of(directory: RunDirectory, config: RunConfig, dataset_dir: Path | None) -> Plan:

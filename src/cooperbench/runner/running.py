@@ -6,13 +6,13 @@ from contextlib import ExitStack
 from statistics import fmean
 from typing import NamedTuple
 
-from cooperbench.agents.budget import RunLedger
 from cooperbench.errors import RecordError, UsageError
 from cooperbench.records import RunConfig
-from cooperbench.runner.directory.lock import locked
-from cooperbench.runner.directory.opening import check_run, check_writable, write_config
-from cooperbench.runner.directory.state import Standing, examine
-from cooperbench.runner.directory.summary import concurrency_achieved, read_episodes, summarize, write_summary
+from cooperbench.records.episode_state import Standing, examine
+from cooperbench.records.ledger import RunLedger
+from cooperbench.records.result import RunResult, make_result
+from cooperbench.records.run_lock import locked
+from cooperbench.records.summary import concurrency_achieved, read_episodes, summarize, write_summary
 from cooperbench.runner.engine.engine import Engine
 from cooperbench.runner.engine.executor import Executor, LocalExecutor
 from cooperbench.runner.engine.images import ensure_images
@@ -21,7 +21,7 @@ from cooperbench.runner.engine.session import SessionOptions, open_services
 from cooperbench.runner.episodes.episode import clear_episode
 from cooperbench.runner.episodes.job import Services
 from cooperbench.runner.planning.plan import Plan
-from cooperbench.runner.result import RunResult, make_result
+from cooperbench.runner.planning.resume import check_run, check_writable, write_config
 
 
 class Preview(NamedTuple):

@@ -9,10 +9,10 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPo
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from cooperbench.agents import RunLedger
 from cooperbench.errors import RecordError
 from cooperbench.records import EpisodeResult, EpisodeStatus, Evaluation, Failure, RunConfig
-from cooperbench.runner.directory.state import Standing, examine
+from cooperbench.records.episode_state import Standing, examine
+from cooperbench.records.ledger import RunLedger
 from cooperbench.runner.engine.breaker import Breaker
 from cooperbench.runner.engine.evaluations import EvaluationJob, evaluate_one, failure_of
 from cooperbench.runner.engine.executor import Executor

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 
 from cooperbench.errors import RecordError
 from cooperbench.records import EpisodeResult, Evaluation, Failure, Outcome, read_model
+from cooperbench.records.member_files import MemberFolder
 from cooperbench.runner.episodes.job import Services
 from cooperbench.runner.planning.evaluation_options import EvaluationOptions
 from cooperbench.runner.planning.plan import Episode
 from cooperbench.runner.workers.leftovers import discard
-from cooperbench.runner.workers.orders import EvaluationOrder, MemberFolder
+from cooperbench.runner.workers.orders import EvaluationOrder
 
 TICK = 1.0
 

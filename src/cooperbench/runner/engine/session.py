@@ -12,11 +12,11 @@ from cooperbench.collaboration.git_server import GitServer
 from cooperbench.collaboration.presence import note_push
 from cooperbench.errors import CooperBenchError, MailboxUnavailableError, UsageError
 from cooperbench.records import Member, RunConfig, RunDirectory, Setting
+from cooperbench.records.guarded import scratch_folder
 from cooperbench.runner.episodes.job import Services
 from cooperbench.runner.planning.evaluation_options import EvaluationOptions
 from cooperbench.runner.planning.request import DEFAULT_AGENT
 from cooperbench.runner.workers.pool import WorkerPool
-from cooperbench.runner.workers.scratch import scratch_folder
 from cooperbench.runner.workers.turns import make_turns
 
 

@@ -16,7 +16,8 @@ from cooperbench.collaboration.seat import Seat
 from cooperbench.environments import worktree
 from cooperbench.errors import CooperBenchError, RecordError
 from cooperbench.records import ConversationMessage, EpisodeResult, Failure, Role, Setting, utc_now
-from cooperbench.runner.directory.live import EpisodeStart, start_file
+from cooperbench.records.live import EpisodeStart, start_file
+from cooperbench.records.member_files import MemberFolder
 from cooperbench.runner.episodes.job import Job, Services
 from cooperbench.runner.episodes.seats import SeatRun
 from cooperbench.runner.episodes.timeline import Happening, Timeline, of_board, of_broker, of_git, of_journal
@@ -24,7 +25,7 @@ from cooperbench.runner.episodes.writing import write_record
 from cooperbench.runner.planning.plan import Episode
 from cooperbench.runner.planning.prompts import member_config, member_prompt
 from cooperbench.runner.workers.leftovers import discard
-from cooperbench.runner.workers.orders import MemberFolder, Order
+from cooperbench.runner.workers.orders import Order
 
 TICK = 1.0
 """Seconds between looks at deadlines and memory; the end of a worker is noticed at once."""

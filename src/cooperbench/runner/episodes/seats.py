@@ -7,14 +7,16 @@ import time
 from pathlib import Path
 from typing import TypeVar
 
-from cooperbench.agents import read_journal, read_progress
 from cooperbench.errors import RecordError
 from cooperbench.records import Ending, Failure, LimitReached, Record, TrajectoryMessage, read_model, utc_now
+from cooperbench.records.member_files import AgentOutcome, Capture, MemberFolder, StartedSandbox
+from cooperbench.records.progress import read_progress
+from cooperbench.records.trajectory import read_journal
 from cooperbench.runner.episodes.job import Services
 from cooperbench.runner.episodes.timeline import Timeline
 from cooperbench.runner.workers.fork_server import OUR_FAULT
 from cooperbench.runner.workers.leftovers import rescue
-from cooperbench.runner.workers.orders import CapturedWork, MemberFolder, Order, Outcome, StartedSandbox
+from cooperbench.runner.workers.orders import Order
 from cooperbench.runner.workers.output import keep_short, read_end
 from cooperbench.runner.workers.pool import Worker
 
@@ -44,7 +46,7 @@ class SeatRun:
         self._at_limit: float | None = None
         self.started_at = utc_now()
         self.ended_at = self.started_at
-        self.outcome = Outcome(ending=Ending.INFRA_ERROR, status="NotStarted")
+        self.outcome = AgentOutcome(ending=Ending.INFRA_ERROR, status="NotStarted")
         self.settled = False
 
     @property
@@ -68,9 +70,9 @@ class SeatRun:
         return _read(self.folder.sandbox, StartedSandbox)
 
     @property
-    def captured(self) -> CapturedWork | None:
+    def captured(self) -> Capture | None:
         """What the harness captured."""
-        return _read(self.folder.captured, CapturedWork)
+        return _read(self.folder.captured, Capture)
 
     @property
     def messages(self) -> tuple[TrajectoryMessage, ...]:
@@ -140,7 +142,7 @@ class SeatRun:
     def _settle(self, worker: Worker) -> None:
         worker.kill()  # what the agent left behind in its session
         self.ended_at = utc_now()
-        self.outcome = self._judge(_read(self.folder.outcome, Outcome), worker)
+        self.outcome = self._judge(_read(self.folder.outcome, AgentOutcome), worker)
         self.settled = True
         reason = self.outcome.error.message if self.outcome.error else ""
         self._timeline.add("member.ended", self.order.member.agent_id, ending=self.ending.value, reason=reason)
@@ -153,16 +155,16 @@ class SeatRun:
         silence = (self.ended_at - progress.asked_at).total_seconds()
         return silence if progress.steps == 0 or silence > LONGEST_ANSWER else 0.0
 
-    def _last_seen(self) -> Outcome:
+    def _last_seen(self) -> AgentOutcome:
         """What is known of a worker that came to no word of its own."""
         progress = read_progress(self.folder.progress)
         if progress is None:
-            return Outcome(ending=Ending.CRASH, status="Killed")
-        return Outcome(
+            return AgentOutcome(ending=Ending.CRASH, status="Killed")
+        return AgentOutcome(
             ending=Ending.CRASH, status="Killed", steps=progress.steps, usage=progress.usage, limit=progress.limit
         )
 
-    def _judge(self, told: Outcome | None, worker: Worker) -> Outcome:
+    def _judge(self, told: AgentOutcome | None, worker: Worker) -> AgentOutcome:
         """How it ended: the worker's word, unless the harness ended it or it came to no word."""
         if told is not None and told.ending is not Ending.INTERRUPTED:
             return told
@@ -192,7 +194,7 @@ class SeatRun:
             return self._killed_by_others(outcome)
         return _crash(outcome, "ProcessEnded", f"the agent's process {worker.exit_text} without a result")
 
-    def _killed_by_others(self, outcome: Outcome) -> Outcome:
+    def _killed_by_others(self, outcome: AgentOutcome) -> AgentOutcome:
         """Nobody asks for a kill -9 of itself: it was somebody on this host, or its kernel in want of memory."""
         if self._memory_mb > self._services.memory_mb / 2:
             text = f"the agent's process was killed when it had taken {self._memory_mb:.0f} MB of the host's memory"
@@ -214,7 +216,7 @@ def _read(path: Path, kind: type[_Model]) -> _Model | None:
         return None
 
 
-def _crash(outcome: Outcome, kind: str, message: str) -> Outcome:
+def _crash(outcome: AgentOutcome, kind: str, message: str) -> AgentOutcome:
     failure = Failure(boundary="agent", kind=kind, message=message)
     return outcome.model_copy(update={"ending": Ending.CRASH, "error": failure})
 

@@ -28,8 +28,8 @@ from cooperbench.records import (
     default_log_dir,
     utc_now,
 )
-from cooperbench.runner.planning.keys import secret_fields
-from cooperbench.runner.planning.names import check_run_name, default_run_name
+from cooperbench.records.run_names import check_run_name, default_run_name
+from cooperbench.records.secrets import secret_fields
 from cooperbench.runner.planning.request import DEFAULT_AGENT, DEFAULT_MODEL, RunRequest
 from cooperbench.runner.planning.team import make_team, seat_features
 from cooperbench.tasks import Group, Task, discover_groups, discover_tasks

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from cooperbench.errors import RecordError, RunMismatchError, UsageError
 from cooperbench.records import MAY_DIFFER, GroupKey, RunConfig, RunDirectory, read_model, write_model
-from cooperbench.runner.directory.state import examine
+from cooperbench.records.episode_state import examine
 
 _HINT = "choose a new name with --name, or --force to repeat the run as it is asked for now"
 

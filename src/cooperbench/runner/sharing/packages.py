@@ -5,7 +5,6 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cooperbench.agents import RunLedger
 from cooperbench.errors import RecordError, RunMismatchError, UsageError
 from cooperbench.records import (
     EpisodeDirectory,
@@ -19,13 +18,14 @@ from cooperbench.records import (
     write_model,
 )
 from cooperbench.records.base import UtcTime, utc_now
-from cooperbench.runner.directory.lock import locked
-from cooperbench.runner.directory.opening import differences
-from cooperbench.runner.directory.state import Standing, examine
-from cooperbench.runner.directory.summary import read_episodes, summarize, write_summary
-from cooperbench.runner.evaluating import open_run
-from cooperbench.runner.planning.keys import holds_key, scrubbed
-from cooperbench.runner.planning.names import check_run_name
+from cooperbench.records.episode_state import Standing, examine
+from cooperbench.records.ledger import RunLedger
+from cooperbench.records.run_lock import locked
+from cooperbench.records.run_names import check_run_name
+from cooperbench.records.runs import open_run
+from cooperbench.records.secrets import holds_key, scrubbed
+from cooperbench.records.summary import read_episodes, summarize, write_summary
+from cooperbench.runner.planning.resume import differences
 
 MANIFEST = "manifest.json"
 

@@ -6,10 +6,10 @@ from typing import Any
 from cooperbench.agents.budget import Budget
 from cooperbench.agents.metering import Pricer
 from cooperbench.records import Usage
-from cooperbench.runner.workers.orders import Outcome
+from cooperbench.records.member_files import AgentOutcome
 
 
-def counted(outcome: Outcome, budget: Budget) -> Outcome:
+def counted(outcome: AgentOutcome, budget: Budget) -> AgentOutcome:
     """The outcome with what was counted, where that is more: an agent can know of other calls than were seen, not of fewer."""
     if budget.steps == 0:
         return outcome

@@ -1,10 +1,11 @@
 """What runs in the process of an evaluation."""
 
-from cooperbench.agents.budget import Budget, RunLedger, activate_budget
+from cooperbench.agents.budget import Budget, activate_budget
 from cooperbench.environments.contract import SandboxLabels
 from cooperbench.environments.scope import EnvironmentScope, activate
 from cooperbench.evaluation import EvaluationSettings, evaluate_episode
 from cooperbench.records import EpisodeDirectory, EpisodeResult, read_model
+from cooperbench.records.ledger import RunLedger
 from cooperbench.runner.planning.evaluation_options import make_resolver
 from cooperbench.runner.workers.orders import EvaluationOrder
 from cooperbench.tasks import read_task

@@ -9,7 +9,7 @@ from cooperbench.environments import Environment, SandboxHandle, attach
 from cooperbench.environments.worktree import capture
 from cooperbench.errors import CooperBenchError, RecordError
 from cooperbench.records import Failure, read_model, write_bytes, write_model
-from cooperbench.runner.workers.orders import CapturedWork, MemberFolder, StartedSandbox
+from cooperbench.records.member_files import Capture, MemberFolder, StartedSandbox
 
 
 class Rescue(NamedTuple):
@@ -60,7 +60,7 @@ def _take(environment: Environment, folder: MemberFolder, store: Path) -> None:
     taken = capture(environment, store, base)
     if taken.patch or not folder.captured.exists():
         write_bytes(folder.captured_patch, taken.patch)
-        write_model(folder.captured, CapturedWork(tree=taken.tree, base_tree=base, skipped=taken.skipped))
+        write_model(folder.captured, Capture(tree=taken.tree, base_tree=base, skipped=taken.skipped))
 
 
 def _left_behind(folder: MemberFolder) -> Iterator[Environment | Failure]:

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from cooperbench.agents.budget import Budget, RunLedger, activate_budget, limit_of
+from cooperbench.agents.budget import Budget, activate_budget, limit_of
 from cooperbench.agents.call import AgentArguments, run_agent
 from cooperbench.agents.journal import Journal, activate_journal
 from cooperbench.agents.metering import Meter, metered
@@ -28,9 +28,11 @@ from cooperbench.environments.contract import SandboxLabels
 from cooperbench.environments.scope import EnvironmentScope, activate
 from cooperbench.environments.worktree import capture
 from cooperbench.records import Ending, Failure, TrajectoryMessage, Usage, write_bytes, write_model
+from cooperbench.records.ledger import RunLedger
+from cooperbench.records.member_files import AgentOutcome, Capture, MemberFolder, StartedSandbox
 from cooperbench.runner.workers.accounts import counted, pricer
 from cooperbench.runner.workers.failures import ending_of, failure_of
-from cooperbench.runner.workers.orders import CapturedWork, MemberFolder, Order, Outcome, StartedSandbox
+from cooperbench.runner.workers.orders import Order
 
 MOST_MESSAGES = 20_000
 """Longer histories are cut: the runner reads all of them, and an agent must not be able to fill its memory."""
@@ -104,7 +106,7 @@ class _Sandboxes:
         # An agent that opened several environments is taken at its last one in which it did something.
         if taken.patch or not self._folder.captured.exists():
             write_bytes(self._folder.captured_patch, taken.patch)
-            work = CapturedWork(tree=taken.tree, base_tree=base, skipped=taken.skipped)
+            work = Capture(tree=taken.tree, base_tree=base, skipped=taken.skipped)
             write_model(self._folder.captured, work)
 
     def close(self) -> None:
@@ -116,7 +118,7 @@ class _Sandboxes:
                 self.failure = self.failure or Failure.of(error, boundary="environment")
 
 
-def _run(order: Order, folder: MemberFolder, budget: Budget) -> Outcome:
+def _run(order: Order, folder: MemberFolder, budget: Budget) -> AgentOutcome:
     member, seat = order.member, order.seat
     arguments = AgentArguments(
         task=order.task,
@@ -136,7 +138,7 @@ def _run(order: Order, folder: MemberFolder, budget: Budget) -> Outcome:
         result = run_agent(get_runner(member.agent, order.config), arguments)
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt)
-        return Outcome(
+        return AgentOutcome(
             ending=Ending.INTERRUPTED if interrupted else ending_of(error, budget.steps),
             status="Interrupted" if interrupted else "Error",
             steps=budget.steps,
@@ -145,7 +147,7 @@ def _run(order: Order, folder: MemberFolder, budget: Budget) -> Outcome:
             limit=limit_of(error),
         )
     _keep_result(folder, result)
-    return Outcome(
+    return AgentOutcome(
         ending=_ending_of_result(result),
         status=result.status,
         steps=result.steps,
@@ -176,7 +178,7 @@ def _keep_result(folder: MemberFolder, result: AgentResult) -> None:
         write_bytes(folder.messages, b"".join(json.dumps(entry).encode() + b"\n" for entry in entries))
 
 
-def _judge(outcome: Outcome, budget: Budget, ours: Failure | None) -> Outcome:
+def _judge(outcome: AgentOutcome, budget: Budget, ours: Failure | None) -> AgentOutcome:
     """A failure of the harness or a limit decides how the work ended, whatever the agent made of it."""
     if outcome.ending is Ending.INTERRUPTED and budget.reached is None:
         return outcome

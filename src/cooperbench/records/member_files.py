@@ -1,0 +1,96 @@
+"""The files in which a worker leaves what is known of its member, below the episode's `.work`.
+
+One file for each thing that can be known on its own, so that a worker that dies at any moment leaves behind what was settled
+until then.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cooperbench.records.base import Record
+from cooperbench.records.episode import Failure, LimitReached, Usage
+from cooperbench.records.submission import Ending
+
+
+class Capture(Record):
+    """The state of a member's work tree when its sandbox ended. The patch lies beside it."""
+
+    tree: str
+    base_tree: str
+    skipped: tuple[str, ...] = ()
+
+
+class StartedSandbox(Record):
+    """What is known of a member's sandbox once it is ready for the agent."""
+
+    isolation: str
+    image_digest: str | None
+    base_tree: str
+
+
+class AgentOutcome(Record):
+    """How the agent's own part went."""
+
+    ending: Ending
+    status: str
+    steps: int = 0
+    usage: Usage = Usage()
+    error: Failure | None = None
+    limit: LimitReached | None = None
+
+
+@dataclass(frozen=True)
+class MemberFolder:
+    """Where a worker leaves what is known of its member."""
+
+    path: Path
+
+    @property
+    def handles(self) -> Path:
+        """One file for each running sandbox."""
+        return self.path / "handles"
+
+    @property
+    def progress(self) -> Path:
+        """Steps, cost and tokens so far, and what the agent does now."""
+        return self.path / "progress.json"
+
+    @property
+    def sandbox(self) -> Path:
+        """`StartedSandbox`."""
+        return self.path / "sandbox.json"
+
+    @property
+    def captured_patch(self) -> Path:
+        """The patch of `captured`, written before it."""
+        return self.path / "captured.patch"
+
+    @property
+    def captured(self) -> Path:
+        """`Capture`."""
+        return self.path / "captured.json"
+
+    @property
+    def returned_patch(self) -> Path:
+        """The patch that the agent returned."""
+        return self.path / "returned.patch"
+
+    @property
+    def messages(self) -> Path:
+        """The agent's history, one JSON value a line."""
+        return self.path / "messages.jsonl"
+
+    @property
+    def calls(self) -> Path:
+        """Messages of the calls that the agent made through LiteLLM by itself, one JSON value a line."""
+        return self.path / "calls.jsonl"
+
+    @property
+    def outcome(self) -> Path:
+        """`AgentOutcome`; the last file that a worker writes."""
+        return self.path / "outcome.json"
+
+    @property
+    def log(self) -> Path:
+        """What the worker printed."""
+        return self.path / "worker.log"
