@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from cooperbench.evaluation.cleaning import apply_exactly
 from cooperbench.evaluation.git import open_store
 from cooperbench.evaluation.installers import INSTALLERS, changed_files, installers_of, reads_of_installation
+from cooperbench.evaluation.sanitize import apply_exactly
 from tests.evaluation.trees import Checkout, Files
 
 PYTHON = {"src/pkg/core.py": b"x = 1\n", "src/pkg/sub/a.py": b"", "pyproject.toml": b"[project]\n", "README.md": b"r\n"}

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cooperbench.evaluation.cleaning import clean_submission
 from cooperbench.evaluation.git import open_store
 from cooperbench.evaluation.merging import MemberTree, Merged, merge_members
+from cooperbench.evaluation.sanitize import clean_submission
 from cooperbench.records import StageStatus
 from tests.evaluation.trees import Checkout
 

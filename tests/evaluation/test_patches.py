@@ -4,9 +4,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cooperbench.evaluation.cleaning import clean_submission
 from cooperbench.evaluation.git import open_store
 from cooperbench.evaluation.patches import changed_lines, join_patch, leaves_the_tree, split_patch, touched_paths
+from cooperbench.evaluation.sanitize import clean_submission
 from tests.evaluation.trees import Checkout
 
 NAMES = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="/\0"), min_size=1, max_size=12).filter(

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from cooperbench.evaluation.cleaning import CleanedSubmission, clean_submission
 from cooperbench.evaluation.configuration import restore_sections
 from cooperbench.evaluation.git import open_store
 from cooperbench.evaluation.rules import reason_to_drop
+from cooperbench.evaluation.sanitize import CleanSubmission, clean_submission
 from tests.evaluation.trees import Checkout
 
 BASE = {
@@ -17,7 +17,7 @@ BASE = {
 }
 
 
-def clean(checkout: Checkout, patch: bytes, hidden: frozenset[str] = frozenset()) -> CleanedSubmission:
+def clean(checkout: Checkout, patch: bytes, hidden: frozenset[str] = frozenset()) -> CleanSubmission:
     with open_store(checkout.store) as store:
         cleaned = clean_submission(store, checkout.base, patch, hidden)
         assert cleaned.tree is not None, cleaned.reason
@@ -30,7 +30,7 @@ def clean(checkout: Checkout, patch: bytes, hidden: frozenset[str] = frozenset()
     return cleaned
 
 
-def clean_files(checkout: Checkout, patch: bytes, hidden: frozenset[str]) -> tuple[CleanedSubmission, dict[str, bytes]]:
+def clean_files(checkout: Checkout, patch: bytes, hidden: frozenset[str]) -> tuple[CleanSubmission, dict[str, bytes]]:
     """The changed files that are left, with their content."""
     with open_store(checkout.store) as store:
         cleaned = clean_submission(store, checkout.base, patch, hidden)
@@ -45,7 +45,7 @@ def checkout(tmp_path: Path) -> Checkout:
     return Checkout(tmp_path / "repo", BASE)
 
 
-def dropped(cleaned: CleanedSubmission) -> dict[str, str]:
+def dropped(cleaned: CleanSubmission) -> dict[str, str]:
     return dict(cleaned.dropped)
 
 

@@ -12,7 +12,7 @@ import pytest
 from cooperbench.environments import Environment, leftovers
 from cooperbench.environments.scope import EnvironmentScope, activate
 from cooperbench.errors import EvaluationError
-from cooperbench.evaluation import ScoreRequest, ThreadTurns, processors, score, score_many
+from cooperbench.evaluation import ScoreRequest, ThreadSlots, processors, score, score_many
 from cooperbench.evaluation.suites import SuiteConditions, SuiteRun, run_suite
 from cooperbench.tasks import Task
 
@@ -55,17 +55,17 @@ def requests(task: Task) -> list[ScoreRequest]:
     return [ScoreRequest(task, {number: task.features[number].gold_patch for number in pair}) for pair in PAIRS]
 
 
-def run_one(task: Task, turns: ThreadTurns, time_limit: float = 60) -> SuiteRun:
+def run_one(task: Task, slots: ThreadSlots, time_limit: float = 60) -> SuiteRun:
     feature = task.features[FEATURE]
     conditions = SuiteConditions("local", time_limit=time_limit, network="none")
-    return run_suite(task, feature.tests_patch, feature.gold_patch, conditions, turns)
+    return run_suite(task, feature.tests_patch, feature.gold_patch, conditions, slots)
 
 
 def test_a_sandbox_is_ready_before_its_turn(shelfdb: Task, watch: Watch) -> None:
-    turns = ThreadTurns(1, ahead=1)
+    slots = ThreadSlots(1, ahead=1)
     with ThreadPoolExecutor(1) as thread:
-        with turns.running():
-            suite = thread.submit(run_one, shelfdb, turns)
+        with slots.running():
+            suite = thread.submit(run_one, shelfdb, slots)
             assert watch.ready.acquire(timeout=60)
             assert not suite.done()
         assert suite.result().exit_code == 0
@@ -73,10 +73,10 @@ def test_a_sandbox_is_ready_before_its_turn(shelfdb: Task, watch: Watch) -> None
 
 
 def test_one_that_waited_too_long_is_replaced(shelfdb: Task, watch: Watch) -> None:
-    turns, limit = ThreadTurns(1, ahead=1), 8.0
+    slots, limit = ThreadSlots(1, ahead=1), 8.0
     with ThreadPoolExecutor(1) as thread:
-        with turns.running():
-            suite = thread.submit(run_one, shelfdb, turns, limit)
+        with slots.running():
+            suite = thread.submit(run_one, shelfdb, slots, limit)
             assert watch.ready.acquire(timeout=60)
             threading.Event().wait(limit + 1)  # for that long other tests run
         assert suite.result().exit_code == 0
@@ -84,12 +84,12 @@ def test_one_that_waited_too_long_is_replaced(shelfdb: Task, watch: Watch) -> No
 
 
 def test_once_stopped_nothing_begins_and_nothing_stays(shelfdb: Task, watch: Watch) -> None:
-    turns = ThreadTurns(1, ahead=1)
+    slots = ThreadSlots(1, ahead=1)
     with ThreadPoolExecutor(1) as thread:
-        with turns.running():
-            suite = thread.submit(run_one, shelfdb, turns)
+        with slots.running():
+            suite = thread.submit(run_one, shelfdb, slots)
             assert watch.ready.acquire(timeout=60)
-            turns.stop()
+            slots.stop()
         with pytest.raises(EvaluationError, match="stopped"):
             suite.result()
 

@@ -1,4 +1,4 @@
-"""Turns between processes: bounded, and free again however a process ends. What evaluations of a run gain by them."""
+"""Test slots between processes: bounded, and free again however a process ends. What evaluations of a run gain from them."""
 
 import subprocess
 import sys
@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from cooperbench.runner import run
-from cooperbench.runner.workers.turns import FileTurns
+from cooperbench.runner.workers.slots import FileSlots
 
 HOLDER = """
 import sys
 from pathlib import Path
-from cooperbench.runner.workers.turns import FileTurns
-turns = FileTurns(folder=Path(sys.argv[1]), places=1, ahead=1)
-with turns.sandbox(), turns.running():
+from cooperbench.runner.workers.slots import FileSlots
+slots = FileSlots(folder=Path(sys.argv[1]), places=1, ahead=1)
+with slots.sandbox(), slots.running():
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -34,14 +34,14 @@ def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_a_killed_process_holds_nothing(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
-    turns = FileTurns(folder=tmp_path, places=1, ahead=1)
+    slots = FileSlots(folder=tmp_path, places=1, ahead=1)
     ran = threading.Event()
 
     def take() -> None:
-        with turns.sandbox(), turns.running():
+        with slots.sandbox(), slots.running():
             ran.set()
 
-    with turns.sandbox():  # one beside that of the running process
+    with slots.sandbox():  # one beside that of the running process
         waiting = threading.Thread(target=take, daemon=True)
         waiting.start()
         assert not ran.wait(0.3)

@@ -12,9 +12,9 @@ from cooperbench.evaluation.policies import DEFAULT_POLICY, apply_policy, check_
 from cooperbench.evaluation.resolver import Resolver
 from cooperbench.evaluation.scoring import Scored, ScoreRequest, reward, score, score_many
 from cooperbench.evaluation.settings import EvaluationSettings, read_choices
+from cooperbench.evaluation.slots import TestSlots, ThreadSlots, processors
 from cooperbench.evaluation.stages import Contribution
 from cooperbench.evaluation.testbench import EVALUATOR
-from cooperbench.evaluation.turns import ThreadTurns, Turns, processors
 from cooperbench.evaluation.validation import FeatureValidation, TaskValidation, validate_task
 from cooperbench.records import TIME_LIMIT, EvaluationChoices, Install, Singles
 
@@ -34,8 +34,8 @@ __all__ = [
     "Singles",
     "TaskStatistics",
     "TaskValidation",
-    "ThreadTurns",
-    "Turns",
+    "TestSlots",
+    "ThreadSlots",
     "apply_policy",
     "base_of",
     "base_of_repository",

@@ -122,7 +122,7 @@ def evaluate_contributions(
                 conditions,
                 workers=settings.workers,
                 install=choices.install,
-                turns=settings.turns,
+                slots=settings.slots,
             )
             bench.know(known.stages if known is not None else ())
             staged = evaluate_stages(

@@ -12,10 +12,10 @@ from pathlib import PurePosixPath
 
 from cooperbench.errors import EvaluationError
 from cooperbench.evaluation.bases import Base
-from cooperbench.evaluation.cleaning import apply_exactly
 from cooperbench.evaluation.git import open_store
 from cooperbench.evaluation.merging import merge_commits
 from cooperbench.evaluation.patches import changed_lines, touched_paths
+from cooperbench.evaluation.sanitize import apply_exactly
 from cooperbench.records import Conflict, Record
 from cooperbench.tasks import Task
 

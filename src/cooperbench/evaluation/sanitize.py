@@ -20,7 +20,7 @@ _SYMLINK, _SUBMODULE = "120000", "160000"
 
 
 @dataclass(frozen=True)
-class CleanedSubmission:
+class CleanSubmission:
     """What is left of a submission, as a tree."""
 
     tree: str | None
@@ -47,26 +47,26 @@ class _Edits:
 
 def clean_submission(
     store: GitStore, base: str, patch: bytes, hidden: frozenset[str], *, recount: bool = False
-) -> CleanedSubmission:
+) -> CleanSubmission:
     """Apply a patch to the base tree and leave out what the rules say; `hidden` are the paths of the hidden tests.
 
     With `recount` wrong hunk counts are repaired, and the submission is marked.
     """
     if len(patch) > PATCH_LIMIT:
-        return CleanedSubmission(None, f"the patch has {len(patch)} bytes; the limit is {PATCH_LIMIT}")
+        return CleanSubmission(None, f"the patch has {len(patch)} bytes; the limit is {PATCH_LIMIT}")
     parts = split_patch(repair_ending(patch))
     escaping = [part for part in parts if any(leaves_the_tree(path) for path in part.paths)]
     dropped = [(decode_path(part.paths[-1]), "outside of the work tree") for part in escaping]
     applicable = [part for part in parts if part not in escaping] if escaping else parts
     text = join_patch(applicable) if parts else patch
     if not text.strip():
-        return CleanedSubmission(base, dropped=tuple(dropped))
+        return CleanSubmission(base, dropped=tuple(dropped))
     tree, reason, recounted = _apply(store, base, text, recount)
     if tree is None:
-        return CleanedSubmission(None, reason, tuple(dropped))
+        return CleanSubmission(None, reason, tuple(dropped))
     edits = _restore(store, base, tree, hidden)
     cleaned = store.edit_tree(tree, [(path, mode, blob) for path, (mode, blob) in edits.entries.items()])
-    return CleanedSubmission(cleaned, "", (*dropped, *edits.dropped), recounted)
+    return CleanSubmission(cleaned, "", (*dropped, *edits.dropped), recounted)
 
 
 def apply_exactly(store: GitStore, base: str, patch: bytes) -> str | None:

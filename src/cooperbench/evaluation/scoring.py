@@ -14,8 +14,8 @@ from cooperbench.evaluation.evaluator import evaluate_contributions
 from cooperbench.evaluation.policies import DEFAULT_POLICY
 from cooperbench.evaluation.resolver import Resolver
 from cooperbench.evaluation.settings import EvaluationSettings, read_choices
+from cooperbench.evaluation.slots import ThreadSlots, processors
 from cooperbench.evaluation.stages import Contribution
-from cooperbench.evaluation.turns import ThreadTurns, processors
 from cooperbench.records import TIME_LIMIT, Evaluation, EvaluationChoices, Install, Outcome, Singles
 from cooperbench.tasks import Task
 
@@ -107,8 +107,8 @@ def score_many(
     )
     workers = 1 if concurrency > 1 else processors()
     ahead = min(concurrency * workers, processors())
-    turns = ThreadTurns(concurrency * workers, ahead=ahead)
-    settings = EvaluationSettings(backend, policy, choices, resolver, workers, turns)
+    slots = ThreadSlots(concurrency * workers, ahead=ahead)
+    settings = EvaluationSettings(backend, policy, choices, resolver, workers, slots)
     pool = ThreadPoolExecutor(concurrency + -(-ahead // workers), thread_name_prefix="score")
     try:
         futures = {
@@ -118,7 +118,7 @@ def score_many(
         for future in as_completed(futures):
             yield Scored(futures[future], future.result())
     finally:
-        turns.stop()
+        slots.stop()
         pool.shutdown(wait=True, cancel_futures=True)
 
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from cooperbench.errors import UsageError
 from cooperbench.evaluation.policies import DEFAULT_POLICY
 from cooperbench.evaluation.resolver import Resolver
-from cooperbench.evaluation.turns import Turns
+from cooperbench.evaluation.slots import TestSlots
 from cooperbench.records import EvaluationChoices
 
 T = TypeVar("T", bound=EvaluationChoices)
@@ -25,8 +25,8 @@ class EvaluationSettings:
     resolver: Resolver | None = None
     workers: int | None = None
     """Suites of one evaluation side by side; by default one for each processor."""
-    turns: Turns | None = None
-    """Shared by evaluations that take turns at running tests, and get ready meanwhile."""
+    slots: TestSlots | None = None
+    """Shared by the evaluations of a batch."""
 
 
 def read_choices(kind: type[T], **values: object) -> T:

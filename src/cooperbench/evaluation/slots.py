@@ -1,9 +1,9 @@
-"""Who may run tests now, and whose sandbox may be made ready meanwhile.
+"""Test slots: who may run tests now, and whose sandbox may be prepared meanwhile.
 
-Starting and ending a sandbox takes longer than many a suite, and is mostly waiting. So a suite holds one turn for its sandbox,
-from before its start until it is gone, and another only while its tests run. A few more sandboxes than running suites are allowed:
-the next suites' are started, and those of the last ended, beside the tests. Every suite has a sandbox of its own, started for
-it and labelled as its own; nothing is started for work that is not certain to come.
+Starting and ending a sandbox takes longer than many suites, and is mostly waiting. So a suite holds one slot for its sandbox,
+from before its start until it is gone, and another only while its tests run. There are a few more sandboxes than running suites:
+the next ones start and the last ones end beside the tests. Every suite has a sandbox of its own, and none is started for work
+that is not certain to come.
 """
 
 import os
@@ -16,24 +16,24 @@ from cooperbench.errors import EvaluationError
 
 
 def processors() -> int:
-    """How many suites run side by side when nobody says so."""
+    """Return how many suites run side by side by default."""
     return os.cpu_count() or 1
 
 
-class Turns(Protocol):
-    """Shared by all suites that take turns; safe between threads."""
+class TestSlots(Protocol):
+    """Limits on sandboxes and running suites, shared by threads or processes."""
 
     def sandbox(self) -> AbstractContextManager[None]:
-        """Wait until a sandbox may exist, and hold that right with the block."""
+        """Wait for a sandbox slot, and hold it during the block."""
         ...
 
     def running(self) -> AbstractContextManager[None]:
-        """Wait until tests may run, and hold that right with the block."""
+        """Wait for a slot to run tests, and hold it during the block."""
         ...
 
 
-class ThreadTurns:
-    """Turns of the threads of one process: `running` suites at a time, and up to `ahead` sandboxes beside theirs."""
+class ThreadSlots:
+    """Slots for the threads of one process: `running` suites at a time, and `ahead` more sandboxes than that."""
 
     def __init__(self, running: int, *, ahead: int) -> None:
         self._running = threading.BoundedSemaphore(running)
@@ -41,15 +41,15 @@ class ThreadTurns:
         self._stopped = threading.Event()
 
     def sandbox(self) -> AbstractContextManager[None]:
-        """See `Turns`. Raises `EvaluationError` once stopped."""
+        """Wait for a sandbox slot. Raises `EvaluationError` once stopped."""
         return self._hold(self._sandboxes)
 
     def running(self) -> AbstractContextManager[None]:
-        """See `Turns`. Raises `EvaluationError` once stopped."""
+        """Wait for a slot to run tests. Raises `EvaluationError` once stopped."""
         return self._hold(self._running)
 
     def stop(self) -> None:
-        """Let what runs come to its end, and nothing else begin."""
+        """Refuse every further slot; suites that already run finish."""
         self._stopped.set()
 
     @contextmanager

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 from cooperbench.errors import ModelError
 from cooperbench.evaluation.bases import Base
-from cooperbench.evaluation.cleaning import CleanedSubmission, clean_submission
 from cooperbench.evaluation.git import GitStore
 from cooperbench.evaluation.merging import MemberTree, Merged, merge_members, natural_order
 from cooperbench.evaluation.patches import touched_paths
 from cooperbench.evaluation.policies import NAIVE, RESOLVER, UNION
 from cooperbench.evaluation.resolver import Resolver, settle_with
+from cooperbench.evaluation.sanitize import CleanSubmission, clean_submission
 from cooperbench.evaluation.testbench import TestBench
 from cooperbench.evaluation.unit_tests import holds_unit_tests
 from cooperbench.records import (
@@ -156,7 +156,7 @@ class _Stager:
         self.add(RESOLVER, resolved, resolver.name)
 
 
-def _note_cleaning(found: StagedEvaluation, cleaned: Mapping[str, CleanedSubmission]) -> None:
+def _note_cleaning(found: StagedEvaluation, cleaned: Mapping[str, CleanSubmission]) -> None:
     for agent_id, submission in cleaned.items():
         for path, reason in submission.dropped:
             readable = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
@@ -167,7 +167,7 @@ def _note_cleaning(found: StagedEvaluation, cleaned: Mapping[str, CleanedSubmiss
 
 def _single_suites(
     contributions: Sequence[Contribution],
-    cleaned: Mapping[str, CleanedSubmission],
+    cleaned: Mapping[str, CleanSubmission],
     base: Base,
     features: Sequence[int],
     singles: Singles,
@@ -187,7 +187,7 @@ def _single_suites(
 def _add_singles(
     found: StagedEvaluation,
     suites_of: Mapping[str, list[tuple[int, str]]],
-    cleaned: Mapping[str, CleanedSubmission],
+    cleaned: Mapping[str, CleanSubmission],
     bench: TestBench,
 ) -> None:
     for agent_id, suites in suites_of.items():
@@ -200,7 +200,7 @@ def _add_singles(
 
 
 def _add_rejected(
-    found: StagedEvaluation, contributions: Sequence[Contribution], cleaned: Mapping[str, CleanedSubmission]
+    found: StagedEvaluation, contributions: Sequence[Contribution], cleaned: Mapping[str, CleanSubmission]
 ) -> None:
     """A patch that does not apply ends the merge before it begins; nobody may take it for an empty one."""
     steps = tuple(

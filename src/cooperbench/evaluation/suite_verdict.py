@@ -59,7 +59,7 @@ def make_reference(feature: int, tree: str, run: SuiteRun, *, guarded: bool = Tr
     )
 
 
-def judge(feature: int, run: SuiteRun, reference: SuiteReference) -> SuiteResult:
+def suite_verdict(feature: int, run: SuiteRun, reference: SuiteReference) -> SuiteResult:
     """The result of one suite on a submission's tree."""
     outcome, reason = _decide(run, reference)
     return SuiteResult(

@@ -15,6 +15,7 @@ from pathlib import Path
 from cooperbench.environments import Environment, EnvironmentOptions, SandboxLabels, open_environment
 from cooperbench.errors import TaskError
 from cooperbench.evaluation.installers import changed_files, installers_of
+from cooperbench.evaluation.slots import TestSlots, ThreadSlots
 from cooperbench.evaluation.test_runners import (
     NO_REPORT,
     Report,
@@ -26,7 +27,6 @@ from cooperbench.evaluation.test_runners import (
     read_signed,
     runners_of,
 )
-from cooperbench.evaluation.turns import ThreadTurns, Turns
 from cooperbench.tasks import Task
 
 GUARD = Path(__file__).parent / "guard"
@@ -87,7 +87,7 @@ def run_suite(
     tests_patch: bytes,
     feature_patch: bytes,
     conditions: SuiteConditions,
-    turns: Turns | None = None,
+    slots: TestSlots | None = None,
     tests: Mapping[str, str] | None = None,
 ) -> SuiteRun:
     """Start a sandbox, run the task's runner on both patches when its turn comes, read its report, and end the sandbox.
@@ -96,7 +96,7 @@ def run_suite(
 
     Raises the classes below `SandboxError` when the sandbox fails; that says nothing about the patches.
     """
-    turns = turns or ThreadTurns(1, ahead=0)
+    slots = slots or ThreadSlots(1, ahead=0)
     options = EnvironmentOptions.model_validate(
         {
             "lifetime": 2 * conditions.time_limit + 120,  # it may have to wait for its turn
@@ -108,10 +108,10 @@ def run_suite(
     )
     while True:
         with (
-            turns.sandbox(),
+            slots.sandbox(),
             open_environment(conditions.backend, task.image, options=options, labels=conditions.labels) as environment,
         ):
-            run = _run(environment, task, tests_patch, feature_patch, conditions, turns, tests or {})
+            run = _run(environment, task, tests_patch, feature_patch, conditions, slots, tests or {})
             if run is not None:
                 return run
 
@@ -122,14 +122,14 @@ def _run(
     tests_patch: bytes,
     feature_patch: bytes,
     conditions: SuiteConditions,
-    turns: Turns,
+    slots: TestSlots,
     tests: Mapping[str, str],
 ) -> SuiteRun | None:
     """Run it when its turn comes; `None` when the sandbox could reach the end of its lifetime before the suite does."""
     ready = time.monotonic()
     placed = _place(environment, task, tests_patch, feature_patch, tests)
     command = _command(placed.folder, placed.runner, placed.runners, placed.has_feature, conditions)
-    with turns.running():
+    with slots.running():
         if time.monotonic() - ready > conditions.time_limit:
             return None
         result = environment.execute(command, timeout=conditions.time_limit)

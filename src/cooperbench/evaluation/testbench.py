@@ -14,12 +14,12 @@ from pathlib import Path
 
 from cooperbench.errors import EvaluationError, RecordError, SandboxError
 from cooperbench.evaluation.bases import Base
-from cooperbench.evaluation.cleaning import apply_exactly
 from cooperbench.evaluation.git import GitStore
 from cooperbench.evaluation.installers import Installer, installers_of, reads_of_installation
-from cooperbench.evaluation.judging import SuiteReference, judge, make_reference, telling_line
+from cooperbench.evaluation.sanitize import apply_exactly
+from cooperbench.evaluation.slots import TestSlots, ThreadSlots, processors
+from cooperbench.evaluation.suite_verdict import SuiteReference, make_reference, suite_verdict, telling_line
 from cooperbench.evaluation.suites import SuiteConditions, SuiteRun, run_suite
-from cooperbench.evaluation.turns import ThreadTurns, Turns, processors
 from cooperbench.records import Install, Outcome, Record, Stage, SuiteResult, cache_dir, read_model, write_model
 from cooperbench.tasks import Task
 
@@ -54,14 +54,14 @@ class TestBench:
         *,
         workers: int | None = None,
         install: Install = "once",
-        turns: Turns | None = None,
+        slots: TestSlots | None = None,
     ) -> None:
         self.task = task
         self.base = base
         self.store = store
         self.conditions = conditions
         self.workers = workers or processors()
-        self.turns: Turns = turns or ThreadTurns(self.workers, ahead=self.workers)
+        self.slots: TestSlots = slots or ThreadSlots(self.workers, ahead=self.workers)
         self.install: Install = install
         self._patches: dict[str, bytes] = {}
         self._results: dict[tuple[int, str], SuiteResult] = {}
@@ -187,7 +187,7 @@ class TestBench:
     def _test_one(self, feature: int, tree: str, stop: threading.Event) -> SuiteResult:
         try:
             reference = self.reference(feature, stop)
-            return judge(feature, self.run(feature, tree, stop, guard=reference.guarded), reference)
+            return suite_verdict(feature, self.run(feature, tree, stop, guard=reference.guarded), reference)
         except (SandboxError, EvaluationError) as error:
             return SuiteResult(feature=feature, outcome=Outcome.INFRA_ERROR, reason=str(error))
 
@@ -207,7 +207,7 @@ class TestBench:
                 raise EvaluationError("the evaluation was stopped")
             try:
                 tests_patch = self.task.features[feature].tests_patch
-                return run_suite(self.task, tests_patch, patch, conditions, self.turns, tests)
+                return run_suite(self.task, tests_patch, patch, conditions, self.slots, tests)
             except SandboxError:
                 if attempt == ATTEMPTS:
                     raise

@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from cooperbench.environments import EnvironmentOptions, SandboxLabels, open_environment
 from cooperbench.errors import CooperBenchError
 from cooperbench.evaluation.bases import Base, base_of
-from cooperbench.evaluation.cleaning import apply_exactly, clean_submission
 from cooperbench.evaluation.git import GitStore, open_store
 from cooperbench.evaluation.gold import gold_conflicts
-from cooperbench.evaluation.judging import SuiteReference, judge, make_reference, telling_line
+from cooperbench.evaluation.sanitize import apply_exactly, clean_submission
 from cooperbench.evaluation.stages import hidden_paths
+from cooperbench.evaluation.suite_verdict import SuiteReference, make_reference, suite_verdict, telling_line
 from cooperbench.evaluation.suites import SuiteConditions, SuiteRun
 from cooperbench.evaluation.testbench import TestBench
 from cooperbench.records import Install, Outcome, Record, TestStatus
@@ -161,7 +161,7 @@ class _Validator:
     ) -> FeatureValidation:
         reference = make_reference(number, tree, runs[0])
         passes = all(run.exit_code == 0 and reference.usable for run in runs)
-        fails_on_base = judge(number, on_base, reference).outcome is not Outcome.PASSED
+        fails_on_base = suite_verdict(number, on_base, reference).outcome is not Outcome.PASSED
         combined = self._passes(number, on_combined, reference)
         flaky = _flaky(runs)
         problems = []
@@ -187,7 +187,7 @@ class _Validator:
         )
 
     def _passes(self, number: int, run: SuiteRun | None, reference: SuiteReference) -> bool | None:
-        return None if run is None else judge(number, run, reference).outcome is Outcome.PASSED
+        return None if run is None else suite_verdict(number, run, reference).outcome is Outcome.PASSED
 
 
 def _flaky(runs: list[SuiteRun]) -> tuple[str, ...]:

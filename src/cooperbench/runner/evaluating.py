@@ -23,7 +23,7 @@ from cooperbench.runner.episodes.job import Services
 from cooperbench.runner.planning.plan import DEMO, Episode, Plan
 from cooperbench.runner.planning.team import seat_features
 from cooperbench.runner.workers.pool import WorkerPool
-from cooperbench.runner.workers.turns import LOOK_AHEAD, make_turns
+from cooperbench.runner.workers.slots import LOOK_AHEAD, make_slots
 from cooperbench.tasks import Task, discover_tasks
 
 
@@ -74,8 +74,8 @@ def evaluate_run(
         for image, failure in images.broken.items():
             observer.note(f"image {image}: {failure.message}" + (f" ({failure.hint})" if failure.hint else ""))
         scratch = stack.enter_context(scratch_folder())
-        turns = make_turns(scratch / "turns", options.eval_concurrency)
-        services = Services(stack.enter_context(WorkerPool(scratch=scratch)), ledger=directory.ledger, turns=turns)
+        slots = make_slots(scratch / "slots", options.eval_concurrency)
+        services = Services(stack.enter_context(WorkerPool(scratch=scratch)), ledger=directory.ledger, slots=slots)
         ready = [job for job in jobs if job.episode.task.image not in images.broken]
         observer.begin(plan, _counts(plan, jobs, 0, 0))
         stopped = _judge(plan, ready, services, options, observer)

@@ -22,7 +22,7 @@ from cooperbench.runner.engine.session import SessionOptions
 from cooperbench.runner.engine.signals import handled
 from cooperbench.runner.episodes.job import Job, Services
 from cooperbench.runner.planning.plan import Episode, Plan
-from cooperbench.runner.workers.turns import LOOK_AHEAD
+from cooperbench.runner.workers.slots import LOOK_AHEAD
 
 TICK = 0.5
 RESUME = "the same command resumes it"

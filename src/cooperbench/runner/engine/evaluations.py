@@ -17,7 +17,7 @@ from cooperbench.runner.episodes.job import Services
 from cooperbench.runner.planning.evaluation_options import EvaluationOptions
 from cooperbench.runner.planning.plan import Episode
 from cooperbench.runner.workers.leftovers import discard
-from cooperbench.runner.workers.orders import EvaluationOrder
+from cooperbench.runner.workers.orders import EvaluationSpec
 
 TICK = 1.0
 
@@ -70,7 +70,7 @@ def _evaluate(job: EvaluationJob, services: Services) -> Evaluation | Failure:
     folder = MemberFolder(job.episode.directory.path / ".evaluation")
     discard(folder)
     folder.handles.mkdir(parents=True, exist_ok=True)
-    order = EvaluationOrder(
+    order = EvaluationSpec(
         run=job.run,
         episode=str(job.episode.group),
         directory=job.episode.directory.path,
@@ -81,7 +81,7 @@ def _evaluate(job: EvaluationJob, services: Services) -> Evaluation | Failure:
         options=job.options,
         force=job.force,
         handles=folder.handles,
-        turns=services.turns,
+        slots=services.slots,
         ledger=services.ledger,
     )
     wake = threading.Event()

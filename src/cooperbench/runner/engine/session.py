@@ -17,7 +17,7 @@ from cooperbench.runner.episodes.job import Services
 from cooperbench.runner.planning.evaluation_options import EvaluationOptions
 from cooperbench.runner.planning.request import DEFAULT_AGENT
 from cooperbench.runner.workers.pool import WorkerPool
-from cooperbench.runner.workers.turns import make_turns
+from cooperbench.runner.workers.slots import make_slots
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,13 +67,13 @@ def open_services(config: RunConfig, directory: RunDirectory, options: SessionOp
             root = scratch / "git"
             root.mkdir()
             git = stack.enter_context(GitServer(root, on_event=partial(_show_push, broker) if broker else None))
-        turns = make_turns(scratch / "turns", options.eval_concurrency)
+        slots = make_slots(scratch / "slots", options.eval_concurrency)
         yield Services(
             pool=pool,
             broker=broker,
             git=git,
             ledger=directory.ledger,
-            turns=turns,
+            slots=slots,
             memory_mb=options.agent_memory_mb,
             overtime=options.overtime,
         )

@@ -9,7 +9,7 @@ from cooperbench.collaboration.git_server import GitServer
 from cooperbench.records import Failure, RunConfig
 from cooperbench.runner.planning.plan import Episode
 from cooperbench.runner.workers.pool import WorkerPool
-from cooperbench.runner.workers.turns import FileTurns
+from cooperbench.runner.workers.slots import FileSlots
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Services:
     broker: Broker | None = None
     git: GitServer | None = None
     ledger: Path | None = None
-    turns: FileTurns | None = None
-    """Taken by evaluations; without them each runs as it is started."""
+    slots: FileSlots | None = None
+    """Held by evaluations while they test; without slots each tests at once."""
     memory_mb: int = 4096
     """What one agent's own process may take of the host's memory."""
     overtime: float = 60.0

@@ -7,24 +7,24 @@ from cooperbench.evaluation import EvaluationSettings, evaluate_episode
 from cooperbench.records import EpisodeDirectory, EpisodeResult, read_model
 from cooperbench.records.ledger import RunLedger
 from cooperbench.runner.planning.evaluation_options import make_resolver
-from cooperbench.runner.workers.orders import EvaluationOrder
+from cooperbench.runner.workers.orders import EvaluationSpec
 from cooperbench.tasks import read_task
 
 
-def judge(order: EvaluationOrder) -> None:
+def run_evaluation(spec: EvaluationSpec) -> None:
     """Evaluate one episode; `eval.json` is the result."""
-    labels = SandboxLabels(run=order.run, episode=order.episode, agent_id="evaluation")
-    directory = EpisodeDirectory(order.directory)
+    labels = SandboxLabels(run=spec.run, episode=spec.episode, agent_id="evaluation")
+    directory = EpisodeDirectory(spec.directory)
     result = read_model(directory.result, EpisodeResult)
-    task = read_task(order.task_path, bundled=order.bundled)
+    task = read_task(spec.task_path, bundled=spec.bundled)
     settings = EvaluationSettings(
-        backend=order.backend,
-        policy=order.policy,
-        choices=order.options.choices,
-        resolver=make_resolver(order.options.resolver) if order.options.resolver else None,
-        turns=order.turns,
+        backend=spec.backend,
+        policy=spec.policy,
+        choices=spec.options.choices,
+        resolver=make_resolver(spec.options.resolver) if spec.options.resolver else None,
+        slots=spec.slots,
     )
     # What a resolver costs is the run's money too; the limit of the run is for agents, whose work would be lost without a verdict.
-    budget = Budget(ledger=RunLedger(order.ledger) if order.ledger else None)
-    with activate(EnvironmentScope(labels=labels, handles=order.handles)), activate_budget(budget):
-        evaluate_episode(directory, result, task, settings, force=order.force)
+    budget = Budget(ledger=RunLedger(spec.ledger) if spec.ledger else None)
+    with activate(EnvironmentScope(labels=labels, handles=spec.handles)), activate_budget(budget):
+        evaluate_episode(directory, result, task, settings, force=spec.force)

@@ -24,7 +24,7 @@ from typing import Literal, NoReturn
 
 from cooperbench.environments.scope import WORKER_MARK
 from cooperbench.records import Record
-from cooperbench.runner.workers.orders import EvaluationOrder, Order
+from cooperbench.runner.workers.orders import EvaluationSpec, Order
 from cooperbench.runner.workers.processes import adopt_orphans, kill_tree
 
 OUR_FAULT = 70
@@ -44,7 +44,7 @@ class Start(Record):
     """Fork a worker for an order, with its output appended to `log`."""
 
     key: int
-    order: Order | EvaluationOrder
+    order: Order | EvaluationSpec
     log: str
     mark: str
     """Tells what the worker starts from everything else on the host."""
@@ -141,10 +141,10 @@ class _Server:
             os.dup2(log, 1)
             os.dup2(log, 2)
             os.close(log)
-            if isinstance(request.order, EvaluationOrder):
-                from cooperbench.runner.workers.judge import judge
+            if isinstance(request.order, EvaluationSpec):
+                from cooperbench.runner.workers.evaluation import run_evaluation
 
-                judge(request.order)
+                run_evaluation(request.order)
             else:
                 from cooperbench.runner.workers.worker import work
 

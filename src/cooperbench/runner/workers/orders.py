@@ -9,7 +9,7 @@ from typing import Any
 from cooperbench.collaboration.seat import Seat
 from cooperbench.records import Member, Record
 from cooperbench.runner.planning.evaluation_options import EvaluationOptions
-from cooperbench.runner.workers.turns import FileTurns
+from cooperbench.runner.workers.slots import FileSlots
 
 
 class Order(Record):
@@ -31,7 +31,7 @@ class Order(Record):
     max_cost: float | None = None
 
 
-class EvaluationOrder(Record):
+class EvaluationSpec(Record):
     """All that a worker has to know to judge an episode."""
 
     run: str
@@ -44,5 +44,5 @@ class EvaluationOrder(Record):
     options: EvaluationOptions = EvaluationOptions()
     force: bool = False
     handles: Path
-    turns: FileTurns | None = None
+    slots: FileSlots | None = None
     ledger: Path | None = None

@@ -13,7 +13,7 @@ from typing import Self
 
 from cooperbench.records import SCRATCH
 from cooperbench.runner.workers.fork_server import Report, Setup, Start
-from cooperbench.runner.workers.orders import EvaluationOrder, Order
+from cooperbench.runner.workers.orders import EvaluationSpec, Order
 from cooperbench.runner.workers.processes import kill_tree
 
 
@@ -93,7 +93,7 @@ class _Server:
     def alive(self) -> bool:
         return not self._gone and self._process.poll() is None
 
-    def start(self, order: Order | EvaluationOrder, log: Path, wake: threading.Event) -> Worker:
+    def start(self, order: Order | EvaluationSpec, log: Path, wake: threading.Event) -> Worker:
         worker = Worker(wake)
         with self._lock:
             key, self._next = self._next, self._next + 1
@@ -159,7 +159,7 @@ class WorkerPool:
         self._lock = threading.Lock()
         self._server: _Server | None = None
 
-    def start(self, order: Order | EvaluationOrder, log: Path, wake: threading.Event) -> Worker:
+    def start(self, order: Order | EvaluationSpec, log: Path, wake: threading.Event) -> Worker:
         """Start a worker on an order. Its output goes to `log`; `wake` is set when it ends."""
         with self._lock:
             return self._living_server().start(order, log, wake)
