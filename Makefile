@@ -1,13 +1,12 @@
 # The two commands of the README are `make demo` and `make test`. Both make a virtual environment in .venv first, with uv when
 # it is there and with plain pip otherwise.
-PYTHON ?= python3
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && exit; done; echo python3)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
-# Strict: a broken link or a name that is missing from the API page is an error. The variable silences an advertisement.
-SITE   := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
-.PHONY: demo test check format docs clean
+.PHONY: demo test quick quick-tests images check lint imports types docs format clean
 
 $(VENV)/demo.stamp: pyproject.toml
 	@command -v uv >/dev/null 2>&1 && uv venv -q --allow-existing -p $(PYTHON) $(VENV) || $(PYTHON) -m venv $(VENV)
@@ -24,17 +23,32 @@ demo: $(VENV)/demo.stamp  ## Show a team of agents at work; needs no engine, key
 	$(BIN)/cooperbench demo $(ARGS)
 
 test: $(VENV)/dev.stamp check  ## All checks, and every test that can run on this machine.
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
-check: $(VENV)/dev.stamp  ## Lint, format, imports, types, the site.
+quick: $(VENV)/dev.stamp  ## All checks, and beside them the tests that take little and need no engine: under a minute.
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target check quick-tests
+
+quick-tests: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -q -n auto --dist worksteal -m 'not slow and not docker' $(ARGS)
+
+images:  ## The images of the container tests; without them these tests are skipped.
+	@.ci/images.sh
+
+check: lint imports types docs  ## Lint, format, imports, types, the site.
+
+lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/lint-imports
-	$(BIN)/mypy
-	$(SITE)
 
+imports: $(VENV)/dev.stamp
+	$(BIN)/lint-imports
+
+types: $(VENV)/dev.stamp
+	$(BIN)/mypy
+
+# Strict: a broken link or a name that is missing from the API page is an error. The variable silences an advertisement.
 docs: $(VENV)/dev.stamp  ## The site, in .site/.
-	$(SITE)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Builds the images that the container tests run on, from Debian packages alone: no registry is needed.
+# Builds the images that the container tests run on, from Debian packages alone: no registry is needed. `make images` calls it.
+# Where that is not possible it says why in one line.
 #
 #   cooperbench-test/base     Debian with git, Python, pip, pytest; root; what task images are built from
 #   cooperbench-test/sandbox  a repository at /workspace/repo, and what gets in the way of a careless launcher:
 #                             an ENTRYPOINT that is no shell, an ENV variable, a tool on a PATH of the image's own
 #   cooperbench-test/nonroot  the same repository, owned and used by `dev` (1000)
 #   cooperbench-test/busybox  one static binary: no bash, no git, no coreutils
+#   cooperbench-test/vm       the base with sshd and iptables: a machine of the stand-in for Google Cloud
 #   cooperbench-test/go, rust, node  the base with Go, with cargo, with node, npm and jest (Babel reads TypeScript); 15 to 25 s each
 #
 #   COOPERBENCH_CI_CACHE   where the bootstrapped system is kept (default /var/cache/cooperbench-ci)
@@ -14,9 +16,15 @@ set -euo pipefail
 
 cache=${COOPERBENCH_CI_CACHE:-/var/cache/cooperbench-ci}
 suite=bookworm
-architecture=$(dpkg --print-architecture)
+architecture=$(dpkg --print-architecture 2>/dev/null || uname -m)
 # python-is-python3: task runners call `python` and `pip`, as the official Python images have them.
 include=git,python3,python-is-python3,python3-pip,python3-venv,python3-pytest,ca-certificates,procps
+
+cannot() { # REASON
+    echo "images: cannot be built here: $1" >&2
+    exit 1
+}
+docker version >/dev/null 2>&1 || cannot "no Docker engine answers (install and start one, or set DOCKER_HOST)"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -42,13 +50,14 @@ mirror() {
 
 bootstrap() {
     [[ -s "$rootfs_tar" ]] && return
+    command -v debootstrap >/dev/null || cannot "debootstrap is not installed (sudo apt-get install debootstrap)"
+    [[ "$(id -u)" == 0 ]] || cannot "debootstrap needs root (sudo make images)"
     mkdir -p "$cache"
     echo "images: bootstrapping Debian $suite (about a minute)"
     local root=$work/rootfs
     if ! debootstrap --variant=minbase --include="$include" "$suite" "$root" "$(mirror)" >"$work/debootstrap.log" 2>&1; then
-        echo "images: debootstrap failed:" >&2
-        tail -n 20 "$work/debootstrap.log" "$root/debootstrap/debootstrap.log" >&2 2>/dev/null || true
-        return 1
+        [[ -z "${CI:-}" ]] || tail -n 20 "$work/debootstrap.log" "$root/debootstrap/debootstrap.log" >&2 2>/dev/null || true
+        cannot "debootstrap failed: $(tail -n 1 "$work/debootstrap.log") (the Debian mirror is $(mirror); COOPERBENCH_CI_MIRROR is another)"
     fi
     # A container is the environment already; Debian's refusal to install beside its own packages is meant for desktops.
     rm -f "$root"/usr/lib/python3.*/EXTERNALLY-MANAGED
@@ -81,9 +90,8 @@ build() { # NAME, with its Dockerfile on stdin and $work/context as context
     cat >"$work/Dockerfile"
     # The engine's own cache makes an unchanged image a matter of a tenth of a second.
     if ! docker build --network host --tag "cooperbench-test/$1:latest" --file "$work/Dockerfile" "$work/context" >"$log" 2>&1; then
-        echo "images: docker build of $1 failed:" >&2
-        tail -n 30 "$log" >&2
-        return 1
+        [[ -z "${CI:-}" ]] || tail -n 30 "$log" >&2
+        cannot "docker build of $1 failed: $(grep . "$log" | tail -n 1)"
     fi
     echo "images: cooperbench-test/$1:latest"
 }
@@ -134,6 +142,9 @@ DOCKERFILE
 }
 
 build_busybox() {
+    if ! [[ -x /bin/busybox ]] || ldd /bin/busybox >/dev/null 2>&1; then
+        cannot "there is no static /bin/busybox (sudo apt-get install busybox-static)"
+    fi
     local image=cooperbench-test/busybox:latest root=$work/busybox
     local key
     key=$(sha256sum /bin/busybox | cut -c1-12)
@@ -154,11 +165,11 @@ build_busybox() {
     echo "images: $image"
 }
 
-build_language() { # NAME PACKAGE
+build_with() { # NAME PACKAGES
     build "$1" <<DOCKERFILE
 FROM cooperbench-test/base:latest
 RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends $2 \
-    && rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb /usr/share/doc/* /usr/share/man/*
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb /usr/share/doc/* /usr/share/man/* /etc/ssh/ssh_host_*
 DOCKERFILE
 }
 
@@ -167,6 +178,7 @@ build_base
 build_sandbox
 build_nonroot
 build_busybox
-build_language go golang-go
-build_language rust cargo
-build_language node "jest npm"
+build_with vm "openssh-server iptables"
+build_with go golang-go
+build_with rust cargo
+build_with node "jest npm"

@@ -1,13 +1,14 @@
-"""What several rooms share: stand-ins for providers, and when tests that need an engine run."""
+"""What several rooms share: stand-ins for providers, and what tests need of the host."""
 
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.needs import need
 
 if TYPE_CHECKING:
     from tests.standins.gce import GceStandin
@@ -24,21 +25,20 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out tests that need an engine where none answers; in CI they fail instead."""
-    needing = [item for item in items if item.get_closest_marker("docker")]
-    if not needing or os.environ.get("CI") == "true" or _engine_answers():
-        return
-    for item in needing:
-        item.add_marker(pytest.mark.skip(reason="no Docker engine answers"))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores, since tests wait a lot; many more would only make more sessions' fixtures."""
+    return min((os.cpu_count() or 1) + 1, 8)
 
 
-def _engine_answers() -> bool:
-    try:
-        done = subprocess.run(["docker", "version"], capture_output=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return done.returncode == 0
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Ask for what a test needs before its fixtures are made."""
+    if item.get_closest_marker("docker"):
+        need("docker")
+    for marker in item.iter_markers("needs"):
+        for name in marker.args:
+            need(name)
 
 
 @pytest.fixture(scope="session")

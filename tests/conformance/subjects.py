@@ -13,10 +13,10 @@ from cooperbench.environments import SandboxHandle
 from cooperbench.testing import sample_image
 from cooperbench.testing.conformance import Subject
 from cooperbench.testing.conformance.lifecycle import until
+from tests.needs import need
 from tests.standins.modal import ModalStandin
 
 TOOL = ("mytool; echo $IMG_VAR", "tool-ok\nfrom-image\n")
-PODMAN = Path(os.environ.get("COOPERBENCH_CI_STATE", "/run/cooperbench-ci"), "podman.sock")
 BUSYBOX_TOOL = ("echo $PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n")
 
 
@@ -46,16 +46,16 @@ def local(request: pytest.FixtureRequest) -> Subject:
 
 
 def docker(request: pytest.FixtureRequest) -> Subject:
-    return Subject(backend="docker", image=container("sandbox"), kill=kill_container, tool=TOOL)
+    return Subject(backend="docker", image="cooperbench-test/sandbox", kill=kill_container, tool=TOOL)
 
 
 def docker_nonroot(request: pytest.FixtureRequest) -> Subject:
     tool = ("whoami; echo $HOME; echo $PIP_ROOT_USER_ACTION", "dev\n/home/dev\nignore\n")
-    return Subject(backend="docker", image=container("nonroot"), kill=kill_container, tool=tool)
+    return Subject(backend="docker", image="cooperbench-test/nonroot", kill=kill_container, tool=tool)
 
 
 def docker_busybox(request: pytest.FixtureRequest) -> Subject:
-    image = container("busybox")
+    image = "cooperbench-test/busybox"
     return Subject(backend="docker", image=image, kill=kill_container, tool=BUSYBOX_TOOL, cwd="/root", git=False)
 
 
@@ -63,21 +63,21 @@ def modal(request: pytest.FixtureRequest) -> Subject:
     standin: ModalStandin = request.getfixturevalue("modal_standin")
     return Subject(
         backend="modal",
-        image=container("sandbox"),
+        image="cooperbench-test/sandbox",
         kill=lambda handle: standin.kill_sandbox(handle.identifier),
         tool=TOOL,
     )
 
 
 def modal_busybox(request: pytest.FixtureRequest) -> Subject:
-    return replace(modal(request), image=container("busybox"), tool=BUSYBOX_TOOL, cwd="/root", git=False)
+    return replace(modal(request), image="cooperbench-test/busybox", tool=BUSYBOX_TOOL, cwd="/root", git=False)
 
 
 def gcp(request: pytest.FixtureRequest) -> Subject:
     request.getfixturevalue("gce_standin")
     return Subject(
         backend="gcp",
-        image=container("sandbox"),
+        image="cooperbench-test/sandbox",
         kill=kill_container,  # the machines' engine is this machine's
         tool=TOOL,
         settings={"idle_seconds": "0"},
@@ -87,10 +87,7 @@ def gcp(request: pytest.FixtureRequest) -> Subject:
 
 def podman(request: pytest.FixtureRequest) -> Subject:
     """Podman by its Docker-compatible socket, with the code of the docker backend."""
-    if not PODMAN.exists():
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"Podman does not serve {PODMAN}")
-        pytest.skip("Podman does not serve its socket (start it with .ci/podman.sh)")
+    need("podman")
     image = "localhost/cooperbench-test/sandbox:latest"
     return Subject(backend="docker", image=image, kill=kill_container, tool=TOOL, missing_image=f"{image}-none")
 
@@ -98,18 +95,7 @@ def podman(request: pytest.FixtureRequest) -> Subject:
 def container_cli(request: pytest.FixtureRequest) -> Subject:
     """A backend of a package that is not ours, found by its entry point."""
     request.getfixturevalue("third_party_installed")
-    return Subject(backend="container-cli", image=container("sandbox"), kill=kill_container, tool=TOOL)
-
-
-def container(name: str) -> str:
-    """A test image; missing, the test is skipped on a machine without an engine, and fails in CI."""
-    image = f"cooperbench-test/{name}"
-    found = subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=False)
-    if found.returncode != 0:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"the Docker engine has no image {image}: {found.stderr.decode()}")
-        pytest.skip(f"no Docker engine with the image {image} (make it with .ci/setup.sh)")
-    return image
+    return Subject(backend="container-cli", image="cooperbench-test/sandbox", kill=kill_container, tool=TOOL)
 
 
 SUBJECTS: dict[str, Callable[[pytest.FixtureRequest], Subject]] = {

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from cooperbench.testing.conformance import CommandConformance, LifecycleConformance, Subject
-from tests.conformance.subjects import PODMAN, SUBJECTS
+from tests.conformance.subjects import SUBJECTS
+from tests.needs import PODMAN
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -17,7 +18,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     names = [name for name in SUBJECTS if wanted is None or name.partition("-")[0] in wanted or name in wanted]
     cases = []
     for name in names:
-        marks = [pytest.mark.docker] if name != "local" else []
+        marks = [pytest.mark.docker if name != "local" else pytest.mark.needs("sandbox")]
         if metafunc.cls is TestLifecycle and ("-" in name or name in ("gcp", "podman")):
             # Beginning and end hardly depend on what is in an image, and each is a machine of its own on gcp.
             marks.append(pytest.mark.slow)

@@ -26,6 +26,7 @@ from cooperbench.environments.ssh import SshTarget, drop_engine, forwarded_engin
 from cooperbench.errors import ImageError, SandboxCredentialsError, TransportError, UsageError
 from cooperbench.records import ImageRecipe
 from cooperbench.testing.images import git, make_repository
+from tests.needs import need
 
 pytestmark = pytest.mark.docker
 
@@ -55,15 +56,6 @@ def archive_of(files: dict[str, bytes]) -> bytes:
             member.size, member.mode = len(content), 0o755
             archive.addfile(member, io.BytesIO(content))
     return buffer.getvalue()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def engine() -> None:
-    done = subprocess.run(["docker", "image", "inspect", "cooperbench-test/sandbox"], capture_output=True, check=False)
-    if done.returncode != 0:
-        if os.environ.get("CI") == "true":
-            pytest.fail(done.stderr.decode())
-        pytest.skip("no Docker engine with the test images (make them with .ci/setup.sh)")
 
 
 @pytest.fixture
@@ -201,6 +193,7 @@ def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     import pwd
     import socket
 
+    need("sshd")
     (tmp_path / ".ssh").mkdir()
     for name in ("host", ".ssh/id_ed25519"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / name)], check=True)

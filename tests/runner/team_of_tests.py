@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import signal
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -184,15 +183,21 @@ class KillsTheBroker:
     def run(self, task: str, image: str, *, agent_id: str, agents: list[str], comm_url: str, **_: Any) -> AgentResult:
         with MessagingConnector(agent_id, agents, comm_url) as mailbox:
             if agent_id == "agent1":
-                port = urlsplit(comm_url).port
-                found = subprocess.run(
-                    ["pgrep", "-f", f"(redis|valkey)-server .*:{port}"], capture_output=True, text=True
-                )
-                os.kill(int(found.stdout.split()[0]), signal.SIGKILL)
+                os.kill(server_on(urlsplit(comm_url).port), signal.SIGKILL)
                 mailbox.send("agent2", "still there?")
             else:
                 assert mailbox.wait(from_="agent1", timeout=60)
         return AgentResult(status="Submitted", patch="", cost=0.0, steps=0, messages=[])
+
+
+def server_on(port: int | None) -> int:
+    """The process of the Redis that listens on a port; it has it in its title."""
+    [server] = [
+        path.parent.name
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if re.match(rb"\S*(redis|valkey)-server .*:%d\b" % (port or 0), path.read_bytes())
+    ]
+    return int(server)
 
 
 @register("waits_for_verdict")

@@ -19,7 +19,7 @@ from tests.runner.parts import write_parts
 CommandLine = Callable[..., subprocess.Popen[str]]
 IMAGE = "cooperbench-test/base"
 
-pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.docker, pytest.mark.needs("own engine"), pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 class Engine:
@@ -87,14 +87,6 @@ class Engine:
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
-    if subprocess.run(["docker", "image", "inspect", IMAGE], capture_output=True, check=False).returncode != 0:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"there is no {IMAGE}")
-        pytest.skip(f"no Docker engine with {IMAGE} (make it with .ci/setup.sh)")
-    if os.geteuid() != 0 or shutil.which("dockerd") is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("there is no dockerd that this user may start")
-        pytest.skip("only root can start an engine, where dockerd is installed")
     # Not in the test's own folder: the paths of sockets must be short.
     place = Path(tempfile.mkdtemp(prefix="cb-engine-", dir="/tmp"))
     own = Engine(place)

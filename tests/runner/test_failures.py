@@ -173,6 +173,7 @@ cp -r {logs} kept
 """
 
 
+@pytest.mark.needs("mounts")
 def test_a_full_disk_stops_the_run_with_the_reason_and_room_lets_it_go_on(surroundings: Path) -> None:
     surroundings.mkdir()
     text = FULL_DISK.format(logs=surroundings, python=sys.executable)
@@ -209,6 +210,7 @@ echo "second $code"
 """
 
 
+@pytest.mark.needs("mounts")
 def test_a_full_disk_below_the_sandboxes_is_nobodys_result(surroundings: Path) -> None:
     text = FULL_CACHE.format(python=sys.executable)
     done = subprocess.run(["unshare", "-Urm", "sh", "-c", text], capture_output=True, text=True, check=False)

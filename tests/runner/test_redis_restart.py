@@ -17,7 +17,7 @@ from tests.runner.parts import write_parts
 
 CommandLine = Callable[..., subprocess.Popen[str]]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.needs("redis-server", "sandbox"), pytest.mark.slow]
 
 
 class Redis:

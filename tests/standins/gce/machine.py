@@ -12,10 +12,6 @@ from tests.standins.relay import Relay
 
 IMAGE = "cooperbench-test/vm:latest"
 LABEL = "cooperbench-standin=gce"
-DOCKERFILE = """FROM cooperbench-test/base:latest
-RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-    openssh-server iptables >/dev/null && rm -rf /var/lib/apt/lists/* /etc/ssh/ssh_host_*
-"""
 
 
 async def command(*argv: str, stdin: str | None = None) -> str:
@@ -27,11 +23,6 @@ async def command(*argv: str, stdin: str | None = None) -> str:
     if process.returncode:
         raise RuntimeError(f"{argv[:4]}: {out.decode(errors='replace')}")
     return out.decode(errors="replace")
-
-
-async def build_image() -> None:
-    """Make the machines' image; a matter of a tenth of a second when it is there."""
-    await command("docker", "build", "--quiet", "--network", "host", "--tag", IMAGE, "-", stdin=DOCKERFILE)
 
 
 class VirtualMachine:

@@ -11,7 +11,7 @@ from aiohttp import web
 from tests.standins.background import BackgroundLoop
 from tests.standins.gce.account import UNIVERSE, Account
 from tests.standins.gce.api import Api
-from tests.standins.gce.machine import VirtualMachine, build_image
+from tests.standins.gce.machine import VirtualMachine
 
 PROJECT = "standin-project"
 
@@ -76,7 +76,6 @@ class GceStandin:
         self._folder.cleanup()
 
     async def _start(self) -> None:
-        await build_image()
         self._runner = web.AppRunner(self.api.application())
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
