@@ -18,7 +18,7 @@ from importlib.resources import files
 
 from cooperbench.collaboration.calls import Call, Handler, Reply, Service, refuse
 from cooperbench.environments import Environment, Stream
-from cooperbench.environments.framing import FrameReader
+from cooperbench.environments.contract import FrameReader
 from cooperbench.errors import CooperBenchError, MailboxError, SandboxError, SandboxLostError, TransportError
 
 MOST_AT_ONCE = 64
@@ -120,14 +120,14 @@ class Line:
         impatience.start()
         try:
             reader = FrameReader(stream)
-            greeting, _, rest = reader.line().decode(errors="replace").partition(" ")
+            greeting, _, rest = reader.read_line().decode(errors="replace").partition(" ")
             if greeting != "hello":
                 raise SandboxError(f"`coop` cannot be put into the sandbox: {rest or 'it has no POSIX shell'}")
             self.folder = rest
             for name, data in self._programs.items():
                 stream.write(f"program {name} {len(data)}\n".encode() + data)
             stream.write(b"ready\n")
-            if reader.line() != b"ready":
+            if reader.read_line() != b"ready":
                 raise SandboxError("`coop` cannot be put into the sandbox")
         except BaseException:
             stream.close()
@@ -156,11 +156,11 @@ class Line:
 
     def _listen(self, reader: FrameReader) -> None:
         while True:
-            what, identifier, *sizes = reader.line().decode(errors="replace").split(" ")
+            what, identifier, *sizes = reader.read_line().decode(errors="replace").split(" ")
             if what == "call":
                 if any(int(size) > LARGEST_PART for size in sizes):
                     raise ValueError(f"a request of {' + '.join(sizes)} bytes")
-                arguments, given = (reader.take(int(size)) for size in sizes)
+                arguments, given = (reader.read(int(size)) for size in sizes)
                 self._begin(identifier, arguments, given)
             elif what == "got":
                 self._end(identifier, received=True)

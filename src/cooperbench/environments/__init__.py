@@ -17,9 +17,8 @@ from cooperbench.environments.docker import DockerEnvironment
 from cooperbench.environments.images import build_image, ensure_image, image_facts, pull_image
 from cooperbench.environments.limiter import CreationLimiter
 from cooperbench.environments.local import LocalEnvironment
-from cooperbench.environments.opening import attach, open_environment
 from cooperbench.environments.readiness import Check, Readiness, readiness
-from cooperbench.environments.supervised import SupervisedEnvironment
+from cooperbench.environments.supervised import SupervisedEnvironment, attach, open_environment
 
 __all__ = [
     "Backend",

@@ -13,7 +13,10 @@ from typing import Literal, NamedTuple, Protocol, Self, TypedDict, runtime_check
 
 from pydantic import Field
 
+from cooperbench.errors import TransportError
 from cooperbench.records import Record
+
+_CHUNK = 1 << 16
 
 
 class ExecuteResult(TypedDict):
@@ -106,6 +109,36 @@ class Stream(Protocol):
     def close(self) -> None:
         """End the process and free the stream. Twice is fine; unblocks a reader in another thread."""
         ...
+
+
+class FrameReader:
+    """Reads lines and counted bytes from one stream, in one thread. Every method raises `TransportError` at the stream's end."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._buffer = bytearray()
+
+    def read_line(self) -> bytes:
+        """Return the next line, without its end."""
+        while (end := self._buffer.find(b"\n")) < 0:
+            self._fill()
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        return line
+
+    def read(self, size: int) -> bytes:
+        """Return the next `size` bytes."""
+        while len(self._buffer) < size:
+            self._fill()
+        data = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return data
+
+    def _fill(self) -> None:
+        data = self._stream.read(_CHUNK)
+        if not data:
+            raise TransportError("the stream to the sandbox ended")
+        self._buffer += data
 
 
 class Transport(Protocol):

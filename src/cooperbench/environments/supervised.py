@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 
 from cooperbench.environments.backend import check_options, get_backend
+from cooperbench.environments.command import Command
 from cooperbench.environments.contract import (
     Environment,
     EnvironmentOptions,
@@ -18,13 +19,12 @@ from cooperbench.environments.contract import (
     Transport,
 )
 from cooperbench.environments.scope import EnvironmentScope, current_scope
-from cooperbench.environments.supervision import Order, Outcome, Supervisor
+from cooperbench.environments.supervision import Supervisor
 from cooperbench.errors import SandboxError, SandboxLostError, UsageError
 from cooperbench.records import write_model
 
 FILE_TIMEOUT = 600.0
 MISSING = 66
-LOST_CODE = 137
 TRUST = """[ -O "$CWD" ] && [ -O "$CWD/.git" ] && exit 0
 command -v git >/dev/null && [ -e "$CWD/.git" ] && ! git -C "$CWD" rev-parse --git-dir >/dev/null 2>&1 || exit 0
 git config --global --add safe.directory '*' || git config --system --add safe.directory '*'
@@ -94,7 +94,7 @@ class SupervisedEnvironment(Environment):
             transport.start()
             self._connect(transport, scope)
             transport.keep()
-            self._supervisor.execute(Order(TRUST, 60.0, 1000, "/", {"CWD": self._path(self.options.cwd)}))
+            self._supervisor.execute(Command(TRUST, 60.0, 1000, "/", {"CWD": self._path(self.options.cwd)}))
             for hook in scope.after_start if scope is not None else ():
                 hook(self)
         except BaseException:
@@ -129,17 +129,17 @@ class SupervisedEnvironment(Environment):
         limit = self.options.command_timeout if timeout is None else timeout
         if limit <= 0:
             raise UsageError(f"a time limit must be above 0 seconds, not {limit:g}")
-        order = Order(
-            command=command,
+        wanted = Command(
+            text=command,
             timeout=limit,
-            limit=self.options.output_limit,
+            output_limit=self.options.output_limit,
             cwd=self._path(cwd or self.options.cwd),
             env={**self.options.env, **(env or {})},
             path=tuple(self._path_folders),
         )
         begun = time.monotonic()
-        outcome = self._supervisor.execute(order)
-        return _result(outcome, time.monotonic() - begun)
+        result = self._supervisor.execute(wanted)
+        return result.as_execute_result(time.monotonic() - begun)
 
     def add_to_path(self, folder: str) -> None:
         """Look for programs in this folder of the sandbox first, in every later command."""
@@ -155,7 +155,7 @@ class SupervisedEnvironment(Environment):
         if reply.returncode == MISSING:
             raise FileNotFoundError(2, "no such file in the sandbox", path)
         if reply.returncode != 0:
-            raise SandboxError(f"cannot read {path}: {_said(reply.stderr)}", subject=path)
+            raise SandboxError(f"cannot read {path}: {_text(reply.stderr)}", subject=path)
         return reply.stdout
 
     def write_file(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
@@ -166,7 +166,7 @@ class SupervisedEnvironment(Environment):
         argv = ["sh", "-c", script, "sh", place, str(len(data)), f"{mode:o}"]
         reply = self._supervisor.run(argv, stdin=data, timeout=FILE_TIMEOUT)
         if reply.returncode != 0:
-            raise SandboxError(f"cannot write {path}: {_said(reply.stderr)}", subject=path)
+            raise SandboxError(f"cannot write {path}: {_text(reply.stderr)}", subject=path)
 
     def run_script(self, script: str, *arguments: str, stdin: bytes = b"", timeout: float) -> RunReply:
         """Run a script of the harness; see `Environment.run_script`."""
@@ -229,22 +229,20 @@ class SupervisedEnvironment(Environment):
         return self._transport.locate(posixpath.join(self.options.cwd, path))
 
 
-def _said(stderr: bytes) -> str:
+def open_environment(
+    backend: str, image: str, *, options: EnvironmentOptions | None = None, labels: SandboxLabels | None = None
+) -> Environment:
+    """Start a sandbox from an image. An active scope may choose another backend, options and labels.
+
+    Raises `UnknownNameError`, `CapabilityError`, `ImageError` and the other classes below `SandboxError`.
+    """
+    return SupervisedEnvironment(backend, image, options=options, labels=labels)
+
+
+def attach(handle: SandboxHandle) -> Environment:
+    """Connect to a sandbox that another process started. Raises `SandboxLostError` when it is gone."""
+    return SupervisedEnvironment.attached(handle)
+
+
+def _text(stderr: bytes) -> str:
     return stderr.decode("utf-8", "replace").strip()[:500]
-
-
-def _result(outcome: Outcome, seconds: float) -> ExecuteResult:
-    left_out = outcome.total - len(outcome.head) - len(outcome.tail)
-    text = outcome.head.decode("utf-8", "replace")
-    if left_out > 0:
-        text += f"\n[... {left_out} bytes of output left out ...]\n"
-    text += outcome.tail.decode("utf-8", "replace")
-    if outcome.code is None:
-        text += "\n[the process that watched this command was killed; what it did further is not known]\n"
-    return ExecuteResult(
-        output=text,
-        returncode=LOST_CODE if outcome.code is None else outcome.code,
-        timed_out=outcome.timed_out,
-        truncated=left_out > 0 or outcome.code is None,
-        seconds=seconds,
-    )

@@ -2,24 +2,25 @@
 
 Two supervisors with one layout of results on the sandbox's disk: the resident one (`inside/exec_agent.py`, one stream for all
 commands, where the image has Python) and the one-shot one (`inside/supervisor.sh`, a `run` of the transport per command). When
-a stream or a run fails, the same exec id is delivered again through the one-shot supervisor, which collects instead of running
+a stream or a run fails, the same command id is delivered again through the one-shot supervisor, which collects instead of running
 twice.
 """
 
+import json
 import math
 import re
-import shlex
 import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from concurrent.futures import Future
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
-from typing import NamedTuple, TypeVar
+from typing import Any, TypeVar
 
-from cooperbench.environments.contract import RunReply, Transport
-from cooperbench.environments.resident import Resident
+from cooperbench.environments.command import Command, CommandResult
+from cooperbench.environments.contract import FrameReader, HostsPrograms, RunReply, Stream, Transport
 from cooperbench.errors import SandboxLostError, TransportError
 
 T = TypeVar("T")
@@ -29,59 +30,46 @@ FIRST_PAUSE = 0.2
 RESIDENT_STARTS = 5
 """How often a killed resident supervisor is started again before every command becomes a run of its own."""
 GRACE = 30.0
-"""Seconds beyond a command's limit that the supervisor has for killing and answering."""
+"""Seconds beyond a command's limit that a supervisor has for killing and answering; after that it counts as broken."""
+START_SECONDS = 120.0
+"""A start that fails ends at once. This only bounds one that hangs: a busy machine is slow, not broken."""
 
-
-class Outcome(NamedTuple):
-    """What a supervisor says of a command. `code` is `None` when the process that watched it was killed."""
-
-    code: int | None
-    timed_out: bool
-    total: int
-    head: bytes
-    tail: bytes
-
-
-@dataclass(frozen=True)
-class Order:
-    """One command with its conditions."""
-
-    command: str
-    timeout: float
-    limit: int
-    cwd: str
-    env: dict[str, str]
-    path: tuple[str, ...] = ()
-    """Folders that come before the PATH that the command would have."""
-    identifier: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
+# -I and -S: neither the image's configuration nor its site-packages take part. The locale must reach commands as the image has it.
+LAUNCH = """command -v python3 >/dev/null 2>&1 || { echo none; exit 0; }
+PYTHONCOERCECLOCALE=0 exec python3 -I -S -c 'import os
+text = b""
+while len(text) < %d:
+    text += os.read(0, %d - len(text))
+exec(compile(text, "<cooperbench>", "exec"))'
+"""
 
 
 class Supervisor:
-    """Runs orders over one transport. Safe to use from several threads."""
+    """Runs commands over one transport. Safe to use from several threads."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._lock = threading.Lock()
-        self._resident: Resident | None = None
+        self._resident: ResidentSupervisor | None = None
         self._starts_left = RESIDENT_STARTS if transport.resident else 0
         self._finished: list[str] = []
 
-    def execute(self, order: Order) -> Outcome:
-        """Run one order. Raises `SandboxLostError`, or `TransportError` when the sandbox stays out of reach."""
+    def execute(self, command: Command) -> CommandResult:
+        """Run one command. Raises `SandboxLostError`, or `TransportError` when the sandbox stays out of reach."""
         with self._lock:
             forget, self._finished = self._finished, []
         resident = self._start_resident()
-        outcome = None
+        result = None
         if resident is not None:
             try:
-                outcome = Outcome(*resident.execute(order, forget))
+                result = resident.execute(command, forget)
             except TransportError:
                 self._drop(resident)
-        if outcome is None:
-            outcome = self._repeatedly(lambda: self._one_shot(order, forget))
+        if result is None:
+            result = self._repeatedly(lambda: self._one_shot(command, forget))
         with self._lock:
-            self._finished.append(order.identifier)
-        return outcome
+            self._finished.append(command.identifier)
+        return result
 
     def run(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
         """Run a short argv that may safely run twice."""
@@ -100,34 +88,32 @@ class Supervisor:
         if resident is not None:
             resident.close()
 
-    def _start_resident(self) -> Resident | None:
+    def _start_resident(self) -> "ResidentSupervisor | None":
         with self._lock:
             if self._resident is None and self._starts_left > 0:
                 try:
-                    self._resident = Resident.start(self._transport)
+                    self._resident = ResidentSupervisor.start(self._transport)
                     self._starts_left = self._starts_left - 1 if self._resident is not None else 0
                 except TransportError:
                     self._starts_left -= 1
             return self._resident
 
-    def _drop(self, resident: Resident) -> None:
+    def _drop(self, resident: "ResidentSupervisor") -> None:
         with self._lock:
             if self._resident is resident:
                 self._resident = None
         resident.close()
 
-    def _one_shot(self, order: Order, forget: list[str]) -> Outcome:
-        exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in order.env.items())
-        if order.path:
-            exports += f"export PATH={shlex.quote(':'.join(order.path))}:$PATH\n"
-        text = encode(exports + order.command + "\n")
-        words = [order.identifier, str(max(1, math.ceil(order.timeout))), str(order.limit), order.cwd, str(len(text))]
+    def _one_shot(self, command: Command, forget: list[str]) -> CommandResult:
+        script = command.as_script()
+        seconds = str(max(1, math.ceil(command.timeout)))
+        words = [command.identifier, seconds, str(command.output_limit), command.cwd, str(len(script))]
         reply = self._transport.run(
             ["sh", "-c", supervisor_script(), "cooperbench", *words, " ".join(forget)],
-            stdin=text,
-            timeout=order.timeout + GRACE,
+            stdin=script,
+            timeout=command.timeout + GRACE,
         )
-        return parse(reply)
+        return CommandResult.parse(reply)
 
     def _repeatedly(self, action: Callable[[], T]) -> T:
         """Try until the transport gets through or the engine says that the sandbox is gone."""
@@ -149,28 +135,110 @@ class Supervisor:
             return False  # out of reach is not gone: only the engine's word counts
 
 
+class ResidentSupervisor:
+    """One running resident supervisor: many commands at a time over one stream. Safe to use from several threads."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._frames = FrameReader(stream)
+        self._lock = threading.Lock()
+        self._sending = threading.Lock()
+        self._waiting: dict[str, Future[CommandResult]] = {}
+        self._broken: TransportError | None = None
+
+    @classmethod
+    def start(cls, transport: Transport) -> "ResidentSupervisor | None":
+        """Start one in a sandbox; `None` when its image has no Python 3. Raises `TransportError`."""
+        program = files("cooperbench.environments").joinpath("inside/exec_agent.py").read_bytes()
+        if isinstance(transport, HostsPrograms):
+            stream, to_send = transport.open_program(program.decode()), b""
+        else:
+            stream, to_send = transport.open(["sh", "-c", LAUNCH % (len(program), len(program))]), program
+        resident = cls(stream)
+        impatience = threading.Timer(START_SECONDS, stream.close)
+        impatience.daemon = True
+        impatience.start()
+        try:
+            with suppress(TransportError):  # without Python the shell has answered and gone, perhaps before it read all
+                stream.write(to_send)
+            greeting = resident._frames.read_line()
+        except TransportError:
+            stream.close()
+            raise
+        finally:
+            impatience.cancel()
+        if greeting != b"ready":
+            stream.close()
+            return None
+        threading.Thread(target=resident._listen, name="cooperbench-resident", daemon=True).start()
+        return resident
+
+    def execute(self, command: Command, forget: list[str]) -> CommandResult:
+        """Run one command. Raises `TransportError` when the stream breaks; the command may have run, or still run."""
+        text = command.encoded()
+        request = {
+            "id": command.identifier,
+            "timeout": command.timeout,
+            "limit": command.output_limit,
+            "cwd": command.cwd,
+            "env": command.env,
+            "path": command.path,
+            "forget": forget,
+            "size": len(text),
+        }
+        return self._ask(request, text, command.timeout + GRACE)
+
+    def run(self, argv: list[str], stdin: bytes, timeout: float) -> RunReply:
+        """Run a small program that may run twice, with all of its output. Raises `TransportError`."""
+        request = {"id": uuid.uuid4().hex[:16], "argv": argv, "size": len(stdin)}
+        result = self._ask(request, stdin, timeout)
+        assert result.code is not None, "the resident supervisor has watched to the end"
+        return RunReply(result.code, result.head, result.tail)
+
+    def close(self) -> None:
+        """Close the stream. Commands that run go on."""
+        self._stream.close()
+
+    def _ask(self, request: dict[str, Any], payload: bytes, seconds: float) -> CommandResult:
+        answer: Future[CommandResult] = Future()
+        with self._lock:
+            if self._broken is not None:
+                raise self._broken
+            self._waiting[request["id"]] = answer
+        try:
+            with self._sending:
+                self._stream.write(json.dumps(request).encode() + b"\n" + payload)
+            return answer.result(seconds)
+        except TimeoutError as error:
+            raise TransportError("the supervisor in the sandbox is silent") from error
+        finally:
+            with self._lock:
+                self._waiting.pop(request["id"], None)
+
+    def _listen(self) -> None:
+        try:
+            while True:
+                header: dict[str, Any] = json.loads(self._frames.read_line())
+                result = None
+                if "refused" not in header:
+                    head, tail = self._frames.read(header["head"]), self._frames.read(header["tail"])
+                    result = CommandResult(header["status"], header["timed_out"], header["total"], head, tail)
+                with self._lock:
+                    answer = self._waiting.pop(header["id"], None)
+                if answer is not None and result is not None:
+                    answer.set_result(result)
+                elif answer is not None:
+                    answer.set_exception(TransportError("the supervisor in the sandbox refused"))
+        except (TransportError, ValueError, KeyError) as error:
+            with self._lock:
+                self._broken = TransportError(f"the stream to the sandbox broke: {error}")
+                waiting, self._waiting = self._waiting, {}
+            for answer in waiting.values():
+                answer.set_exception(self._broken)
+
+
 @cache
 def supervisor_script() -> str:
     """The text of the one-shot supervisor, without its comments."""
     text = files("cooperbench.environments").joinpath("inside/supervisor.sh").read_text(encoding="utf-8")
     return re.sub(r"(?m)^\s*#.*\n", "", text)
-
-
-def encode(text: str) -> bytes:
-    """Command text as bytes; file names that are not UTF-8 come back as they came."""
-    return text.encode("utf-8", "surrogateescape")
-
-
-def parse(reply: RunReply) -> Outcome:
-    """Read the one-shot supervisor's answer. Raises `TransportError` when it is not one, or was cut."""
-    first, _, body = reply.stdout.partition(b"\n")
-    words = first.split()
-    if words[:2] == [b"COOPERBENCH", b"lost"]:
-        return Outcome(None, False, len(body), body, b"")
-    if len(words) != 6 or words[0] != b"COOPERBENCH":
-        said = (reply.stderr or reply.stdout)[:300].decode("utf-8", "replace").strip()
-        raise TransportError(f"the supervisor did not answer (exit code {reply.returncode}): {said}")
-    code, timed_out, total, head, tail = (int(word) for word in words[1:])
-    if len(body) != head + tail:
-        raise TransportError(f"the answer was cut: {len(body)} of {head + tail} bytes")
-    return Outcome(code, bool(timed_out), total, body[:head], body[head:])

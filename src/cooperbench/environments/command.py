@@ -1,0 +1,82 @@
+"""One command for a supervisor, and what the supervisor answers."""
+
+import shlex
+import uuid
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from cooperbench.environments.contract import ExecuteResult, RunReply
+from cooperbench.errors import TransportError
+
+LOST_CODE = 137
+
+
+@dataclass(frozen=True)
+class Command:
+    """One shell command with its conditions."""
+
+    text: str
+    timeout: float
+    output_limit: int
+    cwd: str
+    env: dict[str, str]
+    path: tuple[str, ...] = ()
+    """Folders to search before the command's own PATH."""
+    identifier: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
+
+    def encoded(self) -> bytes:
+        """The text as bytes; file names that are not UTF-8 come back as they came."""
+        return _encode(self.text)
+
+    def as_script(self) -> bytes:
+        """The text preceded by its environment, for a shell that knows nothing else of the command."""
+        exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in self.env.items())
+        if self.path:
+            exports += f"export PATH={shlex.quote(':'.join(self.path))}:$PATH\n"
+        return _encode(f"{exports}{self.text}\n")
+
+
+class CommandResult(NamedTuple):
+    """A supervisor's answer. `code` is `None` when the process that watched the command was killed."""
+
+    code: int | None
+    timed_out: bool
+    total: int
+    head: bytes
+    tail: bytes
+
+    @classmethod
+    def parse(cls, reply: RunReply) -> "CommandResult":
+        """Read the one-shot supervisor's answer. Raises `TransportError` when it is not one, or was cut."""
+        first, _, body = reply.stdout.partition(b"\n")
+        words = first.split()
+        if words[:2] == [b"COOPERBENCH", b"lost"]:
+            return cls(None, False, len(body), body, b"")
+        if len(words) != 6 or words[0] != b"COOPERBENCH":
+            answer = (reply.stderr or reply.stdout)[:300].decode("utf-8", "replace").strip()
+            raise TransportError(f"the supervisor did not answer (exit code {reply.returncode}): {answer}")
+        code, timed_out, total, head, tail = (int(word) for word in words[1:])
+        if len(body) != head + tail:
+            raise TransportError(f"the answer was cut: {len(body)} of {head + tail} bytes")
+        return cls(code, bool(timed_out), total, body[:head], body[head:])
+
+    def as_execute_result(self, seconds: float) -> ExecuteResult:
+        """Return the dictionary that agents see; `seconds` is how long the command took."""
+        omitted = self.total - len(self.head) - len(self.tail)
+        text = self.head.decode("utf-8", "replace")
+        if omitted > 0:
+            text += f"\n[... {omitted} bytes of output left out ...]\n"
+        text += self.tail.decode("utf-8", "replace")
+        if self.code is None:
+            text += "\n[the process that watched this command was killed; what it did further is not known]\n"
+        return ExecuteResult(
+            output=text,
+            returncode=LOST_CODE if self.code is None else self.code,
+            timed_out=self.timed_out,
+            truncated=omitted > 0 or self.code is None,
+            seconds=seconds,
+        )
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
