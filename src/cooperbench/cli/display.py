@@ -6,6 +6,7 @@ When nobody reads it any more (a closed terminal, `| head`) the run goes on: it 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -15,7 +16,6 @@ from rich.text import Text
 from cooperbench.cli.show import counted
 from cooperbench.records import (
     EpisodeResult,
-    EpisodeStatus,
     Evaluation,
     Failure,
     GroupKey,
@@ -23,10 +23,11 @@ from cooperbench.records import (
     RunDirectory,
     utc_now,
 )
-from cooperbench.records.live import LiveEpisode, read_live
-from cooperbench.runner import RunResult
-from cooperbench.runner.engine.progress import Counts, Observer, Silent
-from cooperbench.runner.planning.plan import Plan
+from cooperbench.records.live import Counts, LiveEpisode, read_live
+
+if TYPE_CHECKING:
+    from cooperbench.runner.engine.progress import Observer
+    from cooperbench.runner.planning.plan import Plan
 
 _ROWS = 12
 
@@ -40,9 +41,11 @@ class _SteadyConsole(Console):
 
 
 @contextmanager
-def open_display(directory: RunDirectory, *, quiet: bool = False) -> Iterator[Observer]:
+def open_display(directory: RunDirectory, *, quiet: bool = False) -> Iterator["Observer"]:
     """The display that fits where standard error goes; standard output stays free for facts."""
     if quiet:
+        from cooperbench.runner.engine.progress import Silent
+
         yield Silent()
         return
     console = _SteadyConsole(stderr=True, highlight=False)
@@ -60,7 +63,7 @@ class Lines:
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def begin(self, plan: Plan, counts: Counts) -> None:
+    def begin(self, plan: "Plan", counts: Counts) -> None:
         """Say what is going to be done."""
         again = f", {counts.reused} of them finished before" if counts.reused else ""
         self.note(f"run {plan.config.run}: {counted(counts.planned, 'episode')}{again}")
@@ -103,7 +106,7 @@ class LiveTable:
         self._lines = lines
         self._config: RunConfig | None = None
 
-    def begin(self, plan: Plan, counts: Counts) -> None:
+    def begin(self, plan: "Plan", counts: Counts) -> None:
         """Draw the first time."""
         self._config = plan.config
         self._lines.begin(plan, counts)
@@ -149,30 +152,6 @@ def headline(counts: Counts, live: list[LiveEpisode]) -> Text:
         money = "" if not counts.cost_left else f", ${counts.cost_left:.2f}"
         parts.append(f"about {_duration(counts.seconds_left)}{money} left")
     return Text("  ·  ".join(parts), style="bold")
-
-
-def counts_of(result: RunResult, live: list[LiveEpisode]) -> Counts:
-    """The numbers of a run that another process works on."""
-    summary = result.summary
-    over = [episode.result for episode in result.episodes if episode.result is not None]
-    finished = [each for each in over if each.status is EpisodeStatus.COMPLETED]
-    mean = sum(each.duration_seconds for each in finished) / len(finished) if finished else None
-    left = summary.planned - summary.completed
-    begun = min((episode.start.started_at for episode in live), default=utc_now())
-    return Counts(
-        planned=summary.planned,
-        reused=0,
-        completed=summary.completed,
-        running=len(live),
-        seats=None,
-        infra_errors=summary.infra_errors,
-        evaluated=summary.evaluated,
-        passed=summary.passed,
-        cost=None if summary.total_cost is None else summary.total_cost + summary.lost_cost,
-        seconds=(utc_now() - min([begun, *(each.started_at for each in over)])).total_seconds(),
-        seconds_left=mean * left / len(live) if mean is not None and live else None,
-        cost_left=(summary.total_cost or 0.0) / len(finished) * left if finished else None,
-    )
 
 
 def _unpriced(live: list[LiveEpisode]) -> bool:

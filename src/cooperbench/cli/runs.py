@@ -25,7 +25,7 @@ def command() -> None:
 def list_runs(log_dir: Path | None, as_json: bool) -> None:
     """All runs below the log directory."""
     from cooperbench.cli.show import console, print_json, runs_table
-    from cooperbench.runner import read_run, run_names
+    from cooperbench.records.runs import read_run, run_names
 
     runs = []
     for name in run_names(log_dir):
@@ -51,7 +51,7 @@ def show_run(name: str, episode: str | None, log_dir: Path | None, as_json: bool
     from cooperbench.cli.show import console, episodes_table, print_json, print_summary, run_facts, show_episode
     from cooperbench.records import RunDirectory
     from cooperbench.records.run_lock import is_locked
-    from cooperbench.runner import read_run
+    from cooperbench.records.runs import read_run
 
     result = read_run(name, log_dir)
     if episode is not None:
@@ -75,11 +75,11 @@ def watch_run(name: str, log_dir: Path | None) -> None:
     from rich.console import Group
     from rich.live import Live
 
-    from cooperbench.cli.display import activity, counts_of, headline
+    from cooperbench.cli.display import activity, headline
     from cooperbench.cli.show import console, episodes_table, print_summary
-    from cooperbench.records.live import read_live
+    from cooperbench.records.live import counts_of, read_live
     from cooperbench.records.run_lock import is_locked
-    from cooperbench.runner import open_run, read_run
+    from cooperbench.records.runs import open_run, read_run
 
     directory, config = open_run(name, log_dir)
     settled: dict[GroupKey, EpisodeRecord] = {}
@@ -111,16 +111,18 @@ def watch_run(name: str, log_dir: Path | None) -> None:
 def export(name: str, target: Path, kind: str, log_dir: Path | None, as_json: bool) -> None:
     """Write a package of a run that can be given away: finished episodes, without secrets, with a manifest."""
     from cooperbench.cli.show import print_json
-    from cooperbench.records.atif import export_atif
-    from cooperbench.runner.sharing.packages import export_run
 
     if kind == "atif":
+        from cooperbench.records.atif import export_atif
+
         written = export_atif(name, target, log_dir=log_dir)
         if as_json:
             print_json([str(path) for path in written])
         else:
             click.echo(f"{target}: {len(written)} trajectories in ATIF")
         return
+    from cooperbench.runner.sharing.packages import export_run
+
     manifest = export_run(name, target, log_dir=log_dir)
     if as_json:
         print_json(manifest.model_dump(mode="json"))
@@ -142,7 +144,7 @@ def export(name: str, target: Path, kind: str, log_dir: Path | None, as_json: bo
 def merge(name: str, parts: tuple[Path, ...], log_dir: Path | None) -> None:
     """Join PARTS of a run, made on several machines, into the new run NAME."""
     from cooperbench.cli.show import console, print_summary
-    from cooperbench.runner import read_run
+    from cooperbench.records.runs import read_run
     from cooperbench.runner.sharing.packages import merge_runs
 
     merge_runs(name, parts, log_dir=log_dir)

@@ -10,11 +10,10 @@ from rich.table import Table
 
 from cooperbench.errors import UnknownNameError
 from cooperbench.records import EpisodeDirectory, EpisodeResult, Evaluation, RunDirectory, RunSummary
+from cooperbench.records.conversation import CONVERSATION
 from cooperbench.records.episode_state import Standing, examine
+from cooperbench.records.result import EpisodeOutcome, RunResult
 from cooperbench.records.run_lock import is_locked
-from cooperbench.runner import EpisodeOutcome, RunResult
-from cooperbench.runner.engine.signals import EXIT_INTERRUPTED
-from cooperbench.runner.episodes.writing import CONVERSATION
 
 
 def console() -> Console:
@@ -36,6 +35,8 @@ def print_json(value: Any) -> None:
 
 def show_outcome(result: RunResult, *, as_json: bool, judged: bool = True) -> int:
     """The end of `run` and `eval`; returns the exit code. `judged` says whether everything should have a verdict."""
+    from cooperbench.runner.engine.signals import EXIT_INTERRUPTED
+
     if as_json:
         print_json(run_facts(result))
     else:

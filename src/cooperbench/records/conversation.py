@@ -1,6 +1,6 @@
 """`conversation.json`: the messages of an episode in the order of the broker."""
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from cooperbench.records.base import AgentId, FeatureId, Record, UtcTime
 
@@ -22,3 +22,6 @@ class ConversationMessage(Record):
     delivered: bool = True
     read_at: UtcTime | None = None
     refused: str | None = Field(None, description="Why it was not accepted.")
+
+
+CONVERSATION = TypeAdapter(list[ConversationMessage])

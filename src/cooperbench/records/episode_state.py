@@ -5,11 +5,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
+from pydantic import ValidationError
+
 from cooperbench.errors import RecordError
+from cooperbench.records.base import AgentId, FeatureId, Record, UtcTime
 from cooperbench.records.episode import EpisodeResult, EpisodeStatus
 from cooperbench.records.files import read_model
 from cooperbench.records.layout import EpisodeDirectory
-from cooperbench.records.live import read_start
 from cooperbench.records.verdict import Evaluation, Outcome
 
 
@@ -23,6 +25,14 @@ class Standing(StrEnum):
     INTERRUPTED = "interrupted"
     INFRA_ERROR = "infra_error"
     UNREADABLE = "unreadable"
+
+
+class EpisodeStart(Record):
+    """Written when an episode begins."""
+
+    started_at: UtcTime
+    attempt: int
+    agents: dict[AgentId, tuple[FeatureId, ...]]
 
 
 class EpisodeState(NamedTuple):
@@ -57,6 +67,14 @@ def examine(directory: EpisodeDirectory) -> EpisodeState:
             ):
                 return EpisodeState(Standing.UNREADABLE, attempts=result.attempt, note=fault)
     return EpisodeState(standing, result, result.attempt)
+
+
+def read_start(directory: EpisodeDirectory) -> EpisodeStart | None:
+    """How an episode began that has no result yet; `None` when it did not, or when that is being written."""
+    try:
+        return EpisodeStart.model_validate_json(directory.start.read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValidationError):
+        return None
 
 
 def _fault(patch: Path, digest: str) -> str:

@@ -38,6 +38,16 @@ class EpisodeDirectory:
         """State of an episode in progress; gone when it is finished."""
         return self.path / ".work"
 
+    @property
+    def start(self) -> Path:
+        """`EpisodeStart`, while the episode is in progress."""
+        return self.work / "start.json"
+
+    @property
+    def members(self) -> Path:
+        """A `MemberFolder` for each member, while the episode is in progress."""
+        return self.work / "members"
+
     def patch(self, stem: str) -> Path:
         """The patch of one member; see `member_stem`."""
         return self.path / f"{stem}.patch"

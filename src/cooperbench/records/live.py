@@ -1,23 +1,15 @@
 """What a run is doing at this moment, read from its directory: by the runner's display and by any other terminal."""
 
-from pathlib import Path
 from typing import NamedTuple
 
-from pydantic import ValidationError
-
-from cooperbench.records.base import AgentId, FeatureId, Record, UtcTime
+from cooperbench.records.base import utc_now
+from cooperbench.records.episode import EpisodeStatus
+from cooperbench.records.episode_state import EpisodeStart, read_start
 from cooperbench.records.layout import EpisodeDirectory, RunDirectory
 from cooperbench.records.member_files import MemberFolder
 from cooperbench.records.progress import Progress, read_progress
+from cooperbench.records.result import RunResult
 from cooperbench.records.run import GroupKey, RunConfig
-
-
-class EpisodeStart(Record):
-    """Written when an episode begins."""
-
-    started_at: UtcTime
-    attempt: int
-    agents: dict[AgentId, tuple[FeatureId, ...]]
 
 
 class LiveEpisode(NamedTuple):
@@ -28,17 +20,29 @@ class LiveEpisode(NamedTuple):
     progress: dict[str, Progress | None]
 
 
-def start_file(directory: EpisodeDirectory) -> Path:
-    """Where the start of an episode is noted while it runs."""
-    return directory.work / "start.json"
+class Counts(NamedTuple):
+    """The whole run at one moment."""
 
-
-def read_start(directory: EpisodeDirectory) -> EpisodeStart | None:
-    """How an episode began that has no result yet; `None` when it did not, or when that is being written."""
-    try:
-        return EpisodeStart.model_validate_json(start_file(directory).read_bytes())
-    except (FileNotFoundError, NotADirectoryError, ValidationError):
-        return None
+    planned: int
+    """Episodes of the run."""
+    reused: int
+    """Finished in an earlier session."""
+    completed: int
+    """Finished altogether."""
+    running: int
+    seats: int | None
+    """How many could run at the same time; `None` when that is not known from outside."""
+    infra_errors: int
+    evaluated: int
+    passed: int
+    cost: float | None
+    """US dollars of all model calls of the run so far, also of attempts that came to nothing; `None` when a finished episode's is unknown."""
+    seconds: float
+    """Of this session."""
+    seconds_left: float | None = None
+    """Forecast."""
+    cost_left: float | None = None
+    """Forecast, US dollars."""
 
 
 def read_live(directory: RunDirectory, config: RunConfig) -> list[LiveEpisode]:
@@ -51,7 +55,29 @@ def _read_episode(group: GroupKey, directory: EpisodeDirectory) -> LiveEpisode |
     start = read_start(directory)
     if start is None:
         return None
-    progress = {
-        agent: read_progress(MemberFolder(directory.work / "members" / agent).progress) for agent in start.agents
-    }
+    progress = {agent: read_progress(MemberFolder(directory.members / agent).progress) for agent in start.agents}
     return LiveEpisode(group, start, progress)
+
+
+def counts_of(result: RunResult, live: list[LiveEpisode]) -> Counts:
+    """The numbers of a run that another process works on."""
+    summary = result.summary
+    over = [episode.result for episode in result.episodes if episode.result is not None]
+    finished = [each for each in over if each.status is EpisodeStatus.COMPLETED]
+    mean = sum(each.duration_seconds for each in finished) / len(finished) if finished else None
+    left = summary.planned - summary.completed
+    begun = min((episode.start.started_at for episode in live), default=utc_now())
+    return Counts(
+        planned=summary.planned,
+        reused=0,
+        completed=summary.completed,
+        running=len(live),
+        seats=None,
+        infra_errors=summary.infra_errors,
+        evaluated=summary.evaluated,
+        passed=summary.passed,
+        cost=None if summary.total_cost is None else summary.total_cost + summary.lost_cost,
+        seconds=(utc_now() - min([begun, *(each.started_at for each in over)])).total_seconds(),
+        seconds_left=mean * left / len(live) if mean is not None and live else None,
+        cost_left=(summary.total_cost or 0.0) / len(finished) * left if finished else None,
+    )

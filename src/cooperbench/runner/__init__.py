@@ -11,11 +11,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cooperbench.records.live import Counts
     from cooperbench.records.result import EpisodeOutcome, RunResult
     from cooperbench.records.runs import open_run, read_run, run_names
     from cooperbench.runner.api import evaluate, run
     from cooperbench.runner.engine.executor import Executor, LocalExecutor
-    from cooperbench.runner.engine.progress import Counts, Observer
+    from cooperbench.runner.engine.progress import Observer
     from cooperbench.runner.engine.session import SessionOptions
     from cooperbench.runner.planning.evaluation_options import EvaluationOptions, ResolverOptions
     from cooperbench.runner.planning.plan import Plan, make_plan
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from cooperbench.runner.running import Preview, execute, preview
 
 _WHERE = {
-    "Counts": "runner.engine.progress",
+    "Counts": "records.live",
     "EpisodeOutcome": "records.result",
     "EvaluationOptions": "runner.planning.evaluation_options",
     "Executor": "runner.engine.executor",

@@ -9,6 +9,7 @@ from cooperbench.records import GroupKey, RunConfig, RunDirectory
 from cooperbench.records.episode_state import Standing, examine
 from cooperbench.records.guarded import scratch_folder
 from cooperbench.records.ledger import RunLedger
+from cooperbench.records.live import Counts
 from cooperbench.records.result import RunResult, make_result
 from cooperbench.records.run_lock import locked
 from cooperbench.records.runs import open_run
@@ -16,7 +17,7 @@ from cooperbench.records.summary import read_episodes, summarize, write_summary
 from cooperbench.runner.engine.breaker import Breaker
 from cooperbench.runner.engine.evaluations import EvaluationJob, evaluate_one, failure_of
 from cooperbench.runner.engine.images import ensure_images
-from cooperbench.runner.engine.progress import Counts, Observer, Silent
+from cooperbench.runner.engine.progress import Observer, Silent
 from cooperbench.runner.engine.session import SessionOptions
 from cooperbench.runner.engine.signals import handled
 from cooperbench.runner.episodes.job import Services

@@ -13,10 +13,11 @@ from cooperbench.errors import RecordError
 from cooperbench.records import EpisodeResult, EpisodeStatus, Evaluation, Failure, RunConfig
 from cooperbench.records.episode_state import Standing, examine
 from cooperbench.records.ledger import RunLedger
+from cooperbench.records.live import Counts
 from cooperbench.runner.engine.breaker import Breaker
 from cooperbench.runner.engine.evaluations import EvaluationJob, evaluate_one, failure_of
 from cooperbench.runner.engine.executor import Executor
-from cooperbench.runner.engine.progress import Counts, Observer
+from cooperbench.runner.engine.progress import Observer
 from cooperbench.runner.engine.queue import JobQueue
 from cooperbench.runner.engine.session import SessionOptions
 from cooperbench.runner.engine.signals import handled

@@ -1,34 +1,10 @@
 """What the engine tells about its work, for displays."""
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from cooperbench.records import EpisodeResult, Evaluation, Failure, GroupKey
+from cooperbench.records.live import Counts
 from cooperbench.runner.planning.plan import Plan
-
-
-class Counts(NamedTuple):
-    """The whole run at one moment."""
-
-    planned: int
-    """Episodes of the run."""
-    reused: int
-    """Finished in an earlier session."""
-    completed: int
-    """Finished altogether."""
-    running: int
-    seats: int | None
-    """How many could run at the same time; `None` when that is not known from outside."""
-    infra_errors: int
-    evaluated: int
-    passed: int
-    cost: float | None
-    """US dollars of all model calls of the run so far, also of attempts that came to nothing; `None` when a finished episode's is unknown."""
-    seconds: float
-    """Of this session."""
-    seconds_left: float | None = None
-    """Forecast."""
-    cost_left: float | None = None
-    """Forecast, US dollars."""
 
 
 class Observer(Protocol):

@@ -16,7 +16,7 @@ from cooperbench.collaboration.seat import Seat
 from cooperbench.environments import worktree
 from cooperbench.errors import CooperBenchError, RecordError
 from cooperbench.records import ConversationMessage, EpisodeResult, Failure, Role, Setting, utc_now
-from cooperbench.records.live import EpisodeStart, start_file
+from cooperbench.records.episode_state import EpisodeStart
 from cooperbench.records.member_files import MemberFolder
 from cooperbench.runner.episodes.job import Job, Services
 from cooperbench.runner.episodes.seats import SeatRun
@@ -52,7 +52,7 @@ def run_episode(job: Job, services: Services, at_work: Callable[[], None] = lamb
 def clear_episode(episode: Episode) -> None:
     """Remove what an earlier attempt left: sandboxes first, then files."""
     directory = episode.directory
-    for folder in sorted(directory.work.glob("members/*")):
+    for folder in sorted(directory.members.glob("*")):
         discard(MemberFolder(folder))
     shutil.rmtree(directory.path, ignore_errors=True)
 
@@ -80,7 +80,7 @@ class _EpisodeRun:
             attempt=self._job.attempt,
             agents={member.agent_id: member.features for member in self._episode.members},
         )
-        start_file(self._episode.directory).write_text(start.model_dump_json())
+        self._episode.directory.start.write_text(start.model_dump_json())
         self._timeline.add("episode.started", attempt=self._job.attempt)
         failure = self._job.blocked
         conversation: list[ConversationMessage] = []
@@ -128,7 +128,7 @@ class _EpisodeRun:
                 role=member.role,
                 lead=next((other.agent_id for other in members if other.role is Role.LEAD), None),
             )
-            folder = MemberFolder(self._episode.directory.work / "members" / member.agent_id)
+            folder = MemberFolder(self._episode.directory.members / member.agent_id)
             logs = folder.path / "logs"
             logs.mkdir(parents=True)
             order = Order(

@@ -6,8 +6,6 @@ import shutil
 from collections.abc import Callable
 from datetime import datetime
 
-from pydantic import TypeAdapter
-
 from cooperbench.records import (
     ConversationMessage,
     Ending,
@@ -25,6 +23,7 @@ from cooperbench.records import (
     write_bytes,
     write_model,
 )
+from cooperbench.records.conversation import CONVERSATION
 from cooperbench.runner.episodes.job import Job
 from cooperbench.runner.episodes.seats import SeatRun
 from cooperbench.runner.episodes.submission import changed_lines, choose_patch, lint
@@ -32,7 +31,6 @@ from cooperbench.runner.planning.plan import Episode
 from cooperbench.runner.workers.output import read_end
 
 RUN_COST = "run cost"
-CONVERSATION = TypeAdapter(list[ConversationMessage])
 
 
 def write_record(
