@@ -4,27 +4,21 @@ Many episodes start from the same commit. Its history is kept once for each base
 episodes' repositories borrow objects from, so that creating one takes a few milliseconds however long the history is. Bases
 are not shared between different commits: what is history for one task can be the solution of another.
 
-git runs here without the user's or the machine's configuration, and without hooks; no file of these repositories is written
-by anybody but git itself.
+No file of these repositories is written by anybody but git itself.
 """
 
-import os
 import shutil
-import subprocess
 import threading
-from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
+from cooperbench._git import Git
 from cooperbench.collaboration.git_protocol import NO_OBJECT
 from cooperbench.collaboration.git_rules import PROTECTED
 from cooperbench.errors import RemoteError
 from cooperbench.records import write_bytes
 
 _SETTINGS = {
-    "safe.directory": "*",
-    "core.hooksPath": os.devnull,
-    "gc.auto": "0",
     "receive.autogc": "false",
     "receive.denyDeleteCurrent": "ignore",
     "receive.maxInputSize": str(1 << 30),
@@ -33,47 +27,7 @@ _SETTINGS = {
     # Or a push would be told the tips of the repository that objects are borrowed from.
     "core.alternateRefsCommand": "true",
 }
-
-
-@cache
-def git_program() -> str:
-    """Path of the host's git. Raises `RemoteError` if there is none."""
-    found = shutil.which("git")
-    if found is None:
-        raise RemoteError("git is not installed on this machine", subject="git", hint="install git 2.38 or newer")
-    return found
-
-
-def git_environment(**more: str) -> dict[str, str]:
-    """The environment of every git command on the host's side."""
-    settings = {"GIT_CONFIG_COUNT": str(len(_SETTINGS))}
-    for index, (key, value) in enumerate(_SETTINGS.items()):
-        settings |= {f"GIT_CONFIG_KEY_{index}": key, f"GIT_CONFIG_VALUE_{index}": value}
-    return {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "HOME": os.devnull,
-        "LC_ALL": "C",
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_TERMINAL_PROMPT": "0",
-        **settings,
-        **more,
-    }
-
-
-def try_git(*arguments: str | Path) -> "subprocess.CompletedProcess[bytes]":
-    """Run git on the host, whatever comes of it."""
-    command = [git_program(), *map(str, arguments)]
-    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=git_environment())
-
-
-def run_git(*arguments: str | Path) -> bytes:
-    """Run git on the host and return its standard output. Raises `RemoteError` with what it complained about."""
-    done = try_git(*arguments)
-    if done.returncode:
-        complaint = done.stderr.decode(errors="replace").strip() or f"exit code {done.returncode}"
-        raise RemoteError(f"git {arguments[0]} failed: {complaint}")
-    return done.stdout
+GIT = Git(RemoteError, _SETTINGS)
 
 
 class Repositories:
@@ -98,9 +52,9 @@ class Repositories:
     def keep_base(self, source: Path, revision: str = "HEAD") -> str:
         """Copy the history up to `revision` of a repository or bundle, unless it is there already; return the commit."""
         if source.is_file():
-            commit = run_git("bundle", "list-heads", source, revision).decode().split(" ")[0]
+            commit = GIT.run("bundle", "list-heads", source.absolute(), revision).text.split(" ")[0]
         else:
-            commit = run_git("-C", source, "rev-parse", "--verify", f"{revision}^{{commit}}").decode().strip()
+            commit = GIT.run("rev-parse", "--verify", f"{revision}^{{commit}}", cwd=source).text
         if not commit:
             raise RemoteError(f"{source} has no {revision}", subject=str(source))
         wanted = revision if source.is_file() else commit
@@ -110,9 +64,8 @@ class Repositories:
                 unfinished = base.with_suffix(".unfinished")
                 shutil.rmtree(unfinished, ignore_errors=True)
                 _initialize(unfinished)
-                run_git(
-                    "-C", unfinished, "fetch", "-q", "--no-tags", source.absolute(), f"{wanted}:refs/heads/{PROTECTED}"
-                )
+                branch = f"{wanted}:refs/heads/{PROTECTED}"
+                GIT.run("fetch", "-q", "--no-tags", source.absolute(), branch, cwd=unfinished)
                 unfinished.rename(base)
         return commit
 
@@ -129,24 +82,24 @@ class Repositories:
 
     def set_main(self, episode: str, commit: str) -> None:
         """Create `main` of an episode."""
-        run_git("-C", self.path(episode), "update-ref", f"refs/heads/{PROTECTED}", commit, NO_OBJECT)
+        GIT.run("update-ref", f"refs/heads/{PROTECTED}", commit, NO_OBJECT, cwd=self.path(episode))
 
     def branches(self, episode: str) -> dict[str, str]:
         """The branches of an episode, by their full names, with the commits they point to."""
-        listing = run_git("-C", self.path(episode), "for-each-ref", "--format=%(objectname) %(refname)", "refs/heads")
-        pairs = (line.partition(" ") for line in listing.decode(errors="surrogateescape").splitlines())
+        listing = GIT.run("for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", cwd=self.path(episode))
+        pairs = (line.partition(" ") for line in listing.stdout.decode(errors="surrogateescape").splitlines())
         return {ref: commit for commit, _, ref in pairs}
 
     def subject(self, episode: str, commit: str) -> str:
         """The first line of a commit's message."""
-        return run_git("-C", self.path(episode), "log", "-1", "--format=%s", commit).decode(errors="replace").strip()
+        return GIT.run("log", "-1", "--format=%s", commit, cwd=self.path(episode)).text
 
     def conflicts(self, episode: str, one: str, other: str) -> list[str]:
         """The files that a merge of two commits could not settle."""
         merged = ["merge-tree", "--write-tree", "--name-only", "--no-messages", "--allow-unrelated-histories", "-z"]
-        done = try_git("-C", self.path(episode), *merged, one, other)
-        if done.returncode not in (0, 1):
-            raise RemoteError(f"git merge-tree failed: {done.stderr.decode(errors='replace').strip()}")
+        done = GIT.run(*merged, one, other, cwd=self.path(episode), check=False)
+        if done.code not in (0, 1):
+            raise RemoteError(f"git merge-tree failed: {done.stderr}")
         _tree, *paths = done.stdout.decode(errors="surrogateescape").rstrip("\0").split("\0")
         return paths
 
@@ -156,4 +109,4 @@ class Repositories:
 
 def _initialize(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    run_git("init", "--quiet", "--bare", "--template=", "--object-format=sha1", f"--initial-branch={PROTECTED}", path)
+    GIT.run("init", "--quiet", "--bare", "--object-format=sha1", f"--initial-branch={PROTECTED}", path)

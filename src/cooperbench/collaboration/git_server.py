@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from cooperbench.collaboration.git_events import GitEvent
 from cooperbench.collaboration.git_http import GitHttpServer
-from cooperbench.collaboration.git_repositories import Repositories, git_program
+from cooperbench.collaboration.git_repositories import GIT, Repositories
 from cooperbench.collaboration.git_service import EpisodeService
 from cooperbench.errors import RemoteError
 
@@ -42,7 +42,7 @@ class GitServer:
         self._http: GitHttpServer | None = None
 
     def __enter__(self) -> Self:
-        git_program()
+        GIT.require()
         self._http = GitHttpServer(self._find)
         threading.Thread(target=self._http.serve_forever, args=(0.2,), name="git-server", daemon=True).start()
         self._probe()

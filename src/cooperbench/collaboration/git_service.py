@@ -6,7 +6,6 @@ stands in front of it to keep the rules and to write down what happened.
 
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
@@ -24,7 +23,7 @@ from cooperbench.collaboration.git_protocol import (
     write_commands,
     write_report,
 )
-from cooperbench.collaboration.git_repositories import Repositories, git_environment, git_program
+from cooperbench.collaboration.git_repositories import GIT, Repositories
 from cooperbench.collaboration.git_rules import PROTECTED, BranchRules
 from cooperbench.errors import RemoteError
 
@@ -119,17 +118,10 @@ class EpisodeService:
 
     def _run(self, service: str, request: BinaryIO, *options: str, protocol: str = "") -> Iterator[bytes]:
         path = self._repositories.path(self.episode)
-        with subprocess.Popen(
-            [git_program(), service.removeprefix("git-"), "--stateless-rpc", *options, str(path)],
-            stdin=request,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=git_environment(GIT_PROTOCOL=protocol),
-            start_new_session=True,  # Ctrl-C at the terminal is for the run, not for a push in progress
-        ) as process:
-            assert process.stdout is not None
-            while piece := process.stdout.read(1 << 16):
-                yield piece
+        command = service.removeprefix("git-")
+        return GIT.stream(
+            command, "--stateless-rpc", *options, path, stdin=request, variables={"GIT_PROTOCOL": protocol}
+        )
 
     def _change(self, command: RefCommand, refused: str | None) -> RefChange:
         old = None if command.old == NO_OBJECT else command.old

@@ -7,13 +7,12 @@ committed, changed branches, set filters or attributes) makes no difference. Fil
 base or the agent's repository tracks them.
 """
 
-import os
 import shlex
-import subprocess
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
+from cooperbench._git import Git
 from cooperbench.environments.contract import Environment
 from cooperbench.errors import SandboxError
 
@@ -21,6 +20,7 @@ LARGEST_FILE = 64 * 1024
 """KiB. A bigger file that an agent left is reported instead of captured; nobody writes such a file by hand."""
 UNLIMITED = 1 << 40
 TIMEOUT = 600.0
+_GIT = Git(SandboxError)
 
 
 class Capture(NamedTuple):
@@ -93,19 +93,9 @@ def prepare_store(store: Path) -> None:
     """Make the bare repository `store` when it is missing."""
     if not (store / "objects").is_dir():
         store.parent.mkdir(parents=True, exist_ok=True)
-        git(None, "init", "--quiet", "--bare", "--template=", str(store))
+        git(None, "init", "--quiet", "--bare", str(store))
 
 
 def git(store: Path | None, *arguments: str, stdin: bytes = b"") -> bytes:
-    """Run git on the host, with nobody's configuration. Raises `SandboxError`."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    env |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_ATTR_NOSYSTEM": "1", "LC_ALL": "C"}
-    where = ["--git-dir", str(store)] if store is not None else []
-    settings = ["-c", "core.attributesFile=/dev/null", "-c", "gc.auto=0", "-c", "safe.directory=*"]
-    done = subprocess.run(
-        ["git", *where, *settings, *arguments], input=stdin, capture_output=True, env=env, check=False
-    )
-    if done.returncode != 0:
-        said = done.stderr.decode("utf-8", "replace").strip()
-        raise SandboxError(f"git {arguments[0]} failed on the host: {said}", subject=str(store))
-    return done.stdout
+    """Run git on the host in the bare repository `store`. Raises `SandboxError`."""
+    return _GIT.run(*arguments, stdin=stdin, variables={"GIT_DIR": str(store)} if store is not None else None).stdout

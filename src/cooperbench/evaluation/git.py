@@ -4,39 +4,24 @@ Everything happens in a bare repository that the harness made, with an index of 
 written to the host's disk, and no hook, attribute, filter or configuration of the repository or of the user has a say.
 """
 
-import os
-import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from cooperbench._git import Git, GitOutput
 from cooperbench.errors import EvaluationError
 from cooperbench.records import scratch_dir
 
-MERGE_TREE_VERSION = (2, 38)
-
 _SETTINGS = {
-    "core.hooksPath": "/dev/null",
-    "core.autocrlf": "false",
     "core.quotePath": "true",
     "diff.renames": "true",
     "merge.renames": "true",
     "merge.conflictStyle": "merge",
-    "gc.auto": "0",
 }
-
-
-class GitOutput(NamedTuple):
-    """What one git command gave."""
-
-    code: int
-    stdout: bytes
-    stderr: str
 
 
 class TreeEntry(NamedTuple):
@@ -63,24 +48,24 @@ class GitStore:
     def __init__(self, repository: Path, scratch: Path) -> None:
         self.repository = repository
         self.scratch = scratch
-        self._environment = _environment(repository, scratch)
+        variables = {
+            "GIT_DIR": str(scratch),
+            "GIT_OBJECT_DIRECTORY": str(scratch / "objects"),
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(repository / "objects"),
+        }
+        self._git = Git(EvaluationError, _SETTINGS, variables)
 
     def run(
         self, *arguments: str, stdin: bytes = b"", index: Path | None = None, attributes: Path | None = None
     ) -> GitOutput:
         """Run git and return what it gave, whatever its exit code."""
-        settings = {**_SETTINGS, "core.attributesFile": str(attributes or os.devnull)}
-        options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
-        environment = {**self._environment, "GIT_INDEX_FILE": str(index)} if index else self._environment
-        done = subprocess.run(
-            ["git", *options, *arguments],
-            input=stdin,
-            capture_output=True,
-            env=environment,
-            cwd=self.scratch,
-            check=False,
+        git = (
+            replace(self._git, settings={**_SETTINGS, "core.attributesFile": str(attributes)})
+            if attributes
+            else self._git
         )
-        return GitOutput(done.returncode, done.stdout, done.stderr.decode("utf-8", "replace").strip())
+        variables = {"GIT_INDEX_FILE": str(index)} if index else None
+        return git.run(*arguments, cwd=self.scratch, stdin=stdin, variables=variables, check=False)
 
     def check(self, *arguments: str, stdin: bytes = b"", index: Path | None = None) -> bytes:
         """Run git and return its output. Raises `EvaluationError` when it fails: the harness's own git work must not."""
@@ -150,7 +135,7 @@ class GitStore:
 @contextmanager
 def open_store(repository: Path) -> Iterator[GitStore]:
     """Use a bare repository without adding to it: new objects live as long as the context."""
-    require_git()
+    Git(EvaluationError).require()
     scratch = Path(tempfile.mkdtemp(prefix="cooperbench-merge-", dir=scratch_dir()))
     try:
         # A git directory of our own: not even the configuration of the repository that holds the base is read.
@@ -160,35 +145,3 @@ def open_store(repository: Path) -> Iterator[GitStore]:
         yield GitStore(repository, scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-@cache
-def require_git() -> tuple[int, ...]:
-    """The version of git on this machine. Raises `EvaluationError` when there is none or it cannot merge trees."""
-    try:
-        done = subprocess.run(["git", "--version"], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise EvaluationError("git is not installed", hint="install git 2.38 or newer") from error
-    found = re.search(r"(\d+)\.(\d+)", done.stdout)
-    version = tuple(int(part) for part in found.groups()) if found else (0, 0)
-    if version < MERGE_TREE_VERSION:
-        raise EvaluationError(f"{done.stdout.strip()} cannot merge trees", hint="install git 2.38 or newer")
-    return version
-
-
-def _environment(repository: Path, scratch: Path) -> dict[str, str]:
-    return {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "HOME": str(scratch),
-        "LC_ALL": "C",
-        "GIT_DIR": str(scratch),
-        "GIT_OBJECT_DIRECTORY": str(scratch / "objects"),
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(repository / "objects"),
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_ATTR_NOSYSTEM": "1",
-        "GIT_TERMINAL_PROMPT": "0",
-        **{f"GIT_{who}_NAME": "CooperBench" for who in ("AUTHOR", "COMMITTER")},
-        **{f"GIT_{who}_EMAIL": "cooperbench@localhost" for who in ("AUTHOR", "COMMITTER")},
-        **{f"GIT_{who}_DATE": "2020-01-01T00:00:00Z" for who in ("AUTHOR", "COMMITTER")},
-    }

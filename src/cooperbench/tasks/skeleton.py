@@ -1,10 +1,10 @@
 """The files of a new task: a repository at a commit, a runner, and empty features to be filled in."""
 
 import re
-import subprocess
 import tempfile
 from pathlib import Path
 
+from cooperbench._git import Git
 from cooperbench.errors import UsageError
 from cooperbench.tasks.dataset import read_task
 from cooperbench.tasks.images import REPOSITORY_FILES
@@ -53,6 +53,7 @@ What it does, with every name, argument and message that the hidden tests rely o
 SETUP = "python3 -m pip install --no-cache-dir pytest && python3 -m pip install --no-cache-dir -e ."
 BRANCH = "main"
 BUNDLE = REPOSITORY_FILES[0]
+_GIT = Git(UsageError)
 
 
 def new_task(
@@ -96,18 +97,18 @@ def new_task(
 
 def _bundle(repository: Path, commit: str, *, history: bool) -> bytes:
     """A commit and the history before it, on one branch; tags and what comes later are left out."""
-    identifier = _git(repository, "rev-parse", "--verify", f"{commit}^{{commit}}").decode().strip()
-    objects = Path(_git(repository, "rev-parse", "--git-path", "objects").decode().strip())
+    identifier = _GIT.run("rev-parse", "--verify", f"{commit}^{{commit}}", cwd=repository).text
+    objects = Path(_GIT.run("rev-parse", "--git-path", "objects", cwd=repository).text)
     with tempfile.TemporaryDirectory(prefix="cooperbench-") as scratch:
         # A repository with nothing but this branch, which borrows the objects.
         copy = Path(scratch)
-        _git(copy, "init", "--quiet", "--bare")
+        _GIT.run("init", "--quiet", "--bare", cwd=copy)
         (copy / "objects" / "info" / "alternates").write_text(f"{(repository / objects).resolve()}\n")
         if not history:
             identifier = _without_parents(copy, identifier)
-        _git(copy, "update-ref", f"refs/heads/{BRANCH}", identifier)
+        _GIT.run("update-ref", f"refs/heads/{BRANCH}", identifier, cwd=copy)
         try:
-            return _git(copy, "bundle", "create", "--quiet", "-", f"refs/heads/{BRANCH}")
+            return _GIT.run("bundle", "create", "--quiet", "-", f"refs/heads/{BRANCH}", cwd=copy).stdout
         except UsageError as error:
             raise UsageError(
                 f"{repository} does not hold the whole history of {commit}: {error.message}",
@@ -118,23 +119,10 @@ def _bundle(repository: Path, commit: str, *, history: bool) -> bytes:
 
 def _without_parents(repository: Path, commit: str) -> str:
     """The same commit as the first of its history."""
-    text = _git(repository, "cat-file", "commit", commit)
+    text = _GIT.run("cat-file", "commit", commit, cwd=repository).stdout
     head, _, message = text.partition(b"\n\n")
     lines = head.split(b"\n")
     # Signatures and other extra headers, which may have several lines, belong to the original.
     kept = [line for line in lines if line.startswith((b"tree ", b"author ", b"committer ", b"encoding "))]
     data = b"\n".join(kept) + b"\n\n" + message
-    return _git(repository, "hash-object", "-t", "commit", "-w", "--stdin", stdin=data).decode().strip()
-
-
-def _git(repository: Path, *arguments: str, stdin: bytes = b"") -> bytes:
-    done = subprocess.run(
-        ["git", "-C", str(repository), *arguments],
-        capture_output=True,
-        check=False,
-        input=stdin,
-    )
-    if done.returncode != 0:
-        reason = done.stderr.decode("utf-8", "replace").strip()
-        raise UsageError(f"{repository}: git {arguments[0]} failed: {reason}", subject=str(repository))
-    return done.stdout
+    return _GIT.run("hash-object", "-t", "commit", "-w", "--stdin", stdin=data, cwd=repository).text

@@ -1,11 +1,12 @@
 """Tiny images for tests."""
 
-import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from cooperbench._git import Git
 from cooperbench.environments import build_image
+from cooperbench.errors import SandboxError
 from cooperbench.records import ImageRecipe
 
 FILES: dict[str, str | bytes] = {
@@ -13,6 +14,14 @@ FILES: dict[str, str | bytes] = {
     "test_answer.py": "from answer import answer\n\n\ndef test_answer():\n    assert answer() == 42\n",
     ".gitignore": "__pycache__/\n",
 }
+_UPSTREAM = Git(
+    SandboxError,
+    variables={
+        f"GIT_{who}_{what}": value
+        for who in ("AUTHOR", "COMMITTER")
+        for what, value in (("NAME", "upstream"), ("EMAIL", "upstream@example.com"), ("DATE", "2024-01-01T00:00:00Z"))
+    },
+)
 
 
 def sample_image(
@@ -39,7 +48,7 @@ def sample_image(
 def make_repository(path: Path, files: Mapping[str, str | bytes]) -> str:
     """Make a git repository with one commit, always the same for the same files, and return the commit's id."""
     path.mkdir(parents=True)
-    git(path, "init", "--quiet", "--initial-branch=main")
+    git(path, "init", "--quiet")
     for name, content in files.items():
         target = path / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -50,17 +59,5 @@ def make_repository(path: Path, files: Mapping[str, str | bytes]) -> str:
 
 
 def git(path: Path, *arguments: str) -> str:
-    """Run git with a fixed author and date, and nobody's configuration."""
-    env = {
-        "PATH": "/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin",
-        "GIT_CONFIG_GLOBAL": "/dev/null",
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_AUTHOR_NAME": "upstream",
-        "GIT_AUTHOR_EMAIL": "upstream@example.com",
-        "GIT_AUTHOR_DATE": "2024-01-01T00:00:00Z",
-        "GIT_COMMITTER_NAME": "upstream",
-        "GIT_COMMITTER_EMAIL": "upstream@example.com",
-        "GIT_COMMITTER_DATE": "2024-01-01T00:00:00Z",
-    }
-    done = subprocess.run(["git", "-C", str(path), *arguments], env=env, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
+    """Run git in `path` as the author of the repository, who always has the same name and date."""
+    return _UPSTREAM.run(*arguments, cwd=path).text

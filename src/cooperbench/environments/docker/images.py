@@ -2,11 +2,11 @@
 
 import re
 import shutil
-import subprocess
 import tempfile
 from importlib.resources import files
 from pathlib import Path
 
+from cooperbench._git import Git
 from cooperbench.environments.backend import ImageFacts, Progress
 from cooperbench.environments.docker.engine import Engine, translated
 from cooperbench.errors import ImageError, SandboxError
@@ -152,14 +152,7 @@ def replace_base(text: str, base_image: str) -> str:
 def use_clone(text: str, context: Path, clone: Path) -> str:
     """Put a local clone into the build context, and let git take it in place of the addresses that the files name."""
     mirror = context / SOURCE
-    done = subprocess.run(
-        ["git", "-c", "safe.directory=*", "clone", "--quiet", "--mirror", str(clone), str(mirror)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise ImageError(f"{clone} cannot be cloned: {done.stderr.strip()}", subject=str(clone))
+    Git(ImageError).run("clone", "--quiet", "--mirror", clone, mirror)
     scripts = [text, *(path.read_text("utf-8", "replace") for path in context.glob("*.sh"))]
     addresses = {
         found for script in scripts for line in script.splitlines() if "git " in line for found in FETCHED.findall(line)

@@ -1,14 +1,13 @@
 """Making local images: the repository at its base commit and nothing later, and a Python environment taken from this one."""
 
 import hashlib
-import os
 import re
-import subprocess
 import tempfile
 import venv
 from importlib import metadata
 from pathlib import Path
 
+from cooperbench._git import Git
 from cooperbench.environments.local import isolation, store
 from cooperbench.environments.local.store import LocalImageRecord
 from cooperbench.errors import ImageError
@@ -16,6 +15,8 @@ from cooperbench.records import ImageRecipe
 
 GIT_CONFIGURATION = "[user]\n\tname = agent\n\temail = agent@localhost\n[init]\n\tdefaultBranch = main\n"
 """An identity, so that agents can commit without being asked who they are."""
+
+_GIT = Git(ImageError)
 
 LAYOUT = "3"
 """Part of every digest: a change of what this module makes is a new image."""
@@ -38,7 +39,7 @@ def key_of(recipe: ImageRecipe, source: Path) -> str:
     if source.is_file():
         digest.update(source.read_bytes())
     else:
-        digest.update(git(source, "rev-parse", f"{recipe.base_commit or 'HEAD'}^{{commit}}").encode())
+        digest.update(_GIT.run("rev-parse", f"{recipe.base_commit or 'HEAD'}^{{commit}}", cwd=source).text.encode())
     for name in closure(recipe.host_packages, recipe.name):
         digest.update(f"{name}=={metadata.version(name)}\0".encode())
     return "sha256:" + digest.hexdigest()
@@ -76,30 +77,30 @@ def make_repository(recipe: ImageRecipe, source: Path, target: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="cooperbench-") as scratch:
         if source.is_file():
             origin = Path(scratch) / "origin.git"
-            git(None, "init", "--quiet", "--bare", str(origin))
+            _GIT.run("init", "--quiet", "--bare", origin)
             _unpack(source, origin)
         else:
             origin = source
-        base = git(origin, "rev-parse", "--verify", f"{recipe.base_commit or _tip(origin)}^{{commit}}")
-        git(None, "init", "--quiet", "--initial-branch=main", "--template=", str(target))
+        base = _GIT.run("rev-parse", "--verify", f"{recipe.base_commit or _tip(origin)}^{{commit}}", cwd=origin).text
+        _GIT.run("init", "--quiet", target)
         pack = Path(scratch) / "base.pack"
         # Only what the base commit reaches is copied: nothing later can be in the object database.
         with pack.open("wb") as out:
-            _run(["git", "-C", str(origin), "pack-objects", "--revs", "--stdout", "-q"], text=base, stdout=out.fileno())
+            _GIT.run("pack-objects", "--revs", "--stdout", "-q", cwd=origin, stdin=base.encode(), stdout=out)
         with pack.open("rb") as stream:
-            _run(["git", "-C", str(target), "index-pack", "--stdin"], stdin=stream.fileno())
-        git(target, "update-ref", "refs/heads/main", base)
-        git(target, "-c", "core.hooksPath=/dev/null", "reset", "--quiet", "--hard", "main")
+            _GIT.run("index-pack", "--stdin", cwd=target, stdin=stream)
+        _GIT.run("update-ref", "refs/heads/main", base, cwd=target)
+        _GIT.run("reset", "--quiet", "--hard", "main", cwd=target)
         (target / ".git" / "info").mkdir(exist_ok=True)
 
 
 def _unpack(source: Path, target: Path) -> None:
     with source.open("rb", buffering=0) as stream:  # the process below reads where this file object stands
         if stream.read(4) == b"# v2":
-            git(target, "fetch", "--quiet", str(source.resolve()), "refs/heads/*:refs/heads/*")
+            _GIT.run("fetch", "--quiet", source.resolve(), "refs/heads/*:refs/heads/*", cwd=target)
             return
         stream.seek(0)
-        _run(["git", "-C", str(target), "fast-import", "--quiet"], stdin=stream.fileno())
+        _GIT.run("fast-import", "--quiet", cwd=target, stdin=stream)
 
 
 def make_tools(recipe: ImageRecipe, target: Path) -> None:
@@ -174,36 +175,12 @@ def _copy_distribution(distribution: metadata.Distribution, site: Path, scripts:
 
 def _tip(origin: Path) -> str:
     """The commit that a stream ends with: its HEAD, or its only branch."""
-    head = subprocess.run(
-        ["git", "-C", str(origin), "rev-parse", "--verify", "--quiet", "HEAD"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if head.returncode == 0:
-        return head.stdout.strip()
-    branches = git(origin, "for-each-ref", "--format=%(objectname)", "refs/heads").split()
+    head = _GIT.run("rev-parse", "--verify", "--quiet", "HEAD", cwd=origin, check=False)
+    if head.code == 0:
+        return head.text
+    branches = _GIT.run("for-each-ref", "--format=%(objectname)", "refs/heads", cwd=origin).text.split()
     if len(branches) != 1:
         raise ImageError(
             f"the repository has {len(branches)} branches and no base commit is named", subject=str(origin)
         )
     return branches[0]
-
-
-def git(directory: Path | None, *arguments: str) -> str:
-    """Run git without the user's and the system's configuration. Raises `ImageError`."""
-    where = ["-C", str(directory)] if directory is not None else []
-    return _run(["git", *where, *arguments])
-
-
-def _run(argv: list[str], *, stdin: int | None = None, text: str | None = None, stdout: int = subprocess.PIPE) -> str:
-    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    env |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_COUNT": "1"}
-    env |= {"GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
-    given = text.encode() if text is not None else None
-    source = None if given is not None else (stdin if stdin is not None else subprocess.DEVNULL)
-    done = subprocess.run(argv, input=given, stdin=source, stdout=stdout, stderr=subprocess.PIPE, env=env, check=False)
-    if done.returncode != 0:
-        said = done.stderr.decode("utf-8", "replace").strip()
-        raise ImageError(f"{' '.join(argv[:4])} … failed: {said}", subject=argv[-1])
-    return (done.stdout or b"").decode().strip()

@@ -117,7 +117,7 @@ class _EpisodeRun:
             remote = self._services.git.create_repository(self._key, agents)
         store = self._episode.directory.work / "store.git"
         # Before the members' processes, which would all do it at the same time.
-        worktree.git(None, "init", "--quiet", "--bare", "--template=", str(store))
+        worktree.git(None, "init", "--quiet", "--bare", str(store))
         for member in members:
             seat = Seat(
                 agent_id=member.agent_id,
