@@ -7,7 +7,7 @@ from cooperbench.collaboration import open_broker
 from cooperbench.environments import SandboxLabels, leftovers, open_environment
 from cooperbench.errors import SandboxLostError
 from cooperbench.testing import sample_image
-from tests.cli.command import cooperbench
+from tests.command_line import cooperbench
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from cooperbench.environments.configuration import read_config, write_config
 from cooperbench.errors import UsageError
-from tests.cli.command import cooperbench
+from tests.command_line import cooperbench
 
 
 def test_flags_are_kept_and_kept_when_others_follow(tmp_path: Path) -> None:

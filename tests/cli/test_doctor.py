@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import cooperbench
+from tests.command_line import cooperbench
 from tests.standins.gce import GceStandin
 from tests.standins.modal import ModalStandin
 

@@ -7,7 +7,7 @@ import pytest
 
 from cooperbench.environments import open_environment
 from cooperbench.testing.images import git, make_repository
-from tests.cli.command import cooperbench
+from tests.command_line import cooperbench
 
 RUNNER = "#!/bin/bash\ntrue\n"
 

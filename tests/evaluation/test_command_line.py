@@ -11,7 +11,7 @@ from cooperbench import runner
 from cooperbench.errors import UsageError
 from cooperbench.records import EpisodeDirectory, Evaluation, Outcome, StageStatus, read_model
 from tests.agents.standin_llm import Answer, StandIn, fails, says, serve
-from tests.cli.command import Said, cooperbench
+from tests.command_line import Said, cooperbench
 
 MARKERS = ("<<<<<<<", "=======", ">>>>>>>")
 

@@ -1,14 +1,13 @@
 """Each mistake gets one clear line that names it, what there was, and what to type next; exit code 2; nothing written."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
-import cooperbench.tasks
-from cooperbench.cli.main import main
+from cooperbench import tasks
+from tests.command_line import cooperbench
 
-DEMO = Path(cooperbench.tasks.__file__).parent / "demo"
+DEMO = Path(tasks.__file__).parent / "demo"
 
 MISTAKES = {
     "unknown repository": (["-r", "shelf"], "unknown repository 'shelf'", "shelfdb_task"),
@@ -52,21 +51,8 @@ MISTAKES = {
 }
 
 
-def cooperbench_says(
-    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> tuple[object, str]:
-    """Exit code and output of the command line."""
-    monkeypatch.setattr(sys, "argv", ["cooperbench", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    said = capsys.readouterr()
-    return ended.value.code, said.out + said.err
-
-
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_named_in_one_line(
-    mistake: str, surroundings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_mistake_is_named_in_one_line(mistake: str, surroundings: Path) -> None:
     arguments, message, hint = MISTAKES[mistake]
     Path("bad.yaml").write_text("a: [")
     Path("list.yaml").write_text("- a\n")
@@ -75,46 +61,41 @@ def test_a_mistake_is_named_in_one_line(
     Path("file").write_text("")
     before = sorted(Path().iterdir())
     dataset = ["--dataset-dir", str(DEMO)] if "-s" in arguments else ["-s", "demo"]
-    code, output = cooperbench_says(["run", *dataset, "-a", "gold", *arguments], monkeypatch, capsys)
-    assert code == 2, output
-    lines = output.splitlines()
-    assert 1 <= len(lines) <= 2, output
+    said = cooperbench("run", *dataset, "-a", "gold", *arguments)
+    assert said.code == 2, said
+    lines = said.err.splitlines()
+    assert said.out == ""
+    assert 1 <= len(lines) <= 2, said
     assert lines[0].startswith("error: ")
     assert message in lines[0]
-    assert hint in output
+    assert hint in said.err
     assert sorted(Path().iterdir()) == before
 
 
-def test_a_missing_data_set(
-    surroundings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, output = cooperbench_says(["run", "-a", "gold", "--dataset-dir", "nowhere"], monkeypatch, capsys)
-    assert code == 2
-    assert output.startswith("error: there is no data set at nowhere\n")
-    assert "cooperbench prepare" in output
+def test_a_missing_data_set(surroundings: Path) -> None:
+    said = cooperbench("run", "-a", "gold", "--dataset-dir", "nowhere")
+    assert said.code == 2
+    assert said.err.startswith("error: there is no data set at nowhere\n")
+    assert "cooperbench prepare" in said.err
 
 
-def test_a_configuration_that_differs(
-    surroundings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_configuration_that_differs(surroundings: Path) -> None:
     command = ["run", "-s", "demo", "-r", "shelfdb", "-f", "1,2", "-a", "nop", "-n", "exp", "--no-auto-eval"]
-    code, output = cooperbench_says(command, monkeypatch, capsys)
-    assert code == 0, output
-    code, output = cooperbench_says([*command, "--no-messaging"], monkeypatch, capsys)
-    assert code == 2
-    assert output.splitlines()[0] == (
+    said = cooperbench(*command)
+    assert said.code == 0, said
+    said = cooperbench(*command, "--no-messaging")
+    assert said.code == 2
+    assert said.err.splitlines()[0] == (
         "error: run 'exp' exists with another configuration: messaging was True and is False"
     )
-    assert "--name" in output
-    assert "--force" in output
+    assert "--name" in said.err
+    assert "--force" in said.err
 
 
-def test_evaluating_a_run_that_is_not_there(
-    surroundings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, output = cooperbench_says(["eval", "-n", "exp"], monkeypatch, capsys)
-    assert code == 2
-    assert output.startswith("error: unknown run 'exp'. Available: none.\n")
+def test_evaluating_a_run_that_is_not_there(surroundings: Path) -> None:
+    said = cooperbench("eval", "-n", "exp")
+    assert said.code == 2
+    assert said.err.startswith("error: unknown run 'exp'. Available: none.\n")
 
 
 @pytest.mark.parametrize(
@@ -127,10 +108,8 @@ def test_evaluating_a_run_that_is_not_there(
         ("--cost-limit", "inf"),
     ],
 )
-def test_what_is_no_amount_is_refused(
-    option: str, value: str, surroundings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, said = cooperbench_says(["run", "-s", "demo", "-a", "nop", option, value], monkeypatch, capsys)
-    assert code == 2
-    assert f"Invalid value for '{option}'" in said
+def test_what_is_no_amount_is_refused(option: str, value: str, surroundings: Path) -> None:
+    said = cooperbench("run", "-s", "demo", "-a", "nop", option, value)
+    assert said.code == 2
+    assert f"Invalid value for '{option}'" in said.err
     assert not surroundings.exists()

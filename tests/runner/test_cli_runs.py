@@ -1,79 +1,64 @@
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from cooperbench.cli.main import main
+from tests.command_line import cooperbench
 
-Says = Callable[..., tuple[object, str]]
 RUN = ("run", "-s", "demo", "-r", "shelfdb", "-f", "1,2", "-a", "writes", "-n", "exp", "--no-auto-eval")
 
 
-@pytest.fixture
-def says(surroundings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Says:
-    """Runs the command line in this process; gives its exit code and standard output."""
-
-    def run(*arguments: str) -> tuple[object, str]:
-        monkeypatch.setattr(sys, "argv", ["cooperbench", *arguments])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return ended.value.code or 0, capsys.readouterr().out
-
-    return run
-
-
-def test_a_dry_run_says_what_would_be_done_and_does_nothing(says: Says, surroundings: Path) -> None:
-    code, said = says(*RUN, "--dry-run")
-    assert code == 0
-    assert "1 episode of 1 task: 1 new" in said
-    assert "1 to run, at most $6.00 by the members' cost limits" in said
-    code, said = says(*RUN, "--dry-run", "--json")
-    facts = json.loads(said)
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(surroundings: Path) -> None:
+    said = cooperbench(*RUN, "--dry-run")
+    assert said.code == 0
+    assert "1 episode of 1 task: 1 new" in said.out
+    assert "1 to run, at most $6.00 by the members' cost limits" in said.out
+    said = cooperbench(*RUN, "--dry-run", "--json")
+    facts = said.facts
     assert (facts["to_run"], facts["resumed"], facts["config"]["backend"]) == (1, False, "local")
     assert not surroundings.exists()
 
 
-def test_a_run_is_listed_and_shown(says: Says, surroundings: Path) -> None:
-    code, said = says(*RUN)
-    assert code == 0
-    assert "1/1 episodes completed, not evaluated" in said
-    assert f"record: {surroundings / 'exp'}" in said
-    _, said = says("runs", "list")
-    assert said.splitlines()[1].split() == ["exp", "unevaluated", "coop", "writes", "gpt-4o", "1/1", "0/0", "$0.50"]
-    _, said = says("runs", "show", "exp", "shelfdb_task/1/f1_f2")
-    assert "agent1 (feature 1; writes with gpt-4o): submitted as 'Submitted' after 1 steps, $0.2500, 1 lines" in said
-    _, said = says("runs", "show", "exp", "--json")
-    [episode] = json.loads(said)["episodes"]
+def test_a_run_is_listed_and_shown(surroundings: Path) -> None:
+    said = cooperbench(*RUN)
+    assert said.code == 0
+    assert "1/1 episodes completed, not evaluated" in said.out
+    assert f"record: {surroundings / 'exp'}" in said.out
+    said = cooperbench("runs", "list")
+    assert said.out.splitlines()[1].split() == ["exp", "unevaluated", "coop", "writes", "gpt-4o", "1/1", "0/0", "$0.50"]
+    said = cooperbench("runs", "show", "exp", "shelfdb_task/1/f1_f2")
+    assert (
+        "agent1 (feature 1; writes with gpt-4o): submitted as 'Submitted' after 1 steps, $0.2500, 1 lines" in said.out
+    )
+    said = cooperbench("runs", "show", "exp", "--json")
+    [episode] = said.facts["episodes"]
     assert episode["result"]["status"] == "completed"
-    _, said = says("runs", "watch", "exp")
-    assert "1/1 episodes completed, not evaluated" in said
-    _, said = says(*RUN, "--dry-run")
-    assert "1 episode of 1 task: 1 finished" in said
-    assert "(resumed)" in said
-    _, said = says(*RUN, "--dry-run", "--force", "--max-cost", "3")
-    assert "$0.50 of $3.00 spent so far" in said
-    assert "1 to run, at most $6.00 by the members' cost limits and $2.50 by --max-cost" in said
-    assert "finished episodes that are repeated, and their results given up (--force): 1" in said
+    said = cooperbench("runs", "watch", "exp")
+    assert "1/1 episodes completed, not evaluated" in said.out
+    said = cooperbench(*RUN, "--dry-run")
+    assert "1 episode of 1 task: 1 finished" in said.out
+    assert "(resumed)" in said.out
+    said = cooperbench(*RUN, "--dry-run", "--force", "--max-cost", "3")
+    assert "$0.50 of $3.00 spent so far" in said.out
+    assert "1 to run, at most $6.00 by the members' cost limits and $2.50 by --max-cost" in said.out
+    assert "finished episodes that are repeated, and their results given up (--force): 1" in said.out
 
 
-def test_passwords_stay_out_of_the_recorded_command(says: Says, surroundings: Path) -> None:
-    code, _ = says(*RUN, "--setting", "solo", "--redis", "redis://user:secret@127.0.0.1:1")
-    assert code == 0
+def test_passwords_stay_out_of_the_recorded_command(surroundings: Path) -> None:
+    said = cooperbench(*RUN, "--setting", "solo", "--redis", "redis://user:secret@127.0.0.1:1")
+    assert said.code == 0
     config = (surroundings / "exp" / "config.json").read_text()
     assert "secret" not in config
     assert json.loads(config)["command"][-1] == "***"
 
 
-def test_one_broken_run_does_not_hide_the_others(says: Says, surroundings: Path) -> None:
-    says(*RUN)
+def test_one_broken_run_does_not_hide_the_others(surroundings: Path) -> None:
+    cooperbench(*RUN)
     (surroundings / "broken").mkdir()
     (surroundings / "broken" / "config.json").write_text("{")
-    code, said = says("runs", "list")
-    assert code == 0
-    assert said.splitlines()[1].startswith("exp ")
+    said = cooperbench("runs", "list")
+    assert said.code == 0
+    assert said.out.splitlines()[1].startswith("exp ")
 
 
 @pytest.mark.parametrize(
@@ -85,7 +70,7 @@ def test_one_broken_run_does_not_hide_the_others(says: Says, surroundings: Path)
     ],
 )
 def test_a_limit_ends_each_member_within_one_call(
-    says: Says, surroundings: Path, flag: str, value: str, kind: str, reached: float
+    surroundings: Path, flag: str, value: str, kind: str, reached: float
 ) -> None:
     call = {"name": "bash", "arguments": {"command": "echo more >> work.txt"}}
     turn = {"tool_calls": [call], "cost": 0.25, "usage": {"input_tokens": 1000, "output_tokens": 10}}
@@ -103,8 +88,8 @@ def test_a_limit_ends_each_member_within_one_call(
         "--log-dir",
         str(surroundings),
     ]
-    code, _ = says("run", *where, "-m", "scripted/script.json", flag, value)
-    assert code == 0
+    said = cooperbench("run", *where, "-m", "scripted/script.json", flag, value)
+    assert said.code == 0
     [file] = surroundings.rglob("result.json")
     for member in json.loads(file.read_text())["agents"].values():
         assert member["ending"] == "limit"
@@ -112,12 +97,12 @@ def test_a_limit_ends_each_member_within_one_call(
         assert (member["steps"], member["patch_lines"]) == (3, 3)
 
 
-def test_broken_files_of_an_episode_are_named(says: Says, surroundings: Path) -> None:
-    says(*RUN)
+def test_broken_files_of_an_episode_are_named(surroundings: Path) -> None:
+    cooperbench(*RUN)
     folder = surroundings / "exp" / "coop" / "shelfdb_task" / "1" / "f1_f2"
     (folder / "conversation.json").write_text("[{")
-    _, said = says("runs", "show", "exp", "shelfdb_task/1/f1_f2")
-    assert "conversation.json cannot be read" in said
+    said = cooperbench("runs", "show", "exp", "shelfdb_task/1/f1_f2")
+    assert "conversation.json cannot be read" in said.out
     (folder / "agent1.patch").unlink()
-    _, said = says("runs", "show", "exp", "shelfdb_task/1/f1_f2")
-    assert "agent1.patch is missing; it will be repeated" in said
+    said = cooperbench("runs", "show", "exp", "shelfdb_task/1/f1_f2")
+    assert "agent1.patch is missing; it will be repeated" in said.out
