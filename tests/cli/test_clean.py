@@ -4,7 +4,7 @@ from uuid import uuid4
 import pytest
 
 from cooperbench.collaboration import open_broker
-from cooperbench.environments import SandboxLabels, leftovers, open_environment
+from cooperbench.environments import SandboxLabels, open_environment, orphans
 from cooperbench.errors import SandboxLostError
 from cooperbench.testing import sample_image
 from tests.command_line import cooperbench
@@ -56,5 +56,5 @@ def test_containers_of_one_run(tmp_path: Path) -> None:
     said = cooperbench("clean", "--run", run, "--json", env={"COOPERBENCH_CACHE_DIR": str(tmp_path)})
     assert said.code == 0, said
     assert [found["backend"] for found in said.facts["leftovers"]] == ["docker"]
-    assert leftovers(run, backends=["docker"]) == []
+    assert orphans(run, backends=["docker"]) == []
     left.cleanup()

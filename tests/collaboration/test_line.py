@@ -22,7 +22,7 @@ from cooperbench.environments import (
     LocalEnvironment,
     open_environment,
 )
-from cooperbench.environments.bases import set_out
+from cooperbench.environments.bases import prepare_for_agent
 from cooperbench.records import Ending
 from cooperbench.testing import sample_image
 
@@ -59,7 +59,7 @@ def test_a_round_trip_is_made_in_the_first_sandbox_of_its_kind(image: str, tmp_p
     made = []
     for number, limit in enumerate((100.0, 100.0, 200.0)):
         with LocalEnvironment(image, network="none", command_timeout=limit) as environment:
-            set_out(environment, tmp_path / f"{number}.git")
+            prepare_for_agent(environment, tmp_path / f"{number}.git")
             line = connect(environment, seat)
             made.append(line.calls)
             assert environment.execute("printf hi | coop ping -")["output"] == "hi"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cooperbench.environments import LocalEnvironment, worktree
-from cooperbench.environments.bases import find_base, keep_base, set_out
+from cooperbench.environments.bases import ensure_base, find_base, prepare_for_agent
 from cooperbench.testing import sample_image
 from tests.environments.test_worktree import entries_of
 
@@ -24,7 +24,7 @@ def test_every_sandbox_of_an_image_is_set_out_alike(image: str, tmp_path: Path) 
     for number in range(2):
         store = tmp_path / f"store{number}.git"
         with LocalEnvironment(image) as environment:
-            tree = set_out(environment, store)
+            tree = prepare_for_agent(environment, store)
             environment.execute("echo two >>a.py; echo new >new.txt")
             captured = worktree.capture(environment, store, tree)
         assert entries_of(store, tree) == {path.encode(): ("100644", data) for path, data in FILES.items()}
@@ -38,10 +38,10 @@ def test_every_sandbox_of_an_image_is_set_out_alike(image: str, tmp_path: Path) 
 
 def test_a_known_image_costs_its_next_sandboxes_no_program(image: str, tmp_path: Path) -> None:
     with LocalEnvironment(image) as first:
-        set_out(first, tmp_path / "first.git")
+        prepare_for_agent(first, tmp_path / "first.git")
     with LocalEnvironment(image) as environment:
         environment.execute("mv .git elsewhere")  # nothing is asked of the repository any more
-        set_out(environment, tmp_path / "second.git")
+        prepare_for_agent(environment, tmp_path / "second.git")
 
 
 def test_later_history_in_an_image_is_stripped_from_each_sandbox(image: str, tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_later_history_in_an_image_is_stripped_from_each_sandbox(image: str, tmp
     for number in range(2):
         with LocalEnvironment(dirty) as environment:
             assert environment.execute(ALL_OBJECTS)["output"].count("commit") == 2
-            set_out(environment, tmp_path / f"{number}.git")
+            prepare_for_agent(environment, tmp_path / f"{number}.git")
             assert environment.execute(ALL_OBJECTS)["output"].count("commit") == 1
         base = find_base(dirty, environment.image_digest or "", environment.options.cwd)
         assert base is not None
@@ -62,9 +62,9 @@ def test_later_history_in_an_image_is_stripped_from_each_sandbox(image: str, tmp
 
 def test_a_base_outlives_what_was_left_of_an_earlier_attempt(image: str, tmp_path: Path) -> None:
     with LocalEnvironment(image) as environment:
-        kept = keep_base(environment)
+        kept = ensure_base(environment)
         assert kept is not None
         (kept.store.parent / "base.json").unlink()  # killed, or the disk was full
-        again = keep_base(environment)
+        again = ensure_base(environment)
         assert again is not None
         assert entries_of(again.store, again.tree).keys() == {os.fsencode(path) for path in FILES}

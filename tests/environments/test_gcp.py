@@ -55,7 +55,7 @@ def test_a_machine_is_made_as_promised(cache: Path, gce_standin: GceStandin) -> 
         assert machine.metadata["block-project-ssh-keys"] == "TRUE"
         rules = gce_standin.inside(machine, "iptables -S DOCKER-USER")
         assert "-A DOCKER-USER -d 169.254.169.254/32 -p tcp -m tcp --dport 80 -j DROP" in rules
-        [found] = get_backend("gcp").leftovers("My Run!")
+        [found] = get_backend("gcp").orphans("My Run!")
         assert (found.identifier, found.run, found.running) == (name, "My Run!", True)
 
 
@@ -146,17 +146,17 @@ def test_an_unused_machine_is_deleted_even_if_its_user_was_killed(
         [sys.executable, "-c", code], env={**os.environ, "COOPERBENCH_CONFIG_DIR": str(tmp_path)}, check=False
     )
     assert done.returncode == -signal.SIGKILL
-    assert len(get_backend("gcp").leftovers("killed")) == 1
-    assert until(lambda: get_backend("gcp").leftovers("killed") == [])
+    assert len(get_backend("gcp").orphans("killed")) == 1
+    assert until(lambda: get_backend("gcp").orphans("killed") == [])
 
 
-def test_leftovers_of_one_run_are_removed_and_no_others(cache: Path, gce_standin: GceStandin) -> None:
+def test_orphans_of_one_run_are_removed_and_no_others(cache: Path, gce_standin: GceStandin) -> None:
     backend = get_backend("gcp")
     left = open_environment("gcp", IMAGE, labels=SandboxLabels(run="left"))
     with GCPEnvironment(IMAGE) as working:
-        for leftover in backend.leftovers("left"):
-            backend.remove(leftover)
-            backend.remove(leftover)
+        for orphan in backend.orphans("left"):
+            backend.remove(orphan)
+            backend.remove(orphan)
         with pytest.raises(SandboxLostError):
             left.execute("true")
         assert working.execute("echo works")["output"] == "works\n"

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from cooperbench.environments import Environment, LocalEnvironment, build_image, leftovers, open_environment
+from cooperbench.environments import Environment, LocalEnvironment, build_image, open_environment, orphans
 from cooperbench.environments.cleaning import remove
 from cooperbench.environments.local import isolation, store
-from cooperbench.environments.local.furnishing import LARGE, overlays_work
+from cooperbench.environments.local.rootfs import LARGE, overlays_work
 from cooperbench.environments.local.transport import sandboxes
 from cooperbench.records import ImageRecipe
 from cooperbench.testing.conformance.lifecycle import until
@@ -25,7 +25,7 @@ SEEN = "cat file7.txt file8.txt 2>&1; ls -d folder/* moved/* link 2>/dev/null; t
 
 
 @pytest.fixture(params=[pytest.param(name, marks=pytest.mark.needs(name)) for name in ("bubblewrap", "unshare")])
-def rung(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+def level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     name = isolation.Isolation(request.param)
     monkeypatch.setenv(isolation.FORCE, name)
     sandboxes().mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ def contents(image: str) -> list[tuple[str, int, bytes]]:
     return [(str(path), path.stat().st_mode, path.read_bytes()) for path in files]
 
 
-def test_what_is_written_is_private(large: str, rung: str) -> None:
+def test_what_is_written_is_private(large: str, level: str) -> None:
     before = contents(large)
     with LocalEnvironment(large) as first, LocalEnvironment(large) as second:
         assert (folder_of(first) / "upper").is_dir()
@@ -71,7 +71,7 @@ def test_what_is_written_is_private(large: str, rung: str) -> None:
     assert not any(folder.exists() for folder in folders)
 
 
-def test_a_snapshot_is_what_the_sandbox_sees(large: str, rung: str) -> None:
+def test_a_snapshot_is_what_the_sandbox_sees(large: str, level: str) -> None:
     with LocalEnvironment(large) as environment:
         assert environment.execute(f"{CHANGE} echo home > ~/note; echo scratch > /tmp/note")["returncode"] == 0
         seen = environment.execute(SEEN)["output"]
@@ -81,19 +81,19 @@ def test_a_snapshot_is_what_the_sandbox_sees(large: str, rung: str) -> None:
         assert copy.execute(SEEN)["output"] == seen
         assert copy.execute("cat ~/note /tmp/note")["output"] == "home\nscratch\n"
         assert copy.execute("git status --short | wc -l")["output"].strip() == "6"
-    for leftover in leftovers(backends=["local"]):
-        if leftover.identifier == snapshot:
-            remove(leftover)
+    for orphan in orphans(backends=["local"]):
+        if orphan.identifier == snapshot:
+            remove(orphan)
 
 
-def test_one_that_ends_by_itself_leaves_nothing(large: str, rung: str) -> None:
+def test_one_that_ends_by_itself_leaves_nothing(large: str, level: str) -> None:
     environment = LocalEnvironment(large, timeout=3)
     folder = folder_of(environment)
     assert (folder / "upper").is_dir()
     assert until(lambda: not folder.exists(), 30)
 
 
-def test_a_large_image_is_set_up_by_commands(tmp_path: Path, large: str, rung: str) -> None:
+def test_a_large_image_is_set_up_by_commands(tmp_path: Path, large: str, level: str) -> None:
     repository = tmp_path / "repo"
     make_repository(repository, {f"file{number}.txt": "x\n" for number in range(LARGE)})
     recipe = ImageRecipe(
@@ -106,7 +106,7 @@ def test_a_large_image_is_set_up_by_commands(tmp_path: Path, large: str, rung: s
         )
 
 
-def test_small_images_are_copied(image: str, rung: str) -> None:
+def test_small_images_are_copied(image: str, level: str) -> None:
     with LocalEnvironment(image) as environment:
         assert not (folder_of(environment) / "upper").exists()
         assert (folder_of(environment) / "root" / "workspace" / "repo").is_dir()

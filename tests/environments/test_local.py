@@ -1,4 +1,4 @@
-"""What a command in a local sandbox can and cannot reach, on every rung of isolation."""
+"""What a command in a local sandbox can and cannot reach, on every level of isolation."""
 
 import os
 import shutil
@@ -19,8 +19,8 @@ from cooperbench.environments import (
     LocalEnvironment,
     build_image,
     ensure_image,
-    leftovers,
     open_environment,
+    orphans,
 )
 from cooperbench.environments.local import isolation
 from cooperbench.errors import ImageError, SandboxError
@@ -31,16 +31,16 @@ from cooperbench.testing.images import git, make_repository
 
 
 @pytest.fixture(params=[pytest.param(name, marks=pytest.mark.needs(name)) for name in ("bubblewrap", "unshare")])
-def rung(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+def level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     name = str(request.param)
     monkeypatch.setenv(isolation.FORCE, name)
     return name
 
 
 @pytest.fixture
-def inside(image: str, rung: str) -> Iterator[LocalEnvironment]:
+def inside(image: str, level: str) -> Iterator[LocalEnvironment]:
     with LocalEnvironment(image) as environment:
-        assert environment.isolation == rung
+        assert environment.isolation == level
         yield environment
 
 
@@ -61,7 +61,7 @@ def test_a_fork_bomb_ends_in_its_own_sandbox(inside: LocalEnvironment) -> None:
     assert int(left["output"]) < 50, "all of it was killed, and the sandbox is usable"
 
 
-def test_environment_variables_are_not_inherited(image: str, rung: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_variables_are_not_inherited(image: str, level: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_KEY_OF_A_PROVIDER", "sk-very-secret")
     with LocalEnvironment(image) as environment:
         told = environment.execute("env; cat /proc/*/environ /proc/*/cmdline | tr '\\0' '\\n'")["output"]
@@ -92,7 +92,7 @@ def test_the_hidden_tests_of_bundled_tasks_are_hidden(inside: LocalEnvironment) 
     assert found["output"] == ""
 
 
-def test_there_is_no_network_unless_asked(inside: LocalEnvironment, image: str, rung: str) -> None:
+def test_there_is_no_network_unless_asked(inside: LocalEnvironment, image: str, level: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         probe = f"import socket; socket.create_connection(('127.0.0.1', {port}), 5)"
@@ -111,12 +111,12 @@ def test_the_system_is_read_only_and_the_work_is_private(inside: LocalEnvironmen
 
 
 def test_users_without_the_administrators_folders_on_their_path(
-    image: str, rung: str, monkeypatch: pytest.MonkeyPatch
+    image: str, level: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     isolation.probe.cache_clear()
     with LocalEnvironment(image) as environment:
-        assert (environment.isolation, environment.execute("echo here")["output"]) == (rung, "here\n")
+        assert (environment.isolation, environment.execute("echo here")["output"]) == (level, "here\n")
 
 
 def test_privileges_cannot_be_regained(inside: LocalEnvironment) -> None:
@@ -144,9 +144,9 @@ exec {program} "$@"
 """
 
 
-def test_a_start_whose_starter_is_killed_ends_by_itself(image: str, rung: str, tmp_path: Path) -> None:
+def test_a_start_whose_starter_is_killed_ends_by_itself(image: str, level: str, tmp_path: Path) -> None:
     """The program that makes the sandbox waits until its starter is dead, and only then makes it."""
-    name = "bwrap" if rung == "bubblewrap" else rung
+    name = "bwrap" if level == "bubblewrap" else level
     begun, go, run = tmp_path / "begun", tmp_path / "go", f"killed-{uuid4().hex[:8]}"
     os.mkfifo(begun)
     os.mkfifo(go)
@@ -157,9 +157,9 @@ def test_a_start_whose_starter_is_killed_ends_by_itself(image: str, rung: str, t
     with subprocess.Popen([sys.executable, "-c", STARTER, image, run], env=environment) as starter:
         begun.read_text()
         starter.kill()
-    assert len(leftovers(run, backends=["local"])) == 1
+    assert len(orphans(run, backends=["local"])) == 1
     go.write_text("\n")
-    assert until(lambda: leftovers(run, backends=["local"]) == [], 20)
+    assert until(lambda: orphans(run, backends=["local"]) == [], 20)
 
 
 def test_a_fork_of_many_processes_is_ended(inside: LocalEnvironment) -> None:

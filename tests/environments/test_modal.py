@@ -44,9 +44,9 @@ def test_limits_and_labels_reach_modal(cache: object, modal_standin: ModalStandi
     with pytest.raises(CapabilityError, match="linux/arm64"):
         ModalEnvironment(IMAGE, platform="linux/arm64")
     with open_environment("modal", IMAGE, labels=labels):
-        [found] = get_backend("modal").leftovers("labelled")
+        [found] = get_backend("modal").orphans("labelled")
         assert (found.run, found.running, found.description) == ("labelled", True, "e1 agent2")
-    assert get_backend("modal").leftovers("labelled") == []
+    assert get_backend("modal").orphans("labelled") == []
 
 
 def test_an_unknown_image_is_named(cache: object, modal_standin: ModalStandin) -> None:
@@ -101,13 +101,13 @@ def test_snapshots_are_independent(environment: ModalEnvironment) -> None:
         assert copy.execute("cat kept.txt")["output"] == "kept\n"
 
 
-def test_leftovers_of_one_run_are_removed_and_no_others(cache: object, modal_standin: ModalStandin) -> None:
+def test_orphans_of_one_run_are_removed_and_no_others(cache: object, modal_standin: ModalStandin) -> None:
     backend = get_backend("modal")
     left = open_environment("modal", IMAGE, labels=SandboxLabels(run="left"))
     with open_environment("modal", IMAGE, labels=SandboxLabels(run="working")) as working:
-        for leftover in backend.leftovers("left"):
-            backend.remove(leftover)
-            backend.remove(leftover)
+        for orphan in backend.orphans("left"):
+            backend.remove(orphan)
+            backend.remove(orphan)
         with pytest.raises(SandboxLostError):
             left.execute("true")
         assert working.execute("echo works")["output"] == "works\n"

@@ -9,7 +9,7 @@ from itertools import accumulate
 
 import pytest
 
-from cooperbench.environments import Environment, leftovers
+from cooperbench.environments import Environment, orphans
 from cooperbench.environments.scope import EnvironmentScope, activate
 from cooperbench.errors import EvaluationError
 from cooperbench.evaluation import ScoreRequest, ThreadSlots, processors, score, score_many
@@ -48,7 +48,7 @@ def watch(shelfdb: Task) -> Iterator[Watch]:
     with activate(EnvironmentScope(after_start=[watching.start], before_cleanup=[watching.end])):
         yield watching
     assert sorted(watching.started) == sorted(watching.ended)
-    assert not {found.identifier for found in leftovers(backends=["local"])} & set(watching.started)
+    assert not {found.identifier for found in orphans(backends=["local"])} & set(watching.started)
 
 
 def requests(task: Task) -> list[ScoreRequest]:

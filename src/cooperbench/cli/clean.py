@@ -7,7 +7,7 @@ import click
 from cooperbench.cli.options import json_option
 
 if TYPE_CHECKING:
-    from cooperbench.environments import Leftover
+    from cooperbench.environments import Orphan
 
 
 @click.command("clean")
@@ -22,21 +22,21 @@ def command(run: str | None, backends: tuple[str, ...], dry_run: bool, redis_url
     Sandboxes of runs that are still going on carry it too: name the run, or look with --dry-run first.
     """
     from cooperbench.cli.show import print_json
-    from cooperbench.environments import leftovers, remove
+    from cooperbench.environments import orphans, remove
     from cooperbench.errors import CooperBenchError
 
-    found = leftovers(run, backends=list(backends) or None)
+    found = orphans(run, backends=list(backends) or None)
     failures: dict[str, str] = {}
-    for leftover in () if dry_run else found:
+    for orphan in () if dry_run else found:
         try:
-            remove(leftover)
+            remove(orphan)
         except CooperBenchError as error:
-            failures[leftover.identifier] = str(error)
+            failures[orphan.identifier] = str(error)
     mailboxes = 0 if redis_url is None else _mailboxes(redis_url, run, dry_run=dry_run)
     if as_json:
         facts = [
-            {**leftover.model_dump(mode="json"), "removed": not dry_run and leftover.identifier not in failures}
-            for leftover in found
+            {**orphan.model_dump(mode="json"), "removed": not dry_run and orphan.identifier not in failures}
+            for orphan in found
         ]
         print_json({"leftovers": facts, "mailboxes": mailboxes, "dry_run": dry_run, "failures": failures})
     else:
@@ -54,7 +54,7 @@ def _mailboxes(url: str, run: str | None, *, dry_run: bool) -> int:
     return len(names)
 
 
-def _show(found: list["Leftover"], failures: dict[str, str], mailboxes: int, *, dry_run: bool) -> None:
+def _show(found: list["Orphan"], failures: dict[str, str], mailboxes: int, *, dry_run: bool) -> None:
     from rich.table import Table
 
     from cooperbench.cli.show import console
@@ -66,10 +66,10 @@ def _show(found: list["Leftover"], failures: dict[str, str], mailboxes: int, *, 
     table = Table(box=None, pad_edge=False)
     for column in ("backend", "kind", "name", "run", "state", "description", ""):
         table.add_column(column)
-    for leftover in found:
-        state = "running" if leftover.running else ""
-        done = "" if dry_run else failures.get(leftover.identifier, "removed")
-        words = (leftover.backend, leftover.kind, leftover.identifier, leftover.run, state, leftover.description, done)
+    for orphan in found:
+        state = "running" if orphan.running else ""
+        done = "" if dry_run else failures.get(orphan.identifier, "removed")
+        words = (orphan.backend, orphan.kind, orphan.identifier, orphan.run, state, orphan.description, done)
         table.add_row(*words)
     out.print(table)
     if mailboxes:

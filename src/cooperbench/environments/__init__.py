@@ -1,7 +1,7 @@
 """Where code runs: one Environment, one transport for each backend."""
 
-from cooperbench.environments.backend import Backend, ImageFacts, Leftover, backend_names, capabilities, get_backend
-from cooperbench.environments.cleaning import leftovers, remove
+from cooperbench.environments.backend import Backend, ImageFacts, Orphan, backend_names, capabilities, get_backend
+from cooperbench.environments.cleaning import orphans, remove
 from cooperbench.environments.contract import (
     Capability,
     Environment,
@@ -30,8 +30,8 @@ __all__ = [
     "EnvironmentOptions",
     "ExecuteResult",
     "ImageFacts",
-    "Leftover",
     "LocalEnvironment",
+    "Orphan",
     "Readiness",
     "RunReply",
     "SandboxHandle",
@@ -46,8 +46,8 @@ __all__ = [
     "ensure_image",
     "get_backend",
     "image_facts",
-    "leftovers",
     "open_environment",
+    "orphans",
     "pull_image",
     "readiness",
     "remove",

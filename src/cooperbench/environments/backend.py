@@ -49,7 +49,7 @@ class ImageFacts(Record):
     bytes: int | None = Field(None, description="Size on disk.")
 
 
-class Leftover(Record):
+class Orphan(Record):
     """Something that a run left at a backend: a container, a virtual machine, a directory, …"""
 
     backend: str
@@ -118,13 +118,13 @@ class Backend(ABC):
             f"the backend {self.name!r} builds no images", subject=recipe.name, hint="use --backend docker"
         )
 
-    def leftovers(self, run: str | None = None) -> list[Leftover]:
+    def orphans(self, run: str | None = None) -> list[Orphan]:
         """What is there with our labels, of one run or of all."""
         return []
 
-    def remove(self, leftover: Leftover) -> None:
+    def remove(self, orphan: Orphan) -> None:
         """Remove one of them. One that is gone already is fine."""
-        raise UsageError(f"the backend {self.name!r} removes nothing", subject=leftover.identifier)
+        raise UsageError(f"the backend {self.name!r} removes nothing", subject=orphan.identifier)
 
 
 def backend_names() -> list[str]:

@@ -65,7 +65,7 @@ def base_of_sandbox(environment: Environment) -> ImageBase | None:
     return None if digest is None else find_base(environment.image, digest, environment.options.cwd)
 
 
-def keep_base(environment: Environment) -> ImageBase | None:
+def ensure_base(environment: Environment) -> ImageBase | None:
     """What was kept of the image of a sandbox that nobody has worked in, or is kept now; `None` for images without a digest.
 
     Raises `SandboxError`.
@@ -88,12 +88,12 @@ def keep_base(environment: Environment) -> ImageBase | None:
         return ImageBase(folder, record)
 
 
-def set_out(environment: Environment, store: Path) -> str:
+def prepare_for_agent(environment: Environment, store: Path) -> str:
     """Ready a sandbox that nobody has worked in for an agent: no history after the base, and its work tree known to the host.
 
     Returns the tree's id; its objects are in the bare repository `store` afterwards. Raises `SandboxError`.
     """
-    base = keep_base(environment)
+    base = ensure_base(environment)
     if base is None:
         strip_later_history(environment, "HEAD")
         return pin_base(environment, store)

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from cooperbench.environments.backend import BUILT_IN, Leftover, backend_names, get_backend
+from cooperbench.environments.backend import BUILT_IN, Orphan, backend_names, get_backend
 from cooperbench.errors import SandboxError, UsageError
 
 
-def leftovers(run: str | None = None, *, backends: Sequence[str] | None = None) -> list[Leftover]:
+def orphans(run: str | None = None, *, backends: Sequence[str] | None = None) -> list[Orphan]:
     """What is there with our labels, running sandboxes included, of one run or of all.
 
     Without `backends` every backend is asked, and those that are not set up here have nothing of ours. A backend that is named
@@ -15,7 +15,7 @@ def leftovers(run: str | None = None, *, backends: Sequence[str] | None = None) 
     found = []
     for name in backends if backends is not None else backend_names():
         try:
-            found += get_backend(name).leftovers(run)
+            found += get_backend(name).orphans(run)
         except (SandboxError, UsageError):
             if backends is not None:
                 raise
@@ -25,6 +25,6 @@ def leftovers(run: str | None = None, *, backends: Sequence[str] | None = None) 
     return found
 
 
-def remove(leftover: Leftover) -> None:
+def remove(orphan: Orphan) -> None:
     """Remove one of them; one that is gone already is fine. Raises `SandboxError`."""
-    get_backend(leftover.backend).remove(leftover)
+    get_backend(orphan.backend).remove(orphan)

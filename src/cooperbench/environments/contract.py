@@ -67,7 +67,7 @@ class EnvironmentOptions(Record):
 
 
 class SandboxLabels(Record):
-    """Whose sandbox it is. Everything that a backend creates carries these, so that leftovers can be found."""
+    """Whose sandbox it is. Everything that a backend creates carries these, so that orphans can be found."""
 
     run: str = "adhoc"
     episode: str = "adhoc"
@@ -151,7 +151,7 @@ class Transport(Protocol):
         """Create the sandbox and wait until commands can run."""
         ...
 
-    def keep(self) -> None:
+    def persisted(self) -> None:
         """It is written down where to find the sandbox. Before that it should end with this process, if that can be had."""
         ...
 
@@ -171,7 +171,7 @@ class Transport(Protocol):
         """How to find this sandbox again, what it started from, and what keeps it apart. Valid once started."""
         ...
 
-    def locate(self, path: str) -> str:
+    def host_path(self, path: str) -> str:
         """Where an absolute path of a sandbox really is; the same path, except without any isolation."""
         ...
 

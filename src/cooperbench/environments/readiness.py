@@ -89,9 +89,11 @@ def _docker(_backend: str) -> Iterator[Check]:
     def look() -> str:
         found = engine.connect(None)
         with engine.translated(found.address):
-            said = found.client.version()
-        kind = "Podman" if any("Podman" in str(part.get("Name")) for part in said.get("Components") or []) else "Docker"
-        return f"{kind} {said.get('Version')} for {said.get('Os')}/{said.get('Arch')} at {found.address}"
+            version = found.client.version()
+        kind = (
+            "Podman" if any("Podman" in str(part.get("Name")) for part in version.get("Components") or []) else "Docker"
+        )
+        return f"{kind} {version.get('Version')} for {version.get('Os')}/{version.get('Arch')} at {found.address}"
 
     answers = _attempt("engine", look)
     yield answers
@@ -114,9 +116,7 @@ def _modal(_backend: str) -> Iterator[Check]:
     installed = _attempt("SDK", lambda: f"modal {sdk.modal_sdk().__version__}")
     yield installed
     if installed.ok:
-        yield _attempt(
-            "credentials", lambda: f"accepted; {len(ModalBackend().leftovers())} sandboxes of ours run there"
-        )
+        yield _attempt("credentials", lambda: f"accepted; {len(ModalBackend().orphans())} sandboxes of ours run there")
 
 
 def _gcp(_backend: str) -> Iterator[Check]:
@@ -133,7 +133,7 @@ def _gcp(_backend: str) -> Iterator[Check]:
     project = _attempt("project", lambda: f"{resolve({}).project_id}, zones {', '.join(resolve({}).zones)}")
     yield project
     if installed.ok and project.ok:
-        yield _attempt("credentials", lambda: f"accepted; {len(GCPBackend().leftovers())} machines of ours are there")
+        yield _attempt("credentials", lambda: f"accepted; {len(GCPBackend().orphans())} machines of ours are there")
 
 
 def _loads(backend: str) -> Iterator[Check]:

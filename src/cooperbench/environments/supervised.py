@@ -66,7 +66,7 @@ class SupervisedEnvironment(Environment):
         self._start(implementation.transport(image, chosen, self.labels, kept), scope)
 
     @classmethod
-    def over(cls, transport: Transport, options: EnvironmentOptions | None = None) -> "SupervisedEnvironment":
+    def from_transport(cls, transport: Transport, options: EnvironmentOptions | None = None) -> "SupervisedEnvironment":
         """Start a sandbox over a transport that the caller made; for those who write backends, and for tests of them."""
         environment = cls.__new__(cls)
         environment.options = options or EnvironmentOptions()
@@ -93,7 +93,7 @@ class SupervisedEnvironment(Environment):
         try:
             transport.start()
             self._connect(transport, scope)
-            transport.keep()
+            transport.persisted()
             self._supervisor.execute(Command(TRUST, 60.0, 1000, "/", {"CWD": self._path(self.options.cwd)}))
             for hook in scope.after_start if scope is not None else ():
                 hook(self)
@@ -226,7 +226,7 @@ class SupervisedEnvironment(Environment):
             raise SandboxLostError("the environment was cleaned up", subject=self._handle.identifier)
 
     def _path(self, path: str) -> str:
-        return self._transport.locate(posixpath.join(self.options.cwd, path))
+        return self._transport.host_path(posixpath.join(self.options.cwd, path))
 
 
 def open_environment(

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from cooperbench.environments import EnvironmentOptions, SandboxLabels, open_environment
-from cooperbench.environments.bases import find_base, keep_base
+from cooperbench.environments.bases import ensure_base, find_base
 from cooperbench.environments.images import ensure_image
 from cooperbench.environments.worktree import pin_base
 from cooperbench.errors import EvaluationError
@@ -49,7 +49,7 @@ def base_of(task: Task, backend: str) -> Base:
         return Base(found.store, found.tree, digest)
     labels = SandboxLabels(run="evaluation", episode=task.key, agent_id="base")
     with open_environment(backend, task.image, options=options, labels=labels) as environment:
-        kept = keep_base(environment)
+        kept = ensure_base(environment)
         if kept is not None:
             return Base(kept.store, kept.tree, kept.image_digest)
         folder = tempfile.TemporaryDirectory(prefix="cooperbench-base-", dir=scratch_dir(), ignore_cleanup_errors=True)

@@ -10,7 +10,7 @@ from cooperbench.environments import (
     Backend,
     Capability,
     EnvironmentOptions,
-    Leftover,
+    Orphan,
     RunReply,
     SandboxHandle,
     SandboxLabels,
@@ -82,7 +82,7 @@ class ContainerTransport:
         if started.returncode != 0:
             raise SandboxLostError(started.stderr.decode())
 
-    def keep(self) -> None:
+    def persisted(self) -> None:
         pass  # its lifetime ends it, and its label finds it
 
     def run(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
@@ -106,7 +106,7 @@ class ContainerTransport:
     def handle(self) -> SandboxHandle:
         return self._handle
 
-    def locate(self, path: str) -> str:
+    def host_path(self, path: str) -> str:
         return path
 
     def snapshot(self) -> str:
@@ -154,12 +154,12 @@ class ContainerCommandLine(Backend):
             raise SandboxLostError(f"{handle.identifier} is gone", subject=handle.identifier)
         return transport
 
-    def leftovers(self, run: str | None = None) -> list[Leftover]:
+    def orphans(self, run: str | None = None) -> list[Orphan]:
         wanted = LABEL if run is None else f"{LABEL}={run}"
         argv = ["docker", "ps", "--all", "--filter", f"label={wanted}", "--format", "{{json .}}"]
         rows = [json.loads(line) for line in subprocess.run(argv, capture_output=True, check=True).stdout.splitlines()]
         return [
-            Leftover(
+            Orphan(
                 backend=self.name,
                 kind="container",
                 identifier=row["Names"],
@@ -169,5 +169,5 @@ class ContainerCommandLine(Backend):
             for row in rows
         ]
 
-    def remove(self, leftover: Leftover) -> None:
-        subprocess.run(["docker", "rm", "--force", leftover.identifier], capture_output=True, check=False)
+    def remove(self, orphan: Orphan) -> None:
+        subprocess.run(["docker", "rm", "--force", orphan.identifier], capture_output=True, check=False)

@@ -18,7 +18,7 @@ from cooperbench.agents.result import AgentResult
 from cooperbench.collaboration.line import Line
 from cooperbench.collaboration.seat import Seat, connect
 from cooperbench.environments import Environment
-from cooperbench.environments.bases import set_out
+from cooperbench.environments.bases import prepare_for_agent
 from cooperbench.environments.scope import EnvironmentScope, activate
 from cooperbench.environments.worktree import capture
 from cooperbench.errors import AgentError, CooperBenchError, LimitReachedError
@@ -41,7 +41,7 @@ class _Sandboxes:
 
     def started(self, env: Environment) -> None:
         """As in a run: no later history, the base pinned, and connect the seat, before the agent gets the environment."""
-        self._bases[id(env)] = set_out(env, self._order.folder / "base.git")
+        self._bases[id(env)] = prepare_for_agent(env, self._order.folder / "base.git")
         offered = self._order.arguments
         if offered.comm_url is not None or offered.git_server_url is not None:
             seat = Seat(

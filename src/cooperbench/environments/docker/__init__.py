@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cooperbench.environments.backend import Backend, ImageFacts, Leftover, Progress
+from cooperbench.environments.backend import Backend, ImageFacts, Orphan, Progress
 from cooperbench.environments.contract import Capability, EnvironmentOptions, SandboxHandle, SandboxLabels, Transport
-from cooperbench.environments.docker import images, leftovers
+from cooperbench.environments.docker import images, orphans
 from cooperbench.environments.docker.engine import connect
 from cooperbench.environments.docker.transport import DockerTransport, attach
 from cooperbench.environments.supervised import SupervisedEnvironment
@@ -95,13 +95,13 @@ class DockerBackend(Backend):
             )
         return images.build(connect(None), recipe, repo_source, base_image, progress)
 
-    def leftovers(self, run: str | None = None) -> list[Leftover]:
+    def orphans(self, run: str | None = None) -> list[Orphan]:
         """Containers, networks, volumes and snapshot images with our label."""
-        return leftovers.find(connect(None), run)
+        return orphans.find(connect(None), run)
 
-    def remove(self, leftover: Leftover) -> None:
+    def remove(self, orphan: Orphan) -> None:
         """Remove one of them."""
-        leftovers.remove(connect(None), leftover)
+        orphans.remove(connect(None), orphan)
 
 
 def backend() -> DockerBackend:

@@ -36,7 +36,7 @@ REQUEST_SECONDS = 120
 
 
 @dataclass(frozen=True)
-class Engine:
+class DockerEngine:
     """One engine: where it is and a client for it. Clients are per process; they do not survive a fork."""
 
     address: str
@@ -46,10 +46,10 @@ class Engine:
 
 
 _connecting = threading.Lock()
-_engines: dict[tuple[str, int], Engine] = {}
+_engines: dict[tuple[str, int], DockerEngine] = {}
 
 
-def connect(host: str | None) -> Engine:
+def connect(host: str | None) -> DockerEngine:
     """The engine at an address, or the one that `docker` would use. Raises `SandboxError` with the remedy."""
     try:
         address, tls = resolve(host)
@@ -62,7 +62,7 @@ def connect(host: str | None) -> Engine:
         return _engines[key]
 
 
-def _connect(address: str, tls: "TLSConfig | None") -> Engine:
+def _connect(address: str, tls: "TLSConfig | None") -> DockerEngine:
     import docker
 
     if address.startswith("ssh://"):
@@ -79,7 +79,7 @@ def _connect(address: str, tls: "TLSConfig | None") -> Engine:
             max_pool_size=32,
         )
     atexit.register(client.close)
-    return Engine(address, client, tls)
+    return DockerEngine(address, client, tls)
 
 
 def resolve(host: str | None) -> tuple[str, "TLSConfig | None"]:
@@ -159,31 +159,31 @@ def _words(error: Exception) -> str:
 
 
 def _refusal(error: Exception, subject: str) -> SandboxError:
-    said = _words(error)
-    low = said.lower()
+    message = _words(error)
+    low = message.lower()
     if "is not running" in low or "no such container" in low:
-        return SandboxLostError(f"the container is gone: {said}", subject=subject)
+        return SandboxLostError(f"the container is gone: {message}", subject=subject)
     if "access denied" in low or "access to the resource is denied" in low or "unauthorized" in low:
-        return SandboxCredentialsError(said, subject=subject, hint="docker login")
+        return SandboxCredentialsError(message, subject=subject, hint="docker login")
     if "platform" in low or "no matching manifest" in low:
-        return ImageError(said, subject=subject, hint="build it for this processor: cooperbench images build")
+        return ImageError(message, subject=subject, hint="build it for this processor: cooperbench images build")
     if "no space left" in low:
-        return SandboxError(said, subject=subject, hint="free space: docker system df, cooperbench clean")
+        return SandboxError(message, subject=subject, hint="free space: docker system df, cooperbench clean")
     if "executable file not found" in low or "invalid reference format" in low:
-        return ImageError(said, subject=subject)
-    return SandboxError(f"the Docker engine refused: {said}", subject=subject)
+        return ImageError(message, subject=subject)
+    return SandboxError(f"the Docker engine refused: {message}", subject=subject)
 
 
 def _unreachable(error: Exception, subject: str) -> SandboxError:
-    said = str(error)
-    if "Permission denied" in said or "PermissionError" in said:
+    message = str(error)
+    if "Permission denied" in message or "PermissionError" in message:
         return SandboxCredentialsError(
             "this user may not use the Docker engine",
             subject=subject,
             hint="sudo usermod -aG docker $USER, and log in again",
         )
-    if "FileNotFoundError" in said or "No such file" in said or "Connection refused" in said:
+    if "FileNotFoundError" in message or "No such file" in message or "Connection refused" in message:
         return TransportError(
             "no Docker engine answers", subject=subject, hint="start it, set DOCKER_HOST, or use --backend local"
         )
-    return TransportError(f"the connection to the Docker engine failed: {said}", subject=subject)
+    return TransportError(f"the connection to the Docker engine failed: {message}", subject=subject)

@@ -10,7 +10,7 @@ import ssl
 import struct
 from typing import TYPE_CHECKING
 
-from cooperbench.environments.docker.engine import Engine
+from cooperbench.environments.docker.engine import DockerEngine
 from cooperbench.errors import SandboxLostError, TransportError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Attached:
         return data
 
 
-def start(engine: Engine, exec_id: str) -> Attached:
+def start(engine: DockerEngine, exec_id: str) -> Attached:
     """Start a prepared exec and take its connection over. Raises `SandboxLostError`, `TransportError`."""
     try:
         connection = _connect(engine)
@@ -102,10 +102,10 @@ def start(engine: Engine, exec_id: str) -> Attached:
             header += byte
         status = int(header.split(b" ", 2)[1])
         if status not in (101, 200):
-            said = connection.recv(4096).decode("utf-8", "replace").strip()
-            if "is not running" in said or "No such" in said or "is paused" in said:
-                raise SandboxLostError(f"the container is gone: {said}")
-            raise TransportError(f"the Docker engine did not start a command: {said}")
+            message = connection.recv(4096).decode("utf-8", "replace").strip()
+            if "is not running" in message or "No such" in message or "is paused" in message:
+                raise SandboxLostError(f"the container is gone: {message}")
+            raise TransportError(f"the Docker engine did not start a command: {message}")
     except (OSError, ValueError) as error:
         connection.close()
         raise TransportError(f"the connection to the Docker engine failed: {error}", subject=engine.address) from error
@@ -115,7 +115,7 @@ def start(engine: Engine, exec_id: str) -> Attached:
     return Attached(connection)
 
 
-def _connect(engine: Engine) -> socket.socket:
+def _connect(engine: DockerEngine) -> socket.socket:
     scheme, _, place = engine.address.partition("://")
     if scheme in ("unix", "http+unix"):
         connection = socket.socket(socket.AF_UNIX)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cooperbench._git import Git
 from cooperbench.environments.backend import ImageFacts, Progress
-from cooperbench.environments.docker.engine import Engine, translated
+from cooperbench.environments.docker.engine import DockerEngine, translated
 from cooperbench.errors import ImageError, SandboxError
 from cooperbench.records import ImageRecipe
 
@@ -19,7 +19,7 @@ BUILD = "build it here: cooperbench images build; or log in: docker login"
 FETCHED = re.compile(r"https?://[A-Za-z0-9.-]+/[A-Za-z0-9._/-]+?(?:\.git)?(?=[\s\"';|&)]|$)")
 
 
-def digest(engine: Engine, name: str) -> str | None:
+def digest(engine: DockerEngine, name: str) -> str | None:
     """Digest of an image that is here: the registry's, or for images built here the engine's own id."""
     from docker import errors
 
@@ -32,7 +32,7 @@ def digest(engine: Engine, name: str) -> str | None:
     return str(found[0]).split("@", 1)[1] if found else str(image.id)
 
 
-def facts(engine: Engine, name: str) -> ImageFacts:
+def facts(engine: DockerEngine, name: str) -> ImageFacts:
     """What the engine knows of an image."""
     from docker import errors
 
@@ -51,19 +51,21 @@ def facts(engine: Engine, name: str) -> ImageFacts:
     )
 
 
-def architectures(engine: Engine, name: str) -> tuple[str, str]:
+def architectures(engine: DockerEngine, name: str) -> tuple[str, str]:
     """The engine's processor and the image's, in the same words (`amd64`, `arm64`, …)."""
     with translated(name):
         ours = str(engine.client.version()["Arch"])
         return ours, str(engine.client.images.get(name).attrs.get("Architecture", ours))
 
 
-def ensure_pulled(engine: Engine, name: str, platform: str | None = None, progress: Progress | None = None) -> str:
+def ensure_pulled(
+    engine: DockerEngine, name: str, platform: str | None = None, progress: Progress | None = None
+) -> str:
     """Pull an image unless it is here, and return its digest. Raises `ImageError`, `SandboxCredentialsError`."""
     return digest(engine, name) or pull(engine, name, platform, progress)
 
 
-def pull(engine: Engine, name: str, platform: str | None = None, progress: Progress | None = None) -> str:
+def pull(engine: DockerEngine, name: str, platform: str | None = None, progress: Progress | None = None) -> str:
     """Pull an image from its registry and return its digest. Raises `ImageError`, `SandboxCredentialsError`."""
     try:
         _pull(engine, name, platform, progress)
@@ -77,7 +79,7 @@ def pull(engine: Engine, name: str, platform: str | None = None, progress: Progr
     return found
 
 
-def _pull(engine: Engine, name: str, platform: str | None, progress: Progress | None) -> None:
+def _pull(engine: DockerEngine, name: str, platform: str | None, progress: Progress | None) -> None:
     with translated(name):
         problem = ""  # the events are read to their end all the same: a broken-off answer leaks its connection
         layers: dict[str, tuple[int, int]] = {}
@@ -93,7 +95,7 @@ def _pull(engine: Engine, name: str, platform: str | None, progress: Progress | 
 
 
 def build(
-    engine: Engine,
+    engine: DockerEngine,
     recipe: ImageRecipe,
     repo_source: Path | None,
     base_image: str | None,
@@ -125,8 +127,8 @@ def build(
     return found
 
 
-def _build(engine: Engine, context: Path, name: str, progress: Progress | None) -> None:
-    said: list[str] = []
+def _build(engine: DockerEngine, context: Path, name: str, progress: Progress | None) -> None:
+    output: list[str] = []
     failed = False
     with translated(name):
         events = engine.client.api.build(
@@ -136,12 +138,12 @@ def _build(engine: Engine, context: Path, name: str, progress: Progress | None) 
         for event in events:
             line = str(event.get("stream") or event.get("error") or "").rstrip()
             if line:
-                said.append(line)
+                output.append(line)
                 if progress is not None:
                     progress(line)
             failed = failed or "error" in event
     if failed:
-        raise ImageError(f"building {name!r} failed: " + "\n".join(said[-15:]), subject=name)
+        raise ImageError(f"building {name!r} failed: " + "\n".join(output[-15:]), subject=name)
 
 
 def replace_base(text: str, base_image: str) -> str:

@@ -2,19 +2,19 @@
 
 import contextlib
 
-from cooperbench.environments.backend import Leftover
+from cooperbench.environments.backend import Orphan
 from cooperbench.environments.docker import transport
-from cooperbench.environments.docker.engine import Engine, translated
+from cooperbench.environments.docker.engine import DockerEngine, translated
 from cooperbench.environments.docker.transport import AGENT_LABEL, EPISODE_LABEL, LABEL
 from cooperbench.errors import UsageError
 
 
-def find(engine: Engine, run: str | None) -> list[Leftover]:
+def find(engine: DockerEngine, run: str | None) -> list[Orphan]:
     """Containers, networks, volumes and snapshot images with our label, of one run or of all."""
     label = LABEL if run is None else f"{LABEL}={run}"
     with translated(engine.address):
         found = [
-            Leftover(
+            Orphan(
                 backend="docker",
                 kind="container",
                 identifier=row["Names"][0].lstrip("/"),
@@ -33,24 +33,24 @@ def find(engine: Engine, run: str | None) -> list[Leftover]:
     return found
 
 
-def remove(engine: Engine, leftover: Leftover) -> None:
+def remove(engine: DockerEngine, orphan: Orphan) -> None:
     """Remove one. One that is gone already is fine."""
     from docker import errors
 
-    name = leftover.identifier
-    if leftover.kind == "container":
+    name = orphan.identifier
+    if orphan.kind == "container":
         transport.remove(engine, name)
         return
     with translated(name), contextlib.suppress(errors.NotFound):
-        if leftover.kind == "network":
+        if orphan.kind == "network":
             engine.client.api.remove_network(name)
-        elif leftover.kind == "volume":
+        elif orphan.kind == "volume":
             engine.client.api.remove_volume(name, force=True)
-        elif leftover.kind == "image":
+        elif orphan.kind == "image":
             engine.client.api.remove_image(name, force=True)
         else:
-            raise UsageError(f"not a kind of Docker's: {leftover.kind}", subject=name)
+            raise UsageError(f"not a kind of Docker's: {orphan.kind}", subject=name)
 
 
-def _other(kind: str, name: str, labels: dict[str, str] | None) -> Leftover:
-    return Leftover(backend="docker", kind=kind, identifier=name, run=(labels or {}).get(LABEL, ""))
+def _other(kind: str, name: str, labels: dict[str, str] | None) -> Orphan:
+    return Orphan(backend="docker", kind=kind, identifier=name, run=(labels or {}).get(LABEL, ""))

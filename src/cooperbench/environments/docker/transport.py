@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cooperbench.environments.contract import EnvironmentOptions, RunReply, SandboxHandle, SandboxLabels
 from cooperbench.environments.docker import hijack, images
-from cooperbench.environments.docker.engine import Engine, connect, translated
+from cooperbench.environments.docker.engine import DockerEngine, connect, translated
 from cooperbench.environments.docker.hijack import STDERR, STDOUT, Attached
 from cooperbench.errors import ImageError, SandboxLostError, TransportError
 
@@ -71,7 +71,7 @@ class DockerTransport:
 
     resident = True
 
-    def __init__(self, engine: Engine, handle: SandboxHandle) -> None:
+    def __init__(self, engine: DockerEngine, handle: SandboxHandle) -> None:
         self._engine = engine
         self._handle = handle
         self._stopped = False
@@ -140,7 +140,7 @@ class DockerTransport:
         if reply.returncode != 0:
             raise self._unusable((reply.stderr or reply.stdout).decode("utf-8", "replace").strip())
 
-    def _unusable(self, said: str) -> ImageError:
+    def _unusable(self, message: str) -> ImageError:
         """Why an image does not even run a shell."""
         image = self._handle.image
         ours, theirs = images.architectures(self._engine, image)
@@ -150,9 +150,9 @@ class DockerTransport:
                 subject=image,
                 hint="build it for this processor: cooperbench images build",
             )
-        return ImageError(f"the image {image!r} does not run a shell: {said}", subject=image)
+        return ImageError(f"the image {image!r} does not run a shell: {message}", subject=image)
 
-    def keep(self) -> None:
+    def persisted(self) -> None:
         """Nothing changes: its lifetime ends it, and its labels find it."""
 
     def run(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
@@ -228,7 +228,7 @@ class DockerTransport:
         """How to find it again."""
         return self._handle
 
-    def locate(self, path: str) -> str:
+    def host_path(self, path: str) -> str:
         """Paths are what they are."""
         return path
 
@@ -269,7 +269,7 @@ def attach(handle: SandboxHandle) -> DockerTransport:
     return transport
 
 
-def remove(engine: Engine, name: str) -> None:
+def remove(engine: DockerEngine, name: str) -> None:
     """Kill and remove a container; one that is gone, or on its way, is fine."""
     from docker import errors
 

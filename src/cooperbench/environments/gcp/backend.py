@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from cooperbench.environments.backend import Backend, Leftover
+from cooperbench.environments.backend import Backend, Orphan
 from cooperbench.environments.contract import Capability, EnvironmentOptions, SandboxHandle, SandboxLabels, Transport
 from cooperbench.environments.gcp import pool
 from cooperbench.environments.gcp.compute import Compute, compute_sdk
@@ -54,7 +54,7 @@ class GCPBackend(Backend):
             )
         return None
 
-    def leftovers(self, run: str | None = None) -> list[Leftover]:
+    def orphans(self, run: str | None = None) -> list[Orphan]:
         """Virtual machines with our labels, used or not; those that are being deleted do not count."""
         compute_sdk()
         compute = Compute(resolve({}).project_id)
@@ -64,7 +64,7 @@ class GCPBackend(Backend):
             if instance.status == "STOPPING":
                 continue
             metadata = {item.key: item.value for item in instance.metadata.items}
-            leftover = Leftover(
+            orphan = Orphan(
                 backend=self.name,
                 kind="virtual machine",
                 identifier=instance.name,
@@ -73,11 +73,11 @@ class GCPBackend(Backend):
                 description=f"{zone}, since {instance.creation_timestamp}",
                 details={"zone": zone, "project_id": compute.project},
             )
-            found.append(leftover)
+            found.append(orphan)
         return found
 
-    def remove(self, leftover: Leftover) -> None:
+    def remove(self, orphan: Orphan) -> None:
         """Delete a machine; one that is gone already is fine."""
-        project = leftover.details["project_id"]
-        Compute(project).delete(leftover.details["zone"], leftover.identifier)
-        pool.MachineFolder(pool.machines_folder(project) / leftover.identifier).remove()
+        project = orphan.details["project_id"]
+        Compute(project).delete(orphan.details["zone"], orphan.identifier)
+        pool.MachineFolder(pool.machines_folder(project) / orphan.identifier).remove()

@@ -1,7 +1,7 @@
 """The Compute Engine API as far as it is needed, by the unmodified SDK.
 
 Two facts shape this module. `insert().result()` of the SDK polls the public endpoint even when another is configured, so the
-operations are waited for with a `ZoneOperationsClient` of our own. A zone without room accepts the request and says so in the
+operations are waited for with a `ZoneOperationsClient` of our own. A zone without capacity accepts the request and says so in the
 operation's errors; a quota is refused at once with HTTP 403.
 """
 
@@ -67,7 +67,7 @@ class Compute:
             self._operations = sdk.ZoneOperationsClient(client_options=options)
 
     def create(self, zone: str, instance: Any) -> None:
-        """Create a machine and wait until it runs. Raises `CapacityError` when the zone has no room, `QuotaError`."""
+        """Create a machine and wait until it runs. Raises `CapacityError` when the zone has no capacity, `QuotaError`."""
         sdk = compute_sdk()
         request = sdk.InsertInstanceRequest(
             project=self.project,
@@ -132,7 +132,7 @@ class Compute:
         text = "; ".join(f"{error.code}: {error.message}" for error in errors)
         codes = {error.code for error in errors}
         if codes & set(NO_ROOM):
-            raise CapacityError(f"{zone} has no room: {text}", subject=zone)
+            raise CapacityError(f"{zone} has no capacity: {text}", subject=zone)
         if codes & set(OUT_OF_QUOTA):
             raise _quota(text, zone)
         raise SandboxError(f"Compute Engine: {text}", subject=zone)
@@ -180,5 +180,5 @@ def _quota(text: str, subject: str) -> QuotaError:
 
 
 def _text(error: Exception) -> str:
-    said = " ".join((getattr(error, "message", None) or str(error)).split())
-    return re.sub(r"^[A-Z]+ https?://\S+: ", "", said)[:500]
+    message = " ".join((getattr(error, "message", None) or str(error)).split())
+    return re.sub(r"^[A-Z]+ https?://\S+: ", "", message)[:500]

@@ -68,9 +68,9 @@ def label_of(run: str) -> str:
 
 
 def create_machine(compute: Compute, settings: GCPSettings, run: str, name: str) -> Machine:
-    """Create a machine in the first zone that has room and wait until its engine can be reached.
+    """Create a machine in the first zone that has capacity and wait until its engine can be reached.
 
-    Raises `CapacityError` when no zone has room, `QuotaError`, `SandboxCredentialsError`. Nothing is left after an error.
+    Raises `CapacityError` when no zone has capacity, `QuotaError`, `SandboxCredentialsError`. Nothing is left after an error.
     """
     import asyncssh
 
@@ -97,7 +97,7 @@ def _place(compute: Compute, settings: GCPSettings, run: str, name: str, public_
         except CapacityError as error:
             full = error
     raise CapacityError(
-        f"no zone has room: {', '.join(settings.zones)} ({full.message if full else 'none named'})",
+        f"no zone has capacity: {', '.join(settings.zones)} ({full.message if full else 'none named'})",
         subject=settings.machine_type,
     )
 

@@ -19,7 +19,7 @@ class GCPSettings(Record):
     project_id: str = Field(min_length=1)
     zone: str = Field(
         "us-central1-a,us-central1-b,us-central1-c,us-central1-f",
-        description="One zone, or several with commas: the next is tried when one has no room.",
+        description="One zone, or several with commas: the next is tried when one has no capacity.",
     )
     machine_type: str = "n2-standard-8"
     slots: int = Field(4, ge=1, le=64, description="Environments that share one machine.")

@@ -47,7 +47,7 @@ class GCPTransport:
         self._container = DockerTransport.prepare(image, options, labels, f"unix://{socket.path}")
         self._container.start()
 
-    def keep(self) -> None:
+    def persisted(self) -> None:
         """Nothing changes: its lifetime ends it, and its labels find it."""
 
     def run(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
@@ -76,7 +76,7 @@ class GCPTransport:
         update = {"backend": "gcp", "details": details, "isolation": "gcp"}
         return self._running().handle().model_copy(update=update)
 
-    def locate(self, path: str) -> str:
+    def host_path(self, path: str) -> str:
         """The same path."""
         return path
 

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cooperbench.environments.backend import Backend, Leftover, Progress
+from cooperbench.environments.backend import Backend, Orphan, Progress
 from cooperbench.environments.contract import Capability, EnvironmentOptions, SandboxHandle, SandboxLabels, Transport
-from cooperbench.environments.local import build, leftovers, store
-from cooperbench.environments.local.furnishing import overlays_work
+from cooperbench.environments.local import build, orphans, store
 from cooperbench.environments.local.isolation import Isolation, choose
+from cooperbench.environments.local.rootfs import overlays_work
 from cooperbench.environments.local.setup import build_with_setup
 from cooperbench.environments.local.transport import LocalTransport, attach, sandboxes
 from cooperbench.environments.supervised import SupervisedEnvironment
@@ -104,13 +104,13 @@ class LocalBackend(Backend):
             )
         return (build_with_setup if recipe.setup else build.build)(recipe, source).digest
 
-    def leftovers(self, run: str | None = None) -> list[Leftover]:
+    def orphans(self, run: str | None = None) -> list[Orphan]:
         """Folders of sandboxes, running or not, and snapshots."""
-        return leftovers.find(run)
+        return orphans.find(run)
 
-    def remove(self, leftover: Leftover) -> None:
+    def remove(self, orphan: Orphan) -> None:
         """End a sandbox and remove its folder, or remove a snapshot."""
-        leftovers.remove(leftover)
+        orphans.remove(orphan)
 
 
 def backend() -> LocalBackend:

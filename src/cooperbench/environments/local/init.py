@@ -64,7 +64,7 @@ class Init:
                         os.read(self.wake, 4096)
                     self.reap()
                 elif key.fileobj == self.starter:
-                    if not self.is_kept():
+                    if not self.is_persisted():
                         return
                 elif isinstance(key.fileobj, socket.socket):
                     self.hang_up(key.fileobj)
@@ -77,7 +77,7 @@ class Init:
         if not 0 <= started < PROCESSES // 4 and sum(name.isdigit() for name in os.listdir("/proc")) > PROCESSES:  # noqa: PTH208
             os.kill(-1, signal.SIGKILL)
 
-    def is_kept(self) -> bool:
+    def is_persisted(self) -> bool:
         """Whether the sandbox was written down by its starter; if not, that has ended in the middle of the start."""
         kept = os.read(self.starter, 1) != b""
         self.selector.unregister(self.starter)

@@ -40,7 +40,7 @@ STATE = "/tmp/.cooperbench"
 
 
 class Isolation(StrEnum):
-    """The rungs, the best first."""
+    """The levels, the best first."""
 
     BUBBLEWRAP = "bubblewrap"
     UNSHARE = "unshare"
@@ -57,7 +57,7 @@ class Mount:
 
 
 @dataclass(frozen=True)
-class Room:
+class SandboxSpec:
     """A sandbox to be: its folder on the host, its image's tools, and whether the network is there."""
 
     directory: Path
@@ -75,20 +75,20 @@ def interpreter() -> Path:
 
 
 def choose(allow_unsandboxed: bool) -> Isolation:
-    """The best rung that works here. Raises `SandboxError` with the remedy when none does and none was not allowed."""
+    """The best level that works here. Raises `SandboxError` with the remedy when none does and none was not allowed."""
     forced = os.environ.get(FORCE)
     if forced is not None:
         if forced not in set(Isolation):
             raise UnknownNameError(f"isolation in {FORCE}", forced, list(Isolation))
-        rungs = [Isolation(forced)]
+        levels = [Isolation(forced)]
     else:
-        rungs = [Isolation.BUBBLEWRAP, Isolation.UNSHARE]
+        levels = [Isolation.BUBBLEWRAP, Isolation.UNSHARE]
     problems = []
-    for rung in rungs:
-        problem = None if rung is Isolation.NONE else probe(rung)
+    for level in levels:
+        problem = None if level is Isolation.NONE else probe(level)
         if problem is None:
-            return rung
-        problems.append(f"{rung.value}: {problem}")
+            return level
+        problems.append(f"{level.value}: {problem}")
     if allow_unsandboxed or os.environ.get(ALLOW) == "1":
         return Isolation.NONE
     raise SandboxError(
@@ -100,16 +100,16 @@ def choose(allow_unsandboxed: bool) -> Isolation:
 
 
 PROBE_SECONDS = 120.0
-"""A rung that does not work says so at once; being slow on a busy machine is no reason to take it for one."""
+"""A level that does not work says so at once; being slow on a busy machine is no reason to take it for one."""
 
 
 @cache
-def probe(rung: Isolation) -> str | None:
-    """Why a rung does not work here, or `None` when it does."""
-    program = "bwrap" if rung is Isolation.BUBBLEWRAP else "unshare"
+def probe(level: Isolation) -> str | None:
+    """Why a level does not work here, or `None` when it does."""
+    program = "bwrap" if level is Isolation.BUBBLEWRAP else "unshare"
     if shutil.which(program) is None:
         return f"{program} is not installed"
-    if rung is Isolation.BUBBLEWRAP:
+    if level is Isolation.BUBBLEWRAP:
         argv = [
             "bwrap",
             *BUBBLEWRAP,
@@ -161,14 +161,14 @@ SYSTEM_PATH = "PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; export PATH"
 UNSHARE = ("--user", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child", "--ipc", "--uts")
 
 
-def command(rung: Isolation, room: Room, argv: list[str]) -> list[str]:
+def command(level: Isolation, spec: SandboxSpec, argv: list[str]) -> list[str]:
     """The command line that starts `argv` as the first process of the sandbox."""
-    if rung is Isolation.BUBBLEWRAP:
-        line = _bubblewrap(room, argv)
-        return with_mounts(room.mounts, line) if room.mounts else line
-    if rung is Isolation.UNSHARE:
-        return _unshare(room, argv)
-    return ["env", "-i", *(f"{name}={value}" for name, value in room.env.items()), *argv]
+    if level is Isolation.BUBBLEWRAP:
+        line = _bubblewrap(spec, argv)
+        return with_mounts(spec.mounts, line) if spec.mounts else line
+    if level is Isolation.UNSHARE:
+        return _unshare(spec, argv)
+    return ["env", "-i", *(f"{name}={value}" for name, value in spec.env.items()), *argv]
 
 
 def overlay(lower: Path, upper: Path, work: Path, place: Path) -> str:
@@ -183,21 +183,21 @@ def with_mounts(mounts: Sequence[str], argv: list[str]) -> list[str]:
     return ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh", *argv]
 
 
-def mounts(room: Room) -> list[Mount]:
+def mounts(spec: SandboxSpec) -> list[Mount]:
     """Everything that a sandbox sees, besides /proc and /dev."""
     prefix = Path(sys.base_prefix).resolve()
     seen = [Mount(path, Path(path)) for path in SYSTEM if Path(path).is_dir() and not Path(path).is_symlink()]
     seen += [Mount(path, Path(path)) for path in CONFIGURATION if Path(path).exists()]
-    if room.network and Path("/etc/resolv.conf").exists():
+    if spec.network and Path("/etc/resolv.conf").exists():
         seen.append(Mount("/etc/resolv.conf", Path("/etc/resolv.conf").resolve()))
-    seen += [Mount(f"/etc/{name}", room.directory / "etc" / name) for name in ("passwd", "group", "hosts")]
-    seen.append(Mount(INIT, room.directory / "etc" / "init.py"))
+    seen += [Mount(f"/etc/{name}", spec.directory / "etc" / name) for name in ("passwd", "group", "hosts")]
+    seen.append(Mount(INIT, spec.directory / "etc" / "init.py"))
     if not any(prefix.is_relative_to(path) for path in SYSTEM):
         seen.append(Mount(str(prefix), prefix))
     seen += [Mount(str(path)) for path in _hidden(prefix, seen)]
-    if room.tools is not None:
-        seen.append(Mount("/opt", room.tools))
-    seen += [Mount(f"/{name}", room.directory / "root" / name, writable=True) for name in WRITABLE]
+    if spec.tools is not None:
+        seen.append(Mount("/opt", spec.tools))
+    seen += [Mount(f"/{name}", spec.directory / "root" / name, writable=True) for name in WRITABLE]
     return [*seen, Mount(STATE, writable=True)]
 
 
@@ -221,11 +221,11 @@ def _links() -> list[tuple[str, str]]:
     return [(str(Path(path).readlink()), path) for path in SYSTEM if Path(path).is_symlink()]
 
 
-def _bubblewrap(room: Room, argv: list[str]) -> list[str]:
+def _bubblewrap(spec: SandboxSpec, argv: list[str]) -> list[str]:
     line = ["bwrap", *BUBBLEWRAP, "--as-pid-1", "--hostname", "sandbox"]
-    if not room.network:
+    if not spec.network:
         line.append("--unshare-net")
-    for mount in mounts(room):
+    for mount in mounts(spec):
         if mount.source is None:
             line += ["--tmpfs", mount.target]
         else:
@@ -234,7 +234,7 @@ def _bubblewrap(room: Room, argv: list[str]) -> list[str]:
         line += ["--symlink", target, path]
     line += ["--symlink", "/tmp", "/var/tmp", "--proc", "/proc", "--dev", "/dev", "--remount-ro", "/"]
     line += ["--chdir", "/", "--clearenv"]
-    for name, value in room.env.items():
+    for name, value in spec.env.items():
         line += ["--setenv", name, value]
     return [*line, "--", *argv]
 
@@ -269,9 +269,9 @@ exec setpriv --no-new-privs --bounding-set=-all --inh-caps=-all env -i {env} "$@
 """
 
 
-def _unshare(room: Room, argv: list[str]) -> list[str]:
+def _unshare(spec: SandboxSpec, argv: list[str]) -> list[str]:
     steps = []
-    for mount in mounts(room):
+    for mount in mounts(spec):
         target = shlex.quote(mount.target)
         if mount.source is None:
             mode = "rw,mode=755" if mount.writable else "ro"
@@ -281,14 +281,14 @@ def _unshare(room: Room, argv: list[str]) -> list[str]:
         if not mount.writable:
             steps.append(f"mount -o remount,bind,ro,nosuid,nodev .{target}")
     steps += [f"ln -s {shlex.quote(target)} .{shlex.quote(path)}" for target, path in _links()]
-    root = room.directory / "mount"
+    root = spec.directory / "mount"
     root.mkdir(exist_ok=True)
     script = UNSHARE_SETUP.format(
         path=SYSTEM_PATH,
-        layers="\n".join(room.mounts),
+        layers="\n".join(spec.mounts),
         root=shlex.quote(str(root)),
         mounts="\n".join(steps),
-        env=" ".join(shlex.quote(f"{name}={value}") for name, value in room.env.items()),
+        env=" ".join(shlex.quote(f"{name}={value}") for name, value in spec.env.items()),
     )
-    network = [] if room.network else ["--net"]
+    network = [] if spec.network else ["--net"]
     return ["unshare", *UNSHARE, *network, "sh", "-c", script, "sh", *argv]

@@ -3,10 +3,10 @@
 import contextlib
 import shutil
 
-from cooperbench.environments.backend import Leftover
+from cooperbench.environments.backend import Orphan
 from cooperbench.environments.contract import SandboxHandle
 from cooperbench.environments.local import store
-from cooperbench.environments.local.furnishing import remove as discard
+from cooperbench.environments.local.rootfs import remove as discard
 from cooperbench.environments.local.transport import LocalTransport, sandboxes
 from cooperbench.errors import RecordError
 from cooperbench.records import read_model
@@ -15,18 +15,18 @@ BROKEN = "unknown"
 """The run of a folder whose record is missing: its start was killed in the first moment."""
 
 
-def find(run: str | None) -> list[Leftover]:
+def find(run: str | None) -> list[Orphan]:
     """Sandboxes and snapshots, of one run or of all."""
     found = []
     for folder in sorted(sandboxes().glob("*")):
         try:
             handle = read_model(folder / "sandbox.json", SandboxHandle)
         except (FileNotFoundError, RecordError):
-            found.append(Leftover(backend="local", kind="directory", identifier=folder.name, run=BROKEN))
+            found.append(Orphan(backend="local", kind="directory", identifier=folder.name, run=BROKEN))
             continue
         labels = handle.labels
         found.append(
-            Leftover(
+            Orphan(
                 backend="local",
                 kind="sandbox",
                 identifier=folder.name,
@@ -36,20 +36,20 @@ def find(run: str | None) -> list[Leftover]:
             )
         )
     found += [
-        Leftover(backend="local", kind="snapshot", identifier=image.record.name, run=image.record.run)
+        Orphan(backend="local", kind="snapshot", identifier=image.record.name, run=image.record.run)
         for image in store.find_all()
         if image.record.run is not None
     ]
-    return [leftover for leftover in found if run is None or leftover.run == run]
+    return [orphan for orphan in found if run is None or orphan.run == run]
 
 
-def remove(leftover: Leftover) -> None:
+def remove(orphan: Orphan) -> None:
     """Remove one. One that is gone already is fine."""
-    if leftover.kind == "snapshot":
-        shutil.rmtree(store.folder(leftover.identifier), ignore_errors=True)
+    if orphan.kind == "snapshot":
+        shutil.rmtree(store.folder(orphan.identifier), ignore_errors=True)
         return
-    folder = sandboxes() / leftover.identifier
-    if leftover.kind == "sandbox":
+    folder = sandboxes() / orphan.identifier
+    if orphan.kind == "sandbox":
         with contextlib.suppress(FileNotFoundError, RecordError):
             LocalTransport(read_model(folder / "sandbox.json", SandboxHandle), None).stop()
     discard(folder)

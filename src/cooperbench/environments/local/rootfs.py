@@ -20,7 +20,7 @@ LARGE = 500
 USER = "agent:x:1000:1000:agent:/home/agent:/bin/bash\n"
 
 
-def furnish(directory: Path, image: store.LocalImage, rung: Isolation) -> tuple[str, ...]:
+def prepare_rootfs(directory: Path, image: store.LocalImage, level: Isolation) -> tuple[str, ...]:
     """Give a sandbox its own folders. Returns the shell commands that still have to be run where it mounts, if any."""
     (directory / "etc").mkdir()
     (directory / "etc" / "passwd").write_text(
@@ -29,7 +29,7 @@ def furnish(directory: Path, image: store.LocalImage, rung: Isolation) -> tuple[
     (directory / "etc" / "group").write_text("root:x:0:\nagent:x:1000:\nnogroup:x:65534:\n")
     shutil.copyfile(Path(__file__).with_name("init.py"), directory / "etc" / "init.py")
     (directory / "etc" / "hosts").write_text("127.0.0.1 localhost sandbox\n::1 localhost\n")
-    layered = image.record.files >= LARGE and rung is not Isolation.NONE and overlays_work(rung, directory.parent)
+    layered = image.record.files >= LARGE and level is not Isolation.NONE and overlays_work(level, directory.parent)
     if layered:
         (directory / "root").mkdir()
     else:
@@ -56,7 +56,7 @@ def _overlay(lower: Path, place: Path, directory: Path) -> str:
 
 
 @cache
-def overlays_work(rung: Isolation, folder: Path) -> bool:
+def overlays_work(level: Isolation, folder: Path) -> bool:
     """Whether an unprivileged overlay can be mounted on this file system, with the sandbox's isolation in it."""
     if any(character in str(folder) for character in ",:\\") or shutil.which("unshare") is None:
         return False
@@ -68,7 +68,7 @@ def overlays_work(rung: Isolation, folder: Path) -> bool:
         (lower / "file").touch()
         then = (
             ["bwrap", *isolation.BUBBLEWRAP, "--ro-bind", "/", "/", "true"]
-            if rung is Isolation.BUBBLEWRAP
+            if level is Isolation.BUBBLEWRAP
             else ["true"]
         )
         script = f"{isolation.overlay(lower, upper, work, place)}\nrm {place}/file"

@@ -34,7 +34,7 @@ CARRIED_OVER = {"cert", "extra-index-url", "index-url", "trusted-host", "timeout
 
 
 def build_with_setup(recipe: ImageRecipe, source: Path) -> LocalImageRecord:
-    """Make the image of a recipe that has `setup` commands. Raises `ImageError` with the end of what a failing one said."""
+    """Make the image of a recipe that has `setup` commands. Raises `ImageError` with the end of what a failing command printed."""
     assert recipe.setup is not None
     bare = recipe.model_copy(update={"name": f"{recipe.name}#bare", "setup": None})
     build.build(bare, source)
@@ -50,9 +50,9 @@ def build_with_setup(recipe: ImageRecipe, source: Path) -> LocalImageRecord:
         for command in (PREPARE, f"set -e\n{recipe.setup}"):
             done = env.execute(command)
             if done["returncode"] != 0:
-                said = done["output"].strip()[-1500:]
+                output = done["output"].strip()[-1500:]
                 raise ImageError(
-                    f"the set-up of {recipe.name} failed with exit code {done['returncode']}: {said}",
+                    f"the set-up of {recipe.name} failed with exit code {done['returncode']}: {output}",
                     subject=recipe.name,
                     hint="correct the commands given with --setup",
                 )

@@ -98,7 +98,7 @@ def new_version(record: LocalImageRecord) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def keep(name: str, copy_out: Callable[[Path], None], origin: LocalImage, run: str) -> LocalImage:
+def save_snapshot(name: str, copy_out: Callable[[Path], None], origin: LocalImage, run: str) -> LocalImage:
     """Make an image of a sandbox's folders, which `copy_out` puts into a folder that it makes."""
     digest = "sha256:" + hashlib.sha256(f"{origin.record.digest} {name}".encode()).hexdigest()
     record = LocalImageRecord(name=name, digest=digest, run=run, env=origin.record.env)

@@ -1,7 +1,7 @@
 """One local sandbox: a folder on disk, a first process that outlives the caller, and a Unix socket to reach it.
 
 The sandbox does not depend on the process that started it: another one can attach when that was killed. It ends by `stop`,
-or by itself when its lifetime is over; then the keeper, a shell waiting for it, removes the folder. Until it was written down
+or by itself when its lifetime is over; then the reaper, a shell waiting for it, removes the folder. Until it was written down
 it ends with the process that starts it, `kill -9` included: nobody else could find it.
 """
 
@@ -18,14 +18,14 @@ from pathlib import Path
 
 from cooperbench.environments.contract import EnvironmentOptions, RunReply, SandboxHandle, SandboxLabels
 from cooperbench.environments.local import isolation, store
-from cooperbench.environments.local.furnishing import furnish, remove
-from cooperbench.environments.local.isolation import WRITABLE, Isolation, Room
+from cooperbench.environments.local.isolation import WRITABLE, Isolation, SandboxSpec
+from cooperbench.environments.local.rootfs import prepare_rootfs, remove
 from cooperbench.environments.local.stream import LocalStream
 from cooperbench.environments.scope import WORKER_MARK
 from cooperbench.errors import ImageError, RecordError, SandboxError, SandboxLostError, TransportError
 from cooperbench.records import cache_dir, write_model
 
-KEEPER = '( directory=$1; listener=$2; shift 2; "$@"; chmod -f 700 "$directory"/scratch/*/*; rm -rf "$directory" "$listener" ) &'
+REAPER = '( directory=$1; listener=$2; shift 2; "$@"; chmod -f 700 "$directory"/scratch/*/*; rm -rf "$directory" "$listener" ) &'
 STOP_SECONDS = 3.0
 START_SECONDS = 300.0
 """A start that fails says so at once, by hanging up. This only bounds one that hangs: a busy machine is slow, not broken."""
@@ -78,31 +78,31 @@ class LocalTransport:
     def start(self) -> None:
         """Make the folder and start the first process."""
         assert self._image is not None, "attached sandboxes run already"
-        rung = Isolation(self._handle.isolation)
+        level = Isolation(self._handle.isolation)
         tools = self._image.path / "opt"
-        room = Room(
+        spec = SandboxSpec(
             directory=self._directory,
             tools=tools if tools.is_dir() else None,
             network=self._handle.options.network == "full",
-            env=self._environment(rung),
-            mounts=self._furnish(self._image, rung),
+            env=self._environment(level),
+            mounts=self._prepare_rootfs(self._image, level),
         )
-        with self._launch(rung, room) as started:
+        with self._launch(level, spec) as started:
             started.wait()
             try:
                 reply = self.run(["true"], timeout=START_SECONDS)
             except TransportError as error:
                 assert started.stderr is not None
-                said = started.stderr.read().decode("utf-8", "replace").strip().splitlines()
-                raise SandboxError(f"the local sandbox did not start: {(said or [error.message])[-1]}") from error
+                lines = started.stderr.read().decode("utf-8", "replace").strip().splitlines()
+                raise SandboxError(f"the local sandbox did not start: {(lines or [error.message])[-1]}") from error
         if reply.returncode != 0:
             raise SandboxError("the local sandbox cannot run commands", subject=self._handle.image)
 
-    def _furnish(self, image: store.LocalImage, rung: Isolation) -> tuple[str, ...]:
+    def _prepare_rootfs(self, image: store.LocalImage, level: Isolation) -> tuple[str, ...]:
         try:
             self._directory.mkdir(parents=True)
             write_model(self._directory / "sandbox.json", self._handle)  # first, so that a killed start can be found
-            return furnish(self._directory, image, rung)
+            return prepare_rootfs(self._directory, image, level)
         except (OSError, RecordError, subprocess.CalledProcessError) as error:
             raise SandboxError(
                 f"the local sandbox could not be made: {_reason(error)}",
@@ -110,19 +110,19 @@ class LocalTransport:
                 hint=f"free space: its folders lie in {cache_dir()}; COOPERBENCH_CACHE_DIR names another place",
             ) from error
 
-    def _launch(self, rung: Isolation, room: Room) -> "subprocess.Popen[bytes]":
-        """The keeper, which leaves the first process behind in the background and ends."""
+    def _launch(self, level: Isolation, spec: SandboxSpec) -> "subprocess.Popen[bytes]":
+        """The reaper, which leaves the first process behind in the background and ends."""
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(self._socket))
             listener.listen(64)
-            init = isolation.INIT if rung is not Isolation.NONE else str(self._directory / "etc" / "init.py")
+            init = isolation.INIT if level is not Isolation.NONE else str(self._directory / "etc" / "init.py")
             starter, self._lifeline = os.pipe()
             arguments = [str(listener.fileno()), str(self._handle.options.lifetime), str(starter)]
             first = [str(isolation.interpreter()), "-I", "-S", init, *arguments]
-            keeper = ["sh", "-c", KEEPER, "cooperbench", str(self._directory), str(self._socket)]
+            reaper = ["sh", "-c", REAPER, "cooperbench", str(self._directory), str(self._socket)]
             try:
                 return subprocess.Popen(
-                    [*keeper, *isolation.command(rung, room, first)],
+                    [*reaper, *isolation.command(level, spec, first)],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.PIPE,
@@ -133,7 +133,7 @@ class LocalTransport:
             finally:
                 os.close(starter)
 
-    def keep(self) -> None:
+    def persisted(self) -> None:
         """Let the sandbox outlive this process."""
         lifeline, self._lifeline = self._lifeline, None
         if lifeline is not None:
@@ -190,7 +190,7 @@ class LocalTransport:
         """How to find it again."""
         return self._handle
 
-    def locate(self, path: str) -> str:
+    def host_path(self, path: str) -> str:
         """Without isolation the sandbox's folders are where they are on the host."""
         top = path.strip("/").split("/", 1)[0]
         if self._handle.isolation == Isolation.NONE and top in WRITABLE:
@@ -203,7 +203,7 @@ class LocalTransport:
         origin = store.find(self._handle.image)
         if origin is None:
             raise ImageError(f"the local image {self._handle.image!r} is gone", subject=self._handle.image)
-        store.keep(name, self.copy_out, origin, self._handle.labels.run)
+        store.save_snapshot(name, self.copy_out, origin, self._handle.labels.run)
         return name
 
     def copy_out(self, target: Path, names: Sequence[str] = WRITABLE) -> None:
@@ -217,8 +217,8 @@ class LocalTransport:
         hidden = f"--exclude={isolation.STATE.lstrip('/')}"
         packed = self.run(["tar", "-C", "/", hidden, "-cf", "-", *names], timeout=COPY_SECONDS)
         if packed.returncode not in (0, TAR_CHANGED):
-            said = packed.stderr.decode("utf-8", "replace").strip()
-            raise SandboxError(f"cannot copy the sandbox's folders: {said[:500]}", subject=self._handle.identifier)
+            message = packed.stderr.decode("utf-8", "replace").strip()
+            raise SandboxError(f"cannot copy the sandbox's folders: {message[:500]}", subject=self._handle.identifier)
         unpack = ["tar", "-C", str(target), "--no-same-owner", "-xpf", "-"]
         subprocess.run(unpack, input=packed.stdout, check=True, capture_output=True)
 
@@ -251,10 +251,10 @@ class LocalTransport:
             raise TransportError(f"cannot reach the sandbox: {error}", subject=self._handle.identifier) from error
         return connection
 
-    def _environment(self, rung: Isolation) -> dict[str, str]:
+    def _environment(self, level: Isolation) -> dict[str, str]:
         assert self._image is not None
-        home, tools, temporary = self.locate("/home/agent"), "/opt", self.locate("/tmp")
-        if rung is Isolation.NONE:
+        home, tools, temporary = self.host_path("/home/agent"), "/opt", self.host_path("/tmp")
+        if level is Isolation.NONE:
             tools = str(self._image.path / "opt")
         path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         if not any(isolation.interpreter().is_relative_to(place) for place in isolation.SYSTEM):

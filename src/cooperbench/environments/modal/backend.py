@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Mapping
 
-from cooperbench.environments.backend import Backend, Leftover
+from cooperbench.environments.backend import Backend, Orphan
 from cooperbench.environments.contract import Capability, EnvironmentOptions, SandboxHandle, SandboxLabels, Transport
 from cooperbench.environments.modal.sdk import modal_sdk, our_errors
 from cooperbench.environments.modal.transport import APP, ModalTransport, attach
@@ -47,7 +47,7 @@ class ModalBackend(Backend):
             )
         return None
 
-    def leftovers(self, run: str | None = None) -> list[Leftover]:
+    def orphans(self, run: str | None = None) -> list[Orphan]:
         """Running sandboxes with our tags."""
         modal = modal_sdk()
         wanted = {"cooperbench": "1"} if run is None else {"cooperbench": "1", "cooperbench-run": run}
@@ -59,7 +59,7 @@ class ModalBackend(Backend):
                 return []
             for sandbox in modal.Sandbox.list(app_id=app.app_id, tags=wanted):
                 tags = sandbox.get_tags()
-                leftover = Leftover(
+                orphan = Orphan(
                     backend=self.name,
                     kind="sandbox",
                     identifier=sandbox.object_id,
@@ -67,13 +67,13 @@ class ModalBackend(Backend):
                     running=True,
                     description=f"{tags.get('cooperbench-episode', '')} {tags.get('cooperbench-agent', '')}".strip(),
                 )
-                found.append(leftover)
+                found.append(orphan)
                 sandbox.detach()
         return found
 
-    def remove(self, leftover: Leftover) -> None:
+    def remove(self, orphan: Orphan) -> None:
         """Terminate a sandbox; one that is gone already is fine."""
-        with contextlib.suppress(SandboxLostError), our_errors(leftover.identifier):
-            sandbox = modal_sdk().Sandbox.from_id(leftover.identifier)
+        with contextlib.suppress(SandboxLostError), our_errors(orphan.identifier):
+            sandbox = modal_sdk().Sandbox.from_id(orphan.identifier)
             sandbox.terminate()
             sandbox.detach()

@@ -76,7 +76,7 @@ def translate(error: Exception, subject: str) -> SandboxError | None:
             return QuotaError(
                 f"Modal: {text}", subject="modal", hint="see the workspace's limits at modal.com/settings"
             )
-        return CapacityError(f"Modal has no room at this moment: {text}", subject="modal")
+        return CapacityError(f"Modal has no capacity at this moment: {text}", subject="modal")
     gone = (known.NotFoundError, known.SandboxTerminatedError, known.SandboxTimeoutError, known.ClientClosed)
     if isinstance(error, (*gone, known.ConflictError)):
         return SandboxLostError(f"the Modal sandbox is gone: {text}", subject=subject)

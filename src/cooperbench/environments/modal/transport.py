@@ -46,7 +46,7 @@ class ModalTransport:
         return self._handle.identifier
 
     def start(self) -> None:
-        """Create the sandbox; waits in turn with all other processes of this user, and while Modal has no room."""
+        """Create the sandbox; waits in turn with all other processes of this user, and while Modal has no capacity."""
         limiter = CreationLimiter("modal", interval=CREATION_INTERVAL)
         self._sandbox = create_patiently(self._create, limiter, patience=PATIENCE)
         update = {"identifier": self._sandbox.object_id, "isolation": "modal"}
@@ -81,7 +81,7 @@ class ModalTransport:
             memory=None if options.memory_mb is None else (options.memory_mb, options.memory_mb),
         )
 
-    def keep(self) -> None:
+    def persisted(self) -> None:
         """Nothing changes: its lifetime ends it, and its labels find it."""
 
     def run(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
@@ -124,7 +124,7 @@ class ModalTransport:
         """How to find it again."""
         return self._handle
 
-    def locate(self, path: str) -> str:
+    def host_path(self, path: str) -> str:
         """The same path."""
         return path
 

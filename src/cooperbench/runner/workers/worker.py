@@ -23,7 +23,7 @@ from cooperbench.collaboration.line import Line
 from cooperbench.collaboration.seat import connect
 from cooperbench.collaboration.tally import messages_sent
 from cooperbench.environments import Environment
-from cooperbench.environments.bases import set_out
+from cooperbench.environments.bases import prepare_for_agent
 from cooperbench.environments.contract import SandboxLabels
 from cooperbench.environments.scope import EnvironmentScope, activate
 from cooperbench.environments.worktree import capture
@@ -77,7 +77,7 @@ class _Sandboxes:
     def prepare(self, environment: Environment) -> None:
         try:
             # What the image has checked out is what the agent gets to see; nothing later may be found beside it.
-            base = set_out(environment, self._order.store)
+            base = prepare_for_agent(environment, self._order.store)
             # Alone there is nobody to speak to, and nothing of a team is put into the sandbox.
             together = len(self._order.seat.agents) > 1
             line = connect(environment, self._order.seat, history_stripped=True) if together else None

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from cooperbench.environments import Capability, SandboxHandle, attach, leftovers, remove
+from cooperbench.environments import Capability, SandboxHandle, attach, orphans, remove
 from cooperbench.errors import CapabilityError, ImageError, SandboxLostError
 from cooperbench.testing.conformance.subject import Subject
 
@@ -56,9 +56,9 @@ class LifecycleConformance:
                 assert second.execute("cat /tmp/fork")["output"] == "forked\n"
                 second.execute("echo changed >/tmp/fork")
                 assert first.execute("cat /tmp/fork")["output"] == "forked\n"
-        for leftover in leftovers("conformance", backends=[subject.backend]):
-            if leftover.identifier == name:
-                remove(leftover)
+        for orphan in orphans("conformance", backends=[subject.backend]):
+            if orphan.identifier == name:
+                remove(orphan)
 
     def test_17_no_network(self, subject: Subject) -> None:
         if Capability.NETWORK_OFF not in subject.capabilities:
@@ -170,8 +170,8 @@ class LifecycleConformance:
             os.kill(process.pid, signal.SIGKILL)
         with attach(handle) as environment:
             assert environment.execute("echo here")["output"] == "here\n"
-            assert [leftover.running for leftover in leftovers(run, backends=[subject.backend])] == [True]
-        assert leftovers(run, backends=[subject.backend]) == []
+            assert [orphan.running for orphan in orphans(run, backends=[subject.backend])] == [True]
+        assert orphans(run, backends=[subject.backend]) == []
 
     @pytest.mark.parametrize("seconds", [0.02, 0.2])
     def test_23_killed_while_starting_is_found_and_removed(self, subject: Subject, seconds: float) -> None:
@@ -181,9 +181,9 @@ class LifecycleConformance:
             os.kill(process.pid, signal.SIGKILL)
 
         def removed() -> bool:
-            for leftover in leftovers(run, backends=[subject.backend]):
-                remove(leftover)
-            return leftovers(run, backends=[subject.backend]) == []
+            for orphan in orphans(run, backends=[subject.backend]):
+                remove(orphan)
+            return orphans(run, backends=[subject.backend]) == []
 
         # An engine may still be making what a killed client asked for when it is first looked for.
         assert until(removed, subject.removal_seconds)
@@ -194,14 +194,14 @@ class LifecycleConformance:
             assert process.stdout is not None
             process.stdout.readline()
             os.kill(process.pid, signal.SIGKILL)
-        assert until(lambda: leftovers(run, backends=[subject.backend]) == [], subject.removal_seconds)
+        assert until(lambda: orphans(run, backends=[subject.backend]) == [], subject.removal_seconds)
 
     def test_23_removing_touches_one_run_only(self, subject: Subject) -> None:
         ours, theirs = (f"conformance-{uuid4().hex[:8]}" for _ in range(2))
         with subject.open(run=ours) as first, subject.open(run=theirs) as second:
-            for leftover in leftovers(ours, backends=[subject.backend]):
-                remove(leftover)
-                remove(leftover)
+            for orphan in orphans(ours, backends=[subject.backend]):
+                remove(orphan)
+                remove(orphan)
             with pytest.raises(SandboxLostError):
                 first.execute("true")
             assert second.execute("echo here")["output"] == "here\n"
@@ -214,5 +214,5 @@ class LifecycleConformance:
             os.kill(process.pid, signal.SIGINT)
             process.wait(timeout=60)
         assert process.returncode != 0
-        handles = [leftover for leftover in leftovers(run, backends=[subject.backend]) if leftover.kind != "snapshot"]
+        handles = [orphan for orphan in orphans(run, backends=[subject.backend]) if orphan.kind != "snapshot"]
         assert handles == []

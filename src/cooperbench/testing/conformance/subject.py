@@ -64,7 +64,7 @@ class Subject:
         options = self.options()
         labels = SandboxLabels(run="conformance")
         transport = CuttableTransport(get_backend(self.backend).transport(self.image, options, labels, self.settings))
-        return SupervisedEnvironment.over(transport, options), transport
+        return SupervisedEnvironment.from_transport(transport, options), transport
 
 
 class CuttableTransport:
@@ -110,9 +110,9 @@ class CuttableTransport:
         """Start."""
         self._inner.start()
 
-    def keep(self) -> None:
+    def persisted(self) -> None:
         """Keep."""
-        self._inner.keep()
+        self._inner.persisted()
 
     def alive(self) -> bool:
         """Whether it runs."""
@@ -122,9 +122,9 @@ class CuttableTransport:
         """The handle."""
         return self._inner.handle()
 
-    def locate(self, path: str) -> str:
+    def host_path(self, path: str) -> str:
         """The place of a path."""
-        return self._inner.locate(path)
+        return self._inner.host_path(path)
 
     def snapshot(self) -> str:
         """A snapshot."""
