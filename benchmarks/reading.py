@@ -14,7 +14,7 @@ from pathlib import Path
 
 from cooperbench import run
 from cooperbench.records import GroupKey, RunConfig, RunDirectory, read_model, write_model
-from cooperbench.records.summary import EpisodeRecord
+from cooperbench.records.episode_state import EpisodeView
 from cooperbench.runner import read_run
 
 
@@ -22,7 +22,7 @@ def main() -> None:
     episodes = int(sys.argv[1]) if len(sys.argv) > 1 else 652
     with tempfile.TemporaryDirectory() as folder:
         write_run(Path(folder), episodes)
-        settled: dict[GroupKey, EpisodeRecord] = {}
+        settled: dict[GroupKey, EpisodeView] = {}
         whole = statistics.median(seconds(Path(folder), {}) for _ in range(5))
         seconds(Path(folder), settled)
         again = statistics.median(seconds(Path(folder), settled) for _ in range(5))
@@ -42,7 +42,7 @@ def write_run(log_dir: Path, episodes: int) -> None:
         shutil.copytree(episode.directory, target.episode(config.setting, group).path)
 
 
-def seconds(log_dir: Path, settled: dict[GroupKey, EpisodeRecord]) -> float:
+def seconds(log_dir: Path, settled: dict[GroupKey, EpisodeView]) -> float:
     begun = time.process_time()
     read_run("many", log_dir, settled=settled)
     return time.process_time() - begun

@@ -23,7 +23,7 @@ def _facts(found: Preview, needs: Sequence[Check]) -> dict[str, Any]:
         "directory": str(found.plan.directory.path),
         "config": found.config.model_dump(mode="json"),
         "resumed": found.resumed,
-        "found": {standing.value: count for standing, count in found.standings.items()},
+        "found": {state.value: count for state, count in found.states.items()},
         "to_run": found.to_run,
         "given_up": found.given_up,
         "spent": found.spent,
@@ -38,7 +38,7 @@ def _plan_lines(found: Preview) -> Iterator[str]:
     yield f"run {config.run} in {found.plan.directory.path}" + (" (resumed)" if found.resumed else "")
     team = ", ".join(f"{member.agent_id}: {member.agent} with {member.model}" for member in config.team)
     yield f"{config.setting}, {config.backend} backend; {team}"
-    states = ", ".join(f"{count} {standing}" for standing, count in found.standings.items())
+    states = ", ".join(f"{count} {state}" for state, count in found.states.items())
     yield f"{counted(len(found.plan.episodes), 'episode')} of {counted(len(found.plan.tasks), 'task')}: {states}"
     if found.spent:
         limit = "" if config.max_cost is None else f" of ${config.max_cost:,.2f}"

@@ -11,7 +11,7 @@ from cooperbench.errors import RecordError
 
 if TYPE_CHECKING:
     from cooperbench.records import GroupKey
-    from cooperbench.records.summary import EpisodeRecord
+    from cooperbench.records.episode_state import EpisodeView
 
 
 @click.group("runs")
@@ -82,7 +82,7 @@ def watch_run(name: str, log_dir: Path | None) -> None:
     from cooperbench.records.runs import open_run, read_run
 
     directory, config = open_run(name, log_dir)
-    settled: dict[GroupKey, EpisodeRecord] = {}
+    settled: dict[GroupKey, EpisodeView] = {}
     out = console()
     with Live(console=out, auto_refresh=False, transient=True) as live:
         while is_locked(directory):

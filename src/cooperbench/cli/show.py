@@ -11,9 +11,9 @@ from rich.table import Table
 from cooperbench.errors import UnknownNameError
 from cooperbench.records import EpisodeDirectory, EpisodeResult, Evaluation, RunDirectory, RunSummary
 from cooperbench.records.conversation import CONVERSATION
-from cooperbench.records.episode_state import Standing, examine
-from cooperbench.records.result import EpisodeOutcome, RunResult
+from cooperbench.records.episode_state import EpisodeState, EpisodeView
 from cooperbench.records.run_lock import is_locked
+from cooperbench.records.runs import RunResult
 
 
 def console() -> Console:
@@ -68,7 +68,7 @@ def run_facts(result: RunResult) -> dict[str, Any]:
     }
 
 
-def _episode_facts(episode: EpisodeOutcome) -> dict[str, Any]:
+def _episode_facts(episode: EpisodeView) -> dict[str, Any]:
     return {
         "episode": str(episode.group),
         "directory": str(episode.directory),
@@ -154,10 +154,9 @@ def show_episode(result: RunResult, name: str, *, as_json: bool) -> None:
         return
     out = console()
     if episode.result is None:
-        state = examine(EpisodeDirectory(episode.directory))
-        begun = "was begun and has no result yet" if state.standing is Standing.UNFINISHED else "has not been run"
+        begun = "was begun and has no result yet" if episode.state is EpisodeState.UNFINISHED else "has not been run"
         out.print(
-            f"{state.note}; it will be repeated" if state.note else f"{name} {begun}", markup=False, soft_wrap=True
+            f"{episode.note}; it will be repeated" if episode.note else f"{name} {begun}", markup=False, soft_wrap=True
         )
         return
     for line in [*_member_lines(episode.result), *_conversation_lines(episode), *_verdict_lines(episode.evaluation)]:
@@ -183,7 +182,7 @@ def _member_lines(result: EpisodeResult) -> Iterator[str]:
             yield f"  in the patch: {finding.kind} {finding.path} {finding.detail}".rstrip()
 
 
-def _conversation_lines(episode: EpisodeOutcome) -> Iterator[str]:
+def _conversation_lines(episode: EpisodeView) -> Iterator[str]:
     path = EpisodeDirectory(episode.directory).conversation
     if not path.exists():
         return

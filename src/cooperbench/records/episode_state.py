@@ -1,4 +1,4 @@
-"""What a run directory already holds of an episode."""
+"""What a run directory holds of an episode."""
 
 import hashlib
 from enum import StrEnum
@@ -12,11 +12,12 @@ from cooperbench.records.base import AgentId, FeatureId, Record, UtcTime
 from cooperbench.records.episode import EpisodeResult, EpisodeStatus
 from cooperbench.records.files import read_model
 from cooperbench.records.layout import EpisodeDirectory
+from cooperbench.records.run import GroupKey
 from cooperbench.records.verdict import Evaluation, Outcome
 
 
-class Standing(StrEnum):
-    """Whether an episode has to be run."""
+class EpisodeState(StrEnum):
+    """How far an episode has come, and so whether it has to be run."""
 
     NEW = "new"
     FINISHED = "finished"
@@ -27,6 +28,13 @@ class Standing(StrEnum):
     UNREADABLE = "unreadable"
 
 
+_STATES = {
+    EpisodeStatus.COMPLETED: EpisodeState.FINISHED,
+    EpisodeStatus.INTERRUPTED: EpisodeState.INTERRUPTED,
+    EpisodeStatus.INFRA_ERROR: EpisodeState.INFRA_ERROR,
+}
+
+
 class EpisodeStart(Record):
     """Written when an episode begins."""
 
@@ -35,38 +43,52 @@ class EpisodeStart(Record):
     agents: dict[AgentId, tuple[FeatureId, ...]]
 
 
-class EpisodeState(NamedTuple):
-    """What was found of one episode."""
+class EpisodeView(NamedTuple):
+    """One episode of a run as its directory shows it."""
 
-    standing: Standing
+    group: GroupKey
+    directory: Path
+    state: EpisodeState
     result: EpisodeResult | None = None
+    evaluation: Evaluation | None = None
+    """`None` when there is none yet, or when it failed without saying anything about the agents."""
     attempts: int = 0
     """How often it was begun, as far as that is known."""
     note: str = ""
+    """Why it is unreadable."""
+
+    @property
+    def completed(self) -> EpisodeResult | None:
+        """The result of a finished episode; `None` in any other state."""
+        return self.result if self.state is EpisodeState.FINISHED else None
+
+    @property
+    def passed(self) -> bool | None:
+        """True when every feature's hidden tests pass on the merged work; `None` before that is known."""
+        return None if self.evaluation is None else self.evaluation.verdict.passed
 
 
-def examine(directory: EpisodeDirectory) -> EpisodeState:
-    """Read an episode's result, whatever state it is in."""
+def read_episode(directory: EpisodeDirectory, group: GroupKey) -> EpisodeView:
+    """Read one episode with its evaluation."""
+    found = read_state(directory, group)
+    return found if found.completed is None else found._replace(evaluation=read_evaluation(directory))
+
+
+def read_state(directory: EpisodeDirectory, group: GroupKey) -> EpisodeView:
+    """Read one episode without its evaluation, which is most of the reading."""
     try:
         result = read_model(directory.result, EpisodeResult)
     except (FileNotFoundError, NotADirectoryError):
         begun = read_start(directory)
-        standing = Standing.UNFINISHED if directory.work.exists() else Standing.NEW
-        return EpisodeState(standing, attempts=begun.attempt if begun else 0)
+        state = EpisodeState.UNFINISHED if directory.work.exists() else EpisodeState.NEW
+        return EpisodeView(group, directory.path, state, attempts=begun.attempt if begun else 0)
     except RecordError as error:
-        return EpisodeState(Standing.UNREADABLE, note=error.message)
-    standing = {
-        EpisodeStatus.COMPLETED: Standing.FINISHED,
-        EpisodeStatus.INTERRUPTED: Standing.INTERRUPTED,
-        EpisodeStatus.INFRA_ERROR: Standing.INFRA_ERROR,
-    }[result.status]
-    if standing is Standing.FINISHED:
-        for member in result.agents.values():
-            if member.submission and (
-                fault := _fault(directory.path / member.submission.file, member.submission.sha256)
-            ):
-                return EpisodeState(Standing.UNREADABLE, attempts=result.attempt, note=fault)
-    return EpisodeState(standing, result, result.attempt)
+        return EpisodeView(group, directory.path, EpisodeState.UNREADABLE, note=error.message)
+    found = EpisodeView(group, directory.path, _STATES[result.status], result, attempts=result.attempt)
+    submissions = [member.submission for member in result.agents.values() if member.submission is not None]
+    faults = (_fault(directory.path / submission.file, submission.sha256) for submission in submissions)
+    fault = next(filter(None, faults), None) if found.completed else None
+    return found._replace(state=EpisodeState.UNREADABLE, result=None, note=fault) if fault else found
 
 
 def read_start(directory: EpisodeDirectory) -> EpisodeStart | None:

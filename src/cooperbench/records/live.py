@@ -8,8 +8,8 @@ from cooperbench.records.episode_state import EpisodeStart, read_start
 from cooperbench.records.layout import EpisodeDirectory, RunDirectory
 from cooperbench.records.member_files import MemberFolder
 from cooperbench.records.progress import Progress, read_progress
-from cooperbench.records.result import RunResult
 from cooperbench.records.run import GroupKey, RunConfig
+from cooperbench.records.runs import RunResult
 
 
 class LiveEpisode(NamedTuple):

@@ -1,15 +1,33 @@
 """Finding and reading runs that lie on disk."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 from cooperbench.errors import UnknownNameError
+from cooperbench.records.episode_state import EpisodeView
 from cooperbench.records.files import read_model
 from cooperbench.records.layout import RunDirectory
 from cooperbench.records.paths import default_log_dir
-from cooperbench.records.result import RunResult, make_result
-from cooperbench.records.run import GroupKey, RunConfig
+from cooperbench.records.run import GroupKey, RunConfig, RunSummary
 from cooperbench.records.run_names import check_run_name
-from cooperbench.records.summary import EpisodeRecord, read_episodes, summarize
+from cooperbench.records.summary import read_episodes, summarize
+
+
+class RunResult(NamedTuple):
+    """A whole run, earlier sessions included."""
+
+    directory: Path
+    config: RunConfig
+    summary: RunSummary
+    episodes: tuple[EpisodeView, ...]
+    interrupted: bool = False
+    stopped: str = ""
+    """Why the run stopped early; empty when it did not."""
+
+    @property
+    def complete(self) -> bool:
+        """True when every episode has come to a result that can be judged."""
+        return self.summary.completed == self.summary.planned
 
 
 def run_names(log_dir: Path | None = None) -> list[str]:
@@ -29,9 +47,9 @@ def open_run(name: str, log_dir: Path | None = None) -> tuple[RunDirectory, RunC
 
 
 def read_run(
-    name: str, log_dir: Path | None = None, *, settled: dict[GroupKey, EpisodeRecord] | None = None
+    name: str, log_dir: Path | None = None, *, settled: dict[GroupKey, EpisodeView] | None = None
 ) -> RunResult:
     """Read a whole run, with its numbers computed from the episodes. Writes nothing. For `settled` see `read_episodes`."""
     directory, config = open_run(name, log_dir)
-    records = read_episodes(directory, config, settled)
-    return make_result(directory, config, summarize(directory, config, records), records)
+    episodes = read_episodes(directory, config, settled)
+    return RunResult(directory.path, config, summarize(directory, config, episodes), episodes)

@@ -4,64 +4,46 @@ import contextlib
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 from cooperbench.errors import RecordError
 from cooperbench.records.base import utc_now
-from cooperbench.records.episode import EpisodeResult
-from cooperbench.records.episode_state import Standing, examine, read_evaluation
+from cooperbench.records.episode_state import EpisodeState, EpisodeView, read_episode
 from cooperbench.records.files import read_model, write_model
 from cooperbench.records.layout import RunDirectory
 from cooperbench.records.ledger import RunLedger
 from cooperbench.records.run import GroupKey, RunConfig, RunSummary
-from cooperbench.records.verdict import Evaluation, Outcome
-
-
-class EpisodeRecord(NamedTuple):
-    """What the run directory says about one episode."""
-
-    group: GroupKey
-    standing: Standing
-    result: EpisodeResult | None
-    evaluation: Evaluation | None
+from cooperbench.records.verdict import Outcome
 
 
 def read_episodes(
-    directory: RunDirectory, config: RunConfig, settled: dict[GroupKey, EpisodeRecord] | None = None
-) -> list[EpisodeRecord]:
+    directory: RunDirectory, config: RunConfig, settled: dict[GroupKey, EpisodeView] | None = None
+) -> tuple[EpisodeView, ...]:
     """All episodes of a run, in the order of its plan.
 
     Who reads again and again gives a dictionary, in which those with a verdict are kept: reading these is nearly all there is to do.
     """
     settled = {} if settled is None else settled
-    records = []
+    episodes = []
     for group in config.groups:
-        record = settled.get(group) or _read_episode(directory, config, group)
-        if record.evaluation is not None:
-            settled[group] = record
-        records.append(record)
-    return records
-
-
-def _read_episode(directory: RunDirectory, config: RunConfig, group: GroupKey) -> EpisodeRecord:
-    place = directory.episode(config.setting, group)
-    state = examine(place)
-    evaluation = read_evaluation(place) if state.standing is Standing.FINISHED else None
-    return EpisodeRecord(group, state.standing, state.result, evaluation)
+        episode = settled.get(group) or read_episode(directory.episode(config.setting, group), group)
+        if episode.evaluation is not None:
+            settled[group] = episode
+        episodes.append(episode)
+    return tuple(episodes)
 
 
 def summarize(
     directory: RunDirectory,
     config: RunConfig,
-    episodes: Sequence[EpisodeRecord],
+    episodes: Sequence[EpisodeView],
     *,
     requested_concurrency: int | None = None,
     achieved_concurrency: float | None = None,
 ) -> RunSummary:
     """Compute the numbers of a run."""
-    finished = [record for record in episodes if record.standing is Standing.FINISHED and record.result is not None]
-    results = [record.result for record in finished if record.result is not None]
-    evaluations = [record.evaluation for record in finished if record.evaluation is not None]
+    states = Counter(episode.state for episode in episodes)
+    results = [episode.completed for episode in episodes if episode.completed is not None]
+    evaluations = [episode.evaluation for episode in episodes if episode.evaluation is not None]
     outcomes = Counter(evaluation.verdict.outcome.value for evaluation in evaluations)
     verdicts = [feature for evaluation in evaluations for feature in evaluation.verdict.features]
     members = [member for result in results for member in result.agents.values()]
@@ -71,9 +53,9 @@ def summarize(
         run=config.run,
         setting=config.setting,
         planned=len(config.groups),
-        completed=len(finished),
-        infra_errors=sum(record.standing is Standing.INFRA_ERROR for record in episodes),
-        interrupted=sum(record.standing is Standing.INTERRUPTED for record in episodes),
+        completed=len(results),
+        infra_errors=states[EpisodeState.INFRA_ERROR],
+        interrupted=states[EpisodeState.INTERRUPTED],
         evaluated=len(evaluations),
         passed=outcomes[Outcome.PASSED.value],
         outcomes=dict(outcomes),

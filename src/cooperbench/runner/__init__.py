@@ -11,9 +11,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cooperbench.records.episode_state import EpisodeView
     from cooperbench.records.live import Counts
-    from cooperbench.records.result import EpisodeOutcome, RunResult
-    from cooperbench.records.runs import open_run, read_run, run_names
+    from cooperbench.records.runs import RunResult, open_run, read_run, run_names
     from cooperbench.runner.api import evaluate, run
     from cooperbench.runner.engine.executor import Executor, LocalExecutor
     from cooperbench.runner.engine.progress import Observer
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "Counts": "records.live",
-    "EpisodeOutcome": "records.result",
+    "EpisodeView": "records.episode_state",
     "EvaluationOptions": "runner.planning.evaluation_options",
     "Executor": "runner.engine.executor",
     "LocalExecutor": "runner.engine.executor",
@@ -34,7 +34,7 @@ _WHERE = {
     "Preview": "runner.running",
     "ResolverOptions": "runner.planning.evaluation_options",
     "RunRequest": "runner.planning.request",
-    "RunResult": "records.result",
+    "RunResult": "records.runs",
     "SessionOptions": "runner.engine.session",
     "evaluate": "runner.api",
     "execute": "runner.running",
@@ -48,7 +48,7 @@ _WHERE = {
 
 __all__ = [
     "Counts",
-    "EpisodeOutcome",
+    "EpisodeView",
     "EvaluationOptions",
     "Executor",
     "LocalExecutor",

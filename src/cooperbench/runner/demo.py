@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from cooperbench.records.result import EpisodeOutcome
+from cooperbench.records.episode_state import EpisodeView
 from cooperbench.runner.api import run
 from cooperbench.runner.engine.progress import Observer
 from cooperbench.runner.stories import Story, read_stories
@@ -17,7 +17,7 @@ class Told(NamedTuple):
     """A story and what came of it."""
 
     story: Story
-    episode: EpisodeOutcome
+    episode: EpisodeView
 
 
 class Gap(NamedTuple):

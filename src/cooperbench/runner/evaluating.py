@@ -6,13 +6,12 @@ from pathlib import Path
 
 from cooperbench.errors import UnknownNameError, UsageError
 from cooperbench.records import GroupKey, RunConfig, RunDirectory
-from cooperbench.records.episode_state import Standing, examine
+from cooperbench.records.episode_state import read_state
 from cooperbench.records.guarded import scratch_folder
 from cooperbench.records.ledger import RunLedger
 from cooperbench.records.live import Counts
-from cooperbench.records.result import RunResult, make_result
 from cooperbench.records.run_lock import locked
-from cooperbench.records.runs import open_run
+from cooperbench.records.runs import RunResult, open_run
 from cooperbench.records.summary import read_episodes, summarize, write_summary
 from cooperbench.runner.engine.breaker import Breaker
 from cooperbench.runner.engine.evaluations import EvaluationJob, evaluate_one, failure_of
@@ -56,14 +55,14 @@ def evaluate_run(
         EvaluationJob(
             config.run,
             episode,
-            state.result,
+            result,
             backend or config.backend,
             policy,
             options.evaluation,
             options.force,
         )
         for episode in plan.episodes
-        if (state := examine(episode.directory)).standing is Standing.FINISHED and state.result is not None
+        if (result := read_state(episode.directory, episode.group).completed) is not None
     ]
     if not jobs:
         raise UsageError(f"run {name!r} has no finished episode", subject=name, hint=f"cooperbench runs show {name}")
@@ -80,9 +79,9 @@ def evaluate_run(
         ready = [job for job in jobs if job.episode.task.image not in images.broken]
         observer.begin(plan, _counts(plan, jobs, 0, 0))
         stopped = _judge(plan, ready, services, options, observer)
-        records = read_episodes(directory, config)
-        summary = write_summary(directory, summarize(directory, config, records))
-    return make_result(directory, config, summary, records, interrupted=services.stop.is_set(), stopped=stopped)
+        episodes = read_episodes(directory, config)
+        summary = write_summary(directory, summarize(directory, config, episodes))
+    return RunResult(directory.path, config, summary, episodes, services.stop.is_set(), stopped)
 
 
 def _judge(

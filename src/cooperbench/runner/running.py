@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from cooperbench.errors import RecordError, UsageError
 from cooperbench.records import RunConfig
-from cooperbench.records.episode_state import Standing, examine
+from cooperbench.records.episode_state import EpisodeState, read_state
 from cooperbench.records.ledger import RunLedger
-from cooperbench.records.result import RunResult, make_result
 from cooperbench.records.run_lock import locked
+from cooperbench.records.runs import RunResult
 from cooperbench.records.summary import concurrency_achieved, read_episodes, summarize, write_summary
 from cooperbench.runner.engine.engine import Engine
 from cooperbench.runner.engine.executor import Executor, LocalExecutor
@@ -30,7 +30,7 @@ class Preview(NamedTuple):
     plan: Plan
     config: RunConfig
     resumed: bool
-    standings: dict[Standing, int]
+    states: dict[EpisodeState, int]
     """How many episodes were found in which state."""
     notes: tuple[str, ...]
     concurrency: int
@@ -46,7 +46,7 @@ class Preview(NamedTuple):
     @property
     def to_run(self) -> int:
         """Episodes that would be run."""
-        return sum(count for standing, count in self.standings.items() if standing is not Standing.FINISHED)
+        return sum(count for state, count in self.states.items() if state is not EpisodeState.FINISHED)
 
 
 def preview(plan: Plan, options: SessionOptions) -> Preview:
@@ -57,9 +57,9 @@ def preview(plan: Plan, options: SessionOptions) -> Preview:
         options.evaluation.check(plan.config.policy)
     check_writable(plan.directory)
     opened = check_run(plan.directory, plan.config, force=options.force)
-    states = [examine(episode.directory) for episode in plan.episodes]
-    standings = Counter(Standing.NEW if options.force else state.standing for state in states)
-    finished = [state.result for state in states if state.standing is Standing.FINISHED and state.result is not None]
+    found = [read_state(episode.directory, episode.group) for episode in plan.episodes]
+    states = Counter(EpisodeState.NEW if options.force else each.state for each in found)
+    finished = [each.completed for each in found if each.completed is not None]
     costs = [result.total_cost for result in finished if result.total_cost is not None]
     given_up = len(finished) if options.force else 0
     notes = (
@@ -69,7 +69,7 @@ def preview(plan: Plan, options: SessionOptions) -> Preview:
         plan,
         opened.config,
         opened.resumed,
-        dict(standings),
+        dict(states),
         opened.notes + notes,
         options.concurrency,
         fmean(result.duration_seconds for result in finished) if finished else None,
@@ -85,7 +85,7 @@ def _check_money(plan: Plan, *, force: bool) -> None:
     if limit is None:
         return
     spent = RunLedger(plan.directory.ledger).total()
-    left = [each for each in plan.episodes if force or examine(each.directory).standing is not Standing.FINISHED]
+    left = [each for each in plan.episodes if force or read_state(each.directory, each.group).completed is None]
     if spent >= limit and left:
         raise UsageError(
             f"${spent:,.2f} of this run's ${limit:,.2f} are spent, and {len(left)} of its episodes are left",
@@ -127,11 +127,11 @@ def execute(
             ending = Engine(plan, config, services, executor, options, observer).run(images.broken)
         finally:
             executor.close()
-        records = read_episodes(plan.directory, config)
+        episodes = read_episodes(plan.directory, config)
         summary = summarize(
             plan.directory,
             config,
-            records,
+            episodes,
             requested_concurrency=options.concurrency,
             achieved_concurrency=concurrency_achieved(ending.spans),
         )
@@ -140,4 +140,4 @@ def execute(
         except RecordError:
             if not ending.stopped:  # else a full disk is why, and that has been said
                 raise
-    return make_result(plan.directory, config, summary, records, interrupted=ending.interrupted, stopped=ending.stopped)
+    return RunResult(plan.directory.path, config, summary, episodes, ending.interrupted, ending.stopped)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from cooperbench.errors import RecordError
 from cooperbench.records import EpisodeResult, EpisodeStatus, Evaluation, Failure, RunConfig
-from cooperbench.records.episode_state import Standing, examine
+from cooperbench.records.episode_state import EpisodeState, read_state
 from cooperbench.records.ledger import RunLedger
 from cooperbench.records.live import Counts
 from cooperbench.runner.engine.breaker import Breaker
@@ -89,15 +89,15 @@ class Engine:
     def _unfinished(self) -> list[Job]:
         jobs = []
         for episode in self._plan.episodes:
-            state = examine(episode.directory)
-            if state.standing is Standing.UNREADABLE:
-                self._observer.note(f"{state.note}; {episode.group} is repeated")
-            if state.standing is not Standing.FINISHED or state.result is None:
-                jobs.append(Job(self._config, episode, state.attempts + 1))
+            found = read_state(episode.directory, episode.group)
+            if found.state is EpisodeState.UNREADABLE:
+                self._observer.note(f"{found.note}; {episode.group} is repeated")
+            if found.completed is None:
+                jobs.append(Job(self._config, episode, found.attempts + 1))
                 continue
             self._reused += 1
-            self._count(state.result)
-            self._judge(episode, state.result)
+            self._count(found.completed)
+            self._judge(episode, found.completed)
         return jobs
 
     def _start(self, queue: JobQueue, broken_images: dict[str, Failure]) -> None:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from cooperbench.errors import RecordError, RunMismatchError, UsageError
 from cooperbench.records import MAY_DIFFER, GroupKey, RunConfig, RunDirectory, read_model, write_model
-from cooperbench.records.episode_state import examine
+from cooperbench.records.episode_state import read_state
 
 _HINT = "choose a new name with --name, or --force to repeat the run as it is asked for now"
 
@@ -63,7 +63,7 @@ def _strangers(directory: RunDirectory, config: RunConfig) -> list[GroupKey]:
     """Finished episodes that were made with another configuration, as far as their results tell."""
     found = []
     for group in config.groups:
-        result = examine(directory.episode(config.setting, group)).result
+        result = read_state(directory.episode(config.setting, group), group).result
         if result is not None and result.configuration not in (None, config.digest):
             found.append(group)
     return found

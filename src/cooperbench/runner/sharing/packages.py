@@ -18,7 +18,7 @@ from cooperbench.records import (
     write_model,
 )
 from cooperbench.records.base import UtcTime, utc_now
-from cooperbench.records.episode_state import Standing, examine
+from cooperbench.records.episode_state import read_state
 from cooperbench.records.ledger import RunLedger
 from cooperbench.records.run_lock import locked
 from cooperbench.records.run_names import check_run_name
@@ -125,7 +125,7 @@ def merge_runs(name: str, parts: Sequence[Path], *, log_dir: Path | None = None)
         for directory, config in sources:
             for group in config.groups:
                 place = target.episode(merged.setting, group)
-                if _finished(directory, config, group) and examine(place).standing is not Standing.FINISHED:
+                if _finished(directory, config, group) and read_state(place, group).completed is None:
                     _copy_episode(directory.episode(config.setting, group), place)
         spent = sum(RunLedger(directory.ledger).total() for directory, _ in sources)
         write_bytes(target.ledger, f"{spent:.9f}\n".encode())
@@ -169,7 +169,7 @@ def _config(part: Path) -> RunConfig:
 
 
 def _finished(directory: RunDirectory, config: RunConfig, group: GroupKey) -> bool:
-    return examine(directory.episode(config.setting, group)).standing is Standing.FINISHED
+    return read_state(directory.episode(config.setting, group), group).completed is not None
 
 
 def _files(directory: RunDirectory, config: RunConfig, group: GroupKey) -> Iterator[Path]:
