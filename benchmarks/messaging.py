@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from cooperbench.collaboration import Broker, MessagingConnector, Seat, connect, open_broker
+from cooperbench.collaboration import Broker, MessagingConnector, TeamAccess, connect, open_broker
 from cooperbench.environments import Environment, EnvironmentOptions, open_environment
 from cooperbench.testing import sample_image
 
@@ -58,7 +58,7 @@ def between_sandboxes(broker: Broker, start: Callable[[], Environment], messages
     read = f"for i in $(seq {messages}); do set -- $(coop recv --wait 60 | tail -n 1) && echo $(($(date +%s%N) - $1)); done"
     with start() as one, start() as two:
         lines = [
-            connect(environment, Seat(agent_id=agent, agents=tuple(AGENTS), comm_url=urls[agent]))
+            connect(environment, TeamAccess(agent_id=agent, agents=tuple(AGENTS), comm_url=urls[agent]))
             for environment, agent in ((one, "agent1"), (two, "agent2"))
         ]
         with concurrent.futures.ThreadPoolExecutor(2) as pool:

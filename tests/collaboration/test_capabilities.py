@@ -1,4 +1,4 @@
-"""What a seat does not have leaves no trace in its sandbox, and what it has is all there."""
+"""What a access does not have leaves no trace in its sandbox, and what it has is all there."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,9 +6,16 @@ from pathlib import Path
 import pytest
 
 from cooperbench.collaboration.broker import Broker
-from cooperbench.collaboration.capabilities import GIT, MESSAGING, TASK_BOARD, TeamCapability, capabilities_of
+from cooperbench.collaboration.connect import connect
 from cooperbench.collaboration.git_server import GitServer
-from cooperbench.collaboration.seat import Seat, connect
+from cooperbench.collaboration.team_access import (
+    GIT,
+    MESSAGING,
+    TASK_BOARD,
+    TeamAccess,
+    TeamCapability,
+    capabilities_of,
+)
 from cooperbench.environments import LocalEnvironment
 from cooperbench.testing import sample_image
 
@@ -35,19 +42,19 @@ def test_a_sandbox_has_what_its_seat_has_and_no_trace_of_more(
         names = "env | cut -d= -f1 | sort"
         before = env.execute(names)["output"]
         mailbox = broker.open_episode(request.node.name, AGENTS)["agent1"]
-        seat = Seat(
+        access = TeamAccess(
             agent_id="agent1",
             agents=AGENTS,
             comm_url=mailbox if MESSAGING in present else None,
             git_server_url=server.create_repository("one", AGENTS)["agent1"] if GIT in present else None,
             board_url=mailbox if TASK_BOARD in present else None,
         )
-        assert capabilities_of(seat) == present
-        line = connect(env, seat)
+        assert capabilities_of(access) == present
+        bridge = connect(env, access)
         for capability in EVERYTHING:
-            for verb in capability.verbs:
-                missing = "unknown command" in env.execute(f"coop {verb} </dev/null")["output"]
-                assert missing is (capability not in present), verb
+            for command in capability.commands:
+                missing = "unknown command" in env.execute(f"coop {command} </dev/null")["output"]
+                assert missing is (capability not in present), command
         usage = env.execute("coop help")["output"]
         assert ("coop send" in usage) is (MESSAGING in present)
         assert ("coop submit" in usage) is (GIT in present)
@@ -55,14 +62,14 @@ def test_a_sandbox_has_what_its_seat_has_and_no_trace_of_more(
         assert bool(env.execute("command -v git-remote-coop coop-submit")["output"]) is (GIT in present)
         assert bool(env.execute("git remote")["output"]) is (GIT in present)
         assert env.execute(names)["output"] == before
-        line.close()
+        bridge.close()
 
 
 def test_the_task_board_from_inside(image: str, broker: Broker) -> None:
     urls = broker.open_episode("board from inside", AGENTS)
     with LocalEnvironment(image, network="none") as env, LocalEnvironment(image, network="none") as other:
         for agent, sandbox in zip(AGENTS, (env, other), strict=True):
-            connect(sandbox, Seat(agent_id=agent, agents=AGENTS, board_url=urls[agent]))
+            connect(sandbox, TeamAccess(agent_id=agent, agents=AGENTS, board_url=urls[agent]))
 
         def task(sandbox: LocalEnvironment, words: str) -> tuple[str, int]:
             done = sandbox.execute(f"coop task {words}")

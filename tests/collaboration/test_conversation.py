@@ -4,9 +4,9 @@ from collections.abc import Callable
 import pytest
 
 from cooperbench.collaboration.broker import Broker
-from cooperbench.collaboration.channel import Fate
 from cooperbench.collaboration.conversation import LOST, read_conversation, read_events
 from cooperbench.collaboration.mailbox import MessagingConnector
+from cooperbench.collaboration.message import Fate
 from cooperbench.collaboration.presence import mark_finished
 from cooperbench.errors import MailboxError
 from cooperbench.records import Ending

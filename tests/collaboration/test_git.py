@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cooperbench.collaboration.git import GitConnector
+from cooperbench.collaboration.connect import GitConnector
 from cooperbench.collaboration.git_server import GitServer
 from cooperbench.environments import DockerEnvironment, Environment, LocalEnvironment
 from cooperbench.errors import RemoteError

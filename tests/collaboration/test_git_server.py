@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from cooperbench.collaboration.git_client import GitClient
-from cooperbench.collaboration.git_events import GitEvent
 from cooperbench.collaboration.git_server import GitServer
+from cooperbench.collaboration.git_service import GitEvent
 from cooperbench.errors import RemoteError
 from cooperbench.testing.conformance.lifecycle import until
 from tests.collaboration.git_helpers import commit, git, must, repository

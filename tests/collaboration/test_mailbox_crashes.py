@@ -123,18 +123,18 @@ def test_ten_thousand_messages_through_crashes_of_readers_and_of_the_broker(
     agents = ["a", "b", "c", "d"]
     episodes = ["storm one", "storm two"]
     urls = {episode: broker.open_episode(episode, agents) for episode in episodes}
-    seats = [(episode, agent) for episode in episodes for agent in agents]
-    sent: dict[tuple[str, str], list[str]] = {seat: [] for seat in seats}
+    members = [(episode, agent) for episode in episodes for agent in agents]
+    sent: dict[tuple[str, str], list[str]] = {member: [] for member in members}
     readers: dict[tuple[str, str], subprocess.Popen[str]] = {}
     sending = threading.Semaphore(0)
 
-    def start(seat: tuple[str, str]) -> None:
-        episode, agent = seat
-        arguments = (agent, urls[episode][agent], str(path_of(seat)), *agents)
-        readers[seat] = run_python(HANDLE_EVERYTHING, *arguments)
+    def start(member: tuple[str, str]) -> None:
+        episode, agent = member
+        arguments = (agent, urls[episode][agent], str(path_of(member)), *agents)
+        readers[member] = run_python(HANDLE_EVERYTHING, *arguments)
 
-    def path_of(seat: tuple[str, str]) -> Path:
-        return tmp_path / f"{seat[0]} {seat[1]}"
+    def path_of(member: tuple[str, str]) -> Path:
+        return tmp_path / f"{member[0]} {member[1]}"
 
     def send(episode: str, agent: str, number_of_messages: int) -> None:
         mine = random.Random(f"{episode} {agent}")
@@ -151,22 +151,22 @@ def test_ten_thousand_messages_through_crashes_of_readers_and_of_the_broker(
             assert isinstance(info, dict)
             return int(info["process_id"])
 
-    senders = [threading.Thread(target=send, args=(*seat, 1250)) for seat in seats]
-    order = [*seats]
+    senders = [threading.Thread(target=send, args=(*member, 1250)) for member in members]
+    order = [*members]
     chance.shuffle(order)
-    for seat in order[:4]:
-        start(seat)
+    for member in order[:4]:
+        start(member)
     for sender in senders:
         sender.start()
-    for seat in order[4:]:
-        start(seat)
+    for member in order[4:]:
+        start(member)
     try:
         for round_number in range(10):
             for _ in range(900):
                 sending.acquire()
             if round_number in (3, 7):
                 os.kill(server(), signal.SIGKILL)
-            victim = chance.choice(seats)
+            victim = chance.choice(members)
             readers[victim].kill()
             readers[victim].communicate()
             start(victim)
@@ -174,17 +174,17 @@ def test_ten_thousand_messages_through_crashes_of_readers_and_of_the_broker(
             sender.join()
         assert sum(len(ids) for ids in sent.values()) == 10_000
         deadline = time.monotonic() + 120
-        for seat in seats:
-            while len(set(handled(path_of(seat)))) < len(sent[seat]):
-                assert time.monotonic() < deadline, f"{seat} lost messages"
+        for member in members:
+            while len(set(handled(path_of(member)))) < len(sent[member]):
+                assert time.monotonic() < deadline, f"{member} lost messages"
                 time.sleep(0.05)
     finally:
         for reader in readers.values():
             reader.kill()
             reader.communicate()
-    for seat in seats:
-        times = Counter(handled(path_of(seat)))
-        assert set(times) == set(sent[seat])
+    for member in members:
+        times = Counter(handled(path_of(member)))
+        assert set(times) == set(sent[member])
         # A reader that was killed may have handled a batch without having said so; every other message came once.
         assert max(times.values()) <= 1 + 10
     for episode in episodes:

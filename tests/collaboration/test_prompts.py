@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from cooperbench.collaboration.capabilities import GIT, MESSAGING, TASK_BOARD, capabilities_of
 from cooperbench.collaboration.prompts import render_task, templates_digest
-from cooperbench.collaboration.seat import Seat
+from cooperbench.collaboration.team_access import GIT, MESSAGING, TASK_BOARD, TeamAccess, capabilities_of
 from cooperbench.errors import UsageError
 from cooperbench.records import Role, Setting
 
@@ -31,8 +30,8 @@ TRACES = {
 }
 
 
-def seat(messaging: bool, git: bool, board: bool, size: int = 2, role: Role | None = None) -> Seat:
-    return Seat(
+def access(messaging: bool, git: bool, board: bool, size: int = 2, role: Role | None = None) -> TeamAccess:
+    return TeamAccess(
         agent_id="agent1",
         agents=tuple(f"agent{number + 1}" for number in range(size)),
         comm_url=MAILBOX if messaging else None,
@@ -53,9 +52,9 @@ def compare(name: str, text: str) -> None:
 @pytest.mark.parametrize(("messaging", "git", "board"), COMBINATIONS)
 @pytest.mark.parametrize("size", [2, 3])
 def test_coop(messaging: bool, git: bool, board: bool, size: int) -> None:
-    place = seat(messaging, git, board, size)
-    text = render_task(MINE, place, Setting.COOP)
-    on = "_".join(capability.name for capability in capabilities_of(place)) or "nothing"
+    member_access = access(messaging, git, board, size)
+    text = render_task(MINE, member_access, Setting.COOP)
+    on = "_".join(capability.name for capability in capabilities_of(member_access)) or "nothing"
     compare(f"coop{size}_{on}", text)
     for name, trace in TRACES.items():
         present = name in on
@@ -64,11 +63,11 @@ def test_coop(messaging: bool, git: bool, board: bool, size: int) -> None:
 
 @pytest.mark.parametrize("role", list(Role))
 def test_team(role: Role) -> None:
-    compare(f"team_{role}", render_task(MINE, seat(True, True, True, 3, role), Setting.TEAM))
+    compare(f"team_{role}", render_task(MINE, access(True, True, True, 3, role), Setting.TEAM))
 
 
 def test_solo_has_every_feature_and_no_trace_of_a_team() -> None:
-    alone = Seat(agent_id="solo", agents=("solo",))
+    alone = TeamAccess(agent_id="solo", agents=("solo",))
     text = render_task({1: "First thing.", **MINE}, alone, Setting.SOLO)
     compare("solo", text)
     compare("solo_one_feature", render_task(MINE, alone, Setting.SOLO))
@@ -79,13 +78,13 @@ def test_solo_has_every_feature_and_no_trace_of_a_team() -> None:
 
 
 def test_no_credential_is_in_a_prompt() -> None:
-    assert "secret" not in render_task(MINE, seat(True, True, True), Setting.COOP)
+    assert "secret" not in render_task(MINE, access(True, True, True), Setting.COOP)
 
 
 def test_capabilities_do_not_share_what_they_own() -> None:
-    everything = capabilities_of(seat(True, True, True))
+    everything = capabilities_of(access(True, True, True))
     assert [capability.name for capability in everything] == ["messaging", "git", "task_board"]
-    for owned in ("verbs", "events", "template"):
+    for owned in ("commands", "events", "template"):
         parts = [getattr(capability, owned) for capability in everything]
         flat = [item for part in parts for item in ([part] if isinstance(part, str) else part)]
         assert len(flat) == len(set(flat))
@@ -97,16 +96,18 @@ def test_templates_digest_is_stable_and_of_this_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("features", "place", "setting"),
+    ("features", "member_access", "setting"),
     [
-        ({}, seat(True, True, True), Setting.COOP),
-        (MINE, seat(True, True, True), Setting.SOLO),
-        (MINE, Seat(agent_id="solo", agents=("solo",)), Setting.COOP),
+        ({}, access(True, True, True), Setting.COOP),
+        (MINE, access(True, True, True), Setting.SOLO),
+        (MINE, TeamAccess(agent_id="solo", agents=("solo",)), Setting.COOP),
     ],
 )
-def test_what_does_not_go_together_is_refused(features: dict[int, str], place: Seat, setting: Setting) -> None:
+def test_what_does_not_go_together_is_refused(
+    features: dict[int, str], member_access: TeamAccess, setting: Setting
+) -> None:
     with pytest.raises(UsageError):
-        render_task(features, place, setting)
+        render_task(features, member_access, setting)
 
 
 @pytest.mark.parametrize(
@@ -119,4 +120,4 @@ def test_what_does_not_go_together_is_refused(features: dict[int, str], place: S
 )
 def test_a_seat_has_to_make_sense(fields: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        Seat.model_validate(fields)
+        TeamAccess.model_validate(fields)

@@ -87,7 +87,7 @@ class AgentSession:
 
     def _set_up_git(self, url: str) -> None:
         """Make `git push origin` and the like work in the sandbox. Inside a run that was done already; again changes nothing."""
-        from cooperbench.collaboration.git import GitConnector
+        from cooperbench.collaboration.connect import GitConnector
 
         GitConnector(agent_id=self.agent_id, agents=self.agents, server_url=url).setup(self.env)
 

@@ -46,9 +46,9 @@ def command(run: str | None, backends: tuple[str, ...], dry_run: bool, redis_url
 
 
 def _mailboxes(url: str, run: str | None, *, dry_run: bool) -> int:
-    from cooperbench.collaboration import left_mailboxes, remove_mailbox
+    from cooperbench.collaboration import orphaned_mailboxes, remove_mailbox
 
-    names = left_mailboxes(url, run)
+    names = orphaned_mailboxes(url, run)
     for name in () if dry_run else names:
         remove_mailbox(url, name)
     return len(names)

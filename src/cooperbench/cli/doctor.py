@@ -62,7 +62,7 @@ def _mailbox(url: str | None) -> "Check":
 
 def _round_trip(backend: str, image: str | None, url: str | None) -> "Check":
     """Send a message from inside a sandbox, as an agent does."""
-    from cooperbench.collaboration import Seat, connect, open_broker
+    from cooperbench.collaboration import TeamAccess, connect, open_broker
     from cooperbench.environments import Check, EnvironmentOptions, SandboxLabels, ensure_image, open_environment
     from cooperbench.errors import CooperBenchError
     from cooperbench.tasks import discover_tasks
@@ -79,9 +79,9 @@ def _round_trip(backend: str, image: str | None, url: str | None) -> "Check":
         with open_broker(url) as broker, open_environment(backend, image, options=options, labels=labels) as sandbox:
             addresses = broker.open_episode("doctor", agents)
             try:
-                line = connect(sandbox, Seat(agent_id="agent1", agents=agents, comm_url=addresses["agent1"]))
+                bridge = connect(sandbox, TeamAccess(agent_id="agent1", agents=agents, comm_url=addresses["agent1"]))
                 sent = sandbox.execute("coop send agent2 'are you there?'", timeout=20)
-                line.close()
+                bridge.close()
             finally:
                 broker.close_episode("doctor")
         ok = sent["returncode"] == 0

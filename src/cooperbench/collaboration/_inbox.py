@@ -1,13 +1,19 @@
-"""Reading one member's messages: each goes to one reader, and one whose reader died before handling it goes to the next."""
+"""Reading one member's messages: each goes to one reader, and one whose reader died before handling it goes to the next.
 
+A reader's name tells another process whether its bearer is still alive.
+"""
+
+import os
+import socket
 import threading
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from cooperbench.collaboration import presence
-from cooperbench.collaboration._reader import is_dead, new_token
 from cooperbench.collaboration._store import Store
 from cooperbench.collaboration.message import HARNESS, Message, from_entry
 from cooperbench.errors import TeammateGoneError
@@ -32,7 +38,7 @@ class Inbox:
         self._prefix = prefix
         self._agent_id = agent_id
         self._teammates = teammates
-        self._token = new_token()
+        self._token = _new_token()
         self._lock = threading.Lock()
         self._in_flight: dict[int, Message] = {}
         self._looked_for_dead_readers = False
@@ -129,7 +135,7 @@ class Inbox:
         if self._looked_for_dead_readers:
             return
         places = self._store.command("HVALS", self._own("inflight"))
-        dead = [token for token in {place.decode().split()[0] for place in places} if is_dead(token)]
+        dead = [token for token in {place.decode().split()[0] for place in places} if _is_dead(token)]
         if dead:
             self._store.run("release", self._prefix, self._agent_id, "-", len(dead), *dead)
         self._looked_for_dead_readers = True
@@ -153,3 +159,37 @@ class Inbox:
             yield
         finally:
             self._store.command("HDEL", self._own("status"), "waiting")
+
+
+def _new_token() -> str:
+    """A name for one reader of this process."""
+    return f"{socket.gethostname()}/{os.getpid()}/{_started(os.getpid())}/{uuid.uuid4().hex}"
+
+
+def _is_dead(token: str) -> bool:
+    """Whether the process that the token names has ended.
+
+    A reader on another machine counts as ended: a member works in one place at a time, so when somebody reads its inbox
+    elsewhere, the former reader was given up.
+    """
+    host, pid, started, _ = token.rsplit("/", 3)
+    if host != socket.gethostname():
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    # Process ids are used again; the time of the start tells two bearers apart, where the system shows it.
+    return _started(int(pid)) != started
+
+
+def _started(pid: int) -> str:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return "0"
+    fields = status.rpartition(")")[2].split()
+    # A process that was killed and not yet waited for is dead.
+    return "dead" if fields[0] == "Z" else fields[19]

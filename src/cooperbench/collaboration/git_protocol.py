@@ -17,6 +17,9 @@ FLUSH = b"0000"
 NO_OBJECT = "0" * 40
 """Stands for "does not exist" as the old or new value of a reference."""
 
+PROTECTED = "main"
+"""The branch that stays at the base commit."""
+
 _HEADER = re.compile(rb"[0-9a-fA-F]{4}")
 _LARGEST_BAND = 65_515  # bytes of data in one packet of side-band-64k
 

@@ -13,8 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from cooperbench._git import Git
-from cooperbench.collaboration.git_protocol import NO_OBJECT
-from cooperbench.collaboration.git_rules import PROTECTED
+from cooperbench.collaboration.git_protocol import NO_OBJECT, PROTECTED
 from cooperbench.errors import RemoteError
 from cooperbench.records import write_bytes
 

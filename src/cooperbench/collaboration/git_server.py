@@ -15,10 +15,9 @@ from types import TracebackType
 from typing import NamedTuple, Self
 from urllib.parse import quote
 
-from cooperbench.collaboration.git_events import GitEvent
 from cooperbench.collaboration.git_http import GitHttpServer
 from cooperbench.collaboration.git_repositories import GIT, Repositories
-from cooperbench.collaboration.git_service import EpisodeService
+from cooperbench.collaboration.git_service import EpisodeService, GitEvent
 from cooperbench.errors import RemoteError
 
 

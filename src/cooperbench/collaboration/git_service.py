@@ -7,14 +7,17 @@ stands in front of it to keep the rules and to write down what happened.
 import re
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
-from cooperbench.collaboration.git_events import GitEvent, RefChange
+from pydantic import AwareDatetime, Field
+
 from cooperbench.collaboration.git_protocol import (
     FLUSH,
     NO_OBJECT,
+    PROTECTED,
     PushReport,
     RefCommand,
     packet,
@@ -24,11 +27,90 @@ from cooperbench.collaboration.git_protocol import (
     write_report,
 )
 from cooperbench.collaboration.git_repositories import GIT, Repositories
-from cooperbench.collaboration.git_rules import PROTECTED, BranchRules
 from cooperbench.errors import RemoteError
+from cooperbench.records import AgentId, Record, utc_now
 
 SERVICES = ("git-upload-pack", "git-receive-pack")
-_MAIN = f"refs/heads/{PROTECTED}"
+_BRANCHES = "refs/heads/"
+_MAIN = f"{_BRANCHES}{PROTECTED}"
+
+
+class RefChange(Record):
+    """One reference in a push or a fetch."""
+
+    ref: str = Field(description="Full name, such as refs/heads/agent1.")
+    old: str | None = Field(None, description="Commit before a push; `None` when the branch is new, and in a fetch.")
+    new: str | None = Field(None, description="Commit after a push, or the one fetched; `None` when deleted.")
+    refused: str | None = Field(None, description="Why a push of it was not accepted.")
+    subject: str | None = Field(None, description="First line of the message of the commit that was pushed.")
+
+
+class GitEvent(Record):
+    """A push, accepted or refused, or a fetch that brought something."""
+
+    time: AwareDatetime = Field(default_factory=utc_now)
+    episode: str
+    agent_id: AgentId
+    action: Literal["push", "fetch"]
+    refs: tuple[RefChange, ...]
+
+    @property
+    def summary(self) -> str | None:
+        """An accepted push in a few words, such as `agent1 at 1a2b3c4: Add the parser`; `None` for anything else."""
+        moved = [change for change in self.refs if self.action == "push" and change.refused is None]
+        return "; ".join(map(_in_words, moved)) or None
+
+
+def _in_words(change: RefChange) -> str:
+    branch = change.ref.removeprefix("refs/heads/")
+    return f"{branch} at {change.new[:7]}: {change.subject}" if change.new else f"{branch} deleted"
+
+
+class BranchRules:
+    """The owners of the branches of one episode. Safe to use from several threads."""
+
+    def __init__(self, agents: Iterable[str], *, has_main: bool) -> None:
+        self.has_main = has_main
+        self._agents = {_fold(agent): agent for agent in agents}
+        self._owners: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def refusals(self, agent: str, commands: Iterable[RefCommand]) -> dict[str, str]:
+        """The references of a push that `agent` may not move, each with the reason. New names are taken by asking."""
+        reasons = ((command.ref, self._refusal(agent, command.ref)) for command in commands)
+        return {ref: reason for ref, reason in reasons if reason}
+
+    def owner(self, ref: str) -> str | None:
+        """Whose branch this is, by its full name."""
+        branch = ref.removeprefix(_BRANCHES)
+        return self._named(branch) or self._owners.get(_fold(branch))
+
+    def _refusal(self, agent: str, ref: str) -> str | None:
+        if not ref.startswith(_BRANCHES):
+            return f"only branches are shared here; push it as a branch, such as {agent}"
+        branch = ref.removeprefix(_BRANCHES)
+        if branch == PROTECTED and not self.has_main:
+            return None
+        if _fold(branch) == PROTECTED:
+            return f"{PROTECTED} is protected: it stays at the base commit; push to {agent} instead"
+        if _fold(branch) == "head":
+            return "HEAD is no name for a branch"
+        owner = self._claim(agent, branch)
+        return (
+            None if owner == agent else f"this branch belongs to {owner}; push to {agent} or another name of your own"
+        )
+
+    def _claim(self, agent: str, branch: str) -> str:
+        with self._lock:
+            return self._named(branch) or self._owners.setdefault(_fold(branch), agent)
+
+    def _named(self, branch: str) -> str | None:
+        return self._agents.get(_fold(branch.partition("/")[0]))
+
+
+def _fold(name: str) -> str:
+    # On a host whose file system ignores case, `MAIN` would be the same file as `main`.
+    return name.casefold()
 
 
 class EpisodeService:

@@ -9,8 +9,7 @@ import hashlib
 import struct
 
 from cooperbench.collaboration.git_client import GitClient
-from cooperbench.collaboration.git_protocol import NO_OBJECT, RefCommand
-from cooperbench.collaboration.git_rules import PROTECTED
+from cooperbench.collaboration.git_protocol import NO_OBJECT, PROTECTED, RefCommand
 from cooperbench.environments import Environment, worktree
 from cooperbench.errors import RemoteError
 
@@ -36,7 +35,7 @@ _PACK = 'echo "$1" | git pack-objects -q --revs --stdout --delta-base-offset'
 
 
 def set_up_git(env: Environment, agent_id: str, server_url: str, *, history_stripped: bool = False) -> None:
-    """Make git work in a sandbox that has a line, and try it. Again is fine and changes nothing.
+    """Make git work in a sandbox that is connected, and try it. Again is fine and changes nothing.
 
     `history_stripped` says that there is nothing after the base commit any more. Raises `RemoteError` when it does not work, and
     the classes below `SandboxError`.

@@ -17,16 +17,16 @@ from typing import Self
 from cooperbench.collaboration import presence
 from cooperbench.collaboration._inbox import Inbox
 from cooperbench.collaboration._store import MailboxAddress, Store, text_of
-from cooperbench.collaboration.channel import ChannelPolicy, DeliverAsIs
 from cooperbench.collaboration.message import (
     HARNESS,
     MESSAGE_LIMIT,
+    ChannelPolicy,
+    DeliverAsIs,
     Message,
     Receipt,
     ReceivedMessage,
     broker_time,
 )
-from cooperbench.collaboration.tally import messages_sent
 from cooperbench.errors import (
     MailboxUnavailableError,
     MessageRefusedError,
@@ -36,6 +36,22 @@ from cooperbench.errors import (
 )
 
 _CLOSE_SECONDS = 1.0
+
+
+class Tally:
+    """Counts from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.count = 0
+
+    def add(self) -> None:
+        """One more."""
+        with self._lock:
+            self.count += 1
+
+
+messages_sent = Tally()
 
 
 class MessagingConnector:

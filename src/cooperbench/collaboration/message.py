@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple, TypedDict
+from enum import StrEnum
+from typing import NamedTuple, Protocol, TypedDict
 
 HARNESS = "harness"
 """The sender of notices: that a teammate's work has ended, and how. No member may be called so."""
@@ -73,6 +74,30 @@ class Receipt(NamedTuple):
     refused: str | None
     gone: bool
     """Refused because the teammate's work has ended."""
+
+
+class Fate(StrEnum):
+    """What becomes of a message that the broker accepts."""
+
+    DELIVER = "deliver"
+    LOSE = "lose"
+    """The sender believes it was sent, the recipient never gets it, the record says so."""
+
+
+class ChannelPolicy(Protocol):
+    """Decides on each message before it is sent. May sleep to delay the sender, or change nothing but what it returns."""
+
+    def fate(self, sender: str, to: str, data: bytes) -> Fate:
+        """What becomes of this message."""
+        ...
+
+
+class DeliverAsIs:
+    """The default: everything arrives, at once and unchanged."""
+
+    def fate(self, sender: str, to: str, data: bytes) -> Fate:
+        """Deliver."""
+        return Fate.DELIVER
 
 
 def broker_time(microseconds: bytes | str) -> datetime:

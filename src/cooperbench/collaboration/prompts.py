@@ -1,6 +1,6 @@
 """The text that a member is given: its feature, and what it can do with its teammates.
 
-There is one description of every capability (`capabilities`), and a section appears exactly when the seat has it. A member is
+There is one description of every capability (`team_access`), and a section appears exactly when the member has it. A member is
 told its own features and the names of its teammates, not what the teammates do; alone, it is told all features and nothing of
 any team. How an agent works and ends is the business of its framework, and not said here.
 """
@@ -11,8 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from cooperbench.collaboration.capabilities import capabilities_of
-from cooperbench.collaboration.seat import Seat
+from cooperbench.collaboration.team_access import TeamAccess, capabilities_of
 from cooperbench.errors import UsageError
 from cooperbench.records import Setting
 
@@ -20,21 +19,21 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-def render_task(features: Mapping[int, str], seat: Seat, setting: Setting) -> str:
+def render_task(features: Mapping[int, str], access: TeamAccess, setting: Setting) -> str:
     """The task as the agent reads it. `features` are the descriptions of this member's own features, by number."""
     if not features:
-        raise UsageError(f"{seat.agent_id} has no feature to work on", subject=seat.agent_id)
+        raise UsageError(f"{access.agent_id} has no feature to work on", subject=access.agent_id)
     alone = setting is Setting.SOLO
-    if alone != (len(seat.agents) < 2):
-        raise UsageError(f"{setting} does not go with {len(seat.agents)} members", subject=seat.agent_id)
+    if alone != (len(access.agents) < 2):
+        raise UsageError(f"{setting} does not go with {len(access.agents)} members", subject=access.agent_id)
     template = _environment().get_template("solo.j2" if alone else "team.j2")
     return (
         template.render(
-            seat=seat,
-            teammates=seat.teammates,
-            lead=seat.lead,
+            seat=access,
+            teammates=access.teammates,
+            lead=access.lead,
             features=features,
-            capabilities=capabilities_of(seat),
+            capabilities=capabilities_of(access),
         ).strip()
         + "\n"
     )

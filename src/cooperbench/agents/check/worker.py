@@ -15,8 +15,9 @@ from cooperbench.agents.call import run_agent
 from cooperbench.agents.check.probe import ProbeOrder, ProbeReport
 from cooperbench.agents.registry import get_runner
 from cooperbench.agents.result import AgentResult
-from cooperbench.collaboration.line import Line
-from cooperbench.collaboration.seat import Seat, connect
+from cooperbench.collaboration.bridge import CoopBridge
+from cooperbench.collaboration.connect import connect
+from cooperbench.collaboration.team_access import TeamAccess
 from cooperbench.environments import Environment
 from cooperbench.environments.bases import prepare_for_agent
 from cooperbench.environments.scope import EnvironmentScope, activate
@@ -34,23 +35,23 @@ class _Sandboxes:
     def __init__(self, order: ProbeOrder) -> None:
         self._order = order
         self._bases: dict[int, str] = {}
-        self._lines: dict[int, Line] = {}
+        self._bridges: dict[int, CoopBridge] = {}
         self.open: dict[int, Environment] = {}
         self.count = 0
         self.changed = False
 
     def started(self, env: Environment) -> None:
-        """As in a run: no later history, the base pinned, and connect the seat, before the agent gets the environment."""
+        """As in a run: no later history, the base pinned, and connect to the team, before the agent gets the environment."""
         self._bases[id(env)] = prepare_for_agent(env, self._order.folder / "base.git")
         offered = self._order.arguments
         if offered.comm_url is not None or offered.git_server_url is not None:
-            seat = Seat(
+            access = TeamAccess(
                 agent_id=offered.agent_id,
                 agents=tuple(offered.agents or [offered.agent_id]),
                 comm_url=offered.comm_url,
                 git_server_url=offered.git_server_url,
             )
-            self._lines[id(env)] = connect(env, seat, history_stripped=True)
+            self._bridges[id(env)] = connect(env, access, history_stripped=True)
         self.open[id(env)] = env
         self.count += 1
         if self._order.lose_sandbox and self.count == 1:
@@ -59,8 +60,8 @@ class _Sandboxes:
     def ending(self, env: Environment) -> None:
         """Take the change, as a run does."""
         self.open.pop(id(env), None)
-        if line := self._lines.pop(id(env), None):
-            line.close()
+        if bridge := self._bridges.pop(id(env), None):
+            bridge.close()
         if not self._order.lose_sandbox:
             taken = capture(env, self._order.folder / "base.git", self._bases[id(env)])
             self.changed = self.changed or bool(taken.patch)

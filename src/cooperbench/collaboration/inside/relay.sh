@@ -1,5 +1,5 @@
 # Connects the `coop` calls in a sandbox with the harness, over this process's stdin and stdout. Needs a POSIX shell and what
-# busybox has. Sent as text by `line.py`, which describes the conversation; see also docs/design/mailbox.md.
+# busybox has. Sent as text by `bridge.py`, which describes the conversation; see also docs/design/mailbox.md.
 #   to the harness:  hello <folder>, ready, call <id> <size> <size> + arguments + input, got <id>, dropped <id>
 #   from it:         program <name> <size> + bytes, answer <id> <exit code> <size> <size> + stdout + stderr, ready
 # Every part is counted, because `read` stops at a line's end but most programs read ahead of what they need.

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from cooperbench.collaboration.broker import Broker, open_broker
-from cooperbench.collaboration.git_events import GitEvent
 from cooperbench.collaboration.git_server import GitServer
+from cooperbench.collaboration.git_service import GitEvent
 from cooperbench.collaboration.presence import note_push
 from cooperbench.errors import CooperBenchError, MailboxUnavailableError, UsageError
 from cooperbench.records import Member, RunConfig, RunDirectory, Setting

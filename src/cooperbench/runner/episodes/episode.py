@@ -12,7 +12,7 @@ from collections.abc import Callable
 from cooperbench.collaboration.board import read_board
 from cooperbench.collaboration.conversation import read_conversation, read_events
 from cooperbench.collaboration.presence import mark_finished, mark_working
-from cooperbench.collaboration.seat import Seat
+from cooperbench.collaboration.team_access import TeamAccess
 from cooperbench.environments import worktree
 from cooperbench.errors import CooperBenchError, RecordError
 from cooperbench.records import ConversationMessage, EpisodeResult, Failure, Role, Setting, utc_now
@@ -119,7 +119,7 @@ class _EpisodeRun:
         # Before the members' processes, which would all do it at the same time.
         worktree.git(None, "init", "--quiet", "--bare", str(store))
         for member in members:
-            seat = Seat(
+            access = TeamAccess(
                 agent_id=member.agent_id,
                 agents=tuple(agents),
                 comm_url=mailbox.get(member.agent_id) if self._config.messaging else None,
@@ -135,8 +135,8 @@ class _EpisodeRun:
                 run=self._config.run,
                 episode=self._label,
                 member=member,
-                seat=seat,
-                task=member_prompt(self._episode, self._config, seat),
+                access=access,
+                task=member_prompt(self._episode, self._config, access),
                 image=self._episode.task.image,
                 backend=self._config.backend,
                 environment=self._environment(member.limits.wall_time, member.limits.command_time),
@@ -182,7 +182,7 @@ class _EpisodeRun:
 
     def _announce(self, seat: SeatRun) -> None:
         agent = seat.order.member.agent_id
-        git = self._services.git if seat.order.seat.git_server_url is not None else None
+        git = self._services.git if seat.order.access.git_server_url is not None else None
         if self._mailbox is not None and self._services.broker is not None:
             self._services.broker.check_episode(self._key)
             branch = git.published(self._key, agent) if git is not None else None

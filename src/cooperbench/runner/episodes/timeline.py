@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cooperbench.collaboration.board import BoardEvent
-from cooperbench.collaboration.git_events import GitEvent
+from cooperbench.collaboration.git_service import GitEvent
 from cooperbench.records import Event, TrajectoryMessage, utc_now
 
 

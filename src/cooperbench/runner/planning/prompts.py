@@ -3,18 +3,18 @@
 from typing import Any
 
 from cooperbench.collaboration.prompts import render_task
-from cooperbench.collaboration.seat import Seat
+from cooperbench.collaboration.team_access import TeamAccess
 from cooperbench.records import Member, RunConfig
 from cooperbench.runner.planning.plan import Episode
 
 GOLD = "gold"
 
 
-def member_prompt(episode: Episode, config: RunConfig, seat: Seat) -> str:
+def member_prompt(episode: Episode, config: RunConfig, access: TeamAccess) -> str:
     """The text that the agent gets as `task`."""
-    member = next(member for member in episode.members if member.agent_id == seat.agent_id)
+    member = next(member for member in episode.members if member.agent_id == access.agent_id)
     texts = {number: episode.task.features[number].description for number in member.features}
-    return render_task(texts, seat, config.setting)
+    return render_task(texts, access, config.setting)
 
 
 def member_config(episode: Episode, member: Member) -> dict[str, Any]:

@@ -6,19 +6,19 @@ What a worker leaves behind are the files of `cooperbench.records.member_files`.
 from pathlib import Path
 from typing import Any
 
-from cooperbench.collaboration.seat import Seat
+from cooperbench.collaboration.team_access import TeamAccess
 from cooperbench.records import Member, Record
 from cooperbench.runner.planning.evaluation_options import EvaluationOptions
 from cooperbench.runner.workers.slots import FileSlots
 
 
 class Order(Record):
-    """All that a worker has to know about its seat."""
+    """All that a worker has to know about its member."""
 
     run: str
     episode: str
     member: Member
-    seat: Seat
+    access: TeamAccess
     task: str
     image: str
     backend: str

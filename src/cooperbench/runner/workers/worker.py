@@ -19,9 +19,9 @@ from cooperbench.agents.journal import Journal, activate_journal
 from cooperbench.agents.metering import Meter, metered
 from cooperbench.agents.registry import get_runner
 from cooperbench.agents.result import AgentResult
-from cooperbench.collaboration.line import Line
-from cooperbench.collaboration.seat import connect
-from cooperbench.collaboration.tally import messages_sent
+from cooperbench.collaboration.bridge import CoopBridge
+from cooperbench.collaboration.connect import connect
+from cooperbench.collaboration.mailbox import messages_sent
 from cooperbench.environments import Environment
 from cooperbench.environments.bases import prepare_for_agent
 from cooperbench.environments.contract import SandboxLabels
@@ -39,7 +39,7 @@ MOST_MESSAGES = 20_000
 
 
 def work(order: Order) -> None:
-    """Run the agent of one seat and leave what came of it in the member's folder."""
+    """Run the agent of one member and leave what came of it in the member's folder."""
     signal.signal(signal.SIGTERM, _end_on_request)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _prefer_for_memory_shortage()
@@ -70,7 +70,7 @@ class _Sandboxes:
     def __init__(self, order: Order, folder: MemberFolder) -> None:
         self._order = order
         self._folder = folder
-        self._ready: dict[int, tuple[Environment, str, Line | None]] = {}
+        self._ready: dict[int, tuple[Environment, str, CoopBridge | None]] = {}
         self.failure: Failure | None = None
         """What went wrong in our part, also when the agent swallowed the error."""
 
@@ -79,12 +79,12 @@ class _Sandboxes:
             # What the image has checked out is what the agent gets to see; nothing later may be found beside it.
             base = prepare_for_agent(environment, self._order.store)
             # Alone there is nobody to speak to, and nothing of a team is put into the sandbox.
-            together = len(self._order.seat.agents) > 1
-            line = connect(environment, self._order.seat, history_stripped=True) if together else None
+            together = len(self._order.access.agents) > 1
+            bridge = connect(environment, self._order.access, history_stripped=True) if together else None
         except BaseException as error:
             self.failure = Failure.of(error, boundary="environment")
             raise
-        self._ready[id(environment)] = (environment, base, line)
+        self._ready[id(environment)] = (environment, base, bridge)
         started = StartedSandbox(isolation=environment.isolation, image_digest=environment.image_digest, base_tree=base)
         write_model(self._folder.sandbox, started)
 
@@ -93,11 +93,11 @@ class _Sandboxes:
         if ready is None:
             return
         _steady()
-        _, base, line = ready
-        if line is not None:
-            line.close()
-            if line.fault is not None:
-                self.failure = self.failure or Failure.of(line.fault, boundary="mailbox")
+        _, base, bridge = ready
+        if bridge is not None:
+            bridge.close()
+            if bridge.fault is not None:
+                self.failure = self.failure or Failure.of(bridge.fault, boundary="mailbox")
         try:
             taken = capture(environment, self._order.store, base)
         except BaseException as error:
@@ -119,17 +119,17 @@ class _Sandboxes:
 
 
 def _run(order: Order, folder: MemberFolder, budget: Budget) -> AgentOutcome:
-    member, seat = order.member, order.seat
+    member, access = order.member, order.access
     arguments = AgentArguments(
         task=order.task,
         image=order.image,
         agent_id=member.agent_id,
         model_name=member.model,
-        agents=list(seat.agents),
-        comm_url=seat.comm_url,
-        git_server_url=seat.git_server_url,
-        git_enabled=seat.git_server_url is not None,
-        messaging_enabled=seat.comm_url is not None,
+        agents=list(access.agents),
+        comm_url=access.comm_url,
+        git_server_url=access.git_server_url,
+        git_enabled=access.git_server_url is not None,
+        messaging_enabled=access.comm_url is not None,
         config=order.config,
         agent_config=member.config_path,
         log_dir=str(order.log_dir),

@@ -1,5 +1,5 @@
 """The import path of `GitConnector` beside `connectors`."""
 
-from cooperbench.collaboration.git import GitConnector
+from cooperbench.collaboration.connect import GitConnector
 
 __all__ = ["GitConnector"]

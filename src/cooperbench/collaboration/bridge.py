@@ -1,4 +1,4 @@
-"""The line between a sandbox and the harness: how `coop` works with networking off, on every backend.
+"""The bridge between a sandbox and the harness: how `coop` works with networking off, on every backend.
 
 `coop` in the sandbox writes a request to a folder and waits on a FIFO; a relay, one long-lived shell started by
 `Environment.open_stream`, passes requests out and answers in; a thread here answers them. Nothing in the sandbox knows an
@@ -16,7 +16,7 @@ import threading
 from contextlib import suppress
 from importlib.resources import files
 
-from cooperbench.collaboration.calls import Call, Handler, Reply, Service, refuse
+from cooperbench.collaboration.rpc import Call, Handler, Reply, Service, refuse
 from cooperbench.environments import Environment, Stream
 from cooperbench.environments.contract import FrameReader
 from cooperbench.errors import CooperBenchError, MailboxError, SandboxError, SandboxLostError, TransportError
@@ -29,13 +29,13 @@ TOLERATED_FAILURES, TOLERATED_SHARE = 3, 0.1
 """More failures than this number and this share of all calls void the episode."""
 _RESTARTS = 20
 _CHECK_SECONDS = 180.0
-"""A line that is broken ends at once. This only bounds one that hangs: a busy machine is slow, not broken."""
+"""A bridge that is broken ends at once. This only bounds one that hangs: a busy machine is slow, not broken."""
 _TOO_MANY = "\0too many"
 
 _log = logging.getLogger(__name__)
 
 
-class Line:
+class CoopBridge:
     """Serves the `coop` calls of one sandbox until it is closed. Raises `SandboxError` when the sandbox cannot take part."""
 
     def __init__(self, env: Environment, services: list[Service]) -> None:
@@ -59,7 +59,7 @@ class Line:
         self.folder = ""
         self._stream, reader = self._open()
         self._env.add_to_path(posixpath.join(self.folder, "bin"))
-        self._thread = threading.Thread(target=self._serve, args=(reader,), name="cooperbench-line", daemon=True)
+        self._thread = threading.Thread(target=self._serve, args=(reader,), name="cooperbench-bridge", daemon=True)
         self._thread.start()
 
     @property
@@ -76,10 +76,10 @@ class Line:
 
     @property
     def kind(self) -> str:
-        """Names the conditions of this line: in another sandbox of the same image, one of the same kind works as this one does."""
+        """Names the conditions of this bridge: in another sandbox of the same image, one of the same kind works as this one does."""
         told = (self._env.backend, self._env.isolation, self._env.options.model_dump_json())
         parts = [*(text.encode() for text in told), _inside("relay.sh"), *self._programs.values()]
-        return "line-" + hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+        return "bridge-" + hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
     def check(self) -> None:
         """Make one round trip from inside the sandbox. Raises `MailboxError` when it does not come back unchanged."""

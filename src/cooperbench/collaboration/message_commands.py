@@ -1,8 +1,8 @@
 """`coop send`, `recv`, `ask`, `broadcast` and `team`: a member's mailbox as commands in its sandbox."""
 
-from cooperbench.collaboration.calls import Call, Reply, Service, refuse
 from cooperbench.collaboration.mailbox import MessagingConnector
 from cooperbench.collaboration.message import Message
+from cooperbench.collaboration.rpc import Call, Reply, Service, refuse
 
 LEEWAY = 10.0
 """Seconds before the end of a command's time at which `coop` stops waiting, so that it can still say so."""

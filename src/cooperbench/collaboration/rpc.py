@@ -1,4 +1,4 @@
-"""What passes over the line between a sandbox and the harness: calls of `coop`, replies, and who gives them."""
+"""What passes over the bridge between a sandbox and the harness: calls of `coop`, replies, and who gives them."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ class Call:
     """One `coop` call, as a handler gets it."""
 
     arguments: list[str]
-    """What followed `coop <verb>`; bytes that are not UTF-8 are surrogates (`os.fsencode` gives them back)."""
+    """What followed `coop <command>`; bytes that are not UTF-8 are surrogates (`os.fsencode` gives them back)."""
     input: bytes = b""
     """Standard input, when one of the arguments is `-`."""
     cancelled: threading.Event = field(default_factory=threading.Event)
@@ -39,11 +39,11 @@ Handler = Callable[[Call], Reply]
 
 @dataclass(frozen=True)
 class Service:
-    """What one capability adds to a line."""
+    """What one capability adds to a bridge."""
 
     handlers: Mapping[str, Handler]
     usage: Mapping[str, str]
-    """For `coop help`: how a verb is written, and what it does in a few words."""
+    """For `coop help`: how a command is written, and what it does in a few words."""
     programs: Mapping[str, bytes] = field(default_factory=dict)
     """Further executables for the sandbox, beside `coop`."""
     cancel: Callable[[], None] = _nothing

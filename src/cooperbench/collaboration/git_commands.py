@@ -7,16 +7,16 @@ where there is one. The harness makes the requests to the server with this agent
 from collections.abc import Callable, Iterable
 from importlib.resources import files
 
-from cooperbench.collaboration.calls import Call, Reply, Service, refuse
 from cooperbench.collaboration.git_client import GitClient
 from cooperbench.collaboration.git_protocol import RefCommand
+from cooperbench.collaboration.rpc import Call, Reply, Service, refuse
 from cooperbench.errors import RemoteError
 
 PROGRAMS = ("git-remote-coop", "coop-submit")
 
 
 def git_service(agent_id: str, server_url: str) -> Service:
-    """The part of a line that git needs."""
+    """The part of a bridge that git needs."""
     client = GitClient(server_url)
     folder = files("cooperbench.collaboration") / "inside"
 
