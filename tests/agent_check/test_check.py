@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cooperbench.agents.check import CheckReport, Grade, check_agent
+from cooperbench.agent_check import CheckReport, Grade, check_agent
 from cooperbench.agents.scaffold import write_agent
 from cooperbench.errors import UsageError
 

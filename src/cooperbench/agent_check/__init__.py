@@ -1,6 +1,6 @@
-"""`agents check`: tries an agent against the interface, and says what is wrong and how to mend it."""
+"""`agents check`: try an agent against the interface, say what is wrong, and how to fix it."""
 
-from cooperbench.agents.check.contract import check_agent
-from cooperbench.agents.check.findings import CheckReport, Finding, Grade
+from cooperbench.agent_check.checks import check_agent
+from cooperbench.agent_check.findings import CheckReport, Finding, Grade
 
 __all__ = ["CheckReport", "Finding", "Grade", "check_agent"]

@@ -1,26 +1,29 @@
-"""What an agent has to keep, as trials: each is run in a process of its own, and gives a finding with the remedy."""
+"""Check what the interface asks of an agent. Each check gives one finding; most run the agent once."""
 
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from cooperbench.agents._text import one_line
-from cooperbench.agents.call import AgentArguments, check_signature
-from cooperbench.agents.check.findings import CheckReport, Finding, Grade, failed, passed
-from cooperbench.agents.check.probe import ProbeOrder, ProbeReport, probe
+from cooperbench.agent_check.findings import CheckReport, Finding, Grade, failed, note, one_line, passed
+from cooperbench.agent_check.trial import Subject, Trial, TrialResult, run_trial
+from cooperbench.agents.call import check_signature
 from cooperbench.agents.registry import check_config, get_runner
 from cooperbench.collaboration.broker import open_broker
 from cooperbench.collaboration.conversation import read_conversation
 from cooperbench.collaboration.git_server import GitServer
+from cooperbench.collaboration.team_access import TeamAccess
 from cooperbench.environments import ensure_image
 from cooperbench.errors import CooperBenchError
 from cooperbench.records import Limits
+from cooperbench.records.guarded import scratch_folder
+from cooperbench.runner.workers.failures import REPORTED
+from cooperbench.runner.workers.pool import WorkerPool
 from cooperbench.tasks import discover_tasks
 
-MEMBERS = ["agent1", "agent2"]
+MEMBERS = ("agent1", "agent2")
+ALONE = TeamAccess(agent_id=MEMBERS[0], agents=MEMBERS[:1])
 WORK = "ls && printf 'checked\\n' >> CHECKED.txt"
 SCRIPTS = {
     "alone": WORK,
@@ -42,193 +45,52 @@ def check_agent(
 ) -> CheckReport:
     """Try an agent on a bundled task. `deadline` is in seconds, for each trial; `show` gets each finding as it comes.
 
-    Without a model the agent is given a scripted one that its environment's commands are real for.
+    Without a model the agent is given one that plays a script, whose commands really run.
     """
-    findings: list[Finding] = []
+    task = discover_tasks(subset="demo")[0]
+    patch = task.features[min(task.features)].path / "feature.patch"
+    # The gold agent is the only one that learns where the solution is.
+    config = {**(config or {}), **({"gold": {"patches": [str(patch)]}} if name == "gold" else {})}
+    subject = Subject(name, config, agent_config, backend, task, deadline)
+    findings = []
+    with scratch_folder() as folder, WorkerPool(scratch=folder, backend=backend) as pool:
+        checks = _Checks(subject, model_name, pool, folder)
+        for finding in checks.run():
+            findings.append(finding)
+            show(finding)
+        return CheckReport(agent=name, backend=backend, model=checks.model("alone"), findings=tuple(findings))
 
-    def note(finding: Finding) -> bool:
-        findings.append(finding)
-        show(finding)
-        return finding.grade is not Grade.FAILED
 
-    with tempfile.TemporaryDirectory(prefix="cooperbench-check-") as folder:
-        trials = _Trials(name, Path(folder), backend, model_name, config, agent_config, deadline)
-        if note(trials.found()) and note(trials.signature()) and note(trials.result()):
-            for finding in trials.others():
-                note(finding)
-        return CheckReport(agent=name, backend=backend, model=trials.model, findings=tuple(findings))
+class _Checks:
+    """The checks of one agent."""
 
+    def __init__(self, subject: Subject, model: str | None, pool: WorkerPool, folder: Path) -> None:
+        self._subject = subject
+        self._given = model
+        self._pool = pool
+        self._folder = folder
 
-class _Trials:
-    """The trials of one agent; those after `result` need one that runs at all."""
-
-    def __init__(
-        self,
-        name: str,
-        folder: Path,
-        backend: str,
-        model_name: str | None,
-        config: dict[str, Any] | None,
-        agent_config: str | None,
-        deadline: float,
-    ) -> None:
-        self._name, self._folder, self._backend, self._deadline = name, folder, backend, deadline
-        self._agent_config = agent_config
-        self._given = model_name
-        self.model = self._model("alone")
-        self._task = discover_tasks(subset="demo")[0]
-        self._config = {**(config or {}), **self._told(name)} or None
-        self._first = ProbeReport()
-
-    def _told(self, name: str) -> dict[str, Any]:
-        """What the harness tells an agent besides its configuration: where the reference solution is."""
-        feature = self._task.features[min(self._task.features)]
-        return {"gold": {"patches": [str(feature.path / "feature.patch")]}} if name == "gold" else {}
-
-    def found(self) -> Finding:
-        """The agent can be imported, made and configured."""
-        try:
-            check_config(self._name, self.model, self._config, agent_id=MEMBERS[0])
-        except CooperBenchError as error:
-            return failed("found", error.message, error.hint)
-        return passed("found", "it can be imported and made")
-
-    def signature(self) -> Finding:
-        """`run` asks for nothing that is not offered."""
-        try:
-            check_signature(get_runner(self._name, self._config))
-        except CooperBenchError as error:
-            return failed("signature", error.message, error.hint)
-        return passed("signature", "run() takes what is offered")
-
-    def result(self) -> Finding:
-        """It works on a task alone and returns a sound result in time."""
-        ensure_image(self._backend, self._task.recipe)
-        report = self._first = self._probe("result", self._arguments())
-        if fault := self._fault("result", report):
-            return fault
-        cost = "unknown" if report.cost is None else f"{report.cost:g} dollars"
-        said = f"status {report.status}, {report.steps} steps, cost {cost}, {report.messages} messages"
-        if report.reported_error:
-            return failed(
-                "result",
-                f"the agent reports an error: {one_line(report.reported_error)}",
-                "if it calls models by itself, name one it knows: --model",
-            )
-        return passed("result", said, report)
-
-    def others(self) -> Iterator[Finding]:
-        """Everything else."""
-        yield self._work()
-        yield self._cleanup()
+    def run(self) -> Iterator[Finding]:
+        """Yield the findings. An agent that cannot do a task alone is not tried further."""
+        for check in (self._found, self._signature):
+            yield (finding := check())
+            if finding.grade is Grade.FAILED:
+                return
+        ensure_image(self._subject.backend, self._subject.task.recipe)
+        self._pool.wait_until_ready()
+        alone = self._try(Trial("result", self.model("alone"), ALONE))
+        yield (finding := self._result(alone))
+        if finding.grade is Grade.FAILED:
+            return
+        yield _work(alone)
+        yield _cleanup(alone)
         yield self._messaging()
         yield self._git()
         yield self._limits()
-        yield self._lost_sandbox()
+        yield self._lost_sandbox(alone)
 
-    def _work(self) -> Finding:
-        if self._first.captured:
-            whose = "the agent returned a patch" if self._first.own_patch else "the harness takes the patch"
-            return passed("work", f"there is a change; {whose}")
-        opened = self._first.environments
-        return Finding(
-            check="work",
-            grade=Grade.NOTE,
-            message="nothing was changed" if opened else "no environment was opened",
-            hint=None if opened else "open one of cooperbench's environments, so that the harness can capture the work",
-        )
-
-    def _cleanup(self) -> Finding:
-        report = self._first
-        if report.left_open:
-            return failed(
-                "clean-up",
-                f"{report.left_open} of {report.environments} environments were left open",
-                "call env.cleanup() in a `finally:`, or use `with AgentSession(image, **kwargs) as session:`",
-            )
-        if report.threads or report.stayed:
-            names = ", ".join(report.threads)
-            return failed(
-                "clean-up", f"threads go on after run() has returned: {names}", "join them, or make them daemons"
-            )
-        if report.children:
-            return failed(
-                "clean-up", f"{report.children} processes go on after run() has returned", "end and wait for them"
-            )
-        return passed("clean-up", "nothing was left behind")
-
-    def _messaging(self) -> Finding:
-        with open_broker() as broker:
-            urls = broker.open_episode("check", MEMBERS)
-            offered = self._arguments(agents=MEMBERS, comm_url=urls[MEMBERS[0]], model_name=self._model("team"))
-            report = self._probe("messaging", offered)
-            sent = read_conversation(broker.episode_url("check"), dict.fromkeys(MEMBERS))
-        if fault := self._fault("messaging", report):
-            return fault
-        return passed(
-            "messaging", f"works as one of a team; it sent {len(sent)} message{'' if len(sent) == 1 else 's'}", report
-        )
-
-    def _git(self) -> Finding:
-        with GitServer(self._folder / "git") as server:
-            urls = server.create_repository("check", MEMBERS)
-            offered = self._arguments(
-                agents=MEMBERS, git_enabled=True, git_server_url=urls[MEMBERS[0]], messaging_enabled=False
-            )
-            report = self._probe("git", offered)
-        return self._fault("git", report) or passed("git", "works with a shared git repository", report)
-
-    def _limits(self) -> Finding:
-        report = self._probe("limits", self._arguments(), Limits(steps=1))
-        if not report.finished:
-            return self._fault("limits", report) or failed("limits", "it did not end")
-        if report.calls > 1:
-            return failed("limits", f"{report.calls} model calls with a limit of 1", "don't catch LimitReachedError")
-        if report.calls == 0:
-            return Finding(
-                check="limits",
-                grade=Grade.NOTE,
-                message="its model calls are not counted, so only the wall time limits it",
-                hint="call models by make_model(), or report to current_budget(): before_call(), charge(usage)",
-            )
-        return passed("limits", "ends when its budget is used up", report)
-
-    def _lost_sandbox(self) -> Finding:
-        if not self._first.environments:
-            return passed("lost sandbox", "has none to lose")
-        report = self._probe("lost", self._arguments(model_name=self._model("slow")), lose_sandbox=True)
-        if not report.finished:
-            return failed(
-                "lost sandbox",
-                f"goes on for {self._deadline:g} s after its sandbox is gone",
-                "let SandboxLostError through, or return an AgentResult with the error",
-            )
-        return passed("lost sandbox", "ends when its sandbox is gone", report)
-
-    def _fault(self, check: str, report: ProbeReport) -> Finding | None:
-        """What is wrong with a trial that should have gone well."""
-        if not report.finished and report.exit_code in {None, -9}:
-            return failed(
-                check,
-                f"run() did not return within {self._deadline:g} s",
-                "give every wait and every loop a limit; --deadline allows more time",
-            )
-        if not report.finished:
-            code = report.exit_code or 0
-            end = f"signal {-code}" if code < 0 else f"exit code {code}"
-            last = one_line(report.output[-300:])
-            return failed(
-                check, f"the agent ended its process ({end}){f': {last}' if last else ''}", "return an AgentResult"
-            )
-        if report.error is not None:
-            hint = report.hint
-            if "model" in (report.error_kind or "").lower() and not self._given:
-                hint = "if it calls models by itself, name one it knows: --model"
-            return failed(check, report.error, hint)
-        return None
-
-    def _model(self, script: str) -> str:
-        """The model that was given, or one that plays a script."""
+    def model(self, script: str) -> str:
+        """Return the model that was given, or one that plays a script."""
         if self._given is not None:
             return self._given
         path = self._folder / f"{script}.yaml"
@@ -238,33 +100,123 @@ class _Trials:
             {"text": "I work.", "tool_calls": [work], "usage": usage, "cost": 0.01},
             {"tool_calls": [{"name": "submit"}], "usage": usage, "cost": 0.01},
         ]
-        path.write_text(yaml.safe_dump({"members": dict.fromkeys(MEMBERS, turns)}), encoding="utf-8")
+        path.write_text(yaml.safe_dump({"members": {MEMBERS[0]: turns}}), encoding="utf-8")
         return f"scripted/{path}"
 
-    def _arguments(self, **more: Any) -> AgentArguments:
-        feature = min(self._task.features)
-        offered = {
-            "task": self._task.features[feature].description,
-            "image": self._task.image,
-            "agent_id": MEMBERS[0],
-            "agents": MEMBERS[:1],
-            "model_name": self.model,
-            "config": self._config,
-            "agent_config": self._agent_config,
-            "log_dir": str(self._folder),
-        }
-        return AgentArguments.model_validate({**offered, **more})
+    def _try(self, trial: Trial) -> TrialResult:
+        return run_trial(trial, self._subject, self._pool, self._folder)
 
-    def _probe(
-        self, name: str, arguments: AgentArguments, limits: Limits | None = None, *, lose_sandbox: bool = False
-    ) -> ProbeReport:
-        order = ProbeOrder(
-            agent=self._name,
-            arguments=arguments,
-            config=self._config,
-            backend=self._backend,
-            limits=limits or Limits(),
-            folder=self._folder / name,
-            lose_sandbox=lose_sandbox,
+    def _found(self) -> Finding:
+        agent, config = self._subject.agent, self._subject.config
+        try:
+            check_config(agent, self.model("alone"), config, agent_id=MEMBERS[0])
+        except CooperBenchError as error:
+            return failed("found", error.message, error.hint)
+        return passed("found", "it can be imported and made")
+
+    def _signature(self) -> Finding:
+        try:
+            check_signature(get_runner(self._subject.agent, self._subject.config))
+        except CooperBenchError as error:
+            return failed("signature", error.message, error.hint)
+        return passed("signature", "run() takes what is offered")
+
+    def _result(self, alone: TrialResult) -> Finding:
+        if fault := self._fault("result", alone):
+            return fault
+        assert alone.outcome is not None
+        if alone.outcome.error is not None:
+            text = f"the agent reports an error: {one_line(alone.outcome.error.message)}"
+            return failed("result", text, "if it calls models by itself, name one it knows: --model")
+        cost = "unknown" if alone.outcome.usage.cost is None else f"{alone.outcome.usage.cost:g} dollars"
+        facts = f"status {alone.outcome.status}, {alone.outcome.steps} steps, cost {cost}, {alone.messages} messages"
+        return passed("result", facts, alone.seconds)
+
+    def _messaging(self) -> Finding:
+        with open_broker() as broker:
+            urls = broker.open_episode("check", list(MEMBERS))
+            access = TeamAccess(agent_id=MEMBERS[0], agents=MEMBERS, comm_url=urls[MEMBERS[0]])
+            result = self._try(Trial("messaging", self.model("team"), access))
+            sent = len(read_conversation(broker.episode_url("check"), dict.fromkeys(MEMBERS)))
+        text = f"works as one of a team; it sent {sent} message{'' if sent == 1 else 's'}"
+        return self._fault("messaging", result) or passed("messaging", text, result.seconds)
+
+    def _git(self) -> Finding:
+        with GitServer(self._folder / "server") as server:
+            urls = server.create_repository("check", list(MEMBERS))
+            access = TeamAccess(agent_id=MEMBERS[0], agents=MEMBERS, git_server_url=urls[MEMBERS[0]])
+            result = self._try(Trial("git", self.model("alone"), access))
+        return self._fault("git", result) or passed("git", "works with a shared git repository", result.seconds)
+
+    def _limits(self) -> Finding:
+        result = self._try(Trial("limits", self.model("alone"), ALONE, Limits(steps=1)))
+        if result.outcome is None:
+            return self._fault("limits", result) or failed("limits", "it did not end")
+        if result.calls > 1:
+            return failed("limits", f"{result.calls} model calls with a limit of 1", "don't catch LimitReachedError")
+        if result.calls == 0:
+            return note(
+                "limits",
+                "its model calls are not counted, so only the wall time limits it",
+                "call models by make_model(), or report to current_budget(): before_call(), charge(usage)",
+            )
+        return passed("limits", "ends when its budget is used up", result.seconds)
+
+    def _lost_sandbox(self, alone: TrialResult) -> Finding:
+        if not alone.leftovers.environments:
+            return passed("lost sandbox", "has none to lose")
+        result = self._try(Trial("lost", self.model("slow"), ALONE, lose_sandbox=True))
+        if result.outcome is None:
+            return failed(
+                "lost sandbox",
+                f"goes on for {self._subject.deadline:g} s after its sandbox is gone",
+                "let SandboxLostError through, or return an AgentResult with the error",
+            )
+        return passed("lost sandbox", "ends when its sandbox is gone", result.seconds)
+
+    def _fault(self, check: str, result: TrialResult) -> Finding | None:
+        """Say what is wrong with a trial that should have gone well."""
+        if result.outcome is None and result.exit_code is None:
+            return failed(
+                check,
+                f"run() did not return within {self._subject.deadline:g} s",
+                "give every wait and every loop a limit; --deadline allows more time",
+            )
+        if result.outcome is None:
+            code = result.exit_code or 0
+            end = f"signal {-code}" if code < 0 else f"exit code {code}"
+            last = one_line(result.output[-300:])
+            text = f"the agent ended its process ({end}){f': {last}' if last else ''}"
+            return failed(check, text, "return an AgentResult")
+        error = result.outcome.error
+        if error is None or error.kind == REPORTED:
+            return None
+        if error.boundary == "model" and not self._given:
+            return failed(check, error.message, "if it calls models by itself, name one it knows: --model")
+        return failed(check, error.message, error.hint)
+
+
+def _work(alone: TrialResult) -> Finding:
+    if alone.changed:
+        whose = "the agent returned a patch" if alone.returned_patch else "the harness takes the patch"
+        return passed("work", f"there is a change; {whose}")
+    if alone.leftovers.environments:
+        return note("work", "nothing was changed")
+    hint = "open one of cooperbench's environments, so that the harness can capture the work"
+    return note("work", "no environment was opened", hint)
+
+
+def _cleanup(alone: TrialResult) -> Finding:
+    left = alone.leftovers
+    if left.left_open:
+        return failed(
+            "clean-up",
+            f"{left.left_open} of {left.environments} environments were left open",
+            "call env.cleanup() in a `finally:`, or use `with AgentSession(image, **kwargs) as session:`",
         )
-        return probe(order, self._deadline)
+    if left.threads:
+        names = ", ".join(left.threads)
+        return failed("clean-up", f"threads go on after run() has returned: {names}", "join them, or make them daemons")
+    if left.children:
+        return failed("clean-up", f"{left.children} processes go on after run() has returned", "end and wait for them")
+    return passed("clean-up", "nothing was left behind")

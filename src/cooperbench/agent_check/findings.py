@@ -1,14 +1,12 @@
-"""What trials of an agent find."""
+"""The findings of a check."""
 
 from enum import StrEnum
 
-from cooperbench.agents._text import one_line
-from cooperbench.agents.check.probe import ProbeReport
 from cooperbench.records import Record
 
 
 class Grade(StrEnum):
-    """The result of one trial."""
+    """The result of one check."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -17,7 +15,7 @@ class Grade(StrEnum):
 
 
 class Finding(Record):
-    """What one trial found."""
+    """The result of one check, with the remedy where there is something to fix."""
 
     check: str
     grade: Grade
@@ -36,16 +34,26 @@ class CheckReport(Record):
 
     @property
     def passed(self) -> bool:
-        """Whether nothing failed."""
+        """True when no check failed."""
         return all(finding.grade is not Grade.FAILED for finding in self.findings)
 
 
-def passed(check: str, message: str, report: ProbeReport | None = None) -> Finding:
-    """A finding that all is well."""
-    seconds = report.seconds if report else 0.0
+def passed(check: str, message: str, seconds: float = 0.0) -> Finding:
+    """Make a finding without a fault."""
     return Finding(check=check, grade=Grade.PASSED, message=message, seconds=seconds)
 
 
 def failed(check: str, message: str, hint: str | None = None) -> Finding:
-    """A finding with what is wrong, and how to mend it."""
+    """Make a finding that names a fault and its remedy."""
     return Finding(check=check, grade=Grade.FAILED, message=one_line(message, 600), hint=hint)
+
+
+def note(check: str, message: str, hint: str | None = None) -> Finding:
+    """Make a finding that is worth knowing."""
+    return Finding(check=check, grade=Grade.NOTE, message=message, hint=hint)
+
+
+def one_line(text: str, limit: int = 200) -> str:
+    """Put `text` on one line of at most `limit` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"

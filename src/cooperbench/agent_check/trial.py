@@ -1,129 +1,144 @@
-"""One trial of an agent, in a process of its own that is ended at a deadline."""
+"""Run the agent under test once, as a real member in one of the runner's workers."""
 
-import contextlib
 import os
-import signal
-import subprocess
-import sys
+import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
-from pydantic import Field
+from cooperbench.agent_check.probe import Leftovers, ProbedAgent
+from cooperbench.collaboration.prompts import render_task
+from cooperbench.collaboration.team_access import TeamAccess
+from cooperbench.records import Limits, Member, Record, Setting, read_model
+from cooperbench.records.member_files import AgentOutcome, MemberFolder
+from cooperbench.records.progress import read_progress
+from cooperbench.records.trajectory import read_journal
+from cooperbench.runner.workers.leftovers import discard
+from cooperbench.runner.workers.orders import Order
+from cooperbench.runner.workers.output import read_end
+from cooperbench.runner.workers.pool import Worker, WorkerPool
+from cooperbench.tasks import Task
 
-from cooperbench.agents.call import AgentArguments
-from cooperbench.environments import SandboxHandle, attach
-from cooperbench.errors import SandboxError
-from cooperbench.records import Limits, Record, read_model, write_model
+_Model = TypeVar("_Model", bound=Record)
 
-EXIT_SECONDS = 5.0
-"""How long a process may stay after its agent has returned."""
+LOSE_AFTER = 0.3
+"""Seconds that a sandbox which is to be lost lives."""
+PROBE = f"{ProbedAgent.__module__}:{ProbedAgent.__name__}"
 
 
-class ProbeOrder(Record):
-    """What to try."""
+class Subject(NamedTuple):
+    """The agent under test, and the conditions of all its trials."""
 
     agent: str
-    arguments: AgentArguments
-    config: dict[str, Any] | None
+    config: dict[str, Any]
+    config_path: str | None
     backend: str
-    limits: Limits
-    folder: Path
+    task: Task
+    deadline: float
+    """Seconds for each trial."""
+
+
+class Trial(NamedTuple):
+    """The conditions of one trial."""
+
+    name: str
+    model: str
+    access: TeamAccess
+    limits: Limits = Limits()
     lose_sandbox: bool = False
-    """End the first sandbox behind the agent's back."""
+    """End the sandbox behind the agent's back."""
 
 
-class ProbeReport(Record):
-    """What came of it."""
+class TrialResult(NamedTuple):
+    """The facts about one trial, read from the files of its member."""
 
-    finished: bool = False
-    """`run` came back, with a result or an exception."""
-    stayed: bool = False
-    """The process did not end although the agent had returned."""
-    exit_code: int | None = None
-    status: str | None = None
-    error_kind: str | None = None
-    error: str | None = None
-    hint: str | None = None
-    ours: bool = False
-    """The error is one of ours that passed through, not the agent's own."""
-    reported_error: str | None = None
-    """What the agent itself returned as `error`."""
-    environments: int = 0
-    left_open: int = 0
-    threads: tuple[str, ...] = ()
-    children: int = 0
-    calls: int = 0
+    outcome: AgentOutcome | None
+    """`None` when the process ended, or had to be ended, before `run` came back."""
+    exit_code: int | None
+    """`None` when the process did not end by itself."""
+    leftovers: Leftovers
+    calls: int
     """Model calls that were charged to the budget."""
-    limited: bool = False
-    own_patch: bool = False
-    captured: bool = False
-    """There was a change in the sandbox, or in the patch that the agent returned."""
-    messages: int = 0
-    cost: float | None = None
-    steps: int = 0
-    seconds: float = Field(0.0, ge=0)
-    output: str = ""
+    messages: int
+    returned_patch: bool
+    changed: bool
+    """The sandbox or the returned patch holds a change."""
+    seconds: float
+    output: str
     """The end of what the process printed."""
 
 
-def probe(order: ProbeOrder, deadline: float) -> ProbeReport:
-    """Run the trial for at most `deadline` seconds, and clean up whatever it leaves."""
-    order.folder.mkdir(parents=True, exist_ok=True)
-    file, log = order.folder / "order.json", order.folder / "output.txt"
-    write_model(file, order)
-    begun = time.monotonic()
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "cooperbench.agents.check.worker", str(file)],
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            stayed = _wait(process, order.folder / "report.json", deadline)
-        finally:
-            _end(process)
-            _remove_sandboxes(order.folder / "handles")
-    report = _read(order.folder / "report.json")
-    return report.model_copy(
-        update={
-            "stayed": stayed and report.finished,
-            "exit_code": process.returncode,
-            "seconds": time.monotonic() - begun,
-            "output": log.read_bytes()[-2000:].decode("utf-8", "replace"),
-        }
+def run_trial(trial: Trial, subject: Subject, pool: WorkerPool, folder: Path) -> TrialResult:
+    """Run the agent for at most the deadline, and remove everything that it leaves."""
+    member = MemberFolder(folder / trial.name)
+    leftovers = member.path / "leftovers.json"
+    order = _order(trial, subject, member, leftovers)
+    order.log_dir.mkdir(parents=True)
+    began = time.monotonic()
+    worker = pool.start(order, member.log, threading.Event())
+    try:
+        if trial.lose_sandbox:
+            _lose_sandbox(worker, member, subject.deadline)
+        in_time = worker.ended.wait(subject.deadline - (time.monotonic() - began))
+    finally:
+        worker.kill()
+        worker.ended.wait()
+        discard(member)
+    progress = read_progress(member.progress)
+    returned = member.returned_patch.exists()
+    return TrialResult(
+        outcome=_read(member.outcome, AgentOutcome),
+        exit_code=os.waitstatus_to_exitcode(worker.status) if in_time and worker.status is not None else None,
+        leftovers=_read(leftovers, Leftovers) or Leftovers(),
+        calls=progress.steps if progress else 0,
+        messages=len(read_journal(member.messages)),
+        returned_patch=returned,
+        changed=returned or (member.captured_patch.exists() and bool(member.captured_patch.read_bytes())),
+        seconds=time.monotonic() - began,
+        output=read_end(member.log).decode(errors="replace"),
     )
 
 
-def _wait(process: "subprocess.Popen[bytes]", report: Path, deadline: float) -> bool:
-    """Wait for the process; true if it had to be ended."""
+def _order(trial: Trial, subject: Subject, folder: MemberFolder, leftovers: Path) -> Order:
+    feature = min(subject.task.features)
+    member = Member(
+        agent_id=trial.access.agent_id,
+        agent=PROBE,
+        model=trial.model,
+        features=(feature,),
+        config_path=subject.config_path,
+        limits=trial.limits,
+    )
+    setting = Setting.COOP if trial.access.teammates else Setting.SOLO
+    probe = {"agent": subject.agent, "config": subject.config, "leftovers": str(leftovers)}
+    return Order(
+        run="agents-check",
+        episode=trial.name,
+        member=member,
+        access=trial.access,
+        task=render_task({feature: subject.task.features[feature].description}, trial.access, setting),
+        image=subject.task.image,
+        backend=subject.backend,
+        environment={},
+        config={**subject.config, "init": probe},
+        store=folder.path / "store.git",
+        folder=folder.path,
+        log_dir=folder.path / "logs",
+    )
+
+
+def _lose_sandbox(worker: Worker, member: MemberFolder, deadline: float) -> None:
+    """Wait until the agent has its sandbox, and end it a moment later."""
     end = time.monotonic() + deadline
-    while (left := end - time.monotonic()) > 0:
-        if report.exists():
-            left = min(left, EXIT_SECONDS)
-            end = time.monotonic() + left
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(min(left, EXIT_SECONDS if report.exists() else 0.2))
-            return False
-    return True
+    while not member.sandbox.exists() and time.monotonic() < end:
+        if worker.ended.wait(0.05):
+            return
+    time.sleep(LOSE_AFTER)
+    discard(member)
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def _remove_sandboxes(handles: Path) -> None:
-    for path in handles.glob("*.json"):
-        with contextlib.suppress(SandboxError, OSError):
-            attach(read_model(path, SandboxHandle)).cleanup()
-
-
-def _read(path: Path) -> ProbeReport:
+def _read(path: Path, kind: type[_Model]) -> _Model | None:
     try:
-        return read_model(path, ProbeReport)
+        return read_model(path, kind)
     except FileNotFoundError:
-        return ProbeReport()
+        return None

@@ -62,7 +62,7 @@ def check(name: str, model: str | None, backend: str, agent_config: Path | None,
 
     Each trial runs in a process of its own. Exit code 1 when one fails.
     """
-    from cooperbench.agents.check import check_agent
+    from cooperbench.agent_check import check_agent
 
     report = check_agent(
         name,

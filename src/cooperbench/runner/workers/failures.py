@@ -19,6 +19,8 @@ from cooperbench.records import Ending, Failure
 # Boundaries at which a failure is not the agent's. What a model answered or refused because of what the agent sent it is.
 _OURS = frozenset({"model", "environment", "mailbox", "remote", "record", "task", "evaluation", "cooperbench", "usage"})
 _AGENTS = (AgentError, MessageRefusedError, ModelContextWindowError, ModelRequestError)
+REPORTED = "Reported"
+"""Kind of a failure that the agent itself returned as `AgentResult.error`."""
 _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 
 

@@ -31,7 +31,7 @@ from cooperbench.records import Ending, Failure, TrajectoryMessage, Usage, write
 from cooperbench.records.ledger import RunLedger
 from cooperbench.records.member_files import AgentOutcome, Capture, MemberFolder, StartedSandbox
 from cooperbench.runner.workers.accounts import counted, pricer
-from cooperbench.runner.workers.failures import ending_of, failure_of
+from cooperbench.runner.workers.failures import REPORTED, ending_of, failure_of
 from cooperbench.runner.workers.orders import Order
 
 MOST_MESSAGES = 20_000
@@ -157,7 +157,7 @@ def _run(order: Order, folder: MemberFolder, budget: Budget) -> AgentOutcome:
             output_tokens=result.output_tokens,
             cached_tokens=result.cached_tokens,
         ),
-        error=Failure(boundary="agent", kind="Reported", message=result.error) if result.error else None,
+        error=Failure(boundary="agent", kind=REPORTED, message=result.error) if result.error else None,
     )
 
 
