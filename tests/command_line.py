@@ -40,10 +40,8 @@ def cooperbench(*arguments: str, env: dict[str, str] | None = None, cwd: Path | 
     ):
         for name, value in (env or {}).items():
             patch.setenv(name, value)
-        patch.setattr(sys, "argv", ["cooperbench", *arguments])
         patch.setattr(sys, "stdin", nothing)
-        with pytest.raises(SystemExit) as ended:
-            main()
+        code = main(arguments)
     printed, complained = (stream.buffer.getvalue().decode() for stream in (out, err))
     assert "Traceback" not in complained, complained
-    return Said(ended.value.code or 0, printed, complained)  # type: ignore[arg-type]
+    return Said(code, printed, complained)

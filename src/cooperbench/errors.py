@@ -1,33 +1,33 @@
 """The one error tree of CooperBench.
 
 Every failure belongs to exactly one boundary: the caller's input, the model, the sandbox, the mailbox, the git remote, the
-agent, the evaluation, or the record on disk. The class says which. An error carries what happened (`message`), what it
-happened to (`subject`), whether trying again can help (`retryable`) and what to type or do next (`hint`). Anything that is
-not a `CooperBenchError` is a bug of ours, and shows as a traceback.
+agent, the evaluation, or the record on disk. The class names it. An error carries what happened (`message`), what it
+happened to (`subject`), whether a retry can help (`retryable`) and what to type or do next (`hint`). Anything that is not a
+`CooperBenchError` is a bug in CooperBench, and shows as a traceback.
 
     CooperBenchError
     ├── UsageError                 the caller's input (exit code 2 on the command line)
-    │   ├── UnknownNameError       a name that is not in a known list
+    │   ├── UnknownNameError       a name that is not in a list of known names
     │   └── MissingExtraError      an optional dependency is not installed
     ├── ModelError
-    │   ├── ModelRateLimitError · ModelOverloadedError · ModelAnswerError                     (retryable)
+    │   ├── ModelRateLimitError · ModelOverloadedError · ModelAnswerError                 (retryable)
     │   ├── ModelAuthenticationError · ModelNotFoundError · ModelContextWindowError · ModelRequestError
     ├── SandboxError
-    │   ├── SandboxLostError       the sandbox is gone, with the work in it                   (retryable)
-    │   ├── TransportError         the connection failed; the command may still be running   (retryable)
+    │   ├── SandboxLostError       the sandbox is gone, and the work in it                (retryable)
+    │   ├── TransportError         the connection failed; the command may still be running(retryable)
     │   ├── ImageError · SandboxCredentialsError · QuotaError · CapabilityError
-    │   └── CapacityError          the provider has no room at this moment                   (retryable)
+    │   └── CapacityError          the provider has no capacity right now                 (retryable)
     ├── MailboxError
-    │   ├── MailboxUnavailableError                                                          (retryable)
-    │   └── MessageRefusedError    unknown recipient, too large
+    │   ├── MailboxUnavailableError                                                       (retryable)
+    │   └── MessageRefusedError    unknown recipient, or message too large
     │       └── TeammateGoneError  the teammate's work has ended
     ├── RemoteError                the shared git remote
-    ├── AgentError                 an agent broke its contract or failed
-    │   └── LimitReachedError      steps, tokens, cost or time used up: an ending, not a fault
+    ├── AgentError                 an agent failed or broke its interface
+    │   └── LimitReachedError      steps, tokens, cost or time used up: an ending, not a failure
     ├── EvaluationError
     ├── TaskError                  a task's files are missing or malformed
     └── RecordError
-        ├── RunLockedError         another process works on the same run
+        ├── RunLockedError         another process is working on the run
         └── RunMismatchError       the run on disk was made with another configuration
 """
 
@@ -36,10 +36,10 @@ from difflib import get_close_matches
 
 
 class CooperBenchError(Exception):
-    """Base of every error that CooperBench raises on purpose.
+    """Base class of every error that CooperBench raises deliberately.
 
-    `message` is one line. `subject` is the thing it is about (an image, a file, an agent id). `hint` is the next command or
-    action. `retryable` overrides the class's default.
+    `message` is one line. `subject` is what the error is about (an image, a file, an agent id). `hint` is the next command or
+    action. `retryable` overrides the default of the class.
     """
 
     boundary = "cooperbench"
@@ -59,7 +59,7 @@ class CooperBenchError(Exception):
         return f"{self.message} ({self.hint})" if self.hint else self.message
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Errors cross process borders; the default protocol would drop the keyword-only fields.
+        # Errors cross process boundaries; the default protocol drops the keyword-only fields.
         return (_rebuild, (type(self), self.args, self.__dict__))
 
 
@@ -71,13 +71,13 @@ def _rebuild(kind: type[CooperBenchError], args: tuple[object, ...], state: dict
 
 
 class UsageError(CooperBenchError):
-    """The caller asked for something that cannot be; nothing was started or written."""
+    """The caller made a mistake; nothing was started or written."""
 
     boundary = "usage"
 
 
 class UnknownNameError(UsageError):
-    """A name is not in a known list. The message shows what was available and, when one is close, the likely intention."""
+    """A name is not in a list of known names. The message lists them, and suggests one that is spelled almost the same."""
 
     def __init__(self, kind: str, name: object, available: Iterable[object], *, hint: str | None = None) -> None:
         names = [str(item) for item in available]
@@ -91,7 +91,7 @@ class UnknownNameError(UsageError):
 
 
 class MissingExtraError(UsageError):
-    """An optional dependency is needed that is not installed."""
+    """A required optional dependency is not installed."""
 
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(
@@ -102,7 +102,7 @@ class MissingExtraError(UsageError):
 
 
 class ModelError(CooperBenchError):
-    """The model or its provider failed. `retry_after` is the pause in seconds that the provider asked for, if it did."""
+    """The model or its provider failed. `retry_after` is the pause in seconds that the provider asked for, if any."""
 
     boundary = "model"
     retry_after: float | None = None
@@ -129,15 +129,15 @@ class ModelContextWindowError(ModelError):
 
 
 class ModelNotFoundError(ModelError):
-    """The provider has no such model, or there is no provider at the address."""
+    """The provider has no such model, or the address has no provider."""
 
 
 class ModelRequestError(ModelError):
-    """The provider refused the request as malformed."""
+    """The provider rejected the request as malformed."""
 
 
 class ModelAnswerError(ModelError):
-    """What came back is no answer of a model: a page of a proxy, a body that was cut off, no message in it."""
+    """The response is not a completion: a proxy page, a truncated body, or no message."""
 
     retryable = True
 
@@ -149,41 +149,41 @@ class SandboxError(CooperBenchError):
 
 
 class SandboxLostError(SandboxError):
-    """The sandbox is gone, and the work in it. It is never replaced silently and never scored; repeating all of it can help."""
+    """The sandbox is gone, and the work in it. It is never silently replaced and never scored; a retry starts from scratch."""
 
     retryable = True
 
 
 class TransportError(SandboxError):
-    """The connection to a sandbox failed; the command may still be running inside."""
+    """The connection to a sandbox failed; the command may still be running in it."""
 
     retryable = True
 
 
 class ImageError(SandboxError):
-    """The image does not exist, cannot be pulled, or does not fit this processor."""
+    """The image does not exist, cannot be pulled, or was built for another processor."""
 
 
 class SandboxCredentialsError(SandboxError):
-    """The engine or provider does not accept the credentials, or there are none."""
+    """The credentials are missing, or the engine or provider rejects them."""
 
 
 class QuotaError(SandboxError):
-    """The account's quota is used up; only its owner can help."""
+    """The account's quota is used up; only its owner can raise it."""
 
 
 class CapacityError(SandboxError):
-    """The provider has no room at this moment, or throttles creations."""
+    """The provider has no capacity right now, or throttles creation."""
 
     retryable = True
 
 
 class CapabilityError(SandboxError):
-    """Something was asked for that this backend cannot do."""
+    """The backend does not support what was requested."""
 
 
 class MailboxError(CooperBenchError):
-    """Messages between teammates failed."""
+    """Messaging between teammates failed."""
 
     boundary = "mailbox"
 
@@ -195,11 +195,11 @@ class MailboxUnavailableError(MailboxError):
 
 
 class MessageRefusedError(MailboxError):
-    """A message was not accepted; the reason is in the message of the error."""
+    """A message was refused; the error says why."""
 
 
 class TeammateGoneError(MessageRefusedError):
-    """The teammate's work has ended: nothing can be sent to it or expected from it. Says where its work is."""
+    """The teammate has finished: it neither receives nor sends messages any more. The error says where its work is."""
 
 
 class RemoteError(CooperBenchError):
@@ -209,13 +209,13 @@ class RemoteError(CooperBenchError):
 
 
 class AgentError(CooperBenchError):
-    """An agent broke its contract or failed."""
+    """An agent failed or broke its interface."""
 
     boundary = "agent"
 
 
 class LimitReachedError(AgentError):
-    """A limit of the member or the run is used up. `kind` is steps, tokens, cost, command_time or wall_time."""
+    """A limit of the member or the run was reached. `kind` is steps, tokens, cost, run cost, command_time or wall_time."""
 
     def __init__(self, kind: str, value: float, limit: float) -> None:
         super().__init__(f"{kind} limit reached: {value:g} of {limit:g}", subject=kind)
@@ -225,7 +225,7 @@ class LimitReachedError(AgentError):
 
 
 class EvaluationError(CooperBenchError):
-    """The evaluation itself could not be carried out; says nothing about the submissions."""
+    """The evaluation could not be carried out, which says nothing about the submissions."""
 
     boundary = "evaluation"
 
@@ -243,7 +243,7 @@ class RecordError(CooperBenchError):
 
 
 class RunLockedError(RecordError):
-    """Another process works on the same run."""
+    """Another process is working on the run."""
 
 
 class RunMismatchError(RecordError):

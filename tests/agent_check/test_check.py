@@ -23,7 +23,7 @@ def failed(report: CheckReport) -> dict[str, str]:
 
 
 def command(*arguments: str, cwd: Path, **env: str) -> "subprocess.CompletedProcess[str]":
-    script = "from cooperbench.cli.main import main; main()"
+    script = "import sys; from cooperbench.cli.main import main; sys.exit(main())"
     return subprocess.run(
         [sys.executable, "-P", "-c", script, *arguments],
         cwd=cwd,

@@ -32,7 +32,7 @@ def test_only_the_named_run_is_removed(image: str) -> None:
             left.execute("true")
         assert working.execute("echo here")["output"] == "here\n"
     left.cleanup()
-    assert cooperbench("clean", "--backend", "local").out == "nothing is left behind\n"
+    assert cooperbench("clean", "--backend", "local").out == "nothing to remove\n"
 
 
 def test_mailboxes_of_a_run_are_removed_from_a_server_that_is_not_ours() -> None:

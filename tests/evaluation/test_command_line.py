@@ -103,7 +103,7 @@ def test_a_model_that_fails_is_no_verdict_about_the_work(logs: Path) -> None:
     ("arguments", "words"),
     [
         (("--policy", "cascade"), ("cascade@1 needs a model that settles conflicts", "--resolver-model MODEL")),
-        (("--base-url", "http://127.0.0.1:9/v1"), ("belong to --resolver-model",)),
+        (("--base-url", "http://127.0.0.1:9/v1"), ("need --resolver-model",)),
         (("--time-limit", "0"), ("--time-limit",)),
         (("--install", "never"), ("once", "always")),
     ],

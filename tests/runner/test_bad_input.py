@@ -15,7 +15,7 @@ MISTAKES = {
     "task that is no number": (["-t", "x"], "task 'x' is not a number", "cooperbench tasks list"),
     "unknown feature": (["-f", "1,99"], "unknown feature '99'", "Available: 1, 2"),
     "feature named twice": (["-f", "1,1"], "feature 1 is named twice", ""),
-    "no feature number": (["-f", "1,b"], "'1,b' is no list of feature numbers", "-f 1,2"),
+    "no feature number": (["-f", "1,b"], "'1,b' is not a list of feature numbers", "-f 1,2"),
     "one feature in coop": (["-f", "1"], "coop needs at least two features, and got 1", "--setting solo"),
     "group that is too large": (["--size", "99"], "no task has a group of 99 features", "cooperbench tasks list"),
     "unknown subset": (["-s", "demmo"], "unknown subset 'demmo'; did you mean 'demo'?", ""),

@@ -12,7 +12,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(surroundings: Path) 
     said = cooperbench(*RUN, "--dry-run")
     assert said.code == 0
     assert "1 episode of 1 task: 1 new" in said.out
-    assert "1 to run, at most $6.00 by the members' cost limits" in said.out
+    assert "1 to run, at most $6.00 by the agents' cost limits" in said.out
     said = cooperbench(*RUN, "--dry-run", "--json")
     facts = said.facts
     assert (facts["to_run"], facts["resumed"], facts["config"]["backend"]) == (1, False, "local")
@@ -27,9 +27,7 @@ def test_a_run_is_listed_and_shown(surroundings: Path) -> None:
     said = cooperbench("runs", "list")
     assert said.out.splitlines()[1].split() == ["exp", "unevaluated", "coop", "writes", "gpt-4o", "1/1", "0/0", "$0.50"]
     said = cooperbench("runs", "show", "exp", "shelfdb_task/1/f1_f2")
-    assert (
-        "agent1 (feature 1; writes with gpt-4o): submitted as 'Submitted' after 1 steps, $0.2500, 1 lines" in said.out
-    )
+    assert "agent1 (feature 1; writes with gpt-4o): submitted as 'Submitted' after 1 step, $0.2500, 1 line" in said.out
     said = cooperbench("runs", "show", "exp", "--json")
     [episode] = said.facts["episodes"]
     assert episode["result"]["status"] == "completed"
@@ -40,7 +38,7 @@ def test_a_run_is_listed_and_shown(surroundings: Path) -> None:
     assert "(resumed)" in said.out
     said = cooperbench(*RUN, "--dry-run", "--force", "--max-cost", "3")
     assert "$0.50 of $3.00 spent so far" in said.out
-    assert "1 to run, at most $6.00 by the members' cost limits and $2.50 by --max-cost" in said.out
+    assert "1 to run, at most $6.00 by the agents' cost limits and $2.50 by --max-cost" in said.out
     assert "finished episodes that are repeated, and their results given up (--force): 1" in said.out
 
 
@@ -105,4 +103,4 @@ def test_broken_files_of_an_episode_are_named(surroundings: Path) -> None:
     assert "conversation.json cannot be read" in said.out
     (folder / "agent1.patch").unlink()
     said = cooperbench("runs", "show", "exp", "shelfdb_task/1/f1_f2")
-    assert "agent1.patch is missing; it will be repeated" in said.out
+    assert "agent1.patch is missing; it will be rerun" in said.out

@@ -28,7 +28,7 @@ def hub(tmp_path: Path) -> Iterator[HubStandIn]:
 def prepare(hub: HubStandIn, target: Path, *options: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(target.parent / "hf"), "NO_PROXY": "127.0.0.1"}
     command = [sys.executable, "-m", "cooperbench.cli.main", "prepare", "--dataset-dir", str(target), *options]
-    program = "from cooperbench.cli.main import main; main()"
+    program = "import sys; from cooperbench.cli.main import main; sys.exit(main())"
     return subprocess.run(
         [command[0], "-c", program, *command[3:]],
         capture_output=True,
@@ -56,7 +56,7 @@ def test_only_the_tasks_of_a_subset(hub: HubStandIn, tmp_path: Path) -> None:
     target = tmp_path / "dataset"
     done = prepare(hub, target, "-s", "tiny")
     assert done.returncode == 0, done.stderr
-    assert "1 tasks" in done.stdout
+    assert "1 task of" in done.stdout
     assert not (target / "pallets_click_task").exists()
 
 

@@ -1,38 +1,40 @@
-"""`cooperbench agents`: list, show, check and make agents."""
+"""`cooperbench agents`: list, show, check and create agents."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
+from cooperbench.cli.options import json_option
+from cooperbench.cli.output import print_json
+
 
 @click.group("agents")
 def command() -> None:
-    """List, check and make agents."""
+    """List, check and create agents."""
 
 
 @command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def list_agents(as_json: bool) -> None:
-    """List all agents and where each comes from."""
+    """List all agents, and where each comes from."""
     from cooperbench.agents import agent_names, describe
 
     found = [describe(name) for name in agent_names()]
     if as_json:
-        click.echo(json.dumps([agent.model_dump() for agent in found], indent=2))
+        print_json([agent.model_dump() for agent in found])
         return
     width = max(len(agent.name) for agent in found)
     for agent in found:
-        about = f"cannot be used: {agent.error}" if agent.error else agent.summary
+        about = f"unusable: {agent.error}" if agent.error else agent.summary
         click.echo(f"{agent.name:<{width}}  {agent.origin:<{len('built-in')}}  {about}")
 
 
 @command.command("show")
 @click.argument("name")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def show_agent(name: str, as_json: bool) -> None:
-    """Show one agent: NAME, or package.module:Class."""
+    """Show the agent NAME, or package.module:Class."""
     from cooperbench.agents import describe
 
     agent = describe(name)
@@ -52,15 +54,15 @@ def show_agent(name: str, as_json: bool) -> None:
 
 @command.command("check")
 @click.argument("name")
-@click.option("-m", "--model", help="The model to give to it; a scripted one by default.")
-@click.option("--backend", default="local", show_default=True, help="Where its sandboxes run.")
-@click.option("--agent-config", type=click.Path(path_type=Path), help="Its configuration, a YAML file.")
-@click.option("--deadline", type=float, default=60.0, show_default=True, help="Seconds for each trial.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("-m", "--model", help="Model to pass to the agent.  [default: a scripted one]")
+@click.option("--backend", default="local", show_default=True, help="Backend that runs the sandboxes.")
+@click.option("--agent-config", type=click.Path(path_type=Path), help="YAML file with the agent's configuration.")
+@click.option("--deadline", type=float, default=60.0, show_default=True, help="Time limit of a trial, in seconds.")
+@json_option
 def check(name: str, model: str | None, backend: str, agent_config: Path | None, deadline: float, as_json: bool) -> int:
-    """Try NAME against the interface on a bundled task; say what is wrong and how to mend it.
+    """Check that the agent NAME implements the interface, on a bundled task.
 
-    Each trial runs in a process of its own. Exit code 1 when one fails.
+    Each trial runs in its own process. A failed trial says how to fix the agent, and makes the exit code 1.
     """
     from cooperbench.agent_check import check_agent
 
@@ -76,22 +78,28 @@ def check(name: str, model: str | None, backend: str, agent_config: Path | None,
     if as_json:
         click.echo(report.model_dump_json(indent=2))
     else:
-        click.echo(f"{name} keeps the interface." if report.passed else f"{name} does not keep the interface.")
+        click.echo(f"{name} {'implements' if report.passed else 'does not implement'} the agent interface.")
     return 0 if report.passed else 1
 
 
 @command.command("new")
 @click.argument("name")
-@click.option("-d", "--directory", type=click.Path(path_type=Path), default=Path(), help="Where to put its folder.")
+@click.option(
+    "-d",
+    "--directory",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="Parent directory of the package.  [default: the current one]",
+)
 def new(name: str, directory: Path) -> None:
-    """Write a small package with a working agent NAME: adapter, configuration, test, README."""
+    """Create a small package with a working agent NAME: adapter, configuration, test, README."""
     from cooperbench.agents.scaffold import write_agent
 
     folder = write_agent(name, directory)
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             click.echo(path)
-    click.echo(f"\nNow: cd {folder} && COOPERBENCH_EXTERNAL_AGENTS={name}.adapter cooperbench agents check {name}")
+    click.echo(f"\nnext: cd {folder} && COOPERBENCH_EXTERNAL_AGENTS={name}.adapter cooperbench agents check {name}")
 
 
 def _read_config(path: Path | None) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cooperbench.cli.options import json_option
+from cooperbench.cli.output import console, counted, print_json
 
 if TYPE_CHECKING:
     from cooperbench.environments import Orphan
@@ -12,16 +13,15 @@ if TYPE_CHECKING:
 
 @click.command("clean")
 @click.option("--run", "run", metavar="NAME", help="Only what this run left behind.")
-@click.option("--backend", "backends", metavar="NAME", multiple=True, help="Only there; may be repeated.")
-@click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
+@click.option("--backend", "backends", metavar="NAME", multiple=True, help="Only in this backend; repeatable.")
+@click.option("--dry-run", is_flag=True, help="Show what would be removed, and stop.")
 @click.option("--redis", "redis_url", metavar="URL", help="Also remove mailboxes from this Redis server.")
 @json_option
-def command(run: str | None, backends: tuple[str, ...], dry_run: bool, redis_url: str | None, as_json: bool) -> None:
-    """Remove what runs left behind: containers, images, sandboxes, machines, directories; only what carries our label.
+def command(run: str | None, backends: tuple[str, ...], dry_run: bool, redis_url: str | None, as_json: bool) -> int:
+    """Remove what runs left behind: containers, images, sandboxes, machines and directories labelled by CooperBench.
 
-    Sandboxes of runs that are still going on carry it too: name the run, or look with --dry-run first.
+    Sandboxes of runs in progress carry the same label: name a run, or check with --dry-run first.
     """
-    from cooperbench.cli.show import print_json
     from cooperbench.environments import orphans, remove
     from cooperbench.errors import CooperBenchError
 
@@ -41,8 +41,7 @@ def command(run: str | None, backends: tuple[str, ...], dry_run: bool, redis_url
         print_json({"leftovers": facts, "mailboxes": mailboxes, "dry_run": dry_run, "failures": failures})
     else:
         _show(found, failures, mailboxes, dry_run=dry_run)
-    if failures:
-        raise SystemExit(1)
+    return 1 if failures else 0
 
 
 def _mailboxes(url: str, run: str | None, *, dry_run: bool) -> int:
@@ -57,11 +56,9 @@ def _mailboxes(url: str, run: str | None, *, dry_run: bool) -> int:
 def _show(found: list["Orphan"], failures: dict[str, str], mailboxes: int, *, dry_run: bool) -> None:
     from rich.table import Table
 
-    from cooperbench.cli.show import console
-
     out = console()
     if not found and not mailboxes:
-        out.print("nothing is left behind")
+        out.print("nothing to remove")
         return
     table = Table(box=None, pad_edge=False)
     for column in ("backend", "kind", "name", "run", "state", "description", ""):
@@ -73,6 +70,6 @@ def _show(found: list["Orphan"], failures: dict[str, str], mailboxes: int, *, dr
         table.add_row(*words)
     out.print(table)
     if mailboxes:
-        out.print(f"{mailboxes} mailboxes" + ("" if dry_run else " removed"))
+        out.print(counted(mailboxes, "mailbox", "mailboxes") + ("" if dry_run else " removed"))
     if dry_run:
-        out.print("nothing was removed; leave out --dry-run to do it")
+        out.print("nothing was removed; repeat without --dry-run to remove this")

@@ -1,17 +1,20 @@
-"""The names of the subcommands, where each lives, and what it does."""
+"""The names of the subcommands, with the module and the summary of each."""
 
 SUMMARY = "CooperBench measures how well AI coding agents work as teammates."
 
 COMMANDS = {
-    "demo": ("cooperbench.cli.demo", "Show a team at work on the bundled tasks; needs no engine, key or network."),
-    "run": ("cooperbench.cli.run", "Let agents work on tasks."),
-    "eval": ("cooperbench.cli.evaluate", "Merge and test what a run's agents handed in."),
-    "tasks": ("cooperbench.cli.tasks", "List, show, validate and make tasks."),
-    "prepare": ("cooperbench.cli.prepare", "Download the published data set."),
-    "agents": ("cooperbench.cli.agents", "List, check and make agents."),
-    "images": ("cooperbench.cli.images", "List, pull and build the images that tasks need."),
-    "runs": ("cooperbench.cli.runs", "Look at runs, export and merge them."),
-    "doctor": ("cooperbench.cli.doctor", "Say what is ready, what is missing, and how to mend it."),
-    "clean": ("cooperbench.cli.clean", "Remove what runs left behind in engines and providers."),
+    "demo": (
+        "cooperbench.cli.demo",
+        "Watch scripted teams work on bundled tasks; needs no engine, API key or network.",
+    ),
+    "run": ("cooperbench.cli.run", "Run agents on tasks."),
+    "eval": ("cooperbench.cli.evaluate", "Merge and test the submissions of a run."),
+    "tasks": ("cooperbench.cli.tasks", "List, show, validate and create tasks."),
+    "prepare": ("cooperbench.cli.prepare", "Download the published dataset."),
+    "agents": ("cooperbench.cli.agents", "List, check and create agents."),
+    "images": ("cooperbench.cli.images", "List, pull and build the images of tasks."),
+    "runs": ("cooperbench.cli.runs", "Show, watch, export and merge runs."),
+    "doctor": ("cooperbench.cli.doctor", "Check which backends are ready, and say how to fix the others."),
+    "clean": ("cooperbench.cli.clean", "Remove containers, images and machines that runs left behind."),
     "config": ("cooperbench.cli.config", "Set up a cloud backend."),
 }

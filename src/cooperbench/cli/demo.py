@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cooperbench.cli.options import json_option, log_dir_option
+from cooperbench.cli.output import console, print_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,21 +18,20 @@ if TYPE_CHECKING:
 @log_dir_option
 @json_option
 def command(log_dir: Path | None, as_json: bool) -> int:
-    """Show teams at work on the bundled tasks.
+    """Watch scripted teams work on bundled tasks.
 
-    Real agents in real sandboxes, with messages and a git remote, and real tests of what they hand in. Only the model is a
-    script. Needs no engine, key or network.
+    Agents, sandboxes, messages, git remote and tests are real; only the model plays a script. Needs no engine, API key or
+    network.
     """
     import time
 
-    from cooperbench.cli.show import console, print_json
     from cooperbench.records import default_log_dir
     from cooperbench.runner.demo import coordination_gap, run_demo
 
     out = console()
     started = time.monotonic()
     if not as_json:
-        out.print("Teams of scripted agents work on bundled tasks; this takes about half a minute.")
+        out.print("Scripted teams work on bundled tasks; this takes about half a minute.")
     told = run_demo(log_dir)
     gap = coordination_gap(told)
     if as_json:
@@ -70,10 +70,10 @@ def _table(told: list["Told"]) -> "Table":
 
 def _explanation(gap: "Gap") -> str:
     if gap.points is None:
-        return "coordination gap: not known, because not everything could be judged"
+        return "coordination gap: unknown, because some submissions could not be judged"
     return (
-        f"coordination gap: {gap.points:.0f} points. Alone, agents passed {gap.solo_passed} of {gap.solo}; as teams "
-        f"{gap.coop_passed} of {gap.coop}: what gets lost when the same work is divided."
+        f"coordination gap: {gap.points:.0f} points. Agents alone passed {gap.solo_passed} of {gap.solo}, teams passed "
+        f"{gap.coop_passed} of {gap.coop}: the difference is the cost of dividing the same work."
     )
 
 

@@ -1,6 +1,6 @@
-"""Progress of a run: a live table on a terminal, plain lines elsewhere.
+"""Show the progress of a run: a live table on a terminal, plain lines elsewhere.
 
-When nobody reads it any more (a closed terminal, `| head`) the run goes on: it costs money, and its record is on disk.
+The run goes on when its reader leaves (a closed terminal, `| head`): it costs money, and its record is on disk.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from cooperbench.cli.show import counted
+from cooperbench.cli.output import counted
 from cooperbench.records import (
     EpisodeResult,
     Evaluation,
@@ -33,16 +33,16 @@ _ROWS = 12
 
 
 class _SteadyConsole(Console):
-    """A console whose reader may leave; the usual one ends the process then."""
+    """A console whose reader may leave; rich's own ends the process then."""
 
     def on_broken_pipe(self) -> None:
-        """Say nothing more."""
+        """Print nothing more."""
         self.quiet = True
 
 
 @contextmanager
 def open_display(directory: RunDirectory, *, quiet: bool = False) -> Iterator["Observer"]:
-    """The display that fits where standard error goes; standard output stays free for facts."""
+    """Open the display that suits standard error; standard output stays free for facts."""
     if quiet:
         from cooperbench.runner.engine.progress import Silent
 
@@ -58,14 +58,14 @@ def open_display(directory: RunDirectory, *, quiet: bool = False) -> Iterator["O
 
 
 class Lines:
-    """One plain line for each thing that happens."""
+    """A plain line for each event."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
     def begin(self, plan: "Plan", counts: Counts) -> None:
-        """Say what is going to be done."""
-        again = f", {counts.reused} of them finished before" if counts.reused else ""
+        """Print the plan."""
+        again = f", {counts.reused} already finished" if counts.reused else ""
         self.note(f"run {plan.config.run}: {counted(counts.planned, 'episode')}{again}")
 
     def note(self, text: str) -> None:
@@ -74,9 +74,9 @@ class Lines:
             self._console.print(f"{datetime.now():%H:%M:%S} {text}", markup=False, soft_wrap=True)
 
     def episode_ended(self, result: EpisodeResult) -> None:
-        """Print how an episode ended."""
+        """Print the result of an episode."""
         members = ", ".join(
-            f"{name} {member.ending} ({member.steps} steps, {member.patch_lines} lines)"
+            f"{name} {member.ending} ({counted(member.steps, 'step')}, {counted(member.patch_lines, 'line')})"
             for name, member in result.agents.items()
         )
         reason = f": {result.error.message}" if result.error else ""
@@ -98,7 +98,7 @@ class Lines:
 
 
 class LiveTable:
-    """A table that is redrawn: the whole run in one line, and what each agent does now."""
+    """A table that is redrawn: the whole run in one line, then the present action of each agent."""
 
     def __init__(self, live: Live, directory: RunDirectory, lines: Lines) -> None:
         self._live = live
@@ -107,45 +107,45 @@ class LiveTable:
         self._config: RunConfig | None = None
 
     def begin(self, plan: "Plan", counts: Counts) -> None:
-        """Draw the first time."""
+        """Draw the table for the first time."""
         self._config = plan.config
         self._lines.begin(plan, counts)
         self.tick(counts)
 
     def note(self, text: str) -> None:
-        """Print above the table."""
+        """Print a line above the table."""
         self._lines.note(text)
 
     def episode_ended(self, result: EpisodeResult) -> None:
-        """Print above the table."""
+        """Print a line above the table."""
         self._lines.episode_ended(result)
 
     def evaluated(self, group: GroupKey, verdict: Evaluation | Failure) -> None:
-        """Print above the table."""
+        """Print a line above the table."""
         self._lines.evaluated(group, verdict)
 
     def tick(self, counts: Counts) -> None:
-        """Draw again."""
+        """Redraw the table."""
         if self._config is not None:
             live = read_live(self._directory, self._config)
             with suppress(OSError):
                 self._live.update(Group(headline(counts, live), activity(live)), refresh=True)
 
     def end(self, counts: Counts) -> None:
-        """Take the table away, and give the cursor back."""
+        """Remove the table and restore the cursor."""
         with suppress(OSError):
             self._live.update(headline(counts, []), refresh=True)
             self._live.stop()
 
 
 def headline(counts: Counts, live: list[LiveEpisode]) -> Text:
-    """The whole run in one line."""
+    """Return the whole run as one line."""
     seats = "" if counts.seats is None else f" of {counts.seats}"
     parts = [f"{counts.completed}/{counts.planned} done", f"{counts.running}{seats} running"]
     if counts.evaluated:
         parts.append(f"{counts.passed}/{counts.evaluated} passed")
     if counts.infra_errors:
-        parts.append(f"{counts.infra_errors} infra errors")
+        parts.append(counted(counts.infra_errors, "infra error"))
     parts.append("cost unknown" if counts.cost is None or _unpriced(live) else f"${counts.cost:.2f}")
     parts.append(_duration(counts.seconds))
     if counts.seconds_left is not None:
@@ -155,13 +155,13 @@ def headline(counts: Counts, live: list[LiveEpisode]) -> Text:
 
 
 def _unpriced(live: list[LiveEpisode]) -> bool:
-    """Whether a call of the episodes at work had no price."""
+    """Return whether a call of the running episodes had no known price."""
     working = [progress for episode in live for progress in episode.progress.values() if progress is not None]
     return any(progress.usage.cost is None for progress in working)
 
 
 def activity(live: list[LiveEpisode]) -> RenderableType:
-    """What each agent does now."""
+    """Build a table of the present action of each agent."""
     table = Table(box=None, pad_edge=False, expand=True)
     for column in ("episode", "agent", "time", "steps", "sent", "cost"):
         table.add_column(column, no_wrap=True)
@@ -175,7 +175,9 @@ def activity(live: list[LiveEpisode]) -> RenderableType:
                 table.add_row(name, agent, elapsed, "", "", "", "starting")
             else:
                 cost = "?" if progress.usage.cost is None else f"${progress.usage.cost:.2f}"
-                doing = progress.last_action if progress.limit is None else f"ends: {progress.limit.kind} limit reached"
+                doing = (
+                    progress.last_action if progress.limit is None else f"stopping: {progress.limit.kind} limit reached"
+                )
                 table.add_row(name, agent, elapsed, str(progress.steps), str(progress.messages), cost, Text(doing))
             name = ""
     if len(live) > _ROWS:

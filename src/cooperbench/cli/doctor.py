@@ -4,24 +4,26 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cooperbench.cli.options import json_option
+from cooperbench.cli.options import json_option, load_environment_file
+from cooperbench.cli.output import check_lines, console, print_json
 
 if TYPE_CHECKING:
     from cooperbench.environments import Check, Readiness
 
 
 @click.command("doctor")
-@click.option("--backend", "backends", metavar="NAME", multiple=True, help="Only this backend; may be repeated.")
-@click.option("--redis", "redis_url", metavar="URL", help="Try this server in place of an embedded one.")
-@click.option("--image", help="Try a message from inside a sandbox of this image.  [default: a demo task's, on local]")
+@click.option("--backend", "backends", metavar="NAME", multiple=True, help="Check only this backend; repeatable.")
+@click.option("--redis", "redis_url", metavar="URL", help="Check this server instead of an embedded one.")
+@click.option(
+    "--image", metavar="IMAGE", help="Send a message from a sandbox of this image.  [default: a demo image, on local]"
+)
 @json_option
-def command(backends: tuple[str, ...], redis_url: str | None, image: str | None, as_json: bool) -> None:
-    """Say for each backend whether it is ready, what is missing, and the command that mends it.
+def command(backends: tuple[str, ...], redis_url: str | None, image: str | None, as_json: bool) -> int:
+    """Check whether each backend is ready, and show the command that fixes what is missing.
 
-    The exit code is 1 when a backend that was named is not ready, or none is, or messages do not get through.
+    The exit code is 1 when a named backend (or, if none is named, every backend) is not ready, or when messages do not
+    get through.
     """
-    from cooperbench.cli.options import load_environment_file
-    from cooperbench.cli.show import print_json
     from cooperbench.environments import backend_names, readiness
 
     load_environment_file()
@@ -39,12 +41,11 @@ def command(backends: tuple[str, ...], redis_url: str | None, image: str | None,
     else:
         _show(found, messages)
     usable = all(one.ready for one in found) if backends else any(one.ready for one in found)
-    if not usable or not all(check.ok for check in messages):
-        raise SystemExit(1)
+    return 0 if usable and all(check.ok for check in messages) else 1
 
 
 def _tries(readiness: "Readiness", image: str | None) -> bool:
-    """Local always; elsewhere a sandbox may cost a pull or money, and is tried only with an image that was named."""
+    """Return whether to try this backend. A sandbox may cost a pull or money except on local, so it takes a named image."""
     return (readiness.backend == "local") == (image is None)
 
 
@@ -91,20 +92,9 @@ def _round_trip(backend: str, image: str | None, url: str | None) -> "Check":
 
 
 def _show(found: list["Readiness"], messages: list["Check"]) -> None:
-    from cooperbench.cli.show import console
-
     out = console()
     for one in found:
         out.print(f"{one.backend}: " + ("ready" if one.ready else "not ready"), markup=False)
-        _lines(one.checks)
+        out.print("\n".join(check_lines(one.checks)), markup=False)
     out.print("messages:")
-    _lines(messages)
-
-
-def _lines(checks: "list[Check] | tuple[Check, ...]") -> None:
-    from cooperbench.cli.show import console
-
-    for check in checks:
-        console().print(f"  {'ok     ' if check.ok else 'missing'} {check.name}: {check.detail}", markup=False)
-        if check.fix:
-            console().print(f"          try: {check.fix}", markup=False)
+    out.print("\n".join(check_lines(messages)), markup=False)

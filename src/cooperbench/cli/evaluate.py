@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cooperbench.cli.options import dataset_option, json_option, load_environment_file, log_dir_option
+from cooperbench.cli.options import dataset_option, json_option, load_environment_file, log_dir_option, model_options
 from cooperbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -14,41 +14,39 @@ if TYPE_CHECKING:
 
 
 @click.command("eval")
-@click.option("-n", "--name", required=True, help="The run.")
-@click.option("--backend", help="Where the tests run.  [default: the run's backend]")
-@click.option("--policy", help="How submissions are merged and judged.  [default: the run's policy]")
-@click.option("-c", "--eval-concurrency", type=int, default=10, show_default=True, help="Evaluations at the same time.")
+@click.option("-n", "--name", required=True, help="Run to evaluate.")
+@click.option("--backend", help="Backend that runs the tests.  [default: the run's backend]")
+@click.option("--policy", help="Policy that merges and judges submissions.  [default: the run's policy]")
+@click.option("-c", "--eval-concurrency", type=int, default=10, show_default=True, help="Evaluations to run at once.")
 @click.option(
     "--resolver-model",
     metavar="MODEL",
-    help="Model that settles conflicts at temperature 0, as LiteLLM names it; the policy cascade needs one.",
+    help="Model that resolves merge conflicts at temperature 0, as LiteLLM names it; required by the policy cascade.",
 )
-@click.option("--base-url", help="OpenAI-compatible server of that model, such as http://localhost:8000/v1.")
-@click.option("--api-key-env", metavar="NAME", help="Environment variable that holds that model's key.")
-@click.option("--price-table", type=click.Path(path_type=Path), help="YAML file with that model's prices.")
+@model_options
 @click.option(
     "--time-limit",
     type=click.FloatRange(0, min_open=True),
     default=900.0,
     show_default=True,
-    help="Seconds of one feature's tests, installation included.",
+    help="Time limit of one feature's tests, installation included, in seconds.",
 )
-@click.option("--recount", is_flag=True, help="Repair patches with wrong hunk counts; whose they were is recorded.")
+@click.option("--recount", is_flag=True, help="Repair wrong hunk counts in patches, and record whose they were.")
 @click.option(
     "--install",
     type=click.Choice(["once", "always"]),
     default="once",
     show_default=True,
-    help="Leave out a runner's installation where it was seen to change nothing, or never.",
+    help="once: skip an installation that changed nothing before. always: never skip it.",
 )
 @click.option(
     "--singles",
     type=click.Choice(["none", "own", "all"]),
     default="own",
     show_default=True,
-    help="Which features' tests run on each member's work alone.",
+    help="Features whose tests also run on each member's work alone.",
 )
-@click.option("--force", is_flag=True, help="Repeat valid evaluations.")
+@click.option("--force", is_flag=True, help="Rerun evaluations that are still valid.")
 @dataset_option
 @log_dir_option
 @json_option
@@ -70,7 +68,7 @@ def command(
     log_dir: Path | None,
     as_json: bool,
 ) -> int:
-    """Merge and test what a run's agents handed in. Evaluations that are still valid are used again."""
+    """Merge and test the submissions of a run. Evaluations that are still valid are reused."""
     load_environment_file()
     from cooperbench.cli.display import open_display
     from cooperbench.cli.show import show_outcome
@@ -100,7 +98,7 @@ def command(
 def resolver_options(
     model: str | None, base_url: str | None, api_key_env: str | None, price_table: Path | None
 ) -> "ResolverOptions | None":
-    """The resolver that the options name, if they do. Raises `UsageError` where they say something of one and not which."""
+    """Return the resolver that the options describe, if any. Raises `UsageError` for a description without a model."""
     from cooperbench.runner import ResolverOptions
 
     if model is not None:
@@ -108,5 +106,5 @@ def resolver_options(
             model=model, base_url=base_url, api_key_env=api_key_env, price_table=price_table and price_table.resolve()
         )
     if base_url or api_key_env or price_table:
-        raise UsageError("--base-url, --api-key-env and --price-table belong to --resolver-model, which is not given")
+        raise UsageError("--base-url, --api-key-env and --price-table need --resolver-model")
     return None

@@ -1,11 +1,12 @@
-"""`cooperbench images`: what tasks start from, whether it is here, pulling and building it."""
+"""`cooperbench images`: list, pull and build the images of tasks."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from cooperbench.cli.options import dataset_option, json_option
+from cooperbench.cli.options import TaskFilter, json_option, task_filters
+from cooperbench.cli.output import console, counted, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,66 +14,46 @@ if TYPE_CHECKING:
     from cooperbench.environments import ImageFacts
     from cooperbench.records import ImageRecipe
 
-subset_option = click.option("-s", "--subset", help="Only the tasks of a subset; `demo` are the bundled ones.")
-repo_option = click.option("-r", "--repo", help="Only the tasks of one repository.")
-task_option = click.option("-t", "--task", "task_id", help="Only the task of that number.")
-backend_option = click.option("--backend", default="docker", show_default=True, help="Where the images are to be.")
+backend_option = click.option("--backend", default="docker", show_default=True, help="Backend that needs the images.")
 
 
 @click.group("images")
 def command() -> None:
-    """List, pull and build the images that tasks need."""
+    """List, pull and build the images of tasks."""
 
 
 @command.command("list")
-@subset_option
-@repo_option
-@task_option
-@dataset_option
+@task_filters
 @backend_option
 @json_option
-def list_images(
-    subset: str | None, repo: str | None, task_id: str | None, dataset_dir: Path | None, backend: str, as_json: bool
-) -> None:
-    """What the tasks need, whether it is here, its digest, platform and size."""
+def list_images(selected: TaskFilter, backend: str, as_json: bool) -> None:
+    """List the images of tasks: whether each is here, its digest, platform and size."""
     from cooperbench.environments import image_facts
 
-    _show([image_facts(backend, recipe) for recipe in _recipes(subset, repo, task_id, dataset_dir)], as_json=as_json)
+    _show([image_facts(backend, recipe) for recipe in _recipes(selected)], as_json=as_json)
 
 
 @command.command("pull")
-@subset_option
-@repo_option
-@task_option
-@dataset_option
+@task_filters
 @backend_option
-@click.option("--platform", help="Such as linux/amd64.  [default: the engine's own]")
+@click.option("--platform", help="Platform, such as linux/amd64.  [default: the engine's]")
 @click.option(
-    "--keep-free", metavar="GB", type=float, default=5.0, show_default=True, help="Stop before the disk has less."
+    "--keep-free", metavar="GB", type=float, default=5.0, show_default=True, help="Stop when less disk space is free."
 )
 @json_option
-def pull(
-    subset: str | None,
-    repo: str | None,
-    task_id: str | None,
-    dataset_dir: Path | None,
-    backend: str,
-    platform: str | None,
-    keep_free: float,
-    as_json: bool,
-) -> None:
-    """Pull what is not here; one image that fails does not stop the others."""
+def pull(selected: TaskFilter, backend: str, platform: str | None, keep_free: float, as_json: bool) -> int:
+    """Pull missing images. One that fails does not stop the others."""
     from cooperbench.environments import image_facts, pull_image
     from cooperbench.environments.readiness import free_space
     from cooperbench.errors import ImageError, SandboxCredentialsError
 
     facts = []
     failed = False
-    for recipe in _recipes(subset, repo, task_id, dataset_dir):
+    for recipe in _recipes(selected):
         if not image_facts(backend, recipe).here:
             free = free_space(backend)
             if free is not None and free < keep_free * 1e9:
-                click.echo(f"{recipe.name}: not pulled, only {free / 1e9:.1f} GB are free", err=True)
+                click.echo(f"{recipe.name}: not pulled: only {free / 1e9:.1f} GB are free", err=True)
                 failed = True
                 break
             try:
@@ -82,51 +63,44 @@ def pull(
                 failed = True
         facts.append(image_facts(backend, recipe))
     _show(facts, as_json=as_json)
-    if failed:
-        raise SystemExit(1)
+    return 1 if failed else 0
 
 
 @command.command("build")
 @click.argument("name", required=False)
-@subset_option
-@repo_option
-@task_option
-@dataset_option
+@task_filters
 @backend_option
 @click.option(
     "--repo-source",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="A local clone that takes the place of the repository's download.",
+    help="Local clone to use instead of downloading the repository.",
 )
-@click.option("--base-image", help="Another image for the first FROM of the Dockerfile.")
+@click.option("--base-image", help="Image that replaces the first FROM of the Dockerfile.")
 @click.option(
     "--setup",
     metavar="COMMANDS",
-    help="With --backend local: shell commands that install what the tests need, run in the repository with the network on "
-    "and a virtual environment's pip and python.",
+    help="With --backend local: shell commands that install what the tests need. They run in the repository, with network "
+    "access, and with pip and python of a virtual environment.",
 )
 @json_option
 def build(
+    selected: TaskFilter,
     name: str | None,
-    subset: str | None,
-    repo: str | None,
-    task_id: str | None,
-    dataset_dir: Path | None,
     backend: str,
     repo_source: Path | None,
     base_image: str | None,
     setup: str | None,
     as_json: bool,
 ) -> None:
-    """Build images from the tasks' own Dockerfiles for this machine's processor.
+    """Build images from the Dockerfiles of tasks, for this machine's processor.
 
-    NAME is an image as `images list` shows it; without it all images of the chosen tasks are built. Whatever is later than the
-    base commit is removed from the image's repository.
+    NAME is an image from `images list`; without it, the images of all selected tasks are built. Commits after the base commit
+    are removed from the repository in the image.
     """
     from cooperbench.environments import build_image, image_facts
     from cooperbench.errors import UnknownNameError, UsageError
 
-    recipes = [recipe.model_copy(update={"setup": setup}) for recipe in _recipes(subset, repo, task_id, dataset_dir)]
+    recipes = [recipe.model_copy(update={"setup": setup}) for recipe in _recipes(selected)]
     if name is not None:
         chosen = [recipe for recipe in recipes if recipe.name == name]
         if not chosen:
@@ -134,26 +108,21 @@ def build(
         recipes = chosen
     if repo_source is not None and len(recipes) > 1:
         raise UsageError(
-            "one clone cannot be the source of several images",
+            "--repo-source needs exactly one image",
             subject=str(repo_source),
-            hint="name an image, or choose a task with -r and -t",
+            hint="name an image, or select a task with -r and -t",
         )
     for recipe in recipes:
         build_image(backend, recipe, repo_source=repo_source, base_image=base_image, progress=_progress())
     _show([image_facts(backend, recipe) for recipe in recipes], as_json=as_json)
 
 
-def _recipes(
-    subset: str | None, repo: str | None, task_id: str | None, dataset_dir: Path | None
-) -> "list[ImageRecipe]":
-    from cooperbench.tasks import discover_tasks
-
-    found = discover_tasks(dataset_dir, subset=subset, repo=repo, task=task_id)
-    return list({task.recipe.name: task.recipe for task in found}.values())
+def _recipes(selected: TaskFilter) -> "list[ImageRecipe]":
+    return list({task.recipe.name: task.recipe for task in selected.find()}.values())
 
 
 def _progress() -> "Callable[[str], None]":
-    """Lines on standard error, of which a terminal keeps only the last."""
+    """Return a function that shows one line on a terminal in place of the line before."""
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False)
@@ -168,8 +137,6 @@ def _progress() -> "Callable[[str], None]":
 def _show(found: "list[ImageFacts]", *, as_json: bool) -> None:
     from rich.table import Table
 
-    from cooperbench.cli.show import console, print_json
-
     if as_json:
         print_json([one.model_dump(mode="json") for one in found])
         return
@@ -183,4 +150,6 @@ def _show(found: "list[ImageFacts]", *, as_json: bool) -> None:
     console().print(table)
     missing = [one for one in found if not one.here]
     if missing:
-        console().print(f"{len(missing)} missing; try: cooperbench images pull, or cooperbench images build")
+        console().print(
+            f"{counted(len(missing), 'image')} missing; try: cooperbench images pull, or cooperbench images build"
+        )

@@ -1,68 +1,101 @@
-"""Options that several commands share, and how their values are read."""
+"""Options that several commands share, and the parsing of their values."""
 
 import math
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
 from cooperbench.errors import UsageError
 
+if TYPE_CHECKING:
+    from cooperbench.tasks import Task
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+YEAR = 365 * 86_400.0
+"""Seconds. The clocks of kernels and engines overflow somewhere beyond it."""
 
-LONGEST = 365 * 86_400.0
-"""Seconds: a year. Clocks of systems and engines end somewhere beyond."""
+subset_option = click.option("-s", "--subset", help="Only tasks of this subset; `demo` selects the bundled tasks.")
+repo_option = click.option("-r", "--repo", help="Only tasks of this repository.")
+task_option = click.option("-t", "--task", "task_id", help="Only the task with this number.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+log_dir_option = click.option(
+    "--log-dir",
+    type=click.Path(path_type=Path),
+    help="Directory of the runs.  [default: $COOPERBENCH_LOG_DIR or ./logs]",
+)
+dataset_option = click.option(
+    "--dataset-dir",
+    type=click.Path(path_type=Path),
+    help="Directory of the dataset.  [default: $COOPERBENCH_DATASET_DIR or ./dataset; not needed with -s demo]",
+)
+
+
+def model_options(function: Function) -> Function:
+    """Add the options that say where a model is served and what it costs."""
+    for option in (
+        click.option("--price-table", type=click.Path(path_type=Path), help="YAML file with the model's prices."),
+        click.option("--api-key-env", metavar="NAME", help="Environment variable that holds the model's API key."),
+        click.option("--base-url", metavar="URL", help="OpenAI-compatible server, such as http://localhost:8000/v1."),
+    ):
+        function = option(function)
+    return function
+
+
+class TaskFilter(NamedTuple):
+    """The tasks that a user selects with `-s`, `-r`, `-t` and `--dataset-dir`."""
+
+    subset: str | None
+    repo: str | None
+    task_id: str | None
+    dataset_dir: Path | None
+
+    def find(self) -> "list[Task]":
+        """Return the selected tasks. Raises `UsageError` when there are none."""
+        from cooperbench.tasks import discover_tasks
+
+        return discover_tasks(self.dataset_dir, self.subset, self.repo, self.task_id)
+
+
+def task_filters(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that select tasks, and pass them on as one `TaskFilter`, the first argument."""
+
+    @wraps(function)
+    def filtered(
+        subset: str | None, repo: str | None, task_id: str | None, dataset_dir: Path | None, **values: Any
+    ) -> Any:
+        return function(TaskFilter(subset, repo, task_id, dataset_dir), **values)
+
+    return subset_option(repo_option(task_option(dataset_option(filtered))))
 
 
 class Amount(click.FloatRange):
-    """A number that says something: not negative, not infinite, not `nan`."""
+    """A finite number in a range. Click's own type accepts `nan` and `inf` too."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read it; fails with a usage error."""
+        """Parse the value, or fail with a usage error."""
         if not math.isfinite(number := float(super().convert(value, param, ctx))):
-            self.fail(f"{value} is no amount.", param, ctx)
+            self.fail(f"{value} is not a finite number.", param, ctx)
         return number
 
 
 def parse_features(text: str | None) -> tuple[int, ...] | None:
-    """Read `1,2`. Raises `UsageError`."""
+    """Parse a list such as `1,2`. Raises `UsageError`."""
     if text is None:
         return None
     numbers = []
     for part in text.split(","):
         if not part.strip().isdecimal():
-            raise UsageError(f"{text!r} is no list of feature numbers", subject=text, hint="write -f 1,2")
+            raise UsageError(f"{text!r} is not a list of feature numbers", subject=text, hint="-f 1,2")
         numbers.append(int(part))
     return tuple(numbers)
 
 
-def log_dir_option(function: Function) -> Function:
-    """`--log-dir`."""
-    return click.option(
-        "--log-dir",
-        type=click.Path(path_type=Path),
-        help="Where runs lie.  [default: $COOPERBENCH_LOG_DIR or ./logs]",
-    )(function)
-
-
-def dataset_option(function: Function) -> Function:
-    """`--dataset-dir`."""
-    return click.option(
-        "--dataset-dir",
-        type=click.Path(path_type=Path),
-        help="The data set's folder.  [default: $COOPERBENCH_DATASET_DIR or ./dataset; not needed for -s demo]",
-    )(function)
-
-
-def json_option(function: Function) -> Function:
-    """`--json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print facts as JSON.")(function)
-
-
 def load_environment_file() -> None:
-    """Take variables from `.env` in the current folder, such as providers' keys; those already set win."""
+    """Load variables such as API keys from `.env` in the current directory. Variables that are set already win."""
     if Path(".env").is_file():
         from dotenv import load_dotenv
 

@@ -1,15 +1,15 @@
-"""Printing what a run would do, for `--dry-run`."""
+"""Print what a run would do, for `--dry-run`."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cooperbench.cli.show import console, counted, print_json
+from cooperbench.cli.output import console, counted, print_json
 from cooperbench.environments import Check
 from cooperbench.runner import Preview
 
 
 def show_preview(found: Preview, needs: Sequence[Check], *, as_json: bool) -> None:
-    """What a run would do, and what it would find missing."""
+    """Print what a run would do, and what it would find missing."""
     if as_json:
         print_json(_facts(found, needs))
         return
@@ -46,21 +46,21 @@ def _plan_lines(found: Preview) -> Iterator[str]:
 
 
 def _bound_lines(found: Preview) -> Iterator[str]:
-    """What is left can cost and take at most, and probably will."""
+    """Yield the upper bounds of cost and time, and an estimate from the episodes that are finished."""
     team, limit = found.config.team, found.config.max_cost
     costs = [member.limits.cost for member in team if member.limits.cost is not None]
-    bounds = [f"${sum(costs) * found.to_run:,.2f} by the members' cost limits"] if len(costs) == len(team) else []
+    bounds = [f"${sum(costs) * found.to_run:,.2f} by the agents' cost limits"] if len(costs) == len(team) else []
     if limit is not None:
         bounds.append(f"${max(0.0, limit - found.spent):,.2f} by --max-cost")
-    yield f"{found.to_run} to run, " + (f"at most {' and '.join(bounds)}" if bounds else "without a limit on cost")
+    yield f"{found.to_run} to run, " + (f"at most {' and '.join(bounds)}" if bounds else "without a cost limit")
     if not found.to_run:
         return
     hours = max(member.limits.wall_time for member in team) * -(-found.to_run // found.concurrency) / 3600
-    yield f"at most {hours:,.1f} hours of work with {found.concurrency} at the same time"
+    yield f"at most {hours:,.1f} hours of work with {found.concurrency} episodes at once"
     if found.mean_seconds is not None:
         money = "" if found.mean_cost is None else f"${found.mean_cost * found.to_run:,.2f} and "
         minutes = found.mean_seconds * found.to_run / min(found.concurrency, found.to_run) / 60
-        yield f"about {money}{minutes:,.0f} minutes, if they are like those that are finished"
+        yield f"about {money}{minutes:,.0f} minutes, at the average of the finished episodes"
 
 
 def _need_lines(needs: Sequence[Check]) -> Iterator[str]:

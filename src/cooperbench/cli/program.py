@@ -1,9 +1,5 @@
-"""The `cooperbench` command: finds the module of a subcommand by name and turns errors into one line.
+"""The `cooperbench` command: imports the module of a subcommand when it is called, and prints an error as one line."""
 
-Subcommands are imported when they are called.
-"""
-
-import sys
 from importlib import import_module
 
 import click
@@ -11,12 +7,12 @@ import click
 from cooperbench.cli.commands import COMMANDS, SUMMARY
 from cooperbench.errors import CooperBenchError, RunLockedError, RunMismatchError, UsageError
 
-# The caller has to change the command; nothing was begun.
+# The caller has to change the command; nothing was started.
 _NOT_STARTED = (UsageError, RunMismatchError, RunLockedError)
 
 
 class _LazyGroup(click.Group):
-    """A group whose commands live in modules that are imported when needed."""
+    """A group that imports the module of a command when the command is needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -36,23 +32,21 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, help=SUMMARY, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="cooperbench")
 def cli() -> None:
-    """All commands."""
+    """Group all commands."""
 
 
-def run() -> None:
-    """Run the command line. Exit codes: 0 done, 1 the work failed, 2 bad usage, 130 interrupted."""
+def run(words: tuple[str, ...]) -> int:
+    """Run the command that the words spell and return its exit code. Commands find the words as the context's object."""
     try:
-        code = cli.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        sys.exit(130)
+        code = cli.main(words, prog_name="cooperbench", standalone_mode=False, obj=words)
+    except (click.Abort, KeyboardInterrupt):
+        return 130
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except CooperBenchError as error:
         click.echo(f"error: {error.message}", err=True)
         if error.hint:
             click.echo(f"  try: {error.hint}", err=True)
-        sys.exit(2 if isinstance(error, _NOT_STARTED) else 1)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    sys.exit(code if isinstance(code, int) else 0)
+        return 2 if isinstance(error, _NOT_STARTED) else 1
+    return code if isinstance(code, int) else 0

@@ -1,6 +1,5 @@
 """`cooperbench run`."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,86 +7,98 @@ import click
 
 from cooperbench.cli.evaluate import resolver_options
 from cooperbench.cli.options import (
-    LONGEST,
+    YEAR,
     Amount,
     dataset_option,
     json_option,
     load_environment_file,
     log_dir_option,
+    model_options,
     parse_features,
+    repo_option,
+    subset_option,
+    task_option,
 )
 
 if TYPE_CHECKING:
     from cooperbench.runner import ResolverOptions, RunRequest, SessionOptions
 
-# Values of these are kept out of the recorded command line: addresses may carry passwords.
+# Their values are not recorded: addresses may carry passwords.
 _SECRET = frozenset({"--redis"})
+
+_SECONDS = Amount(0, YEAR, min_open=True)
 
 
 @click.command("run")
-@click.option("-n", "--name", help="Name of the run.  [default: made of what is run]")
-@click.option("-s", "--subset", help="A subset of the data set, such as lite; demo for the bundled tasks.")
-@click.option("-r", "--repo", help="Only tasks of this repository.")
-@click.option("-t", "--task", help="Only this task.")
-@click.option("-f", "--features", help="One group of features, such as 1,2.")
-@click.option("--size", type=click.IntRange(1), default=2, show_default=True, help="Features in a group.")
-@click.option("-a", "--agent", help="Agent framework: a name of `cooperbench agents list`, or package.module:Class.")
-@click.option("-m", "--model", help="Model, as the agent names it.")
-@click.option("--agent-config", type=click.Path(path_type=Path), help="YAML file that the agent gets as its config.")
-@click.option("--base-url", help="OpenAI-compatible server of the model, such as http://localhost:8000/v1.")
-@click.option("--api-key-env", metavar="NAME", help="Environment variable that holds the model's key.")
-@click.option("--price-table", type=click.Path(path_type=Path), help="YAML file with prices of models.")
-@click.option("--team", help="The members, such as mini_swe_agent:gpt-4o,my_agent:claude-sonnet-4-5, or a YAML file.")
+@click.option("-n", "--name", help="Run name.  [default: derived from setting, agent, model and tasks]")
+@subset_option
+@repo_option
+@task_option
+@click.option("-f", "--features", help="Only this group of features, such as 1,2.")
+@click.option("--size", type=click.IntRange(1), default=2, show_default=True, help="Features per group.")
+@click.option("-a", "--agent", help="Agent: a name from `cooperbench agents list`, or package.module:Class.")
+@click.option("-m", "--model", help="Model name, passed to the agent.")
+@click.option("--agent-config", type=click.Path(path_type=Path), help="YAML file with the agent's configuration.")
+@model_options
+@click.option("--team", help="Members, such as mini_swe_agent:gpt-4o,my_agent:claude-sonnet-4-5, or a YAML file.")
 @click.option("--setting", default="coop", show_default=True, help="solo, coop or team.")
-@click.option("--backend", help="Where sandboxes run.  [default: local for demo, docker otherwise]")
+@click.option("--backend", help="Backend that runs the sandboxes.  [default: local for -s demo, else docker]")
 @click.option("--git", is_flag=True, help="Give the team a shared git remote.")
-@click.option("--no-messaging", is_flag=True, help="Members cannot send messages.")
-@click.option("--redis", "redis_url", help="Redis for the messages.  [default: an embedded one]")
-@click.option("-c", "--concurrency", type=int, default=20, show_default=True, help="Episodes at the same time.")
+@click.option("--no-messaging", is_flag=True, help="Do not let members send messages.")
+@click.option("--redis", "redis_url", metavar="URL", help="Redis server for messages.  [default: an embedded one]")
+@click.option("-c", "--concurrency", type=int, default=20, show_default=True, help="Episodes to run at once.")
 @click.option(
-    "--step-limit", type=click.IntRange(0), default=100, show_default=True, help="Model calls of a member; 0 is none."
-)
-@click.option("--token-limit", type=click.IntRange(1), help="Tokens of a member.")
-@click.option("--cost-limit", type=Amount(0), default=3.0, show_default=True, help="US dollars of a member; 0 is none.")
-@click.option(
-    "--wall-time",
-    type=Amount(0, LONGEST, min_open=True),
-    default=3600.0,
+    "--step-limit",
+    type=click.IntRange(0),
+    default=100,
     show_default=True,
-    help="Seconds of a member.",
+    help="Limit of model calls per agent; 0 for none.",
+)
+@click.option("--token-limit", type=click.IntRange(1), help="Token limit per agent.")
+@click.option(
+    "--cost-limit",
+    type=Amount(0),
+    default=3.0,
+    show_default=True,
+    help="Cost limit per agent, in US dollars; 0 for none.",
+)
+@click.option(
+    "--wall-time", type=_SECONDS, default=3600.0, show_default=True, help="Wall-clock limit per agent, in seconds."
 )
 @click.option(
     "--command-timeout",
-    type=Amount(0, LONGEST, min_open=True),
+    type=_SECONDS,
     default=120.0,
     show_default=True,
-    help="Seconds of a command.",
+    help="Default timeout of a command, in seconds.",
 )
-@click.option("--max-cost", type=Amount(0, min_open=True), help="US dollars for the whole run.")
-@click.option("--network", type=click.Choice(["default", "none", "full"]), help="Network of the sandboxes.")
-@click.option("--memory", type=int, metavar="MB", help="Memory of a sandbox.")
-@click.option("--cpus", type=float, help="Processors of a sandbox.")
-@click.option("--processes", type=int, help="Processes in a sandbox.")
-@click.option("--allow-unsandboxed", is_flag=True, help="Run local sandboxes also where nothing can isolate them.")
-@click.option("--policy", default="naive@1", show_default=True, help="How submissions are merged and judged.")
+@click.option("--max-cost", type=Amount(0, min_open=True), help="Cost limit of the whole run, in US dollars.")
+@click.option("--network", type=click.Choice(["default", "none", "full"]), help="Network access of a sandbox.")
+@click.option("--memory", type=int, metavar="MB", help="Memory limit per sandbox.")
+@click.option("--cpus", type=float, help="Processor limit per sandbox.")
+@click.option("--processes", type=int, help="Process limit per sandbox.")
+@click.option("--allow-unsandboxed", is_flag=True, help="Run local sandboxes even if nothing can isolate them.")
+@click.option("--policy", default="naive@1", show_default=True, help="Policy that merges and judges submissions.")
 @click.option(
     "--resolver-model",
     metavar="MODEL",
-    help="Model that settles conflicts for the policy cascade; --base-url, --api-key-env and --price-table are its too.",
+    help="Model that resolves merge conflicts, for the policy cascade. --base-url, --api-key-env and --price-table also "
+    "apply to this model.",
 )
 @click.option("--no-auto-eval", is_flag=True, help="Do not evaluate.")
-@click.option("--eval-concurrency", type=int, default=10, show_default=True, help="Evaluations at the same time.")
+@click.option("--eval-concurrency", type=int, default=10, show_default=True, help="Evaluations to run at once.")
 @click.option(
-    "--retries", type=click.IntRange(0), default=2, show_default=True, help="Repetitions after a passing failure."
+    "--retries", type=click.IntRange(0), default=2, show_default=True, help="Retries after a transient failure."
 )
-@click.option("--seed", type=int, help="Recorded, and given to agents that take one.")
-@click.option("--force", is_flag=True, help="Repeat what is finished, also with another configuration.")
-@click.option("--dry-run", is_flag=True, help="Show what would be run, and do nothing.")
+@click.option("--seed", type=int, help="Seed; recorded, and passed to agents that accept one.")
+@click.option("--force", is_flag=True, help="Rerun finished episodes, even with another configuration.")
+@click.option("--dry-run", is_flag=True, help="Show what would run, and stop.")
 @dataset_option
 @log_dir_option
 @json_option
-def command(**values: Any) -> int:
-    """Let agents work on tasks. The same command again resumes the run.
+@click.pass_obj
+def command(words: tuple[str, ...] | None, /, **values: Any) -> int:
+    """Run agents on tasks. Repeat the command to resume the run.
 
     \b
     cooperbench run -s demo -a gold
@@ -97,7 +108,7 @@ def command(**values: Any) -> int:
     from cooperbench.runner import execute, make_plan, preview
 
     options = _session(values)
-    plan = make_plan(_request(values))
+    plan = make_plan(_request(values, words or ()))
     if values["dry_run"]:
         from cooperbench.cli.preview import show_preview
         from cooperbench.runner.needs import find_needs
@@ -115,7 +126,7 @@ def command(**values: Any) -> int:
 
 
 def _model_section(values: dict[str, Any]) -> dict[str, Any] | None:
-    """What the options say about the model, as agents get it: in the section `model` of their configuration."""
+    """Return the options about the model as the section `model` of an agent's configuration."""
     table = values["price_table"]
     given = {
         "base_url": values["base_url"],
@@ -126,7 +137,7 @@ def _model_section(values: dict[str, Any]) -> dict[str, Any] | None:
     return {"model": section} if section else None
 
 
-def _request(values: dict[str, Any]) -> "RunRequest":
+def _request(values: dict[str, Any], words: tuple[str, ...]) -> "RunRequest":
     from cooperbench.records import Limits
     from cooperbench.runner import RunRequest
 
@@ -142,7 +153,7 @@ def _request(values: dict[str, Any]) -> "RunRequest":
         setting=values["setting"],
         subset=values["subset"],
         repo=values["repo"],
-        task=values["task"],
+        task=values["task_id"],
         features=parse_features(values["features"]),
         size=values["size"],
         backend=values["backend"],
@@ -161,7 +172,7 @@ def _request(values: dict[str, Any]) -> "RunRequest":
         max_cost=values["max_cost"],
         policy=values["policy"],
         seed=values["seed"],
-        command=_scrubbed(sys.argv),
+        command=_scrubbed(words),
     )
 
 
@@ -180,24 +191,24 @@ def _session(values: dict[str, Any]) -> "SessionOptions":
 
 
 def _resolver(values: dict[str, Any]) -> "ResolverOptions | None":
-    # Without a resolver the same options are those of the agents' model alone.
+    # Without a resolver, the options about the model apply to the agents alone.
     if values["resolver_model"] is None:
         return None
     names = ("resolver_model", "base_url", "api_key_env", "price_table")
     return resolver_options(*(values[name] for name in names))
 
 
-def _scrubbed(arguments: list[str]) -> tuple[str, ...]:
-    """The command line as it may be recorded."""
-    words = [Path(arguments[0]).name]
+def _scrubbed(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the command line without secrets, to be recorded."""
+    kept = ["cooperbench"]
     hide = False
-    for word in arguments[1:]:
+    for word in words:
         name, equals, _ = word.partition("=")
         if hide:
-            words.append("***")
+            kept.append("***")
         elif equals and name in _SECRET:
-            words.append(f"{name}=***")
+            kept.append(f"{name}=***")
         else:
-            words.append(word)
+            kept.append(word)
         hide = not hide and word in _SECRET
-    return tuple(words)
+    return tuple(kept)

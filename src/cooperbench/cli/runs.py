@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cooperbench.cli.options import json_option, log_dir_option
+from cooperbench.cli.output import console, counted, print_json
 from cooperbench.errors import RecordError
 
 if TYPE_CHECKING:
@@ -16,15 +17,15 @@ if TYPE_CHECKING:
 
 @click.group("runs")
 def command() -> None:
-    """Look at runs, export and merge them."""
+    """Show, watch, export and merge runs."""
 
 
 @command.command("list")
 @log_dir_option
 @json_option
 def list_runs(log_dir: Path | None, as_json: bool) -> None:
-    """All runs below the log directory."""
-    from cooperbench.cli.show import console, print_json, runs_table
+    """List the runs in the log directory."""
+    from cooperbench.cli.show import runs_table
     from cooperbench.records.runs import read_run, run_names
 
     runs = []
@@ -47,8 +48,8 @@ def list_runs(log_dir: Path | None, as_json: bool) -> None:
 @log_dir_option
 @json_option
 def show_run(name: str, episode: str | None, log_dir: Path | None, as_json: bool) -> None:
-    """One run, or one EPISODE of it such as shelfdb_task/1/f1_f2."""
-    from cooperbench.cli.show import console, episodes_table, print_json, print_summary, run_facts, show_episode
+    """Show the run NAME, or one EPISODE of it, such as shelfdb_task/1/f1_f2."""
+    from cooperbench.cli.show import episodes_table, print_summary, run_facts, show_episode
     from cooperbench.records import RunDirectory
     from cooperbench.records.run_lock import is_locked
     from cooperbench.records.runs import read_run
@@ -63,7 +64,7 @@ def show_run(name: str, episode: str | None, log_dir: Path | None, as_json: bool
         out.print(episodes_table(result, out.width))
         print_summary(out, result.summary)
         if is_locked(RunDirectory(result.directory)):
-            out.print(f"it is being worked on: cooperbench runs watch {name}", markup=False)
+            out.print(f"in progress; watch it with: cooperbench runs watch {name}", markup=False)
         out.print(f"record: {result.directory}", markup=False)
 
 
@@ -71,12 +72,12 @@ def show_run(name: str, episode: str | None, log_dir: Path | None, as_json: bool
 @click.argument("name")
 @log_dir_option
 def watch_run(name: str, log_dir: Path | None) -> None:
-    """What a run is doing, from another terminal, until it is over."""
+    """Watch the run NAME from another terminal until it ends."""
     from rich.console import Group
     from rich.live import Live
 
     from cooperbench.cli.display import activity, headline
-    from cooperbench.cli.show import console, episodes_table, print_summary
+    from cooperbench.cli.show import episodes_table, print_summary
     from cooperbench.records.live import counts_of, read_live
     from cooperbench.records.run_lock import is_locked
     from cooperbench.records.runs import open_run, read_run
@@ -104,14 +105,12 @@ def watch_run(name: str, log_dir: Path | None) -> None:
     type=click.Choice(["package", "atif"]),
     default="package",
     show_default=True,
-    help="atif writes each member's trajectory in the Agent Trajectory Interchange Format.",
+    help="package: the run, to share. atif: trajectories in the Agent Trajectory Interchange Format.",
 )
 @log_dir_option
 @json_option
 def export(name: str, target: Path, kind: str, log_dir: Path | None, as_json: bool) -> None:
-    """Write a package of a run that can be given away: finished episodes, without secrets, with a manifest."""
-    from cooperbench.cli.show import print_json
-
+    """Export the run NAME to TARGET: finished episodes and a manifest, without secrets."""
     if kind == "atif":
         from cooperbench.records.atif import export_atif
 
@@ -119,7 +118,7 @@ def export(name: str, target: Path, kind: str, log_dir: Path | None, as_json: bo
         if as_json:
             print_json([str(path) for path in written])
         else:
-            click.echo(f"{target}: {len(written)} trajectories in ATIF")
+            click.echo(f"{target}: {counted(len(written), 'trajectory', 'trajectories')} in ATIF")
         return
     from cooperbench.runner.sharing.packages import export_run
 
@@ -129,12 +128,12 @@ def export(name: str, target: Path, kind: str, log_dir: Path | None, as_json: bo
     else:
         size = sum(file.bytes for file in manifest.files) / 1e6
         click.echo(
-            f"{target}: {manifest.episodes} of {manifest.planned} episodes, {len(manifest.files)} files, {size:.1f} MB"
+            f"{target}: {manifest.episodes} of {counted(manifest.planned, 'episode')}, {len(manifest.files)} files, {size:.1f} MB"
         )
         for file in manifest.left_out:
-            click.echo(f"left out: the episode of {file}, which holds what looks like a key")
+            click.echo(f"left out: the episode of {file}, which may contain a key")
         if manifest.redactions:
-            click.echo(f"{manifest.redactions} places that looked like secrets were replaced by ***")
+            click.echo(f"replaced by ***: {counted(manifest.redactions, 'possible secret')}")
 
 
 @command.command("merge")
@@ -142,8 +141,8 @@ def export(name: str, target: Path, kind: str, log_dir: Path | None, as_json: bo
 @click.argument("parts", nargs=-1, type=click.Path(path_type=Path))
 @log_dir_option
 def merge(name: str, parts: tuple[Path, ...], log_dir: Path | None) -> None:
-    """Join PARTS of a run, made on several machines, into the new run NAME."""
-    from cooperbench.cli.show import console, print_summary
+    """Merge PARTS of a run, made on several machines, into the new run NAME."""
+    from cooperbench.cli.show import print_summary
     from cooperbench.records.runs import read_run
     from cooperbench.runner.sharing.packages import merge_runs
 

@@ -1,6 +1,5 @@
-"""Printing facts about runs, as tables or as JSON."""
+"""Print facts about runs, as tables or as JSON."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +7,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from cooperbench.cli.output import console, counted, print_json
 from cooperbench.errors import UnknownNameError
 from cooperbench.records import EpisodeDirectory, EpisodeResult, Evaluation, RunDirectory, RunSummary
 from cooperbench.records.conversation import CONVERSATION
@@ -16,25 +16,8 @@ from cooperbench.records.run_lock import is_locked
 from cooperbench.records.runs import RunResult
 
 
-def console() -> Console:
-    """Standard output, for facts."""
-    out = Console(highlight=False)
-    # Not cut to a width when nobody looks: other programs read it.
-    return out if out.is_terminal else Console(highlight=False, width=200)
-
-
-def counted(number: int, noun: str) -> str:
-    """Such as `1 task` or `3 tasks`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def print_json(value: Any) -> None:
-    """Print JSON for programs to read."""
-    print(json.dumps(value, indent=2))
-
-
 def show_outcome(result: RunResult, *, as_json: bool, judged: bool = True) -> int:
-    """The end of `run` and `eval`; returns the exit code. `judged` says whether everything should have a verdict."""
+    """Print the end of `run` and `eval`, and return the exit code. With `judged`, a missing verdict makes it 1."""
     from cooperbench.runner.engine.signals import EXIT_INTERRUPTED
 
     if as_json:
@@ -57,7 +40,7 @@ def show_outcome(result: RunResult, *, as_json: bool, judged: bool = True) -> in
 
 
 def run_facts(result: RunResult) -> dict[str, Any]:
-    """A run as JSON values."""
+    """Return a run as JSON values."""
     return {
         "directory": str(result.directory),
         "config": result.config.model_dump(mode="json"),
@@ -80,11 +63,11 @@ def _episode_facts(episode: EpisodeView) -> dict[str, Any]:
 _COLUMNS = ("episode", "status", "outcome", "features", "messages", "steps", "cost", "seconds")
 _NUMBERS = frozenset({"messages", "steps", "cost", "seconds"})
 _SPARED = ("features", "messages", "steps")
-"""What a narrow terminal does not show, in this order; `runs show NAME EPISODE` and --json have it."""
+"""Columns that a narrow terminal drops, in this order; `runs show NAME EPISODE` and --json have them."""
 
 
 def episodes_table(result: RunResult, width: int) -> Table:
-    """One line for each episode that has a result, in as many columns as fit."""
+    """Build a table with a row per episode that has a result, in as many columns as fit."""
     rows = [
         dict(zip(_COLUMNS, [str(episode.group), *_cells(episode.result, episode.evaluation)], strict=True))
         for episode in result.episodes
@@ -121,7 +104,7 @@ def _cells(result: EpisodeResult, evaluation: Evaluation | None) -> list[str]:
 
 
 def runs_table(runs: list[RunResult]) -> Table:
-    """One line for each run."""
+    """Build a table with a row per run."""
     table = Table(box=None, pad_edge=False)
     for column in ("run", "state", "setting", "agent", "model", "episodes", "passed", "cost"):
         table.add_column(column, no_wrap=True, overflow="fold")
@@ -145,7 +128,7 @@ def _state(run: RunResult) -> str:
 
 
 def show_episode(result: RunResult, name: str, *, as_json: bool) -> None:
-    """Everything about one episode."""
+    """Print everything about one episode."""
     episode = next((episode for episode in result.episodes if str(episode.group) == name), None)
     if episode is None:
         raise UnknownNameError("episode", name, [str(episode.group) for episode in result.episodes])
@@ -154,9 +137,9 @@ def show_episode(result: RunResult, name: str, *, as_json: bool) -> None:
         return
     out = console()
     if episode.result is None:
-        begun = "was begun and has no result yet" if episode.state is EpisodeState.UNFINISHED else "has not been run"
+        begun = "has started and has no result yet" if episode.state is EpisodeState.UNFINISHED else "has not started"
         out.print(
-            f"{episode.note}; it will be repeated" if episode.note else f"{name} {begun}", markup=False, soft_wrap=True
+            f"{episode.note}; it will be rerun" if episode.note else f"{name} {begun}", markup=False, soft_wrap=True
         )
         return
     for line in [*_member_lines(episode.result), *_conversation_lines(episode), *_verdict_lines(episode.evaluation)]:
@@ -171,8 +154,8 @@ def _member_lines(result: EpisodeResult) -> Iterator[str]:
         features = ", ".join(str(feature) for feature in member.features)
         yield (
             f"{member.agent_id} (feature {features}; {member.agent} with {member.model}): {member.ending.value} as "
-            f"{member.status!r} after {member.steps} steps, {cost}, {member.patch_lines} lines, "
-            f"{member.messages_sent} messages sent"
+            f"{member.status!r} after {counted(member.steps, 'step')}, {cost}, {counted(member.patch_lines, 'line')}, "
+            f"{counted(member.messages_sent, 'message')} sent"
         )
         if member.limit is not None:
             yield f"  limit: {member.limit.kind} {member.limit.value:g} of {member.limit.limit:g}"
@@ -209,7 +192,7 @@ def _verdict_lines(evaluation: Evaluation | None) -> Iterator[str]:
 
 
 def summary_text(summary: RunSummary) -> str:
-    """The whole run in one line."""
+    """Return the whole run as one line."""
     cost = "unknown" if summary.total_cost is None else f"${summary.total_cost:.2f}"
     rate = f"{summary.passed}/{summary.evaluated} passed" if summary.evaluated else "not evaluated"
     return (
@@ -219,11 +202,11 @@ def summary_text(summary: RunSummary) -> str:
 
 
 def print_summary(out: Console, summary: RunSummary) -> None:
-    """The whole run in a few lines."""
+    """Print the whole run in a few lines."""
     out.print(summary_text(summary), markup=False)
     if summary.lost_cost:
         out.print(
-            f"${summary.lost_cost:.2f} more went into attempts that do not count, or into settling conflicts",
+            f"${summary.lost_cost:.2f} more was spent on discarded attempts and on resolving conflicts",
             markup=False,
         )
     waiting = summary.planned - summary.completed - summary.infra_errors - summary.interrupted
@@ -231,7 +214,7 @@ def print_summary(out: Console, summary: RunSummary) -> None:
         out.print(f"{counted(waiting, 'episode')} not run", markup=False)
     if summary.infra_errors or summary.interrupted:
         out.print(
-            f"{summary.infra_errors} infra errors, {summary.interrupted} interrupted: not scored, repeated on resume",
+            f"{counted(summary.infra_errors, 'infra error')}, {summary.interrupted} interrupted: not scored, rerun on resume",
             markup=False,
         )
     unjudged = summary.completed - summary.evaluated
@@ -239,6 +222,6 @@ def print_summary(out: Console, summary: RunSummary) -> None:
         out.print(f"{counted(unjudged, 'verdict')} missing: cooperbench eval -n {summary.run}", markup=False)
     if summary.achieved_concurrency is not None:
         out.print(
-            f"concurrency {summary.achieved_concurrency:g} achieved of {summary.requested_concurrency} requested",
+            f"concurrency: {summary.achieved_concurrency:g} achieved, {summary.requested_concurrency} requested",
             markup=False,
         )

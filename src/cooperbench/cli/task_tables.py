@@ -1,14 +1,15 @@
-"""Tables about tasks, for people."""
+"""Print facts about tasks as tables."""
 
 from collections.abc import Iterable, Sequence
 
 import click
 
+from cooperbench.cli.output import counted
 from cooperbench.evaluation import PairConflict, TaskStatistics, TaskValidation
 
 
 def show_validation(validation: TaskValidation) -> None:
-    """What a validation found, feature by feature."""
+    """Print what a validation found, feature by feature."""
     name = f"{validation.repo}/{validation.task_id}"
     rows = [
         (
@@ -23,22 +24,22 @@ def show_validation(validation: TaskValidation) -> None:
         )
         for f in validation.features
     ]
-    click.echo(f"{name} on {validation.backend}, each gold patch run {validation.repetitions} times")
+    click.echo(f"{name} on {validation.backend}, {counted(validation.repetitions, 'run')} per gold patch")
     table(("feature", "fails on base", "passes on gold", "combined", "tests", "flaky", "seconds", "problems"), rows)
     later = "unknown" if validation.later_commits is None else validation.later_commits
     click.echo(
-        f"pairs that conflict: {validation.pairs_conflicting} of {validation.pairs}; later commits in the image: {later}"
+        f"conflicting pairs: {validation.pairs_conflicting} of {validation.pairs}; later commits in the image: {later}"
     )
     for feature in validation.features:
         if feature.dropped:
-            click.echo(f"feature {feature.feature}: left out of every submission: {', '.join(feature.dropped)}")
+            click.echo(f"feature {feature.feature}: removed from every submission: {', '.join(feature.dropped)}")
     for problem in validation.problems:
         click.echo(f"problem: {problem}")
     click.echo(f"{name}: {'ok' if validation.ok else 'NOT OK'}\n")
 
 
 def show_table(found: Iterable[TaskStatistics]) -> None:
-    """Sizes, overlaps and conflicts, a task a line."""
+    """Print sizes, overlaps and conflicts, one task per line."""
     titles = ("task", "language", "features", "gold lines", "pairs", "sharing files", "conflicting")
     table(titles, [_statistics_row(statistics) for statistics in found])
 
@@ -57,7 +58,7 @@ def _statistics_row(found: TaskStatistics) -> tuple[object, ...]:
 
 
 def show_pairs(statistics: TaskStatistics, pairs: Iterable[PairConflict]) -> None:
-    """Every pair of a task, and where it conflicts."""
+    """Print every pair of a task, and where it conflicts."""
     click.echo(f"\n{statistics.repo}/{statistics.task_id}")
     for pair in pairs:
         where = ", ".join(f"{conflict.path} ({conflict.kind})" for conflict in pair.conflicts)
@@ -69,7 +70,7 @@ def _mark(good: bool) -> str:
 
 
 def table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print columns as wide as they need to be."""
+    """Print columns that are as wide as their widest cell."""
     table = [titles, *(tuple(str(cell) for cell in row) for row in rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(titles))]
     for row in table:

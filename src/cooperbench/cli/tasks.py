@@ -1,12 +1,20 @@
-"""`cooperbench tasks`: list, show, measure, sample, validate and make tasks."""
+"""`cooperbench tasks`: list, show, measure, sample, validate and create tasks."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from cooperbench.cli.options import dataset_option, json_option, parse_features
+from cooperbench.cli.options import (
+    TaskFilter,
+    dataset_option,
+    json_option,
+    parse_features,
+    repo_option,
+    subset_option,
+    task_filters,
+)
+from cooperbench.cli.output import counted, print_json
 
 if TYPE_CHECKING:
     from cooperbench.evaluation import PairConflict
@@ -15,31 +23,25 @@ if TYPE_CHECKING:
 
 @click.group("tasks")
 def command() -> None:
-    """List, show, validate and make tasks."""
+    """List, show, validate and create tasks."""
 
 
-subset_option = click.option("-s", "--subset", help="Only the tasks of a subset; `demo` are the bundled ones.")
-repo_option = click.option("-r", "--repo", help="Only the tasks of one repository.")
-task_option = click.option("-t", "--task", "task_id", help="Only the task of that number.")
-backend_option = click.option("--backend", help="Where sandboxes run.  [default: local for bundled tasks, else docker]")
+backend_option = click.option(
+    "--backend", help="Backend that runs the sandboxes.  [default: local for bundled tasks, else docker]"
+)
 
 
 @command.command("list")
-@subset_option
-@repo_option
-@task_option
-@dataset_option
+@task_filters
 @json_option
-def list_tasks(
-    subset: str | None, repo: str | None, task_id: str | None, dataset_dir: Path | None, as_json: bool
-) -> None:
-    """List the tasks of a data set."""
+def list_tasks(selected: TaskFilter, as_json: bool) -> None:
+    """List the tasks of a dataset."""
     from cooperbench.cli.task_tables import table
     from cooperbench.evaluation import task_language
-    from cooperbench.tasks import discover_groups, discover_tasks
+    from cooperbench.tasks import discover_groups
 
-    tasks = discover_tasks(dataset_dir, subset, repo, task_id)
-    groups = discover_groups(tasks, subset=subset)
+    tasks = selected.find()
+    groups = discover_groups(tasks, subset=selected.subset)
     rows = [
         {
             "task": task.key,
@@ -51,27 +53,26 @@ def list_tasks(
         for task in tasks
     ]
     if as_json:
-        click.echo(json.dumps(rows, indent=2))
+        print_json(rows)
         return
-    titles = ("task", "language", "features", "pairs", "image")
     table(
-        titles,
+        ("task", "language", "features", "pairs", "image"),
         [
-            (r["task"], r["language"], len(task.features), r["pairs"], r["image"])
-            for r, task in zip(rows, tasks, strict=True)
+            (row["task"], row["language"], len(task.features), row["pairs"], row["image"])
+            for row, task in zip(rows, tasks, strict=True)
         ],
     )
-    click.echo(f"{len(tasks)} tasks, {len(groups)} pairs")
+    click.echo(f"{counted(len(tasks), 'task')}, {counted(len(groups), 'pair')}")
 
 
 @command.command("show")
 @click.argument("task")
-@click.option("-f", "--features", help="Print the descriptions of these features, e.g. 1,2.")
+@click.option("-f", "--features", help="Also print the descriptions of these features, such as 1,2.")
 @subset_option
 @dataset_option
 @json_option
 def show_task(task: str, features: str | None, subset: str | None, dataset_dir: Path | None, as_json: bool) -> None:
-    """Show TASK, written repo/task_id as `tasks list` does."""
+    """Show TASK, given as repo/task_id as in `tasks list`."""
     from cooperbench.errors import UnknownNameError
     from cooperbench.evaluation import task_statistics
     from cooperbench.tasks import discover_tasks
@@ -91,14 +92,14 @@ def show_task(task: str, features: str | None, subset: str | None, dataset_dir: 
             "base_commit": found.recipe.base_commit,
             "descriptions": {number: found.features[number].description for number in chosen or found.features},
         }
-        click.echo(json.dumps(facts, indent=2))
+        print_json(facts)
         return
     for label, value in (
         ("task", found.key),
         ("language", statistics.language),
-        ("folder", found.path),
+        ("directory", found.path),
         ("image", found.image),
-        ("base", found.recipe.base_commit or "the image's own"),
+        ("base", found.recipe.base_commit or "that of the image"),
         ("revision", found.revision[:12]),
     ):
         click.echo(f"{label:<9} {value}")
@@ -111,33 +112,20 @@ def show_task(task: str, features: str | None, subset: str | None, dataset_dir: 
 
 
 @command.command("stats")
-@subset_option
-@repo_option
-@task_option
+@task_filters
 @backend_option
-@click.option(
-    "--repository", type=click.Path(path_type=Path), help="A local clone to merge on, instead of the image's base."
-)
-@click.option("--pairs", "list_pairs", is_flag=True, help="Also list every pair and where it conflicts.")
-@dataset_option
+@click.option("--repository", type=click.Path(path_type=Path), help="Local clone to merge in, instead of the image.")
+@click.option("--pairs", "list_pairs", is_flag=True, help="Also list every pair and its conflicts.")
 @json_option
 def show_statistics(
-    subset: str | None,
-    repo: str | None,
-    task_id: str | None,
-    backend: str | None,
-    repository: Path | None,
-    list_pairs: bool,
-    dataset_dir: Path | None,
-    as_json: bool,
+    selected: TaskFilter, backend: str | None, repository: Path | None, list_pairs: bool, as_json: bool
 ) -> None:
-    """Sizes, overlaps and gold conflicts. Merging happens on this machine; an image is looked into once for its base."""
+    """Show sizes, overlaps and conflicts of gold patches. Merges run on this machine; each image is opened once."""
     from cooperbench.cli.task_tables import show_pairs, show_table
     from cooperbench.evaluation import task_statistics
-    from cooperbench.tasks import discover_tasks
 
     found = []
-    for task in discover_tasks(dataset_dir, subset, repo, task_id):
+    for task in selected.find():
         conflicts = _conflicts(task, backend, repository)
         found.append((task_statistics(task, conflicts), conflicts or []))
     if as_json:
@@ -146,7 +134,7 @@ def show_statistics(
             | ({"merges": [p.model_dump(mode="json") for p in pairs]} if list_pairs else {})
             for statistics, pairs in found
         ]
-        click.echo(json.dumps(facts, indent=2))
+        print_json(facts)
         return
     show_table(statistics for statistics, _ in found)
     for statistics, pairs in found if list_pairs else []:
@@ -154,9 +142,9 @@ def show_statistics(
 
 
 @command.command("sample")
-@click.option("--pairs", type=int, required=True, help="How many pairs.")
-@click.option("--seed", type=int, default=42, show_default=True)
-@click.option("-n", "--name", help="The subset's name.  [default: sample-<pairs>-<seed>]")
+@click.option("--pairs", type=int, required=True, help="Number of pairs.")
+@click.option("--seed", type=int, default=42, show_default=True, help="Random seed.")
+@click.option("-n", "--name", help="Name of the subset.  [default: sample-<pairs>-<seed>]")
 @subset_option
 @repo_option
 @dataset_option
@@ -170,47 +158,38 @@ def sample(
     dataset_dir: Path | None,
     as_json: bool,
 ) -> None:
-    """Make a subset of randomly drawn pairs, for `run -s NAME`."""
+    """Draw random pairs and save them as a subset, for `run -s NAME`."""
     from cooperbench.tasks import discover_tasks, find_dataset, sample_pairs, write_subset
 
     tasks = discover_tasks(dataset_dir, subset, repo)
     drawn = sample_pairs(tasks, pairs=pairs, seed=seed, name=name or f"sample-{pairs}-{seed}")
     path = write_subset(find_dataset(dataset_dir, subset=subset), drawn)
     if as_json:
-        click.echo(json.dumps({"path": str(path)} | drawn.model_dump(mode="json", exclude_none=True), indent=2))
+        print_json({"path": str(path)} | drawn.model_dump(mode="json", exclude_none=True))
     else:
-        click.echo(f"{path}: {pairs} pairs of {len(drawn.tasks)} tasks; use it with -s {drawn.name}")
+        click.echo(
+            f"{path}: {counted(pairs, 'pair')} of {counted(len(drawn.tasks), 'task')}; use it with -s {drawn.name}"
+        )
 
 
 @command.command("validate")
-@subset_option
-@repo_option
-@task_option
-@click.option("-f", "--features", help="Only these features, e.g. 1,2.")
-@click.option(
-    "-k", "repetitions", type=click.IntRange(1), default=1, show_default=True, help="Runs with the gold patch."
-)
+@task_filters
+@click.option("-f", "--features", help="Only these features, such as 1,2.")
+@click.option("-k", "repetitions", type=click.IntRange(1), default=1, show_default=True, help="Runs per gold patch.")
 @backend_option
-@click.option("--time-limit", type=float, default=900.0, show_default=True, help="Seconds for one suite.")
-@dataset_option
+@click.option(
+    "--time-limit", type=float, default=900.0, show_default=True, help="Time limit of a test suite, in seconds."
+)
 @json_option
 def validate(
-    subset: str | None,
-    repo: str | None,
-    task_id: str | None,
-    features: str | None,
-    repetitions: int,
-    backend: str | None,
-    time_limit: float,
-    dataset_dir: Path | None,
-    as_json: bool,
+    selected: TaskFilter, features: str | None, repetitions: int, backend: str | None, time_limit: float, as_json: bool
 ) -> int:
-    """Check tasks: every feature fails on the base and passes with its gold patch. Exit code 1 when one does not."""
+    """Check that every feature's tests fail on the base and pass with its gold patch. If not, the exit code is 1."""
     from cooperbench.cli.task_tables import show_validation
     from cooperbench.evaluation import validate_task
-    from cooperbench.tasks import discover_groups, discover_tasks
+    from cooperbench.tasks import discover_groups
 
-    tasks = discover_tasks(dataset_dir, subset, repo, task_id)
+    tasks = selected.find()
     chosen = parse_features(features)
     if chosen is not None:
         tasks = [group.task for group in discover_groups(tasks, features=chosen)]
@@ -228,22 +207,28 @@ def validate(
             show_validation(validation)
     if as_json:
         facts = [validation.model_dump(mode="json") | {"ok": validation.ok} for validation in found]
-        click.echo(json.dumps(facts, indent=2))
+        print_json(facts)
     return 0 if all(validation.ok for validation in found) else 1
 
 
 @command.command("new")
 @click.argument("name")
-@click.option("--repository", type=click.Path(exists=True, path_type=Path), required=True, help="A local clone.")
-@click.option("--commit", default="HEAD", show_default=True, help="The commit that agents start from.")
-@click.option("--test", required=True, help="The command that runs the hidden tests, e.g. 'python3 -m pytest tests'.")
+@click.option("--repository", type=click.Path(exists=True, path_type=Path), required=True, help="Local clone.")
+@click.option("--commit", default="HEAD", show_default=True, help="Commit that agents start from.")
+@click.option("--test", required=True, help="Command that runs the hidden tests, such as 'python3 -m pytest tests'.")
 @click.option(
-    "--setup", help="What installs the tests' needs into the image.  [default: pip install pytest and the package]"
+    "--setup", help="Command that installs what the tests need.  [default: pip install pytest and the package]"
 )
-@click.option("--task-id", type=click.IntRange(0), default=1, show_default=True)
-@click.option("--features", "count", type=click.IntRange(2), default=2, show_default=True, help="How many to prepare.")
-@click.option("--no-history", is_flag=True, help="The commit alone: for shallow and partial clones.")
-@click.option("--dataset-dir", type=click.Path(path_type=Path), default=Path("dataset"), show_default=True)
+@click.option("--task-id", type=click.IntRange(0), default=1, show_default=True, help="Number of the task.")
+@click.option("--features", "count", type=click.IntRange(2), default=2, show_default=True, help="Number of features.")
+@click.option("--no-history", is_flag=True, help="Copy the commit without its history, for shallow and partial clones.")
+@click.option(
+    "--dataset-dir",
+    type=click.Path(path_type=Path),
+    default=Path("dataset"),
+    show_default=True,
+    help="Directory of the dataset.",
+)
 def new(
     name: str,
     repository: Path,
@@ -255,7 +240,7 @@ def new(
     no_history: bool,
     dataset_dir: Path,
 ) -> None:
-    """Make the files of a task of one's own, to be filled in and validated."""
+    """Create the files of the new task NAME, for you to fill in and validate."""
     from cooperbench.tasks import new_task
     from cooperbench.tasks.skeleton import SETUP
 
@@ -285,12 +270,10 @@ def _conflicts(task: "Task", backend: str | None, repository: Path | None) -> "l
 
     if repository is not None:
         if task.recipe.base_commit is None:
-            raise UsageError(
-                f"{task.key} does not say its base commit", subject=task.key, hint="leave out --repository"
-            )
+            raise UsageError(f"{task.key} does not name its base commit", subject=task.key, hint="omit --repository")
         return gold_conflicts(task, base_of_repository(repository, task.recipe.base_commit))
     try:
         return gold_conflicts(task, base_of(task, backend or _default_backend(task)))
     except SandboxError as error:
-        click.echo(f"{task.key}: no conflicts counted: {error}", err=True)
+        click.echo(f"{task.key}: conflicts not counted: {error}", err=True)
         return None
