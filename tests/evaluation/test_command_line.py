@@ -74,7 +74,7 @@ def test_a_model_settles_what_git_cannot_and_nothing_runs_twice(logs: Path, prov
     assert [stage for stage in second.stages if stage.name.startswith("single:")] == singles  # to the millisecond
 
     asked = len(provider.requests)
-    assert runner.read_run("pair", logs).summary.lost_cost == pytest.approx(
+    assert runner.read_run("pair", logs).summary.wasted_cost == pytest.approx(
         0.2 * asked
     )  # 1,000 tokens in and 100 out each
     assert evaluate(logs, *resolver).code in (0, 1)

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from cooperbench.errors import RecordError
-from cooperbench.records.guarded import GuardedFolder, new_folder_name
+from cooperbench.records.owned_temp_dir import OwnedTempDir, unused_path
 from cooperbench.testing.conformance.lifecycle import until
 
 MAKES_THEM = """
-from cooperbench.records.guarded import GuardedFolder, new_folder_name
+from cooperbench.records.owned_temp_dir import OwnedTempDir, unused_path
 print("ready", flush=True)
 kept = []
 while True:
-    folder = GuardedFolder(new_folder_name("test"))
+    folder = OwnedTempDir(unused_path("test"))
     (folder.path / "file").write_text("content")
     folder.begin()
     kept.append(folder)
@@ -39,8 +39,8 @@ def test_there_is_no_moment_at_which_a_kill_leaves_a_folder(tmp_path: Path) -> N
 
 
 def test_the_program_runs_from_its_begin_to_the_close(tmp_path: Path) -> None:
-    path, said = new_folder_name("test"), tmp_path / "said"
-    with GuardedFolder(path, ["sh", "-c", 'ls -a "$0" > "$1"; cat; ls "$0" >> "$1"', str(path), str(said)]) as folder:
+    path, said = unused_path("test"), tmp_path / "said"
+    with OwnedTempDir(path, ["sh", "-c", 'ls -a "$0" > "$1"; cat; ls "$0" >> "$1"', str(path), str(said)]) as folder:
         assert path.stat().st_mode & 0o777 == 0o700
         (path / "file").write_text("made before it began")
         folder.begin()
@@ -50,8 +50,8 @@ def test_the_program_runs_from_its_begin_to_the_close(tmp_path: Path) -> None:
 
 
 def test_a_program_that_ends_by_itself() -> None:
-    path = new_folder_name("test")
-    with GuardedFolder(path, ["true"]) as folder:
+    path = unused_path("test")
+    with OwnedTempDir(path, ["true"]) as folder:
         folder.begin()
         assert until(lambda: folder.ended, 10)
     folder.close()
@@ -62,5 +62,5 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "taken").mkdir()
     for path in (tmp_path / "taken", tmp_path / "no" / "folder"):
         with pytest.raises(RecordError, match="cannot make"):
-            GuardedFolder(path)
+            OwnedTempDir(path)
     assert (tmp_path / "taken").is_dir()

@@ -74,7 +74,7 @@ def test_the_runs_money_is_a_limit_and_more_of_it_goes_on(surroundings: Path) ->
     assert episode.result.status is EpisodeStatus.INTERRUPTED
     assert episode.result.total_cost is not None
     assert 3.0 <= episode.result.total_cost <= 4.0  # at most one call of each agent over it
-    assert (ended.summary.total_cost, ended.summary.lost_cost) == (0, episode.result.total_cost)
+    assert (ended.summary.total_cost, ended.summary.wasted_cost) == (0, episode.result.total_cost)
     captured = [path.read_bytes() for path in sorted(episode.directory.glob("*.patch"))]
     with pytest.raises(UsageError, match=r"of this run's \$3\.00 are spent, and 1 of its episodes are left"):
         play(surroundings, turns, features=(1, 2), max_cost=3.0)
@@ -89,9 +89,9 @@ def test_the_money_of_attempts_that_came_to_nothing_is_not_forgotten(surrounding
     cut_off: list[dict[str, object]] = [{**LOOK, "cost": 1.0}, {"error": 401}]
     for lost in (1.0, 2.0):
         ended = play(surroundings, cut_off, setting="solo", features=(1, 2))
-        assert (ended.summary.total_cost, ended.summary.lost_cost) == (0, lost)
+        assert (ended.summary.total_cost, ended.summary.wasted_cost) == (0, lost)
     done = play(surroundings, [{**SUBMIT, "cost": 0.5}], setting="solo", features=(1, 2), force=True)
-    assert (done.summary.total_cost, done.summary.lost_cost) == (0.5, 2.0)
+    assert (done.summary.total_cost, done.summary.wasted_cost) == (0.5, 2.0)
     found = preview(*as_asked(surroundings, force=True, max_cost=3.0))
     assert (found.given_up, found.spent) == (1, 2.5)
     with pytest.raises(UsageError, match=r"\$2\.50 of this run's \$2\.50 are spent"):

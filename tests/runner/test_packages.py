@@ -48,7 +48,7 @@ def test_parts_of_a_run_made_on_several_machines_are_joined(surroundings: Path) 
     merge_runs("whole", parts, log_dir=surroundings)
     whole = read_run("whole", surroundings)
     assert whole.complete
-    assert (whole.summary.total_cost, whole.summary.lost_cost) == (0, 0.75)
+    assert (whole.summary.total_cost, whole.summary.wasted_cost) == (0, 0.75)
     assert [episode.group.features for episode in whole.episodes] == [(1, 2), (3, 4)]
     with pytest.raises(UsageError, match="run 'whole' exists"):
         merge_runs("whole", parts, log_dir=surroundings)

@@ -17,7 +17,7 @@ from cooperbench.collaboration.team_access import TeamAccess
 from cooperbench.environments import ensure_image
 from cooperbench.errors import CooperBenchError
 from cooperbench.records import Limits
-from cooperbench.records.guarded import scratch_folder
+from cooperbench.records.owned_temp_dir import scratch_directory
 from cooperbench.runner.workers.failures import REPORTED
 from cooperbench.runner.workers.pool import WorkerPool
 from cooperbench.tasks import discover_tasks
@@ -53,7 +53,7 @@ def check_agent(
     config = {**(config or {}), **({"gold": {"patches": [str(patch)]}} if name == "gold" else {})}
     subject = Subject(name, config, agent_config, backend, task, deadline)
     findings = []
-    with scratch_folder() as folder, WorkerPool(scratch=folder, backend=backend) as pool:
+    with scratch_directory() as folder, WorkerPool(scratch=folder, backend=backend) as pool:
         checks = _Checks(subject, model_name, pool, folder)
         for finding in checks.run():
             findings.append(finding)

@@ -204,9 +204,9 @@ def summary_text(summary: RunSummary) -> str:
 def print_summary(out: Console, summary: RunSummary) -> None:
     """Print the whole run in a few lines."""
     out.print(summary_text(summary), markup=False)
-    if summary.lost_cost:
+    if summary.wasted_cost:
         out.print(
-            f"${summary.lost_cost:.2f} more was spent on discarded attempts and on resolving conflicts",
+            f"${summary.wasted_cost:.2f} more was spent on discarded attempts and on resolving conflicts",
             markup=False,
         )
     waiting = summary.planned - summary.completed - summary.infra_errors - summary.interrupted

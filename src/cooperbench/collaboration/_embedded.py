@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from cooperbench.collaboration._store import Store
 from cooperbench.errors import CooperBenchError, MailboxUnavailableError
-from cooperbench.records.guarded import GuardedFolder, new_folder_name
+from cooperbench.records.owned_temp_dir import OwnedTempDir, unused_path
 
 _START_SECONDS = 60.0
 """For a busy machine; a quiet one takes 0.1 s. A server that cannot start is started again until then."""
@@ -79,7 +79,7 @@ class EmbeddedServer:
     """A broker of our own on loopback, with passwords. Ends with this process. Raises `MailboxUnavailableError`."""
 
     def __init__(self) -> None:
-        self._folder: GuardedFolder | None = None
+        self._folder: OwnedTempDir | None = None
         self._password = secrets.token_urlsafe(24)
         self.name = ""
         self.url = ""
@@ -105,10 +105,10 @@ class EmbeddedServer:
             self._folder = None
 
     def _start(self, find: Callable[[Path], _Program]) -> None:
-        path = new_folder_name("broker")
+        path = unused_path("broker")
         program = find(path)
         port = _free_port()
-        folder = self._folder = GuardedFolder(path, [word.replace("{port}", str(port)) for word in program.command])
+        folder = self._folder = OwnedTempDir(path, [word.replace("{port}", str(port)) for word in program.command])
         (path / "server.conf").write_text(
             _CONFIGURATION.format(bind=program.bind, port=program.port or port, directory=program.directory)
         )
@@ -121,7 +121,7 @@ class EmbeddedServer:
         self.url = f"redis://harness:{self._password}@127.0.0.1:{port}/0"
         self._await_readiness(folder)
 
-    def _await_readiness(self, folder: GuardedFolder) -> None:
+    def _await_readiness(self, folder: OwnedTempDir) -> None:
         store = Store(self.url, retry_seconds=0.0)
         give_up = time.monotonic() + _START_SECONDS
         try:

@@ -10,28 +10,17 @@ base or the agent's repository tracks them.
 import shlex
 from importlib.resources import files
 from pathlib import Path
-from typing import NamedTuple
 
 from cooperbench._git import Git
 from cooperbench.environments.contract import Environment
 from cooperbench.errors import SandboxError
+from cooperbench.records.member_files import Capture
 
 LARGEST_FILE = 64 * 1024
 """KiB. A bigger file that an agent left is reported instead of captured; nobody writes such a file by hand."""
 UNLIMITED = 1 << 40
 TIMEOUT = 600.0
 _GIT = Git(SandboxError)
-
-
-class Capture(NamedTuple):
-    """The difference between the pinned base and the work tree."""
-
-    patch: bytes
-    """For `git apply --binary`: full index lines, binary files included, no renames."""
-    tree: str
-    """Git tree id of the work tree; its objects are in the host's repository."""
-    skipped: tuple[str, ...]
-    """Paths that could not be read or are too large; the patch leaves them as they are in the base."""
 
 
 def pin_base(env: Environment, store: Path) -> str:
@@ -47,7 +36,7 @@ def pin_base(env: Environment, store: Path) -> str:
 def capture(env: Environment, store: Path, base: str) -> Capture:
     """The work tree as it is now, against a base that `pin_base` gave. Raises `SandboxError`, `SandboxLostError`."""
     tree, skipped = _take(env, store, base, LARGEST_FILE)
-    return Capture(difference(store, base, tree), tree, skipped)
+    return Capture(patch=difference(store, base, tree), tree=tree, base_tree=base, skipped=skipped)
 
 
 def difference(store: Path, base: str, tree: str) -> bytes:

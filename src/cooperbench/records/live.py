@@ -76,7 +76,7 @@ def counts_of(result: RunResult, live: list[LiveEpisode]) -> Counts:
         infra_errors=summary.infra_errors,
         evaluated=summary.evaluated,
         passed=summary.passed,
-        cost=None if summary.total_cost is None else summary.total_cost + summary.lost_cost,
+        cost=None if summary.total_cost is None else summary.total_cost + summary.wasted_cost,
         seconds=(utc_now() - min([begun, *(each.started_at for each in over)])).total_seconds(),
         seconds_left=mean * left / len(live) if mean is not None and live else None,
         cost_left=(summary.total_cost or 0.0) / len(finished) * left if finished else None,

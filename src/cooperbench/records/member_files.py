@@ -7,17 +7,26 @@ until then.
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import Field
+
+from cooperbench.errors import RecordError
 from cooperbench.records.base import Record
 from cooperbench.records.episode import Failure, LimitReached, Usage
+from cooperbench.records.files import read_model, write_bytes, write_model
 from cooperbench.records.submission import Ending
 
 
 class Capture(Record):
-    """The state of a member's work tree when its sandbox ended. The patch lies beside it."""
+    """A member's work tree at the end of its sandbox, compared with the pinned base."""
 
+    patch: bytes = Field(b"", exclude=True)
+    """For `git apply --binary`: full index lines, binary files included, no renames. It has a file of its own."""
     tree: str
+    """Git tree id of the work tree."""
     base_tree: str
+    """Git tree id of the base."""
     skipped: tuple[str, ...] = ()
+    """Paths that could not be read or are too large; the patch leaves them as they are in the base."""
 
 
 class StartedSandbox(Record):
@@ -69,6 +78,20 @@ class MemberFolder:
     def captured(self) -> Path:
         """`Capture`."""
         return self.path / "captured.json"
+
+    def keep_capture(self, capture: Capture) -> None:
+        """Write a capture; one without changes does not replace an earlier one."""
+        if capture.patch or not self.captured.exists():
+            write_bytes(self.captured_patch, capture.patch)
+            write_model(self.captured, capture)
+
+    def read_capture(self) -> Capture | None:
+        """Read the capture that was kept; `None` without a readable one."""
+        try:
+            capture = read_model(self.captured, Capture)
+            return capture.model_copy(update={"patch": self.captured_patch.read_bytes()})
+        except (FileNotFoundError, RecordError):
+            return None
 
     @property
     def returned_patch(self) -> Path:

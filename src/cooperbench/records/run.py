@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Any
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from cooperbench.records.base import FeatureId, Record, UtcTime
 from cooperbench.records.team import Member, Setting
@@ -82,9 +82,10 @@ class RunSummary(Record):
     total_cost: float | None = Field(
         None, description="US dollars of the finished episodes; `None` if one's is unknown."
     )
-    lost_cost: float = Field(
+    wasted_cost: float = Field(
         0.0,
-        description="US dollars, as far as known, that no finished episode has: of attempts that were interrupted, failed, or were repeated by force, and of models that settle conflicts.",
+        validation_alias=AliasChoices("wasted_cost", "lost_cost"),  # the older name, in earlier runs
+        description="US dollars, as far as known, that belong to no finished episode: discarded attempts (interrupted, failed, or repeated by force), and models that settle conflicts.",
     )
     total_steps: int = 0
     messages: int = 0

@@ -62,7 +62,7 @@ def summarize(
         features_passed=sum(feature.outcome is Outcome.PASSED for feature in verdicts),
         features_total=len(verdicts),
         total_cost=sum(known) if len(known) == len(costs) else None,
-        lost_cost=max(0.0, round(RunLedger(directory.ledger).total() - sum(known), 9)),
+        wasted_cost=max(0.0, round(RunLedger(directory.ledger).total() - sum(known), 9)),
         total_steps=sum(result.total_steps for result in results),
         messages=sum(result.messages for result in results),
         agent_seconds=sum((member.ended_at - member.started_at).total_seconds() for member in members),

@@ -7,9 +7,9 @@ from pathlib import Path
 from cooperbench.errors import UnknownNameError, UsageError
 from cooperbench.records import GroupKey, RunConfig, RunDirectory
 from cooperbench.records.episode_state import read_state
-from cooperbench.records.guarded import scratch_folder
 from cooperbench.records.ledger import RunLedger
 from cooperbench.records.live import Counts
+from cooperbench.records.owned_temp_dir import scratch_directory
 from cooperbench.records.run_lock import locked
 from cooperbench.records.runs import RunResult, open_run
 from cooperbench.records.summary import read_episodes, summarize, write_summary
@@ -73,7 +73,7 @@ def evaluate_run(
         )
         for image, failure in images.broken.items():
             observer.note(f"image {image}: {failure.message}" + (f" ({failure.hint})" if failure.hint else ""))
-        scratch = stack.enter_context(scratch_folder())
+        scratch = stack.enter_context(scratch_directory())
         slots = make_slots(scratch / "slots", options.eval_concurrency)
         services = Services(stack.enter_context(WorkerPool(scratch=scratch)), ledger=directory.ledger, slots=slots)
         ready = [job for job in jobs if job.episode.task.image not in images.broken]

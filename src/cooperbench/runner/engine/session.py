@@ -12,7 +12,7 @@ from cooperbench.collaboration.git_service import GitEvent
 from cooperbench.collaboration.presence import note_push
 from cooperbench.errors import CooperBenchError, MailboxUnavailableError, UsageError
 from cooperbench.records import Member, RunConfig, RunDirectory, Setting
-from cooperbench.records.guarded import scratch_folder
+from cooperbench.records.owned_temp_dir import scratch_directory
 from cooperbench.runner.episodes.job import Services
 from cooperbench.runner.planning.evaluation_options import EvaluationOptions
 from cooperbench.runner.planning.request import DEFAULT_AGENT
@@ -53,7 +53,7 @@ def open_services(config: RunConfig, directory: RunDirectory, options: SessionOp
     """
     together = config.setting is not Setting.SOLO
     with ExitStack() as stack:
-        scratch = stack.enter_context(scratch_folder())
+        scratch = stack.enter_context(scratch_directory())
         pool = stack.enter_context(WorkerPool(preload(config), scratch, config.backend))
         pool.prepare()  # its imports, a second or with LiteLLM several, go on beside all that follows
         broker = None

@@ -72,7 +72,7 @@ class SeatRun:
     @property
     def captured(self) -> Capture | None:
         """What the harness captured."""
-        return _read(self.folder.captured, Capture)
+        return self.folder.read_capture()
 
     @property
     def messages(self) -> tuple[TrajectoryMessage, ...]:

@@ -63,8 +63,7 @@ def write_record(
 def _write_submission(directory: EpisodeDirectory, stem: str, seat: SeatRun) -> Submission:
     captured = seat.captured
     returned_patch = seat.folder.returned_patch.read_bytes() if seat.folder.returned_patch.exists() else b""
-    captured_patch = seat.folder.captured_patch.read_bytes() if captured is not None else b""
-    patch, source = choose_patch(returned_patch, captured_patch)
+    patch, source = choose_patch(returned_patch, captured.patch if captured else b"")
     file = directory.patch(stem)
     write_bytes(file, patch)
     return Submission(

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from cooperbench.environments import Environment, SandboxHandle, attach
 from cooperbench.environments.worktree import capture
 from cooperbench.errors import CooperBenchError, RecordError
-from cooperbench.records import Failure, read_model, write_bytes, write_model
-from cooperbench.records.member_files import Capture, MemberFolder, StartedSandbox
+from cooperbench.records import Failure, read_model
+from cooperbench.records.member_files import MemberFolder, StartedSandbox
 
 
 class Rescue(NamedTuple):
@@ -57,10 +57,7 @@ def _end(environment: Environment) -> None:
 
 def _take(environment: Environment, folder: MemberFolder, store: Path) -> None:
     base = read_model(folder.sandbox, StartedSandbox).base_tree
-    taken = capture(environment, store, base)
-    if taken.patch or not folder.captured.exists():
-        write_bytes(folder.captured_patch, taken.patch)
-        write_model(folder.captured, Capture(tree=taken.tree, base_tree=base, skipped=taken.skipped))
+    folder.keep_capture(capture(environment, store, base))
 
 
 def _left_behind(folder: MemberFolder) -> Iterator[Environment | Failure]:

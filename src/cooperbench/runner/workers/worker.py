@@ -29,7 +29,7 @@ from cooperbench.environments.scope import EnvironmentScope, activate
 from cooperbench.environments.worktree import capture
 from cooperbench.records import Ending, Failure, TrajectoryMessage, Usage, write_bytes, write_model
 from cooperbench.records.ledger import RunLedger
-from cooperbench.records.member_files import AgentOutcome, Capture, MemberFolder, StartedSandbox
+from cooperbench.records.member_files import AgentOutcome, MemberFolder, StartedSandbox
 from cooperbench.runner.workers.accounts import counted, pricer
 from cooperbench.runner.workers.failures import REPORTED, ending_of, failure_of
 from cooperbench.runner.workers.orders import Order
@@ -104,10 +104,7 @@ class _Sandboxes:
             self.failure = Failure.of(error, boundary="environment")
             raise
         # An agent that opened several environments is taken at its last one in which it did something.
-        if taken.patch or not self._folder.captured.exists():
-            write_bytes(self._folder.captured_patch, taken.patch)
-            work = Capture(tree=taken.tree, base_tree=base, skipped=taken.skipped)
-            write_model(self._folder.captured, work)
+        self._folder.keep_capture(taken)
 
     def close(self) -> None:
         """Capture and end what the agent left open."""
