@@ -3,11 +3,15 @@
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from cooperbench.collaboration.broker import Broker, open_broker
+from cooperbench.environments import LocalEnvironment
+from cooperbench.testing import sample_image
 from tests.needs import need
 
 if TYPE_CHECKING:
@@ -41,6 +45,36 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             need(name)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Images, bases and references of these tests, made once and apart from the user's."""
+    path = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COOPERBENCH_CACHE_DIR", str(path))
+        yield path
+
+
+@pytest.fixture(scope="session")
+def image(cache: Path) -> str:
+    """A local image with a small Python project."""
+    need("sandbox")
+    return sample_image(host_packages=("pytest",))
+
+
+@pytest.fixture
+def local(image: str) -> Iterator[LocalEnvironment]:
+    """A running local sandbox."""
+    with LocalEnvironment(image) as environment:
+        yield environment
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[Broker]:
+    """A message broker of this test session."""
+    with open_broker() as broker:
+        yield broker
+
+
 @pytest.fixture(scope="session")
 def modal_standin() -> "Iterator[ModalStandin]":
     """A Modal workspace on loopback, with containers. One for the session: the SDK keeps one client for a process."""
@@ -54,11 +88,8 @@ def modal_standin() -> "Iterator[ModalStandin]":
 
 
 @pytest.fixture(scope="session")
-def gce_standin(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[GceStandin]":
-    """A project at Compute Engine on loopback, whose machines are containers with sshd.
-
-    Ask for the cache before it: what it leaves there must go first.
-    """
+def gce_standin(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[GceStandin]":
+    """A project at Compute Engine on loopback, whose machines are containers with sshd. What it leaves in the cache goes first."""
     from cooperbench.environments.gcp.pool import known_machines
     from tests.standins.gce import PROJECT, GceStandin
 

@@ -11,13 +11,6 @@ from cooperbench.agents.scaffold import write_agent
 from cooperbench.errors import UsageError
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> object:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COOPERBENCH_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 def failed(report: CheckReport) -> dict[str, str]:
     return {finding.check: finding.message for finding in report.findings if finding.grade is Grade.FAILED}
 

@@ -1,33 +1,8 @@
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from cooperbench.collaboration.broker import Broker, open_broker
-from cooperbench.environments import LocalEnvironment
-from cooperbench.testing import sample_image
-
-
-@pytest.fixture(scope="session")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A local image with a small Python project."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COOPERBENCH_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        yield sample_image(host_packages=("pytest",))
-
-
-@pytest.fixture
-def env(image: str) -> Iterator[LocalEnvironment]:
-    """A running local sandbox."""
-    with LocalEnvironment(image) as environment:
-        yield environment
-
-
-@pytest.fixture(scope="session")
-def broker() -> Iterator[Broker]:
-    """A message broker of this test session."""
-    with open_broker() as broker:
-        yield broker
+from cooperbench.collaboration.broker import Broker
 
 
 @pytest.fixture

@@ -16,20 +16,14 @@ TASK = ("-s", "demo", "-r", "ledgerkit_task", "-f", "4,5", "--no-auto-eval", "--
 WRITE = "printf 'new\\n' > new.txt; printf 'more\\n' >> README.md"
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
 class User:
     """Types commands in a folder of its own, with the examples on the path."""
 
-    def __init__(self, folder: Path, cache: Path) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.env = {
             **os.environ,
             "PYTHONPATH": str(EXAMPLES),
-            "COOPERBENCH_CACHE_DIR": str(cache),
             "LITELLM_LOCAL_MODEL_COST_MAP": "True",
             "OPENAI_API_KEY": "key-of-the-test",
         }
@@ -61,8 +55,8 @@ class User:
 
 
 @pytest.fixture
-def user(tmp_path: Path, cache: Path) -> User:
-    return User(tmp_path, cache)
+def user(tmp_path: Path) -> User:
+    return User(tmp_path)
 
 
 def cost_of(calls: int) -> float:

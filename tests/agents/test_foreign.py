@@ -85,20 +85,20 @@ class PlainEnvironment:
         return {}
 
 
-def test_a_model_of_that_package_works_in_our_loop(env: LocalEnvironment) -> None:
+def test_a_model_of_that_package_works_in_our_loop(local: LocalEnvironment) -> None:
     model = TextModel("cat answer.py", "garbage", "sed -i s/42/43/ answer.py", SUBMIT)
-    agent = DefaultAgent(model, env)
+    agent = DefaultAgent(model, local)
     with activate_budget(Budget(Limits(cost=10.0))) as budget:
         assert agent.run(task="Change it.")[0] == "Submitted"
-    assert "return 43" in env.read_file("answer.py").decode()
+    assert "return 43" in local.read_file("answer.py").decode()
     assert (budget.steps, budget.usage.cost) == (4, 2.0)
     assert SUBMIT in agent.messages[0]["content"]
     assert {message["role"] for message in agent.messages} == {"system", "user", "assistant"}
     assert model.read[1][-1]["content"].startswith("<output>def answer")
 
 
-def test_the_budget_holds_for_it(env: LocalEnvironment) -> None:
-    agent = DefaultAgent(TextModel(*["true"] * 9), env)
+def test_the_budget_holds_for_it(local: LocalEnvironment) -> None:
+    agent = DefaultAgent(TextModel(*["true"] * 9), local)
     with activate_budget(Budget(Limits(steps=3))):
         status, info = agent.run(task="x")
     assert (status, info["limit"]["kind"], agent.n_calls) == ("LimitsExceeded", "steps", 3)
@@ -116,14 +116,14 @@ def test_an_environment_of_that_package_works_in_our_loop(tmp_path: Path) -> Non
     assert both.run(task="x")[0] == "Submitted"
 
 
-def test_our_parts_follow_its_protocols(env: LocalEnvironment) -> None:
+def test_our_parts_follow_its_protocols(local: LocalEnvironment) -> None:
     """The steps of its loop, as published: query, execute each action, format the observations."""
     turns: list[dict[str, Any]] = [
         {"tool_calls": [{"name": "bash", "arguments": {"command": "echo one"}}, {"name": "edit", "arguments": {}}]},
         {"text": "no call"},
         {"tool_calls": [{"name": "bash", "arguments": {"command": SUBMIT}}]},
     ]
-    model, mini = ScriptedModel(turns), MiniEnvironment(env, InterruptError)
+    model, mini = ScriptedModel(turns), MiniEnvironment(local, InterruptError)
     messages = [model.format_message(role="user", content="Do it.")]
     for _ in range(2):
         message = model.query(messages)

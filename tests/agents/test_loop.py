@@ -46,15 +46,15 @@ def check_protocol(messages: Sequence[dict[str, Any]]) -> None:
     assert not open_calls
 
 
-def test_a_script_works_in_a_real_sandbox_and_submits(env: LocalEnvironment) -> None:
+def test_a_script_works_in_a_real_sandbox_and_submits(local: LocalEnvironment) -> None:
     status, agent = played(
-        env,
+        local,
         {"text": "I look.", **bash("cat answer.py")},
         bash("sed -i s/42/43/ answer.py && python3 answer.py"),
         SUBMIT,
     )
     assert status == "Submitted"
-    assert env.execute("git diff --stat")["output"].strip().startswith("answer.py")
+    assert local.execute("git diff --stat")["output"].strip().startswith("answer.py")
     assert results(agent) == [
         "exit code: 0\ndef answer():\n    return 42\n",
         "exit code: 0\n(no output)",
@@ -68,7 +68,7 @@ def test_a_script_works_in_a_real_sandbox_and_submits(env: LocalEnvironment) -> 
     assert all(moment.utcoffset() is not None for moment in times)
 
 
-def test_calls_that_cannot_be_read_are_answered_with_what_is_wrong(env: LocalEnvironment) -> None:
+def test_calls_that_cannot_be_read_are_answered_with_what_is_wrong(local: LocalEnvironment) -> None:
     calls = [
         ("bash", "{not json"),
         ("bash", {}),
@@ -80,7 +80,7 @@ def test_calls_that_cannot_be_read_are_answered_with_what_is_wrong(env: LocalEnv
         ("bash", {"command": "echo fine"}),
     ]
     turn = {"tool_calls": [{"name": name, "arguments": given} for name, given in calls]}
-    _, agent = played(env, turn, SUBMIT)
+    _, agent = played(local, turn, SUBMIT)
     texts = results(agent)
     for text, part in zip(
         texts,
@@ -101,33 +101,33 @@ def test_calls_that_cannot_be_read_are_answered_with_what_is_wrong(env: LocalEnv
     check_protocol(agent.messages)
 
 
-def test_a_model_that_calls_no_tool_is_reminded_and_then_given_up(env: LocalEnvironment) -> None:
+def test_a_model_that_calls_no_tool_is_reminded_and_then_given_up(local: LocalEnvironment) -> None:
     chat = {"text": "I would now run ls."}
-    status, agent = played(env, chat, chat, bash("true"), chat, chat, chat, unread_limit=3)
+    status, agent = played(local, chat, chat, bash("true"), chat, chat, chat, unread_limit=3)
     assert status == "RepeatedFormatError"
     assert agent.n_calls == 6
     assert sum("no tool call" in str(message["content"]) for message in agent.messages) == 5
     check_protocol(agent.messages)
 
 
-def test_nothing_runs_after_submit_in_the_same_answer(env: LocalEnvironment) -> None:
+def test_nothing_runs_after_submit_in_the_same_answer(local: LocalEnvironment) -> None:
     turn = {"tool_calls": [{"name": "submit"}, {"name": "bash", "arguments": {"command": "touch late"}}]}
-    status, agent = played(env, turn)
+    status, agent = played(local, turn)
     assert status == "Submitted"
     assert "Not run" in results(agent)[1]
-    assert env.execute("ls late")["returncode"] != 0
+    assert local.execute("ls late")["returncode"] != 0
     check_protocol(agent.messages)
 
 
-def test_a_command_that_takes_too_long_is_ended_and_said(env: LocalEnvironment) -> None:
-    _, agent = played(env, bash("echo begun; sleep 60", timeout=0.5), SUBMIT)
+def test_a_command_that_takes_too_long_is_ended_and_said(local: LocalEnvironment) -> None:
+    _, agent = played(local, bash("echo begun; sleep 60", timeout=0.5), SUBMIT)
     assert results(agent)[0].startswith("exit code: 124\nThe command was ended because it took too long")
     assert "begun" in results(agent)[0]
     assert agent.messages[3]["extra"]["timed_out"] is True
 
 
-def test_long_output_keeps_its_head_and_tail(env: LocalEnvironment) -> None:
-    _, agent = played(env, bash("seq 1 20000"), SUBMIT, observation_limit=1000)
+def test_long_output_keeps_its_head_and_tail(local: LocalEnvironment) -> None:
+    _, agent = played(local, bash("seq 1 20000"), SUBMIT, observation_limit=1000)
     text = results(agent)[0]
     assert len(text) < 1200
     assert text.startswith("exit code: 0\n1\n2\n3\n")
@@ -139,10 +139,10 @@ def test_long_output_keeps_its_head_and_tail(env: LocalEnvironment) -> None:
     ("limits", "kind"), [({"steps": 2}, "steps"), ({"cost": 0.5}, "cost"), ({"tokens": 25}, "tokens")]
 )
 def test_a_limit_ends_the_work_with_the_history_intact(
-    env: LocalEnvironment, limits: dict[str, Any], kind: str
+    local: LocalEnvironment, limits: dict[str, Any], kind: str
 ) -> None:
     turn = {**bash("true"), "cost": 0.25, "usage": {"input_tokens": 10, "output_tokens": 3}}
-    agent = DefaultAgent(ScriptedModel([turn] * 9), env)
+    agent = DefaultAgent(ScriptedModel([turn] * 9), local)
     given = Limits.model_validate({"steps": None, "tokens": None, "cost": None, **limits})
     with activate_budget(Budget(given)):
         status, info = agent.run(task="Go on for ever.")
@@ -152,21 +152,21 @@ def test_a_limit_ends_the_work_with_the_history_intact(
     check_protocol(agent.messages)
 
 
-def test_the_agent_has_a_limit_of_its_own(env: LocalEnvironment) -> None:
-    status, agent = played(env, *[bash("true")] * 5, max_iterations=3)
+def test_the_agent_has_a_limit_of_its_own(local: LocalEnvironment) -> None:
+    status, agent = played(local, *[bash("true")] * 5, max_iterations=3)
     assert (status, agent.n_calls) == ("LimitsExceeded", 3)
 
 
-def test_a_lost_sandbox_is_not_the_agents_failure(env: LocalEnvironment) -> None:
-    agent = DefaultAgent(ScriptedModel([bash("true")]), env)
-    env.cleanup()
+def test_a_lost_sandbox_is_not_the_agents_failure(local: LocalEnvironment) -> None:
+    agent = DefaultAgent(ScriptedModel([bash("true")]), local)
+    local.cleanup()
     with pytest.raises(SandboxLostError):
         agent.run(task="x")
 
 
-def test_a_provider_that_stays_away_is_not_the_agents_failure(env: LocalEnvironment) -> None:
+def test_a_provider_that_stays_away_is_not_the_agents_failure(local: LocalEnvironment) -> None:
     config = ModelConfig(model_name="scripted", retries=2, retry_wait=0.001)
-    agent = DefaultAgent(ScriptedModel([{"error": 503}] * 3, config), env)
+    agent = DefaultAgent(ScriptedModel([{"error": 503}] * 3, config), local)
     with pytest.raises(ModelOverloadedError):
         agent.run(task="x")
 
@@ -179,8 +179,8 @@ def test_wrong_settings_are_said() -> None:
         agent.run(task="x")
 
 
-def test_templates_are_configurable_and_the_task_is_never_one(env: LocalEnvironment) -> None:
-    agent = DefaultAgent(ScriptedModel([SUBMIT]), env, system_prompt="You are {{ agent_id }}.", agent_id="agent7")
+def test_templates_are_configurable_and_the_task_is_never_one(local: LocalEnvironment) -> None:
+    agent = DefaultAgent(ScriptedModel([SUBMIT]), local, system_prompt="You are {{ agent_id }}.", agent_id="agent7")
     agent.run(task="Implement {{ mustache }} support.")
     assert agent.messages[0]["content"] == "You are agent7."
     assert agent.messages[1]["content"] == "Implement {{ mustache }} support."
@@ -198,10 +198,10 @@ class Reading(ScriptedModel):
         return super().query(messages, *args, **kwargs)
 
 
-def test_a_long_history_is_shortened_without_losing_the_task(env: LocalEnvironment) -> None:
+def test_a_long_history_is_shortened_without_losing_the_task(local: LocalEnvironment) -> None:
     turns = [{"text": f"step {number}", **bash(f"seq {number}000 {number}900")} for number in range(40)]
     model = Reading([*turns, SUBMIT])
-    agent = DefaultAgent(model, env, history_limit=8_000)
+    agent = DefaultAgent(model, local, history_limit=8_000)
     status, _ = agent.run(task="The task that must not be lost.")
     assert status == "Submitted"
     assert len(agent.messages) == 2 + 2 * 41, "the record keeps everything"
@@ -217,10 +217,10 @@ def test_a_long_history_is_shortened_without_losing_the_task(env: LocalEnvironme
     assert len(digests) < 15, "the cut moves seldom, so that the provider's cache is of use"
 
 
-def test_too_long_for_the_model_is_answered_by_shortening(env: LocalEnvironment) -> None:
+def test_too_long_for_the_model_is_answered_by_shortening(local: LocalEnvironment) -> None:
     turns: list[dict[str, Any]] = [bash(f"seq {number}000 {number}900") for number in range(6)]
     model = Reading([*turns, {"error": "context_window"}, bash("true"), SUBMIT])
-    agent = DefaultAgent(model, env)
+    agent = DefaultAgent(model, local)
     assert agent.run(task="Long.")[0] == "Submitted"
     before, after = model.read[6], model.read[7]
     assert len(str(after)) < len(str(before))
@@ -263,8 +263,8 @@ def run_team(
     agents: dict[str, DefaultAgent] = {}
 
     def work(name: str) -> None:
-        with LocalEnvironment(image) as env, MessagingConnector(name, list(scripts), mailboxes[name]) as comm:
-            agents[name] = DefaultAgent(model=ScriptedModel(scripts[name]), env=env, comm=comm, agent_id=name)
+        with LocalEnvironment(image) as local, MessagingConnector(name, list(scripts), mailboxes[name]) as comm:
+            agents[name] = DefaultAgent(model=ScriptedModel(scripts[name]), env=local, comm=comm, agent_id=name)
             agents[name].run(task="Work together.")
 
     threads = [threading.Thread(target=work, args=(name,)) for name in scripts]
@@ -281,14 +281,14 @@ def shown(agent: DefaultAgent) -> str:
 
 
 def test_a_message_that_came_early_is_put_in_before_the_model_is_asked(
-    env: LocalEnvironment, mailboxes: dict[str, str]
+    local: LocalEnvironment, mailboxes: dict[str, str]
 ) -> None:
     names = ["agent1", "agent2"]
     with MessagingConnector("agent1", names, mailboxes["agent1"]) as mate:
         mate.send("agent2", "early")
     model = ScriptedModel([{"wait_for_message": {"from": "agent1", "timeout": 60}}, SUBMIT])
     with MessagingConnector("agent2", names, mailboxes["agent2"]) as comm:
-        agent = DefaultAgent(model, env, comm, "agent2")
+        agent = DefaultAgent(model, local, comm, "agent2")
         agent.run(task="x")
     assert agent.messages[2]["content"] == "Message from agent1:\nearly"
     assert agent.messages[2]["extra"]["senders"] == ["agent1"]
@@ -297,21 +297,21 @@ def test_a_message_that_came_early_is_put_in_before_the_model_is_asked(
 
 
 def test_nobody_waits_for_a_teammate_who_is_gone(
-    env: LocalEnvironment, broker: Broker, mailboxes: dict[str, str], request: pytest.FixtureRequest
+    local: LocalEnvironment, broker: Broker, mailboxes: dict[str, str], request: pytest.FixtureRequest
 ) -> None:
     presence.mark_finished(broker.episode_url(request.node.name), "agent1", Ending.CRASH, None)
     wait = {"tool_calls": [{"name": "wait_for_message", "arguments": {"from": "agent1", "timeout": 60}}]}
     send = {"tool_calls": [{"name": "send_message", "arguments": {"to": "agent1", "message": "still there?"}}]}
     with MessagingConnector("agent2", ["agent1", "agent2"], mailboxes["agent2"]) as comm:
-        agent = DefaultAgent(ScriptedModel([wait, send, SUBMIT]), env, comm, "agent2")
+        agent = DefaultAgent(ScriptedModel([wait, send, SUBMIT]), local, comm, "agent2")
         assert agent.run(task="x")[0] == "Submitted"
     assert "agent1" in results(agent)[0]
     assert "not delivered" in results(agent)[1]
 
 
-def test_an_agent_alone_reads_nothing_of_a_team(env: LocalEnvironment) -> None:
+def test_an_agent_alone_reads_nothing_of_a_team(local: LocalEnvironment) -> None:
     alone = Reading([SUBMIT])
-    agent = DefaultAgent(alone, env, agent_id="solo")
+    agent = DefaultAgent(alone, local, agent_id="solo")
     agent.run(task="Change the answer.")
     offered = json.dumps([tool.definition() for tool in agent.tools]) + json.dumps(agent.messages[0]["content"])
     assert [tool.name for tool in agent.tools] == ["bash", "submit"]

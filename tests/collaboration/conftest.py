@@ -5,14 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cooperbench.collaboration.broker import Broker, open_broker
+from cooperbench.collaboration.broker import Broker
 from cooperbench.collaboration.mailbox import MessagingConnector
-
-
-@pytest.fixture(scope="session")
-def broker() -> Iterator[Broker]:
-    with open_broker() as broker:
-        yield broker
 
 
 @pytest.fixture

@@ -25,16 +25,8 @@ from cooperbench.environments import (
 )
 from cooperbench.environments.bases import prepare_for_agent
 from cooperbench.records import Ending
-from cooperbench.testing import sample_image
 
 AGENTS = ["agent1", "agent2"]
-
-
-@pytest.fixture(scope="session")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COOPERBENCH_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        yield sample_image()
 
 
 @pytest.fixture(

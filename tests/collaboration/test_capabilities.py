@@ -1,6 +1,5 @@
 """What a access does not have leaves no trace in its sandbox, and what it has is all there."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,17 +16,9 @@ from cooperbench.collaboration.team_access import (
     capabilities_of,
 )
 from cooperbench.environments import LocalEnvironment
-from cooperbench.testing import sample_image
 
 EVERYTHING = (MESSAGING, GIT, TASK_BOARD)
 AGENTS = ("agent1", "agent2")
-
-
-@pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COOPERBENCH_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        yield sample_image()
 
 
 @pytest.mark.parametrize(

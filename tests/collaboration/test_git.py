@@ -17,24 +17,26 @@ from cooperbench.environments import DockerEnvironment, Environment, LocalEnviro
 from cooperbench.errors import RemoteError
 from cooperbench.testing import sample_image
 from tests.collaboration.git_helpers import commit, must, repository
+from tests.needs import need
 
 AGENTS = ["agent1", "agent2"]
 DOCKER_IMAGE = "cooperbench-test/nonroot:latest"
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COOPERBENCH_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        yield tmp_path_factory.mktemp("git")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A full clone, whose upstream went on after the base commit."""
+    folder = tmp_path_factory.mktemp("git")
+    upstream = repository(folder / "upstream")
+    must(folder, "clone", "-q", upstream, "clone")
+    return folder / "clone"
 
 
 @pytest.fixture(scope="module")
-def image(cache: Path) -> str:
-    """An image as tasks have them: a full clone, whose upstream went on after the base commit."""
-    upstream = repository(cache / "upstream")
-    must(cache, "clone", "-q", upstream, "clone")
-    return sample_image("test:git", repository=cache / "clone")
+def image(clone: Path) -> str:
+    """An image as tasks have them."""
+    need("sandbox")
+    return sample_image("test:git", repository=clone)
 
 
 @pytest.fixture
@@ -86,7 +88,7 @@ def any_pair(request: pytest.FixtureRequest) -> Pair:
 
 
 @pytest.fixture
-def modal_pair(server: GitServer, cache: Path, modal_standin: object) -> Iterator[Pair]:
+def modal_pair(server: GitServer, modal_standin: object) -> Iterator[Pair]:
     from cooperbench.environments.modal import ModalEnvironment
 
     with ModalEnvironment(DOCKER_IMAGE, network="none") as one, ModalEnvironment(DOCKER_IMAGE, network="none") as two:
@@ -94,7 +96,7 @@ def modal_pair(server: GitServer, cache: Path, modal_standin: object) -> Iterato
 
 
 @pytest.fixture
-def gcp_pair(server: GitServer, cache: Path, gce_standin: object) -> Iterator[Pair]:
+def gcp_pair(server: GitServer, gce_standin: object) -> Iterator[Pair]:
     from cooperbench.environments.gcp import GCPEnvironment
 
     with GCPEnvironment(DOCKER_IMAGE, network="none") as one, GCPEnvironment(DOCKER_IMAGE, network="none") as two:
@@ -126,8 +128,8 @@ def test_what_the_documentation_shows_works_everywhere(where: str, request: pyte
     assert "main is protected" in fail("agent2", "git push origin HEAD:main")
 
 
-def test_a_sandbox_has_the_shared_remote_and_nothing_from_elsewhere(pair: Pair, cache: Path) -> None:
-    base = must(cache / "clone", "rev-parse", "HEAD")
+def test_a_sandbox_has_the_shared_remote_and_nothing_from_elsewhere(pair: Pair, clone: Path) -> None:
+    base = must(clone, "rev-parse", "HEAD")
     assert pair.run("agent1", "git remote -v | sort -u").splitlines() == [
         f"{name}\tcoop::shared ({use})" for name in ("origin", "team") for use in ("fetch", "push")
     ]
@@ -140,7 +142,7 @@ def test_a_sandbox_has_the_shared_remote_and_nothing_from_elsewhere(pair: Pair, 
     )
 
 
-def test_what_came_after_the_base_is_gone_and_cannot_be_fetched(server: GitServer, cache: Path, tmp_path: Path) -> None:
+def test_what_came_after_the_base_is_gone_and_cannot_be_fetched(server: GitServer, clone: Path, tmp_path: Path) -> None:
     upstream = repository(tmp_path / "upstream")
     must(upstream, "tag", "v1")
     solution = commit(upstream, "solution.txt", "the real one\n")
@@ -274,7 +276,7 @@ def test_setup_again_keeps_the_work(pair: Pair) -> None:
     assert pair.run("agent1", "git status --porcelain --branch; git rev-parse HEAD") == before
 
 
-def test_setup_fails_loudly(server: GitServer, pair: Pair, cache: Path) -> None:
+def test_setup_fails_loudly(server: GitServer, pair: Pair, clone: Path) -> None:
     different = sample_image("test:different")
     with LocalEnvironment(different, network="none") as env, pytest.raises(RemoteError, match="starts from commit"):
         GitConnector(agent_id="agent2", agents=AGENTS, server_url=pair.urls["agent2"]).setup(env)

@@ -1,6 +1,5 @@
 """`pytest tests/conformance [--backend NAME]`: the same behaviour everywhere."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,14 +26,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="module")
-def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Subject]:
+def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
     with pytest.MonkeyPatch.context() as patch:
-        cache = tmp_path_factory.mktemp("cache")
-        patch.setenv("COOPERBENCH_CACHE_DIR", str(cache))
         if request.param == "podman":
             patch.setenv("DOCKER_HOST", f"unix://{PODMAN}")
         yield SUBJECTS[request.param](request)
-        shutil.rmtree(cache)
 
 
 @pytest.fixture(scope="module")

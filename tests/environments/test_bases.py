@@ -15,7 +15,7 @@ ALL_OBJECTS = "git cat-file --batch-all-objects --batch-check='%(objecttype)'"
 
 
 @pytest.fixture
-def image(cache: Path) -> str:
+def image() -> str:
     return sample_image("test:bases", files=FILES)
 
 

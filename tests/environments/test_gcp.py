@@ -23,7 +23,7 @@ ZONES = "us-central1-a,us-central1-b"
 
 
 @pytest.fixture
-def environment(cache: Path, gce_standin: GceStandin) -> Iterator[GCPEnvironment]:
+def environment(gce_standin: GceStandin) -> Iterator[GCPEnvironment]:
     with GCPEnvironment(image=IMAGE, cwd="/workspace/repo", timeout=3600) as environment:
         yield environment
 
@@ -43,7 +43,7 @@ def test_the_image_counts_and_not_its_entrypoint(environment: GCPEnvironment) ->
     assert environment.isolation == "gcp"
 
 
-def test_a_machine_is_made_as_promised(cache: Path, gce_standin: GceStandin) -> None:
+def test_a_machine_is_made_as_promised(gce_standin: GceStandin) -> None:
     with open_environment("gcp", IMAGE, labels=SandboxLabels(run="My Run!")) as environment:
         name = environment.handle().details["machine"]
         [asked] = [body for body in gce_standin.api.inserts if body["name"] == name]
@@ -60,7 +60,7 @@ def test_a_machine_is_made_as_promised(cache: Path, gce_standin: GceStandin) -> 
 
 
 @pytest.mark.slow
-def test_environments_of_a_run_share_machines(cache: Path, gce_standin: GceStandin) -> None:
+def test_environments_of_a_run_share_machines(gce_standin: GceStandin) -> None:
     machines: list[str] = []
 
     def use() -> None:
@@ -79,13 +79,13 @@ def test_environments_of_a_run_share_machines(cache: Path, gce_standin: GceStand
     assert len(set(machines)) == 2  # of four slots each
 
 
-def test_a_zone_without_room_is_passed_over(cache: Path, gce_standin: GceStandin) -> None:
+def test_a_zone_without_room_is_passed_over(gce_standin: GceStandin) -> None:
     gce_standin.no_room()
     with GCPEnvironment(IMAGE, project_id=PROJECT, zone=ZONES) as environment:
         assert environment.handle().details["zone"] == "us-central1-b"
 
 
-def test_used_up_quota_is_told_as_such(cache: Path, gce_standin: GceStandin) -> None:
+def test_used_up_quota_is_told_as_such(gce_standin: GceStandin) -> None:
     before = len(gce_standin.machines)
     gce_standin.no_quota()
     with pytest.raises(QuotaError, match="'CPUS' exceeded") as caught:
@@ -111,7 +111,7 @@ def test_a_cut_connection_runs_a_command_once(environment: GCPEnvironment, gce_s
 
 
 @pytest.mark.slow
-def test_a_preempted_machine_is_a_lost_sandbox(cache: Path, gce_standin: GceStandin) -> None:
+def test_a_preempted_machine_is_a_lost_sandbox(gce_standin: GceStandin) -> None:
     environment = open_environment("gcp", IMAGE, labels=SandboxLabels(run="preempted"))
     handle = environment.handle()
     with attach(handle) as other:
@@ -132,9 +132,7 @@ def test_a_preempted_machine_is_a_lost_sandbox(cache: Path, gce_standin: GceStan
 
 
 @pytest.mark.slow
-def test_an_unused_machine_is_deleted_even_if_its_user_was_killed(
-    cache: Path, gce_standin: GceStandin, tmp_path: Path
-) -> None:
+def test_an_unused_machine_is_deleted_even_if_its_user_was_killed(gce_standin: GceStandin, tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("[gcp]\nidle_seconds = 1\n")
     code = (
         "import os, signal\n"
@@ -150,7 +148,7 @@ def test_an_unused_machine_is_deleted_even_if_its_user_was_killed(
     assert until(lambda: get_backend("gcp").orphans("killed") == [])
 
 
-def test_orphans_of_one_run_are_removed_and_no_others(cache: Path, gce_standin: GceStandin) -> None:
+def test_orphans_of_one_run_are_removed_and_no_others(gce_standin: GceStandin) -> None:
     backend = get_backend("gcp")
     left = open_environment("gcp", IMAGE, labels=SandboxLabels(run="left"))
     with GCPEnvironment(IMAGE) as working:
@@ -164,7 +162,7 @@ def test_orphans_of_one_run_are_removed_and_no_others(cache: Path, gce_standin: 
 
 
 def test_what_cannot_be_is_refused_before_anything_starts(
-    cache: Path, gce_standin: GceStandin, monkeypatch: pytest.MonkeyPatch
+    gce_standin: GceStandin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = len(gce_standin.api.inserts)
     with pytest.raises(CapabilityError, match="lifetime"):
@@ -175,7 +173,7 @@ def test_what_cannot_be_is_refused_before_anything_starts(
     assert len(gce_standin.api.inserts) == before
 
 
-def test_bad_credentials_are_told_as_such(cache: Path, gce_standin: GceStandin, tmp_path: Path) -> None:
+def test_bad_credentials_are_told_as_such(gce_standin: GceStandin, tmp_path: Path) -> None:
     code = (
         "from cooperbench.environments.gcp import GCPEnvironment\n"
         f"try: GCPEnvironment({IMAGE!r})\n"

@@ -210,7 +210,7 @@ def test_without_isolation_it_refuses_unless_allowed(
         isolation.probe.cache_clear()
 
 
-def test_an_image_has_nothing_after_its_base_commit(tmp_path: Path, cache: Path) -> None:
+def test_an_image_has_nothing_after_its_base_commit(tmp_path: Path) -> None:
     clone = tmp_path / "clone"
     base = make_repository(clone, {"a.py": "1\n"})
     (clone / "a.py").write_text("the solution\n")
@@ -228,7 +228,7 @@ def test_an_image_has_nothing_after_its_base_commit(tmp_path: Path, cache: Path)
         assert environment.execute("git tag; git remote; git stash list; cat a.py")["output"] == "1\n"
 
 
-def test_an_image_is_built_from_a_stream_once_and_again_when_it_changes(tmp_path: Path, cache: Path) -> None:
+def test_an_image_is_built_from_a_stream_once_and_again_when_it_changes(tmp_path: Path) -> None:
     source = tmp_path / "source"
     make_repository(source, {"a.py": "1\n"})
     stream = tmp_path / "repository.fast-export"
@@ -249,7 +249,7 @@ def test_an_image_is_built_from_a_stream_once_and_again_when_it_changes(tmp_path
         assert environment.execute("cat a.py; git log --oneline | wc -l")["output"].split() == ["2", "2"]
 
 
-def test_an_image_built_with_commands_is_there_for_those_who_do_not_know_them(tmp_path: Path, cache: Path) -> None:
+def test_an_image_built_with_commands_is_there_for_those_who_do_not_know_them(tmp_path: Path) -> None:
     source = tmp_path / "source"
     make_repository(source, {"a.py": "1\n"})
     bundle = tmp_path / "repository.bundle"

@@ -20,7 +20,7 @@ IMAGE = "cooperbench-test/sandbox:latest"
 
 
 @pytest.fixture
-def environment(cache: object, modal_standin: ModalStandin) -> Iterator[ModalEnvironment]:
+def environment(modal_standin: ModalStandin) -> Iterator[ModalEnvironment]:
     with ModalEnvironment(image=IMAGE, cwd="/workspace/repo", timeout=3600) as environment:
         yield environment
 
@@ -31,7 +31,7 @@ def test_the_image_counts_and_not_its_entrypoint(environment: ModalEnvironment) 
     assert environment.isolation == "modal"
 
 
-def test_limits_and_labels_reach_modal(cache: object, modal_standin: ModalStandin) -> None:
+def test_limits_and_labels_reach_modal(modal_standin: ModalStandin) -> None:
     labels = SandboxLabels(run="labelled", episode="e1", agent_id="agent2")
     with ModalEnvironment(IMAGE, timeout=90, memory_mb=256, cpus=0.5, network="none") as limited:
         definition = modal_standin.fleet.find(limited.handle().identifier).definition
@@ -49,12 +49,12 @@ def test_limits_and_labels_reach_modal(cache: object, modal_standin: ModalStandi
     assert get_backend("modal").orphans("labelled") == []
 
 
-def test_an_unknown_image_is_named(cache: object, modal_standin: ModalStandin) -> None:
+def test_an_unknown_image_is_named(modal_standin: ModalStandin) -> None:
     with pytest.raises(ImageError, match="no/such:image"):
         ModalEnvironment("no/such:image")
 
 
-def test_creations_are_held_back_when_modal_throttles(cache: object, modal_standin: ModalStandin) -> None:
+def test_creations_are_held_back_when_modal_throttles(modal_standin: ModalStandin) -> None:
     before = len(modal_standin.calls.times["SandboxCreateV2"])
     modal_standin.fail_next("SandboxCreateV2", Status.RESOURCE_EXHAUSTED, "too many sandboxes", times=2)
     with ModalEnvironment(IMAGE) as environment:
@@ -80,7 +80,7 @@ def test_a_cut_connection_runs_a_command_once(environment: ModalEnvironment, mod
     assert [result["output"] for result in results] == ["went\nonce\n"]
 
 
-def test_a_killed_sandbox_is_lost_and_stays_so(cache: object, modal_standin: ModalStandin) -> None:
+def test_a_killed_sandbox_is_lost_and_stays_so(modal_standin: ModalStandin) -> None:
     environment = ModalEnvironment(IMAGE)
     handle = environment.handle()
     with attach(handle) as other:
@@ -101,7 +101,7 @@ def test_snapshots_are_independent(environment: ModalEnvironment) -> None:
         assert copy.execute("cat kept.txt")["output"] == "kept\n"
 
 
-def test_orphans_of_one_run_are_removed_and_no_others(cache: object, modal_standin: ModalStandin) -> None:
+def test_orphans_of_one_run_are_removed_and_no_others(modal_standin: ModalStandin) -> None:
     backend = get_backend("modal")
     left = open_environment("modal", IMAGE, labels=SandboxLabels(run="left"))
     with open_environment("modal", IMAGE, labels=SandboxLabels(run="working")) as working:
@@ -114,9 +114,7 @@ def test_orphans_of_one_run_are_removed_and_no_others(cache: object, modal_stand
     left.cleanup()
 
 
-def test_a_command_past_the_deadline_of_its_exec_is_a_broken_connection(
-    cache: object, modal_standin: ModalStandin
-) -> None:
+def test_a_command_past_the_deadline_of_its_exec_is_a_broken_connection(modal_standin: ModalStandin) -> None:
     transport = get_backend("modal").transport(IMAGE, EnvironmentOptions(), SandboxLabels(), {})
     transport.start()
     try:
@@ -145,9 +143,7 @@ def test_many_sandboxes_at_a_time() -> None:
         ({"MODAL_TOKEN_ID": "", "MODAL_TOKEN_SECRET": "", "HOME": "/nonexistent"}, "SandboxCredentialsError"),
     ],
 )
-def test_bad_credentials_are_told_as_such(
-    cache: object, modal_standin: ModalStandin, change: dict[str, str], error: str
-) -> None:
+def test_bad_credentials_are_told_as_such(modal_standin: ModalStandin, change: dict[str, str], error: str) -> None:
     code = (
         "from cooperbench.environments.modal import ModalEnvironment\n"
         f"try: ModalEnvironment({IMAGE!r})\n"

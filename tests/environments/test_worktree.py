@@ -29,14 +29,14 @@ BASE = {
 
 
 @pytest.fixture(scope="module")
-def sandbox(cache: Path) -> Iterator[LocalEnvironment]:
+def sandbox() -> Iterator[LocalEnvironment]:
     image = sample_image("test:worktree", files=BASE)
     with LocalEnvironment(image) as environment:
         yield environment
 
 
 @pytest.fixture
-def fresh(cache: Path) -> Iterator[LocalEnvironment]:
+def fresh() -> Iterator[LocalEnvironment]:
     with LocalEnvironment(sample_image("test:worktree", files=BASE)) as environment:
         yield environment
 

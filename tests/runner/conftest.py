@@ -11,16 +11,9 @@ HERE = Path(__file__).parent
 CommandLine = Callable[..., subprocess.Popen[str]]
 
 
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One place for images, built once."""
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
-def surroundings(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder to run in, with the tests' own agents; returns the log directory."""
-    monkeypatch.setenv("COOPERBENCH_CACHE_DIR", str(cache))
     monkeypatch.setenv("COOPERBENCH_EXTERNAL_AGENTS", "team_of_tests")
     monkeypatch.setenv("PYTHONPATH", str(HERE))
     monkeypatch.syspath_prepend(str(HERE))

@@ -6,11 +6,6 @@ import pytest
 from tests.command_line import cooperbench
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COOPERBENCH_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "cli-cache"))
-
-
 def tasks(*arguments: str, code: int = 0) -> str:
     """What `cooperbench tasks` prints: facts, or with code 2 the error."""
     said = cooperbench("tasks", *arguments)
