@@ -75,7 +75,7 @@ def test_a_mistake_is_named_in_one_line(mistake: str, surroundings: Path) -> Non
 def test_a_missing_data_set(surroundings: Path) -> None:
     said = cooperbench("run", "-a", "gold", "--dataset-dir", "nowhere")
     assert said.code == 2
-    assert said.err.startswith("error: there is no data set at nowhere\n")
+    assert said.err.startswith("error: there is no dataset at nowhere\n")
     assert "cooperbench prepare" in said.err
 
 

@@ -36,7 +36,7 @@ def test_stats_merge_every_pair() -> None:
 
 
 def test_sample_needs_a_dataset(tmp_path: Path) -> None:
-    assert "there is no data set" in tasks("sample", "--pairs", "1", "--dataset-dir", str(tmp_path / "none"), code=2)
+    assert "there is no dataset" in tasks("sample", "--pairs", "1", "--dataset-dir", str(tmp_path / "none"), code=2)
 
 
 def test_validate_says_what_is_wrong_with_a_feature() -> None:

@@ -123,7 +123,7 @@ def test_a_malformed_file_is_named(dataset: Path) -> None:
     with pytest.raises(TaskError, match=r"task12/feature3/tests\.patch is missing"):
         discover_tasks(dataset, repo="go_chi")
     (dataset / "subsets/lite.json").write_text('{"tasks": [{"repo": "a", "task_id": "x"}]}')
-    with pytest.raises(TaskError, match=r"lite\.json is not a readable subset: tasks\.0\.task_id"):
+    with pytest.raises(TaskError, match=r"lite\.json is not a valid subset: tasks\.0\.task_id"):
         discover_tasks(dataset, subset="lite")
 
 

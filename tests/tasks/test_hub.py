@@ -65,7 +65,7 @@ def test_an_interrupted_download_continues(hub: HubStandIn, tmp_path: Path) -> N
     hub.fail_after = 5
     broken = prepare(hub, target)
     assert broken.returncode == 1
-    assert "it continues where it stopped" in broken.stderr
+    assert "repeat the command to continue" in broken.stderr
     assert "Traceback" not in broken.stderr
     assert read_manifest(target) is None
     hub.fail_after = None
@@ -77,7 +77,7 @@ def test_an_interrupted_download_continues(hub: HubStandIn, tmp_path: Path) -> N
     ("options", "message"),
     [
         (("--revision", "v9"), "has no revision 'v9'"),
-        (("--dataset", "some/thing"), "there is no data set 'some/thing'"),
+        (("--dataset", "some/thing"), "there is no dataset 'some/thing'"),
         (("-s", "tinny"), "did you mean 'tiny'"),
         (("-s", "demo"), "need no download"),
     ],

@@ -1,9 +1,8 @@
-"""What is to be done: datasets, discovery, subsets, images' names, and the bundled demo tasks."""
+"""Tasks: datasets, discovery, subsets, names of images, and the bundled demo tasks."""
 
-from cooperbench.tasks.dataset import discover_groups, discover_tasks, find_dataset, read_task
+from cooperbench.tasks.dataset import discover_groups, discover_tasks, find_dataset, read_task, sample_pairs
 from cooperbench.tasks.hub import HUB_DATASET, DatasetManifest, prepare_dataset, read_manifest
 from cooperbench.tasks.images import image_name
-from cooperbench.tasks.sampling import sample_pairs
 from cooperbench.tasks.skeleton import new_task
 from cooperbench.tasks.subsets import Subset, SubsetEntry, read_subset, subset_names, write_subset
 from cooperbench.tasks.task import Feature, Group, Task

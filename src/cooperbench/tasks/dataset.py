@@ -1,4 +1,4 @@
-"""Finding tasks and groups of features in a data set of the published layout.
+"""Find tasks and groups of features in a dataset of the published layout, and draw subsets of them.
 
 <dataset>/<name>_task/task<ID>/   runner.sh  run_tests.sh  Dockerfile  combined.patch
                                   feature<N>/{feature.md, feature.patch, tests.patch}
@@ -6,6 +6,7 @@
 """
 
 import os
+import random
 import re
 from collections.abc import Sequence
 from itertools import combinations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from cooperbench.errors import TaskError, UnknownNameError, UsageError
 from cooperbench.tasks.images import bundled_image_name, image_name, image_recipe
-from cooperbench.tasks.subsets import read_subset
+from cooperbench.tasks.subsets import Subset, SubsetEntry, read_subset
 from cooperbench.tasks.task import Feature, Group, Task
 
 DEMO = "demo"
@@ -22,17 +23,17 @@ FEATURE_FILES = ("feature.md", "feature.patch", "tests.patch")
 
 
 def find_dataset(dataset_dir: Path | None = None, *, subset: str | None = None) -> Path:
-    """The data set's folder: the one given, `$COOPERBENCH_DATASET_DIR`, or `./dataset`; for the subset `demo` the bundled one.
+    """Return the directory of the dataset: the bundled one for the subset `demo`, else the one given, or its default.
 
-    Raises `UsageError` when it is not there.
+    The default is `$COOPERBENCH_DATASET_DIR`, or `./dataset`. Raises `UsageError` when the directory does not exist.
     """
     if subset == DEMO:
         return BUNDLED_DATASET
     path = (dataset_dir or Path(os.environ.get("COOPERBENCH_DATASET_DIR", "dataset"))).expanduser()
     if not path.is_dir():
         hint = "cooperbench prepare, or --dataset-dir DIR, or -s demo for the bundled tasks"
-        raise UsageError(f"there is no data set at {path}", subject=str(path), hint=hint)
-    # A clone of the published project has the data set in a folder below.
+        raise UsageError(f"there is no dataset at {path}", subject=str(path), hint=hint)
+    # A clone of the published project has the dataset one directory below.
     inner = path / "dataset"
     return (inner if inner.is_dir() and not any(path.glob("*_task")) else path).resolve()
 
@@ -43,14 +44,14 @@ def discover_tasks(
     repo: str | None = None,
     task: int | str | None = None,
 ) -> list[Task]:
-    """The tasks that all filters let through, by repository and number.
+    """Return the tasks that pass all filters, ordered by repository and number.
 
-    `repo` may leave out `_task`. Raises `UnknownNameError` when a filter matches nothing, and `TaskError` for a malformed file.
+    `repo` may omit `_task`. Raises `UnknownNameError` when a filter matches nothing, and `TaskError` for a malformed file.
     """
     root = find_dataset(dataset_dir, subset=subset)
     folders = _task_folders(root)
     if not folders:
-        raise UsageError(f"{root} has no tasks", subject=str(root), hint="tasks lie in <name>_task/task<ID>/")
+        raise UsageError(f"{root} has no tasks", subject=str(root), hint="put tasks in <name>_task/task<ID>/")
     if subset is not None:
         folders = _of_subset(root, subset, folders)
     if repo is not None:
@@ -70,7 +71,7 @@ def discover_tasks(
 
 
 def read_task(path: Path, *, bundled: bool = False) -> Task:
-    """Read one task's folder `<name>_task/task<ID>`. Raises `TaskError` with the file that is missing."""
+    """Read the directory `<name>_task/task<ID>` of one task. Raises `TaskError` when a file is missing."""
     repo, task_id = path.parent.name, int(path.name.removeprefix("task"))
     features: dict[int, Feature] = {}
     for folder in path.glob("feature*"):
@@ -82,7 +83,7 @@ def read_task(path: Path, *, bundled: bool = False) -> Task:
                 raise TaskError(f"{folder / name} is missing", subject=str(folder / name))
         features[int(number)] = Feature(int(number), folder)
     if not features:
-        raise TaskError(f"{path} has no features", subject=str(path), hint="features lie in feature<N>/")
+        raise TaskError(f"{path} has no features", subject=str(path), hint="put features in feature<N>/")
     image = bundled_image_name(repo, task_id) if bundled else image_name(repo, task_id)
     recipe = image_recipe(image, path, bundled=bundled)
     return Task(repo, task_id, path, image, recipe, {number: features[number] for number in sorted(features)})
@@ -95,9 +96,9 @@ def discover_groups(
     subset: str | None = None,
     size: int = 2,
 ) -> list[Group]:
-    """The groups of features that episodes are made of: those of the subset, or all of `size` features, or just `features`.
+    """Return the groups of features for episodes: those of the subset, or all of `size` features, or only `features`.
 
-    Raises `UsageError` when nothing matches, or a feature is named twice or does not exist.
+    Raises `UsageError` when nothing matches, and when a feature is named twice or does not exist.
     """
     if features is not None:
         return _groups_of_features(tasks, features, subset)
@@ -105,6 +106,25 @@ def discover_groups(
     if not groups:
         raise UsageError(f"no task has a group of {size} features", hint="cooperbench tasks list")
     return groups
+
+
+def sample_pairs(tasks: Sequence[Task], *, pairs: int, seed: int, name: str) -> Subset:
+    """Draw a subset of `pairs` pairs from all pairs of the tasks, each with the same probability.
+
+    The same tasks, number and seed give the same subset. Raises `UsageError` when there are not that many pairs.
+    """
+    groups = discover_groups(tasks)
+    if not 0 < pairs <= len(groups):
+        raise UsageError(f"cannot draw {pairs} pairs: there are {len(groups)}", hint=f"--pairs 1 to {len(groups)}")
+    chosen: dict[tuple[str, int], list[tuple[int, ...]]] = {}
+    for group in random.Random(seed).sample(groups, pairs):
+        chosen.setdefault((group.task.repo, group.task.task_id), []).append(group.features)
+    entries = tuple(
+        SubsetEntry(repo=repo, task_id=task_id, pairs=tuple(sorted(chosen[repo, task_id])))
+        for repo, task_id in sorted(chosen)
+    )
+    stats = {"tasks": len(entries), "pairs": pairs, "repos": len({entry.repo for entry in entries})}
+    return Subset(name=name, description=f"{pairs} pairs drawn with seed {seed}", stats=stats, tasks=entries)
 
 
 def _groups_of_task(task: Task, subset: str | None, size: int) -> list[tuple[int, ...]]:
@@ -132,12 +152,12 @@ def _groups_of_features(tasks: Sequence[Task], features: tuple[int, ...], subset
             raise UnknownNameError(
                 "feature", missing, known, hint=f"cooperbench tasks show {tasks[0].key}" if tasks else None
             )
-        raise UsageError(f"no task has all the features {_listed(wanted)}", hint="cooperbench tasks list")
+        raise UsageError(f"no task has all of the features {_listed(wanted)}", hint="cooperbench tasks list")
     groups = [
         Group(task, wanted) for task in having if subset is None or wanted in _groups_of_task(task, subset, len(wanted))
     ]
     if not groups:
-        raise UsageError(f"subset {subset!r} has no group of the features {_listed(wanted)}", hint="leave out -s or -f")
+        raise UsageError(f"subset {subset!r} has no group of the features {_listed(wanted)}", hint="omit -s or -f")
     return groups
 
 
@@ -158,7 +178,7 @@ def _of_subset(root: Path, name: str, folders: dict[tuple[str, int], Path]) -> d
         file = root / "subsets" / f"{name}.json"
         listed = ", ".join(f"{entry.repo}/{entry.task_id}" for entry in absent[:5])
         raise TaskError(
-            f"{file} names {len(absent)} tasks that are not in {root}: {listed}",
+            f"{file} names tasks that are not in {root} ({len(absent)}): {listed}",
             subject=str(file),
             hint="cooperbench prepare",
         )
@@ -173,7 +193,7 @@ def _task_number(task: int | str) -> int:
 
 
 def _where(root: Path, subset: str | None) -> str:
-    """The command that shows what there is."""
+    """Return the command that lists the tasks."""
     place = "" if subset == DEMO else f" --dataset-dir {root}"
     return "cooperbench tasks list" + (f" -s {subset}" if subset else "") + place
 

@@ -1,7 +1,7 @@
-"""Downloading the published data set, pinned to a revision, and saying which revision a folder holds.
+"""Download the published dataset at a revision, and record which revision a directory holds.
 
-`huggingface_hub` does the transfer: files that are there already are not fetched again, so an interrupted download is
-continued by repeating the command. `$HF_ENDPOINT` (or `endpoint`) names another server.
+`huggingface_hub` does the transfer and skips files that are already there, so repeating the command continues an interrupted
+download. `$HF_ENDPOINT` (or `endpoint`) names another server.
 """
 
 import os
@@ -20,20 +20,20 @@ MANIFEST = ".cooperbench-dataset.json"
 
 
 class DatasetManifest(Record):
-    """Where a data set's folder came from."""
+    """The origin of a dataset's directory."""
 
     dataset: str
     revision: str
-    """The commit on the hub; asking for a branch or tag records what it was then."""
+    """The commit on the hub, also when a branch or tag was requested."""
     requested: str
     endpoint: str | None = None
     subset: str | None = None
-    """When only the tasks of a subset were downloaded."""
+    """The subset whose tasks were downloaded; `None` for all tasks."""
     prepared_at: datetime
 
 
 def read_manifest(dataset_dir: Path) -> DatasetManifest | None:
-    """Where a data set's folder came from; `None` for one that was made by hand."""
+    """Read the origin of a dataset's directory; `None` for one that was made by hand."""
     path = dataset_dir / MANIFEST
     return read_model(path, DatasetManifest) if path.is_file() else None
 
@@ -46,17 +46,17 @@ def prepare_dataset(
     dataset: str = HUB_DATASET,
     endpoint: str | None = None,
 ) -> DatasetManifest:
-    """Download a data set, or the tasks of one subset, into a folder.
+    """Download a dataset, or the tasks of one subset, into a directory.
 
-    Raises `MissingExtraError` without huggingface_hub, `UnknownNameError` for a subset that it does not have, `UsageError` for a
-    revision or data set that does not exist, and `TaskError` (retryable) when the server does not answer.
+    Raises `MissingExtraError` without huggingface_hub, `UnknownNameError` for an unknown subset, `UsageError` for a revision or
+    dataset that does not exist, and `TaskError` (retryable) when the server does not answer.
     """
     if subset == DEMO:
         raise UsageError("the bundled tasks need no download", subject=DEMO, hint="cooperbench run -s demo …")
     try:
         from huggingface_hub import HfApi, snapshot_download
     except ImportError as error:
-        raise MissingExtraError("downloading the data set", "hub") from error
+        raise MissingExtraError("downloading the dataset", "hub") from error
     endpoint = endpoint or os.environ.get("HF_ENDPOINT") or None
     with _readable_errors(dataset, revision):
         commit = HfApi(endpoint=endpoint).dataset_info(dataset, revision=revision).sha
@@ -99,13 +99,13 @@ def _readable_errors(dataset: str, revision: str) -> Iterator[None]:
     except RevisionNotFoundError as error:
         raise UsageError(f"{dataset} has no revision {revision!r}", subject=revision) from error
     except RepositoryNotFoundError as error:
-        hint = "check --dataset; for one that is not public, set HF_TOKEN"
-        raise UsageError(f"there is no data set {dataset!r} on the hub", subject=dataset, hint=hint) from error
+        hint = "check --dataset; set HF_TOKEN for one that is not public"
+        raise UsageError(f"there is no dataset {dataset!r} on the hub", subject=dataset, hint=hint) from error
     except (HfHubHTTPError, OSError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise TaskError(
             f"the download of {dataset} stopped: {first}",
             subject=dataset,
-            hint="repeat the command: it continues where it stopped",
+            hint="repeat the command to continue the download",
             retryable=True,
         ) from error

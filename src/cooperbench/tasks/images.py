@@ -1,7 +1,7 @@
-"""The names of the images that tasks start from, and how to build them.
+"""The names of the images of tasks, and their recipes.
 
-Published images are called `akhatua/cooperbench-<repository>:task<ID>`. `$COOPERBENCH_IMAGE_PREFIX` replaces everything before
-the repository's name, `$COOPERBENCH_IMAGE_REGISTRY` puts a registry in front.
+Published images are named `akhatua/cooperbench-<repository>:task<ID>`. `$COOPERBENCH_IMAGE_PREFIX` replaces everything before
+the repository's name, `$COOPERBENCH_IMAGE_REGISTRY` adds a registry in front.
 """
 
 import os
@@ -12,11 +12,11 @@ from cooperbench.records import ImageRecipe
 
 DEFAULT_PREFIX = "akhatua/cooperbench-"
 REPOSITORY_FILES = ("repository.bundle", "repository.fast-export")
-"""What a task that brings its repository calls it: a `git bundle`, or a `git fast-export` stream that people can read."""
+"""Files that hold the repository of a task: a `git bundle`, or a `git fast-export` stream, which people can read."""
 
 
 def image_name(repo: str, task_id: int) -> str:
-    """The name of the image of a task of the published data set, with the user's registry and prefix."""
+    """Return the name of a published task's image, with the user's registry and prefix."""
     prefix = os.environ.get("COOPERBENCH_IMAGE_PREFIX", DEFAULT_PREFIX)
     registry = os.environ.get("COOPERBENCH_IMAGE_REGISTRY", "").rstrip("/")
     name = f"{prefix}{repo.removesuffix('_task').replace('_', '-')}:task{task_id}".lower()
@@ -24,12 +24,12 @@ def image_name(repo: str, task_id: int) -> str:
 
 
 def bundled_image_name(repo: str, task_id: int) -> str:
-    """The name of the image of a bundled task; it exists in no registry and is built where it is needed."""
+    """Return the name of a bundled task's image. No registry has it: it is built where it is needed."""
     return f"demo:{repo}-{task_id}"
 
 
 def image_recipe(name: str, path: Path, *, bundled: bool) -> ImageRecipe:
-    """How the image `name` of the task in the folder `path` is built."""
+    """Return the recipe of the image `name` of the task in the directory `path`."""
     dockerfile = path / "Dockerfile"
     repository = next((path / name for name in REPOSITORY_FILES if (path / name).is_file()), None)
     return ImageRecipe(
@@ -44,7 +44,7 @@ def image_recipe(name: str, path: Path, *, bundled: bool) -> ImageRecipe:
 
 
 def _base_commit(path: Path) -> str | None:
-    """The commit that the task's own files check out. The layout has no field for it."""
+    """Find the commit that the task's own files check out. The layout has no field for it."""
     for name in ("Dockerfile", "setup.sh"):
         file = path / name
         if not file.is_file():

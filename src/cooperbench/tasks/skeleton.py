@@ -1,4 +1,4 @@
-"""The files of a new task: a repository at a commit, a runner, and empty features to be filled in."""
+"""Create the files of a new task: a repository at a commit, a runner, and empty features to fill in."""
 
 import re
 import tempfile
@@ -17,14 +17,14 @@ FROM ${{BASE_IMAGE}}
 
 RUN command -v git >/dev/null || {{ apt-get update && apt-get install -y --no-install-recommends git && rm -rf /var/lib/apt/lists/*; }}
 
-# The bundle holds the base commit, its history, and nothing after it.
+# The bundle holds the base commit and its history, and nothing after it.
 COPY {repository} /tmp/{repository}
 RUN git clone --quiet --branch {branch} /tmp/{repository} /workspace/repo \\
     && git -C /workspace/repo remote remove origin \\
     && rm /tmp/{repository}
 WORKDIR /workspace/repo
 
-# Everything that the tests need belongs into the image: nothing is installed while grading.
+# Install everything that the tests need: nothing is installed during evaluation.
 RUN {setup}
 
 COPY runner.sh /usr/local/bin/runner.sh
@@ -34,7 +34,7 @@ ENTRYPOINT ["/usr/local/bin/runner.sh"]
 
 RUNNER = """\
 #!/bin/sh
-# runner.sh <tests.patch> [<feature.patch>]: both are names in /patches. Exits with the code of the tests.
+# runner.sh <tests.patch> [<feature.patch>]: names of files in /patches. The exit code is that of the tests.
 set -eu
 cd /workspace/repo
 git reset --hard --quiet
@@ -47,7 +47,7 @@ git apply --whitespace=nowarn "/patches/$1"
 FEATURE = """\
 # Title of feature {number}
 
-What it does, with every name, argument and message that the hidden tests rely on. Agents see this text and nothing else.
+Describe the feature, with every name, argument and message that the hidden tests rely on. Agents see nothing but this text.
 """
 
 SETUP = "python3 -m pip install --no-cache-dir pytest && python3 -m pip install --no-cache-dir -e ."
@@ -68,17 +68,19 @@ def new_task(
     features: int = 2,
     history: bool = True,
 ) -> Task:
-    """Make `<name>_task/task<ID>` from a local clone and a commit, with `features` empty features.
+    """Create `<name>_task/task<ID>` from a commit of a local clone, with `features` empty features.
 
-    `test` is the command that runs the hidden tests, `setup` what installs their requirements into the image. Without `history`
-    agents find one commit, which is all that a shallow or partial clone can give. Raises `UsageError` for a name, commit or folder
-    that cannot be used; nothing is written then.
+    `test` is the command that runs the hidden tests, `setup` the one that installs their requirements into the image. Without
+    `history` agents find a single commit, which is all that a shallow or partial clone holds. Raises `UsageError` for an unusable
+    name, commit or directory, and then writes nothing.
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9_]*", name):
-        raise UsageError(f"{name!r} is no task name", subject=name, hint="lower-case letters, digits and underscores")
+        raise UsageError(
+            f"{name!r} is not a task name", subject=name, hint="use lower-case letters, digits and underscores"
+        )
     path = dataset_dir / f"{name.removesuffix('_task')}_task" / f"task{task_id}"
     if path.exists():
-        raise UsageError(f"{path} exists", subject=str(path), hint="choose another --task-id")
+        raise UsageError(f"{path} already exists", subject=str(path), hint="choose another --task-id")
     bundle = _bundle(repository, commit, history=history)
     path.mkdir(parents=True)
     (path / BUNDLE).write_bytes(bundle)
@@ -96,11 +98,11 @@ def new_task(
 
 
 def _bundle(repository: Path, commit: str, *, history: bool) -> bytes:
-    """A commit and the history before it, on one branch; tags and what comes later are left out."""
+    """Bundle a commit and its history on one branch, without tags and later commits."""
     identifier = _GIT.run("rev-parse", "--verify", f"{commit}^{{commit}}", cwd=repository).text
     objects = Path(_GIT.run("rev-parse", "--git-path", "objects", cwd=repository).text)
     with tempfile.TemporaryDirectory(prefix="cooperbench-") as scratch:
-        # A repository with nothing but this branch, which borrows the objects.
+        # A repository with nothing but this branch, which borrows the objects of the clone.
         copy = Path(scratch)
         _GIT.run("init", "--quiet", "--bare", cwd=copy)
         (copy / "objects" / "info" / "alternates").write_text(f"{(repository / objects).resolve()}\n")
@@ -113,12 +115,12 @@ def _bundle(repository: Path, commit: str, *, history: bool) -> bytes:
             raise UsageError(
                 f"{repository} does not hold the whole history of {commit}: {error.message}",
                 subject=str(repository),
-                hint="complete it with git fetch --unshallow or git fetch --refetch, or use --no-history",
+                hint="run git fetch --unshallow or git fetch --refetch, or use --no-history",
             ) from error
 
 
 def _without_parents(repository: Path, commit: str) -> str:
-    """The same commit as the first of its history."""
+    """Copy a commit as the root of a new history."""
     text = _GIT.run("cat-file", "commit", commit, cwd=repository).stdout
     head, _, message = text.partition(b"\n\n")
     lines = head.split(b"\n")

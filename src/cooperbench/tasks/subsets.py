@@ -1,4 +1,4 @@
-"""Subsets: named selections of tasks and of groups of their features, as files `subsets/<name>.json` of a data set."""
+"""Subsets: named selections of tasks and groups of features, in files `subsets/<name>.json` of a dataset."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from cooperbench.records import write_bytes
 
 
 def _number(value: object) -> object:
-    """Ids appear as numbers, as strings and with the prefix of their folder."""
+    """Parse an id, which may be a number, a string, or the name of its directory."""
     return (
         value.strip().removeprefix("task").removeprefix("feature").removeprefix("f")
         if isinstance(value, str)
@@ -24,7 +24,7 @@ Features = Annotated[tuple[Number, ...], Field(min_length=1)]
 
 
 class SubsetEntry(BaseModel):
-    """One task of a subset. Without pairs and groups it stands for all of them."""
+    """One task of a subset. Without pairs and groups it selects all of them."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -34,7 +34,7 @@ class SubsetEntry(BaseModel):
     groups: tuple[Features, ...] | None = None
 
     def groups_of(self, size: int) -> tuple[tuple[int, ...], ...] | None:
-        """The selected groups of `size` features, or `None` for all."""
+        """Return the selected groups of `size` features, or `None` for all."""
         if self.pairs is None and self.groups is None:
             return None
         selected = (*(self.pairs or ()), *(self.groups or ()))
@@ -52,27 +52,27 @@ class Subset(BaseModel):
     tasks: tuple[SubsetEntry, ...]
 
     def entry(self, repo: str, task_id: int) -> SubsetEntry | None:
-        """What the subset says about a task; `None` when it is not part of it."""
+        """Return the entry of a task; `None` when the subset does not contain it."""
         name = repo.removesuffix("_task")
         return next((e for e in self.tasks if e.repo.removesuffix("_task") == name and e.task_id == task_id), None)
 
 
 def subset_names(dataset_dir: Path) -> list[str]:
-    """The subsets that a data set has."""
+    """Return the names of the subsets of a dataset."""
     return sorted(path.stem for path in (dataset_dir / "subsets").glob("*.json"))
 
 
 def read_subset(dataset_dir: Path, name: str) -> Subset:
-    """Read `subsets/<name>.json`. Raises `UnknownNameError` or, when the file is malformed, `TaskError` with its name."""
+    """Read `subsets/<name>.json`. Raises `UnknownNameError`, or `TaskError` when the file is malformed."""
     path = dataset_dir / "subsets" / f"{name}.json"
     if name not in subset_names(dataset_dir):
-        raise UnknownNameError("subset", name, subset_names(dataset_dir), hint=f"subsets lie in {path.parent}")
+        raise UnknownNameError("subset", name, subset_names(dataset_dir), hint=f"subsets are in {path.parent}")
     try:
         return Subset.model_validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise TaskError(f"{path} is not a readable subset: {place}: {first['msg']}", subject=str(path)) from error
+        raise TaskError(f"{path} is not a valid subset: {place}: {first['msg']}", subject=str(path)) from error
 
 
 def write_subset(dataset_dir: Path, subset: Subset) -> Path:

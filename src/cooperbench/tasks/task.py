@@ -1,4 +1,4 @@
-"""What is to be done: a repository at one commit, a pool of features, and how their tests are run."""
+"""A task: a repository at one commit, a pool of features, and the command that runs their tests."""
 
 import hashlib
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Feature:
 
     @property
     def description(self) -> str:
-        """`feature.md`, the text that the agent sees."""
+        """`feature.md`, the text that the agent reads."""
         return _read(self.path / "feature.md").decode("utf-8", "replace")
 
     @property
@@ -34,16 +34,16 @@ class Feature:
 
 @dataclass(frozen=True)
 class Task:
-    """One task of a dataset, addressed `repo/task_id`, lying in a folder of the published layout."""
+    """One task of a dataset, addressed as `repo/task_id`, in a directory of the published layout."""
 
     repo: str
-    """Name of the repository's folder, such as `pallets_click_task`."""
+    """Name of the repository's directory, such as `pallets_click_task`."""
     task_id: int
     path: Path
     image: str
-    """What its environments start from: an image name, or for bundled tasks `demo:<repo>-<task_id>`."""
+    """The image of its sandboxes; for bundled tasks `demo:<repo>-<task_id>`."""
     recipe: ImageRecipe
-    """How to build that image where it cannot be pulled."""
+    """The recipe of the image, for where it cannot be pulled."""
     features: dict[int, Feature]
 
     @property
@@ -53,7 +53,7 @@ class Task:
 
     @property
     def dataset_dir(self) -> Path:
-        """The data set's folder, in which `subsets` lies too."""
+        """The directory of the dataset, which also holds `subsets`."""
         return self.path.parent.parent
 
     @property
@@ -63,13 +63,13 @@ class Task:
 
     @property
     def combined_patch(self) -> bytes | None:
-        """`combined.patch`, all features in one, where the task has it."""
+        """`combined.patch`, which holds all features; `None` when the task has none."""
         path = self.path / "combined.patch"
         return path.read_bytes() if path.is_file() else None
 
     @cached_property
     def revision(self) -> str:
-        """Digest of every file of the task: another text, patch, test or runner is another revision."""
+        """Digest of every file of the task: a change of a text, patch, test or runner is a new revision."""
         digest = hashlib.sha256()
         for path in sorted(self.path.rglob("*")):
             if path.is_file():
@@ -80,7 +80,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Group:
-    """The features of one task that one episode is about."""
+    """The features of one task that an episode is about."""
 
     task: Task
     features: tuple[int, ...]
