@@ -1,15 +1,26 @@
-"""Reading patches as bytes: which files a patch touches, and which of its parts cannot be applied anywhere.
+"""Read patches as bytes: which files a patch touches, how much it changes, and what in it does not belong there.
 
 A patch is never decoded and never normalised. What decides about the content of a submission is the tree that git makes of it
-(`merging`); this module only splits a patch into the parts that belong to one file each. It understands what git writes
-(quoted names, renames, copies, mode changes, binary) and plain unified diffs.
+(`sanitize`); this module only splits a patch into the parts that belong to one file each. It understands what git writes
+(quoted names, renames, copies, mode changes, binary) and plain unified diffs, and reads anything at all without failing.
+`git apply --numstat` says the same of patches that git accepts, which a test compares, but nothing of others, which agents submit as
+well, and takes 2.4 ms for what takes 0.03 ms here.
 """
 
+import hashlib
 import re
+from pathlib import PurePosixPath
 from typing import NamedTuple
+
+from cooperbench.records import PatchFinding, PatchSource, Submission
 
 _HUNK = re.compile(rb"^@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
 _ESCAPES = {ord(c): v for c, v in zip('abtnvfr"\\', b'\a\b\t\n\v\f\r"\\', strict=True)}
+_HUGE_FILE = 1 << 20
+_CACHES = frozenset(
+    {"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", "node_modules", ".tox", ".venv", ".hypothesis"}
+)
+_CONFLICT_MARKER = re.compile(rb"^\+(<<<<<<< |>>>>>>> |\|\|\|\|\|\|\| )", re.MULTILINE)
 
 
 class FilePatch(NamedTuple):
@@ -21,60 +32,119 @@ class FilePatch(NamedTuple):
     """Path after, without `b/`; `None` for a deleted file."""
     data: bytes
     """The part itself, headers included."""
+    lines: int
+    """Added plus removed lines; none of a binary file."""
 
     @property
     def paths(self) -> tuple[bytes, ...]:
-        """Every path it names."""
+        """Every path that it names."""
         return tuple(dict.fromkeys(path for path in (self.old, self.new) if path is not None))
 
 
 def split_patch(patch: bytes) -> list[FilePatch]:
-    """Split a patch into its files, in order. Text before the first one is left out."""
-    parts: list[FilePatch] = []
-    start = -1
-    for number in _starts(patch):
-        if start >= 0:
-            parts.append(_read_part(patch[start:number]))
-        start = number
-    if start >= 0:
-        parts.append(_read_part(patch[start:]))
-    return parts
+    """Split a patch into its files, in order. Text before the first one is left out.
+
+    A file begins with `diff --git`, or outside of a hunk with `--- ` and `+++ `.
+    """
+    lines = patch.split(b"\n")  # nothing else ends a line: a carriage return is content
+    starts: list[int] = []
+    changed: list[int] = []
+    old = new = 0  # lines that belong to the hunk and are still to come
+    in_header = False
+    for number, (line, following) in enumerate(zip(lines, [*lines[1:], b""], strict=True)):
+        mark = line[:1]
+        if line.startswith(b"diff --git "):
+            starts.append(number)
+            changed.append(0)
+            old = new = 0
+            in_header = True
+        elif old > 0 or new > 0:
+            changed[-1] += mark in (b"+", b"-")
+            old -= mark in (b"-", b" ", b"", b"\r")
+            new -= mark in (b"+", b" ", b"", b"\r")
+        elif starts and (hunk := _HUNK.match(line)):
+            old, new = (int(count) if count is not None else 1 for count in hunk.groups())
+            in_header = False
+        elif line.startswith(b"--- ") and following.startswith(b"+++ "):
+            if not in_header:
+                starts.append(number)
+                changed.append(0)
+            in_header = False
+    ends = [*starts, len(lines)][1:]
+    return [
+        _read_part(b"\n".join(lines[start:end]) + (b"\n" if end < len(lines) else b""), count)
+        for start, end, count in zip(starts, ends, changed, strict=True)
+    ]
 
 
 def join_patch(parts: list[FilePatch]) -> bytes:
-    """Put parts together again."""
+    """Join parts of a patch."""
     return b"".join(part.data for part in parts)
 
 
 def touched_paths(patch: bytes) -> frozenset[str]:
-    """Every path that a patch names, before and after a renaming; not UTF-8 as surrogates."""
+    """Return every path that a patch names, before and after a renaming."""
     return frozenset(decode_path(path) for part in split_patch(patch) for path in part.paths)
 
 
 def decode_path(path: bytes) -> str:
-    """A path as text; bytes that are not UTF-8 become lone surrogates and survive the way back."""
+    """Decode a path. Bytes that are not UTF-8 become lone surrogates, which encode to the same bytes again."""
     return path.decode("utf-8", "surrogateescape")
 
 
 def leaves_the_tree(path: bytes) -> bool:
-    """Whether a path is absolute, climbs out of the work tree, or lies in git's own directory."""
+    """Tell whether a path is absolute, climbs out of the work tree, or lies in git's own directory."""
     components = path.split(b"/")
     return path.startswith(b"/") or any(c == b".." or _is_git_directory(c) for c in components)
 
 
 def changed_lines(patch: bytes) -> int:
-    """Added plus removed lines."""
-    count = 0
-    old = new = 0
-    for line in patch.splitlines():
-        hunk = _HUNK.match(line)
-        if hunk and old <= 0 and new <= 0:
-            old, new = (int(n) if n is not None else 1 for n in hunk.groups())
-        elif old > 0 or new > 0:
-            count += line[:1] in (b"+", b"-")
-            old -= line[:1] in (b"-", b" ", b"")
-            new -= line[:1] in (b"+", b" ", b"")
-    return count
+    """Count added plus removed lines."""
+    return sum(part.lines for part in split_patch(patch))
+
+
+def lint(patch: bytes) -> tuple[PatchFinding, ...]:
+    """Find what does not belong into a submission. Findings are recorded; the patch is used as it is."""
+    findings: list[PatchFinding] = []
+    for part in split_patch(patch):
+        path = (part.new or part.old or b"").decode("utf-8", "backslashreplace")
+        name = PurePosixPath(path)
+        if name.suffix in (".rej", ".orig"):
+            findings.append(PatchFinding(path=path, kind="merge_leftover", detail=name.suffix))
+        if cache := _CACHES.intersection(name.parts):
+            findings.append(PatchFinding(path=path, kind="cache", detail=min(cache)))
+        elif name.suffix == ".pyc":
+            findings.append(PatchFinding(path=path, kind="cache", detail=".pyc"))
+        if _CONFLICT_MARKER.search(part.data):
+            findings.append(PatchFinding(path=path, kind="conflict_marker"))
+        if len(part.data) > _HUGE_FILE:
+            findings.append(PatchFinding(path=path, kind="huge_file", detail=f"{len(part.data)} bytes of patch"))
+    return tuple(findings)
+
+
+def make_submission(
+    agent_id: str,
+    features: tuple[int, ...],
+    patch: bytes,
+    *,
+    file: str = "",
+    source: PatchSource = PatchSource.AGENT,
+    base_tree: str | None = None,
+    skipped: tuple[str, ...] = (),
+) -> Submission:
+    """Describe a patch as the submission of a member."""
+    return Submission(
+        agent_id=agent_id,
+        features=features,
+        file=file,
+        sha256=hashlib.sha256(patch).hexdigest(),
+        bytes=len(patch),
+        lines=changed_lines(patch),
+        source=source,
+        base_tree=base_tree,
+        findings=lint(patch),
+        skipped=skipped,
+    )
 
 
 def repair_ending(patch: bytes) -> bytes:
@@ -87,39 +157,7 @@ def _is_git_directory(component: bytes) -> bool:
     return component.lower().rstrip(b" .") in (b".git", b"git~1")
 
 
-def _starts(patch: bytes) -> list[int]:
-    """Where a new file begins: `diff --git`, or `--- ` and `+++ ` outside of a hunk."""
-    starts: list[int] = []
-    old = new = 0
-    header = False
-    position = 0
-    lines = patch.splitlines(keepends=True) if b"\r" not in patch else _split_lines(patch)
-    for number, line in enumerate(lines):
-        if line.startswith(b"diff --git "):
-            starts.append(position)
-            old = new = 0
-            header = True
-        elif old > 0 or new > 0:
-            old -= line[:1] in (b"-", b" ", b"\n", b"\r")
-            new -= line[:1] in (b"+", b" ", b"\n", b"\r")
-        elif hunk := _HUNK.match(line):
-            old, new = (int(n) if n is not None else 1 for n in hunk.groups())
-            header = False
-        elif line.startswith(b"--- ") and lines[number + 1 : number + 2] and lines[number + 1].startswith(b"+++ "):
-            if not header:
-                starts.append(position)
-            header = False
-        position += len(line)
-    return starts
-
-
-def _split_lines(patch: bytes) -> list[bytes]:
-    """Lines ended by a newline only: a carriage return inside a line is content."""
-    lines = patch.split(b"\n")
-    return [line + b"\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
-
-
-def _read_part(data: bytes) -> FilePatch:
+def _read_part(data: bytes, changed: int) -> FilePatch:
     old: bytes | None = None
     new: bytes | None = None
     created = deleted = False
@@ -142,7 +180,7 @@ def _read_part(data: bytes) -> FilePatch:
             old, created = _name_of_line(word[4:], old, created)
         elif word.startswith(b"+++ "):
             new, deleted = _name_of_line(word[4:], new, deleted)
-    return FilePatch(None if created else old, None if deleted else new, data)
+    return FilePatch(None if created else old, None if deleted else new, data, changed)
 
 
 def _name_of_line(text: bytes, known: bytes | None, absent: bool) -> tuple[bytes | None, bool]:
@@ -154,13 +192,13 @@ def _name_of_line(text: bytes, known: bytes | None, absent: bool) -> tuple[bytes
 
 
 def _names_of_header(text: bytes) -> tuple[bytes | None, bytes | None]:
-    """The two names of a `diff --git` line. Unquoted names with spaces are told apart because both are the same."""
+    """Return the two names of a `diff --git` line. Unquoted names with spaces are told apart because both are the same."""
     if text.startswith(b'"'):
         end = _closing_quote(text)
         return _strip_prefix(_unquote(text[: end + 1])), _strip_prefix(_unquote(text[end + 2 :]))
-    if text.endswith(b'"'):
-        start = text.index(b' "')
-        return _strip_prefix(text[:start]), _strip_prefix(_unquote(text[start + 1 :]))
+    if text.endswith(b'"') and b' "' in text:
+        first, _, second = text.partition(b' "')
+        return _strip_prefix(first), _strip_prefix(_unquote(b'"' + second))
     half = len(text) // 2
     if _strip_prefix(text[:half]) == _strip_prefix(text[half + 1 :]) and text[half : half + 1] == b" ":
         return _strip_prefix(text[:half]), _strip_prefix(text[half + 1 :])

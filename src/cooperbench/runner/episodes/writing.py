@@ -1,11 +1,11 @@
 """Writing the record of an episode, in the order in which readers may rely on it: patches, histories, messages, result."""
 
 import contextlib
-import hashlib
 import shutil
 from collections.abc import Callable
 from datetime import datetime
 
+from cooperbench.evaluation import make_submission
 from cooperbench.records import (
     ConversationMessage,
     Ending,
@@ -26,7 +26,7 @@ from cooperbench.records import (
 from cooperbench.records.conversation import CONVERSATION
 from cooperbench.runner.episodes.job import Job
 from cooperbench.runner.episodes.seats import SeatRun
-from cooperbench.runner.episodes.submission import changed_lines, choose_patch, lint
+from cooperbench.runner.episodes.submission import choose_patch
 from cooperbench.runner.planning.plan import Episode
 from cooperbench.runner.workers.output import read_end
 
@@ -66,16 +66,13 @@ def _write_submission(directory: EpisodeDirectory, stem: str, seat: SeatRun) -> 
     patch, source = choose_patch(returned_patch, captured.patch if captured else b"")
     file = directory.patch(stem)
     write_bytes(file, patch)
-    return Submission(
-        agent_id=seat.order.member.agent_id,
-        features=seat.order.member.features,
+    return make_submission(
+        seat.order.member.agent_id,
+        seat.order.member.features,
+        patch,
         file=file.name,
-        sha256=hashlib.sha256(patch).hexdigest(),
-        bytes=len(patch),
-        lines=changed_lines(patch),
         source=source,
         base_tree=seat.sandbox.base_tree if seat.sandbox else None,
-        findings=lint(patch),
         skipped=captured.skipped if captured else (),
     )
 
