@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cooperbench.evaluation import score
-from cooperbench.evaluation.suites import SuiteConditions, run_suite
+from cooperbench.evaluation import EvaluationChoices, EvaluationSettings, score
+from cooperbench.evaluation.suites import Suite, run_suite
 from cooperbench.records import Evaluation, Outcome
 from cooperbench.tasks import Task
 from tests.evaluation.edits import append, base_checkout
@@ -250,8 +250,8 @@ def test_no_attack_passes(name: str, shelfdb: Task, checkout: Checkout) -> None:
 
 @pytest.mark.parametrize("name", BITING)
 def test_the_attacks_are_real(name: str, shelfdb: Task, checkout: Checkout) -> None:
-    conditions = SuiteConditions("local", time_limit=30, network="none")
-    run = run_suite(shelfdb, shelfdb.features[FEATURE].tests_patch, ATTACKS[name].patch(checkout), conditions)
+    suite = Suite(shelfdb.features[FEATURE].tests_patch, ATTACKS[name].patch(checkout))
+    run = run_suite(shelfdb, suite, EvaluationSettings(choices=EvaluationChoices(time_limit=30)))
     assert run.exit_code == 0, run.output[-2000:]
 
 

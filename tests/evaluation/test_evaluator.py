@@ -6,17 +6,19 @@ import pytest
 
 from cooperbench.errors import UnknownNameError, UsageError
 from cooperbench.evaluation import (
+    EvaluationChoices,
     EvaluationSettings,
     Resolver,
     apply_policy,
     evaluate_episode,
+    evaluate_submissions,
+    evaluation_key,
+    make_submission,
     reward,
     score,
     score_many,
 )
-from cooperbench.evaluation.evaluator import evaluate_contributions
 from cooperbench.evaluation.scoring import ScoreRequest
-from cooperbench.evaluation.stages import Contribution
 from cooperbench.records import (
     Ending,
     EpisodeDirectory,
@@ -24,6 +26,7 @@ from cooperbench.records import (
     EpisodeStatus,
     Evaluation,
     Failure,
+    ImageRecipe,
     MemberResult,
     Outcome,
     PatchSource,
@@ -120,10 +123,33 @@ def test_a_conflict_is_settled_by_union_where_the_policy_says_so(ledgerkit: Task
 
 def test_one_patch_for_all_features_as_in_solo(shelfdb: Task) -> None:
     assert shelfdb.combined_patch is not None
-    contribution = Contribution("solo", tuple(shelfdb.features), shelfdb.combined_patch)
-    evaluation = evaluate_contributions(shelfdb, tuple(shelfdb.features), [contribution], EvaluationSettings())
+    features = tuple(shelfdb.features)
+    submission = make_submission("solo", features, shelfdb.combined_patch)
+    evaluation = evaluate_submissions(shelfdb, features, [(submission, shelfdb.combined_patch)], EvaluationSettings())
     assert evaluation.verdict.passed
     assert [stage.name for stage in evaluation.stages] == ["naive", "union"]
+
+
+@pytest.mark.parametrize(
+    ("digest", "choices", "key"),
+    [
+        ("sha256:0123", EvaluationChoices(), "73d420ee4bc1bbce8a79b791e0883a8cdc734a7609093af56b32f0951cbea24e"),
+        (
+            None,
+            EvaluationChoices(singles="all", time_limit=60, network="none", recount=True, install="always"),
+            "298841e3ee7165e7abe030e899dc035df1a7808ceb5e0e818c183bb9cf1f0179",
+        ),
+    ],
+)
+def test_verdicts_of_version_0_1_stay_valid(
+    tmp_path: Path, digest: str | None, choices: EvaluationChoices, key: str
+) -> None:
+    """The address of an evaluation is computed as it always was; only what a verdict means may change it."""
+    (tmp_path / "runner.sh").write_text("pytest\n")
+    image = "registry.example/shop:7"
+    task = Task("shop_task", 7, tmp_path, image, ImageRecipe(name=image, context=tmp_path), {})
+    submissions = [make_submission("agent2", (2,), b"second\r\n"), make_submission("agent1", (1,), b"\xff first")]
+    assert evaluation_key(task, (1, 2), submissions, digest, choices) == key
 
 
 def test_three_members(ledgerkit: Task) -> None:

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cooperbench.evaluation.git import open_store
-from cooperbench.evaluation.merging import MemberTree, Merged, merge_members
+from cooperbench.evaluation.merging import Merged, merge_members
 from cooperbench.evaluation.sanitize import clean_submission
 from cooperbench.records import StageStatus
 from tests.evaluation.trees import Checkout
@@ -27,12 +27,12 @@ def merge(
     checkout: Checkout, *patches: bytes, union: bool = False, names: tuple[str, ...] = ()
 ) -> tuple[Merged, dict[str, bytes]]:
     with open_store(checkout.store) as store:
-        members = []
+        trees: dict[str, str] = {}
         for name, patch in itertools.zip_longest(names or [f"agent{n}" for n in range(1, len(patches) + 1)], patches):
             cleaned = clean_submission(store, checkout.base, patch, frozenset())
             assert cleaned.tree is not None
-            members.append(MemberTree(name, cleaned.tree))
-        merged = merge_members(store, checkout.base, members, union=union)
+            trees[name] = cleaned.tree
+        merged = merge_members(store, checkout.base, trees, union=union)
         files = {
             c.path: store.blob(c.new_blob)
             for c in store.changes(checkout.base, merged.tree or checkout.base)

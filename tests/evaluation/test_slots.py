@@ -12,8 +12,16 @@ import pytest
 from cooperbench.environments import Environment, orphans
 from cooperbench.environments.scope import EnvironmentScope, activate
 from cooperbench.errors import EvaluationError
-from cooperbench.evaluation import ScoreRequest, ThreadSlots, processors, score, score_many
-from cooperbench.evaluation.suites import SuiteConditions, SuiteRun, run_suite
+from cooperbench.evaluation import (
+    EvaluationChoices,
+    EvaluationSettings,
+    ScoreRequest,
+    ThreadSlots,
+    processors,
+    score,
+    score_many,
+)
+from cooperbench.evaluation.suites import Suite, SuiteRun, run_suite
 from cooperbench.tasks import Task
 
 FEATURE = 1
@@ -57,8 +65,8 @@ def requests(task: Task) -> list[ScoreRequest]:
 
 def run_one(task: Task, slots: ThreadSlots, time_limit: float = 60) -> SuiteRun:
     feature = task.features[FEATURE]
-    conditions = SuiteConditions("local", time_limit=time_limit, network="none")
-    return run_suite(task, feature.tests_patch, feature.gold_patch, conditions, slots)
+    settings = EvaluationSettings(choices=EvaluationChoices(time_limit=time_limit), slots=slots)
+    return run_suite(task, Suite(feature.tests_patch, feature.gold_patch), settings)
 
 
 def test_a_sandbox_is_ready_before_its_turn(shelfdb: Task, watch: Watch) -> None:

@@ -2,18 +2,24 @@
 
 from cooperbench.evaluation.bases import base_of, base_of_repository
 from cooperbench.evaluation.evaluator import (
-    evaluate_contributions,
     evaluate_episode,
+    evaluate_submissions,
     evaluation_key,
-    merged_patch_name,
 )
 from cooperbench.evaluation.gold import PairConflict, TaskStatistics, gold_conflicts, task_language, task_statistics
-from cooperbench.evaluation.policies import DEFAULT_POLICY, apply_policy, check_policy, policy_names, resolve_policy
+from cooperbench.evaluation.patches import make_submission
+from cooperbench.evaluation.policies import (
+    DEFAULT_POLICY,
+    POLICIES,
+    apply_policy,
+    check_policy,
+    policy_names,
+    resolve_policy,
+)
 from cooperbench.evaluation.resolver import Resolver
 from cooperbench.evaluation.scoring import Scored, ScoreRequest, reward, score, score_many
 from cooperbench.evaluation.settings import EvaluationSettings, read_choices
 from cooperbench.evaluation.slots import TestSlots, ThreadSlots, processors
-from cooperbench.evaluation.stages import Contribution
 from cooperbench.evaluation.testbench import EVALUATOR
 from cooperbench.evaluation.validation import FeatureValidation, TaskValidation, validate_task
 from cooperbench.records import TIME_LIMIT, EvaluationChoices, Install, Singles
@@ -21,8 +27,8 @@ from cooperbench.records import TIME_LIMIT, EvaluationChoices, Install, Singles
 __all__ = [
     "DEFAULT_POLICY",
     "EVALUATOR",
+    "POLICIES",
     "TIME_LIMIT",
-    "Contribution",
     "EvaluationChoices",
     "EvaluationSettings",
     "FeatureValidation",
@@ -40,11 +46,11 @@ __all__ = [
     "base_of",
     "base_of_repository",
     "check_policy",
-    "evaluate_contributions",
     "evaluate_episode",
+    "evaluate_submissions",
     "evaluation_key",
     "gold_conflicts",
-    "merged_patch_name",
+    "make_submission",
     "policy_names",
     "processors",
     "read_choices",

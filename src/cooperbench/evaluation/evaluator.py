@@ -1,25 +1,24 @@
-"""Evaluating an episode: read its submissions, run the stages unless they are known already, apply the policy, write `eval.json`.
+"""Evaluate an episode: read its submissions, run the stages unless they are known, apply the policy, write `eval.json`.
 
 An evaluation is addressed by what it depends on: the submissions, the task's files, the image and the version of the
-evaluator. Asking again with another policy reads; a changed patch runs again; an evaluation that failed is repeated.
+evaluator. Another policy reads what is stored, and has only the stages evaluated that are missing. A changed patch runs again,
+and so does an evaluation that failed.
 """
 
 import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from cooperbench.environments import Capability, SandboxLabels, capabilities, ensure_image
+from cooperbench.environments import SandboxLabels, ensure_image
 from cooperbench.errors import CooperBenchError, RecordError
 from cooperbench.evaluation.bases import base_of
 from cooperbench.evaluation.git import open_store
-from cooperbench.evaluation.policies import NAIVE, RESOLVER, UNION, apply_policy, check_policy
-from cooperbench.evaluation.resolver import Resolver
+from cooperbench.evaluation.patches import make_submission
+from cooperbench.evaluation.policies import POLICIES, RESOLVER, apply_policy, missing_stage
 from cooperbench.evaluation.settings import EvaluationSettings
-from cooperbench.evaluation.stages import Contribution, StagedEvaluation, evaluate_stages
-from cooperbench.evaluation.suites import SuiteConditions
+from cooperbench.evaluation.stages import StagedEvaluation, evaluate_stages
 from cooperbench.evaluation.testbench import EVALUATOR, TestBench
 from cooperbench.records import (
     EpisodeDirectory,
@@ -30,7 +29,8 @@ from cooperbench.records import (
     Failure,
     FeatureVerdict,
     Outcome,
-    StageStatus,
+    Stage,
+    Submission,
     Verdict,
     read_model,
     utc_now,
@@ -38,6 +38,9 @@ from cooperbench.records import (
     write_model,
 )
 from cooperbench.tasks import Task
+
+Patches = Sequence[tuple[Submission, bytes]]
+"""Submissions, each with its patch."""
 
 
 def evaluate_episode(
@@ -48,27 +51,27 @@ def evaluate_episode(
     *,
     force: bool = False,
 ) -> Evaluation:
-    """Judge what an episode's members handed in, and write `eval.json` and the merged patches beside it.
+    """Evaluate what an episode's members submitted, and write `eval.json` and the merged patches beside it.
 
-    A failure of the evaluation itself is an `infra_error` in the record, not an exception. Raises `UnknownNameError` for an unknown
-    policy, and `RecordError` when the record cannot be read or written.
+    A failure of the evaluation itself is an `infra_error` in the record, not an exception. Raises `UnknownNameError` for an
+    unknown policy, and `RecordError` when the record cannot be read or written.
     """
-    settings = _checked(settings)
+    settings = settings.checked()
     if result.status is not EpisodeStatus.COMPLETED:
         error = result.error or Failure(boundary="agent", kind="Unfinished", message=f"the episode is {result.status}")
         evaluation = _failed(task, result.features, settings, "", error)
         write_model(directory.evaluation, evaluation)
         return evaluation
-    contributions = _read_contributions(directory, result)
 
-    def keep(staged: StagedEvaluation) -> None:
-        for stage, patch in staged.merged.items():
-            write_bytes(directory.path / merged_patch_name(stage), patch)
+    def keep(stage: str, patch: bytes) -> str:
+        file = f"merged_{stage}.patch"
+        write_bytes(directory.path / file, patch)
+        return file
 
-    evaluation = evaluate_contributions(
+    evaluation = evaluate_submissions(
         task,
         result.features,
-        contributions,
+        _read_submissions(directory, result),
         settings,
         known=None if force else _known(directory.evaluation),
         keep=keep,
@@ -78,74 +81,39 @@ def evaluate_episode(
     return evaluation
 
 
-def merged_patch_name(stage: str) -> str:
-    """The file beside `eval.json` that holds a stage's merged patch."""
-    return f"merged_{stage}.patch"
-
-
-def evaluate_contributions(
+def evaluate_submissions(
     task: Task,
     features: Sequence[int],
-    contributions: Sequence[Contribution],
+    submissions: Patches,
     settings: EvaluationSettings,
     *,
     known: Evaluation | None = None,
-    keep: Callable[[StagedEvaluation], None] | None = None,
+    keep: Callable[[str, bytes], str] | None = None,
     labels: SandboxLabels | None = None,
 ) -> Evaluation:
-    """Judge submissions that lie in memory. `known` is an earlier evaluation, used again where it has the same key.
+    """Evaluate submissions given with their patches. `known` is an earlier evaluation, used again if it has the same key.
 
-    `keep` gets the merged patches, to store them. A failure of the evaluation itself becomes an `infra_error`.
+    `keep` stores the merged patch of a stage and returns its file name. A failure of the evaluation itself becomes an
+    `infra_error`. Raises `UnknownNameError` and `UsageError` for policies that cannot be applied.
     """
     started = time.monotonic()
-    settings = _checked(settings)
-    choices, resolver = settings.choices, settings.resolver
+    settings = settings.checked()
     key = ""
     try:
         digest = ensure_image(settings.backend, task.recipe)
-        key = evaluation_key(task, features, contributions, digest, choices)
+        key = evaluation_key(task, features, [submission for submission, _ in submissions], digest, settings.choices)
         known = known if known is not None and known.key == key else None
-        if known is not None and _can_be_used_again(known, resolver):
+        if known is not None and _answers(known, settings):
             return known.model_copy(update={"verdict": apply_policy(settings.policy, known.stages, features)})
-        base = base_of(task, settings.backend)
-        conditions = SuiteConditions(
-            backend=settings.backend,
-            time_limit=choices.time_limit,
-            network=choices.network or _network(task, settings.backend),
-            labels=labels or SandboxLabels(run="evaluation", episode=task.key.replace("/", "-")),
-        )
-        with open_store(base.store) as store:
-            bench = TestBench(
-                task,
-                base,
-                store,
-                conditions,
-                workers=settings.workers,
-                install=choices.install,
-                slots=settings.slots,
-            )
-            bench.know(known.stages if known is not None else ())
-            staged = evaluate_stages(
-                task,
-                features,
-                contributions,
-                base=base,
-                store=store,
-                bench=bench,
-                choices=choices,
-                resolver=resolver,
-            )
+        staged = _evaluate(task, features, submissions, settings, known, labels)
     except CooperBenchError as error:
         return _failed(task, features, settings, key, Failure.of(error))
-    stages = staged.stages
-    if keep is not None:
-        keep(staged)
-        stages = [
-            stage.model_copy(update={"merged_patch": merged_patch_name(stage.name)})
-            if stage.name in staged.merged
-            else stage
-            for stage in stages
-        ]
+    stages = tuple(
+        stage.model_copy(update={"merged_patch": keep(stage.name, staged.merged[stage.name])})
+        if keep is not None and stage.name in staged.merged
+        else stage
+        for stage in staged.stages
+    )
     return Evaluation(
         key=key,
         repo=task.repo,
@@ -155,10 +123,10 @@ def evaluate_contributions(
         image=task.image,
         image_digest=digest,
         evaluator=EVALUATOR,
-        choices=choices,
+        choices=settings.choices,
         dropped=tuple(staged.dropped),
         recounted=tuple(staged.recounted),
-        stages=tuple(stages),
+        stages=stages,
         verdict=apply_policy(settings.policy, stages, features),
         seconds=round(time.monotonic() - started, 3),
         evaluated_at=utc_now(),
@@ -168,15 +136,11 @@ def evaluate_contributions(
 def evaluation_key(
     task: Task,
     features: Sequence[int],
-    contributions: Sequence[Contribution],
+    submissions: Sequence[Submission],
     image_digest: str | None,
     choices: EvaluationChoices,
 ) -> str:
-    """Digest of everything that the stages depend on, but for the resolver: its stage says who made it."""
-    submissions = [
-        [c.agent_id, list(c.features), hashlib.sha256(c.patch).hexdigest()]
-        for c in sorted(contributions, key=lambda c: c.agent_id)
-    ]
+    """Digest everything that the stages depend on, except the resolver: its stage says who made it."""
     facts = [
         EVALUATOR,
         task.key,
@@ -184,34 +148,46 @@ def evaluation_key(
         task.image,
         image_digest,
         list(features),
-        submissions,
+        [[each.agent_id, list(each.features), each.sha256] for each in sorted(submissions, key=lambda s: s.agent_id)],
         choices.model_dump(),
     ]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def _checked(settings: EvaluationSettings) -> EvaluationSettings:
-    """With the policy's full name. Raises `UnknownNameError`, `UsageError` where it lacks its resolver."""
-    return replace(settings, policy=check_policy(settings.policy, resolver=settings.resolver is not None))
+def _evaluate(
+    task: Task,
+    features: Sequence[int],
+    submissions: Patches,
+    settings: EvaluationSettings,
+    known: Evaluation | None,
+    labels: SandboxLabels | None,
+) -> StagedEvaluation:
+    base = base_of(task, settings.backend)
+    labels = labels or SandboxLabels(run="evaluation", episode=task.key.replace("/", "-"))
+    with open_store(base.store) as store:
+        bench = TestBench(task, base, store, settings, labels)
+        bench.know(known.stages if known is not None else ())
+        return evaluate_stages(bench, features, submissions, _wanted_policies(settings))
 
 
-def _network(task: Task, backend: str) -> str:
-    """Bundled tasks install nothing; published runners usually install the package again."""
-    return "none" if task.recipe.bundled and Capability.NETWORK_OFF in capabilities(backend) else "default"
+def _wanted_policies(settings: EvaluationSettings) -> set[str]:
+    """Return the policies whose stages have to be there: the one asked for, and with a resolver those that need one."""
+    return {settings.policy, *(name for name in POLICIES if settings.resolver and RESOLVER in POLICIES[name])}
 
 
-def _can_be_used_again(known: Evaluation, resolver: Resolver | None) -> bool:
-    """Errors are repeated, not remembered; a resolver that was not asked yet has to be asked."""
+def _answers(known: Evaluation, settings: EvaluationSettings) -> bool:
+    """Tell whether an earlier evaluation says all that is asked. Errors are repeated, not remembered."""
     suites = [suite for stage in known.stages for suite in stage.suites]
     if known.error is not None or any(suite.outcome is Outcome.INFRA_ERROR for suite in suites):
         return False
-    stages = {stage.name: stage for stage in known.stages}
-    if resolver is None or stages[NAIVE].status is not StageStatus.CONFLICT:
-        return True
-    if apply_policy(UNION, known.stages, known.features).passed:
-        return True
-    settled = stages.get(RESOLVER)
-    return settled is not None and settled.resolver == resolver.name and settled.error is None
+    valid = [stage for stage in known.stages if not _of_another_resolver(stage, settings)]
+    return all(missing_stage(policy, valid) is None for policy in _wanted_policies(settings))
+
+
+def _of_another_resolver(stage: Stage, settings: EvaluationSettings) -> bool:
+    resolver = settings.resolver
+    other = resolver is not None and (stage.resolver != resolver.name or stage.error is not None)
+    return stage.name == RESOLVER and other
 
 
 def _known(path: Path) -> Evaluation | None:
@@ -221,18 +197,18 @@ def _known(path: Path) -> Evaluation | None:
         return None  # a file that cannot be read is replaced
 
 
-def _read_contributions(directory: EpisodeDirectory, result: EpisodeResult) -> list[Contribution]:
-    contributions = []
+def _read_submissions(directory: EpisodeDirectory, result: EpisodeResult) -> Patches:
+    submissions = []
     for agent_id, member in result.agents.items():
-        patch = b""
-        if member.submission is not None:
-            path = directory.path / member.submission.file
+        patch, file = b"", member.submission.file if member.submission is not None else ""
+        if file:
+            path = directory.path / file
             try:
                 patch = path.read_bytes()
             except OSError as error:
                 raise RecordError(f"cannot read the submission {path}: {error.strerror}", subject=str(path)) from error
-        contributions.append(Contribution(agent_id, member.features, patch))
-    return contributions
+        submissions.append((make_submission(agent_id, member.features, patch, file=file), patch))
+    return submissions
 
 
 def _failed(

@@ -101,7 +101,7 @@ def gold_conflicts(task: Task, base: Base) -> list[PairConflict]:
             commits[number] = store.commit(tree, root)
 
         def merge(pair: tuple[int, int]) -> PairConflict:
-            _, conflicts = merge_commits(store, commits[pair[0]], commits[pair[1]], regions=False)
+            _, conflicts = merge_commits(store, commits[pair[0]], commits[pair[1]])
             return PairConflict(features=pair, conflicts=conflicts)
 
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:

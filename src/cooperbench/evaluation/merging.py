@@ -1,10 +1,9 @@
-"""Putting the members' work together with git's own three-way merge, one after the other, without a work tree."""
+"""Merge the members' work with git's own three-way merge, one after the other, without a work tree."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from cooperbench.errors import EvaluationError
 from cooperbench.evaluation.git import GitStore
@@ -14,16 +13,9 @@ _START, _END = b"<<<<<<< ", b">>>>>>> "
 _MERGE_ATTRIBUTES = re.compile(rb"^(-?merge|merge=(union|binary|text)|binary)$")
 
 
-class MemberTree(NamedTuple):
-    """One member's cleaned work."""
-
-    agent_id: str
-    tree: str
-
-
 @dataclass(frozen=True)
 class Merged:
-    """What came of merging all members."""
+    """The result of merging all members."""
 
     status: StageStatus
     tree: str | None
@@ -32,7 +24,7 @@ class Merged:
 
 
 def natural_order(agent_id: str) -> tuple[str | int, ...]:
-    """Sort key that puts `agent2` before `agent10`; members are merged in this order."""
+    """Return a sort key that puts `agent2` before `agent10`; members are merged in this order."""
     return tuple(int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", agent_id))
 
 
@@ -41,43 +33,41 @@ Settle = Callable[[str, tuple[Conflict, ...]], str | None]
 
 
 def merge_members(
-    store: GitStore, base: str, members: Sequence[MemberTree], *, union: bool = False, settle: Settle | None = None
+    store: GitStore, base: str, trees: Mapping[str, str], *, union: bool = False, settle: Settle | None = None
 ) -> Merged:
-    """Merge the members' trees in the order of their ids. With `union` both sides of a conflicting region are kept.
+    """Merge the members' trees, by their agent ids, in natural order. With `union` both sides of a conflicting region are kept.
 
-    Merging stops at the first step that conflicts and that `settle`, if given, cannot settle.
+    Stops at the first step that conflicts and that `settle`, if given, cannot settle.
     """
     attributes = _attributes(store, base, union)
     root = store.commit(base)
     merged, tree = root, base
     steps: list[MergeStep] = []
     seen: list[str] = []
-    for member in sorted(members, key=lambda m: natural_order(m.agent_id)):
-        if member.tree == base:
-            steps.append(MergeStep(agent_id=member.agent_id, status=StageStatus.EMPTY))
+    for agent_id in sorted(trees, key=natural_order):
+        work = trees[agent_id]
+        if work == base:
+            steps.append(MergeStep(agent_id=agent_id, status=StageStatus.EMPTY))
             continue
-        commit = store.commit(member.tree, root)
-        result, conflicts = (member.tree, ()) if not seen else merge_commits(store, merged, commit, attributes)
+        commit = store.commit(work, root)
+        result, conflicts = merge_commits(store, merged, commit, attributes) if seen else (work, ())
         settled = settle(result, conflicts) if settle and conflicts else None
-        result = settled or result
         unsettled = bool(conflicts) and settled is None
         status = StageStatus.CONFLICT if unsettled else StageStatus.CLEAN
-        relation = None
-        if seen and result == tree:
-            relation = "identical" if member.tree in seen else "contained"
-        steps.append(MergeStep(agent_id=member.agent_id, status=status, conflicts=conflicts, relation=relation))
-        tree = result
+        before, tree = tree, settled or result
+        relation = ("identical" if work in seen else "contained") if seen and tree == before else None
+        steps.append(MergeStep(agent_id=agent_id, status=status, conflicts=conflicts, relation=relation))
         if unsettled:
-            return Merged(StageStatus.CONFLICT, tree, tuple(steps))
+            return Merged(status, tree, tuple(steps))
         merged = store.commit(tree, merged, commit) if seen else commit
-        seen.append(member.tree)
+        seen.append(work)
     return Merged(StageStatus.CLEAN if seen else StageStatus.EMPTY, tree if seen else None, tuple(steps))
 
 
 def merge_commits(
-    store: GitStore, ours: str, theirs: str, attributes: Path | None = None, *, regions: bool = True
+    store: GitStore, ours: str, theirs: str, attributes: Path | None = None
 ) -> tuple[str, tuple[Conflict, ...]]:
-    """Merge two commits and return the tree with the conflicts in it. Without `regions` files are named, and no lines."""
+    """Merge two commits, and return the tree with its conflicts. Raises `EvaluationError`."""
     output = store.run(
         "merge-tree", "--write-tree", "--allow-unrelated-histories", "-z", ours, theirs, attributes=attributes
     )

@@ -1,9 +1,11 @@
-"""Named, versioned policies: which merge stage decides, read from stages that were all evaluated and stored once.
+"""Policies: which merge stage decides, read from stages that are evaluated and stored once.
 
-A policy is a pure function of the stages. Changing one means a new version under a new number; `@1` stays what it is.
+A policy is one entry of `POLICIES`: its stages in order, each with the condition under which that stage decides. The first stage
+whose condition holds decides. A stage that is not stored has to be evaluated before anything is said about it.
+Changing a policy means a new entry under a new number; `@1` stays what it is.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from cooperbench.errors import UnknownNameError, UsageError
 from cooperbench.records import FeatureVerdict, Outcome, Stage, StageStatus, Verdict
@@ -12,31 +14,29 @@ DEFAULT_POLICY = "naive@1"
 
 NAIVE, UNION, RESOLVER = "naive", "union", "resolver"
 
-Stages = dict[str, Stage]
+Policy = Mapping[str, Callable[[Stage], bool]]
 
 
-def _naive(stages: Stages) -> Stage | None:
-    return stages.get(NAIVE)
+def always(stage: Stage) -> bool:
+    """Let a stage decide whatever came of it."""
+    return True
 
 
-def _union(stages: Stages) -> Stage | None:
-    """The union of both sides where git's own merge conflicts."""
-    naive = stages.get(NAIVE)
-    return stages.get(UNION, naive) if naive is not None and naive.status is StageStatus.CONFLICT else naive
+def merges(stage: Stage) -> bool:
+    """Let a stage decide unless the members' work conflicts."""
+    return stage.status is not StageStatus.CONFLICT
 
 
-def _cascade(stages: Stages) -> Stage | None:
-    """As union; a model settles the conflicts where the union conflicts too or fails the tests."""
-    naive, union, resolver = stages.get(NAIVE), stages.get(UNION), stages.get(RESOLVER)
-    if naive is None or naive.status is not StageStatus.CONFLICT or union is None:
-        return naive
-    passes = bool(union.suites) and all(suite.outcome is Outcome.PASSED for suite in union.suites)
-    return resolver if resolver is not None and not passes else union
+def passes(stage: Stage) -> bool:
+    """Let a stage decide if its tests ran and passed."""
+    return bool(stage.suites) and all(suite.outcome is Outcome.PASSED for suite in stage.suites)
 
 
-_POLICIES: dict[str, Callable[[Stages], Stage | None]] = {"naive@1": _naive, "union@1": _union, "cascade@1": _cascade}
-
-_NEED_RESOLVER = frozenset({"cascade@1"})
+POLICIES: dict[str, Policy] = {
+    "naive@1": {NAIVE: always},
+    "union@1": {NAIVE: merges, UNION: always},
+    "cascade@1": {NAIVE: merges, UNION: passes, RESOLVER: always},
+}
 
 _OF_STATUS = {
     StageStatus.CONFLICT: Outcome.MERGE_CONFLICT,
@@ -58,22 +58,22 @@ _PRECEDENCE = (
 
 
 def policy_names() -> list[str]:
-    """Every policy with its version."""
-    return list(_POLICIES)
+    """List every policy with its version."""
+    return list(POLICIES)
 
 
 def resolve_policy(name: str) -> str:
-    """The full name of a policy; without a version the newest one is meant. Raises `UnknownNameError`."""
-    matching = [known for known in _POLICIES if name in (known, known.split("@")[0])]
+    """Return the full name of a policy; without a version the newest one. Raises `UnknownNameError`."""
+    matching = [known for known in POLICIES if name in (known, known.split("@")[0])]
     if not matching:
-        raise UnknownNameError("policy", name, _POLICIES)
+        raise UnknownNameError("policy", name, POLICIES)
     return max(matching, key=lambda known: int(known.split("@")[1]))
 
 
 def check_policy(policy: str, *, resolver: bool) -> str:
-    """The full name of a policy that can be applied. Raises `UsageError` where it needs a resolver and there is none."""
+    """Return the full name of a policy that can be applied. Raises `UsageError` if it needs a resolver and there is none."""
     name = resolve_policy(policy)
-    if name in _NEED_RESOLVER and not resolver:
+    if RESOLVER in POLICIES[name] and not resolver:
         raise UsageError(
             f"policy {name} needs a model that settles conflicts, and none is configured",
             subject=name,
@@ -82,24 +82,44 @@ def check_policy(policy: str, *, resolver: bool) -> str:
     return name
 
 
-def apply_policy(policy: str, stages: Sequence[Stage], features: Sequence[int]) -> Verdict:
-    """The verdict of a policy. Nothing is executed."""
-    name = resolve_policy(policy)
-    stage = _POLICIES[name]({stage.name: stage for stage in stages})
-    verdicts = tuple(_feature_verdict(stage, feature) for feature in features)
+def deciding_stage(policy: str, stages: Iterable[Stage]) -> tuple[str, Stage | None]:
+    """Return the name of the stage that decides, and the stage, or `None` if it has not been evaluated.
+
+    A stage that is not there is taken for the deciding one: nobody knows whether it would be.
+    """
+    known = {stage.name: stage for stage in stages}
+    name = ""
+    for name, decides in POLICIES[resolve_policy(policy)].items():
+        if name not in known or decides(known[name]):
+            break
+    return name, known.get(name)
+
+
+def missing_stage(policy: str, stages: Iterable[Stage]) -> str | None:
+    """Return the stage that has to be evaluated before the policy can be applied, or `None` if nothing is missing."""
+    name, stage = deciding_stage(policy, stages)
+    return name if stage is None else None
+
+
+def apply_policy(policy: str, stages: Iterable[Stage], features: Sequence[int]) -> Verdict:
+    """Return the verdict of a policy, an `infra_error` if a stage is missing. Executes nothing."""
+    name, stage = deciding_stage(policy, stages)
+    verdicts = tuple(_feature_verdict(name, stage, feature) for feature in features)
     outcome = next(outcome for outcome in _PRECEDENCE if any(verdict.outcome is outcome for verdict in verdicts))
-    return Verdict(policy=name, stage=stage.name if stage else None, outcome=outcome, features=verdicts)
+    return Verdict(
+        policy=resolve_policy(policy), stage=stage.name if stage else None, outcome=outcome, features=verdicts
+    )
 
 
-def _feature_verdict(stage: Stage | None, feature: int) -> FeatureVerdict:
+def _feature_verdict(name: str, stage: Stage | None, feature: int) -> FeatureVerdict:
     if stage is None:
-        return FeatureVerdict(feature=feature, outcome=Outcome.INFRA_ERROR, reason="the stage was not evaluated")
+        reason = f"the stage {name} was not evaluated"
+        return FeatureVerdict(feature=feature, outcome=Outcome.INFRA_ERROR, reason=reason)
     suite = next((suite for suite in stage.suites if suite.feature == feature), None)
     if suite is not None:
         return FeatureVerdict(feature=feature, outcome=suite.outcome, reason=suite.reason)
-    return FeatureVerdict(
-        feature=feature, outcome=_OF_STATUS.get(stage.status, Outcome.INFRA_ERROR), reason=_why(stage)
-    )
+    outcome = _OF_STATUS.get(stage.status, Outcome.INFRA_ERROR)
+    return FeatureVerdict(feature=feature, outcome=outcome, reason=_why(stage))
 
 
 def _why(stage: Stage) -> str:

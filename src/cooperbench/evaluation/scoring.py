@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Literal, NamedTuple
 
 from cooperbench.errors import UnknownNameError, UsageError
-from cooperbench.evaluation.evaluator import evaluate_contributions
+from cooperbench.evaluation.evaluator import evaluate_submissions
+from cooperbench.evaluation.patches import make_submission
 from cooperbench.evaluation.policies import DEFAULT_POLICY
 from cooperbench.evaluation.resolver import Resolver
 from cooperbench.evaluation.settings import EvaluationSettings, read_choices
 from cooperbench.evaluation.slots import ThreadSlots, processors
-from cooperbench.evaluation.stages import Contribution
 from cooperbench.records import TIME_LIMIT, Evaluation, EvaluationChoices, Install, Outcome, Singles
 from cooperbench.tasks import Task
 
@@ -58,11 +58,11 @@ def _score(task: Task, patches: Mapping[int, bytes | str], settings: EvaluationS
     for feature in patches:
         if feature not in task.features:
             raise UnknownNameError("feature", feature, task.features)
-    contributions = [
-        Contribution(f"agent{feature}", (feature,), patch.encode() if isinstance(patch, str) else patch)
-        for feature, patch in patches.items()
+    contents = {feature: patch.encode() if isinstance(patch, str) else patch for feature, patch in patches.items()}
+    submissions = [
+        (make_submission(f"agent{feature}", (feature,), content), content) for feature, content in contents.items()
     ]
-    return evaluate_contributions(task, sorted(patches), contributions, settings)
+    return evaluate_submissions(task, sorted(patches), submissions, settings)
 
 
 class ScoreRequest(NamedTuple):

@@ -1,22 +1,24 @@
-"""How an evaluation is made: what its verdict depends on, and where and how many at a time it runs."""
+"""How submissions are evaluated: what a verdict depends on, where it runs, and how many suites at a time."""
 
-from dataclasses import dataclass, field
-from typing import TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self, TypeVar
 
 from pydantic import ValidationError
 
+from cooperbench.environments import Capability, capabilities
 from cooperbench.errors import UsageError
-from cooperbench.evaluation.policies import DEFAULT_POLICY
+from cooperbench.evaluation.policies import DEFAULT_POLICY, check_policy
 from cooperbench.evaluation.resolver import Resolver
 from cooperbench.evaluation.slots import TestSlots
 from cooperbench.records import EvaluationChoices
+from cooperbench.tasks import Task
 
 T = TypeVar("T", bound=EvaluationChoices)
 
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """What every evaluation of a batch has in common."""
+    """What all evaluations of a batch have in common."""
 
     backend: str = "local"
     policy: str = DEFAULT_POLICY
@@ -28,9 +30,23 @@ class EvaluationSettings:
     slots: TestSlots | None = None
     """Shared by the evaluations of a batch."""
 
+    def checked(self) -> Self:
+        """Return the settings with the policy's full name.
+
+        Raises `UnknownNameError` for an unknown policy, and `UsageError` for one that lacks its resolver.
+        """
+        return replace(self, policy=check_policy(self.policy, resolver=self.resolver is not None))
+
+    def network(self, task: Task) -> Literal["default", "none", "full"]:
+        """Return the network of a task's sandboxes. Bundled tasks install nothing; published runners usually do."""
+        if self.choices.network is not None:
+            return self.choices.network
+        off = task.recipe.bundled and Capability.NETWORK_OFF in capabilities(self.backend)
+        return "none" if off else "default"
+
 
 def read_choices(kind: type[T], **values: object) -> T:
-    """Make choices of the named kind. Raises `UsageError` with the first one that cannot be meant."""
+    """Make choices of a kind. Raises `UsageError` for the first value that makes no sense."""
     try:
         return kind.model_validate(values)
     except ValidationError as error:

@@ -1,47 +1,38 @@
-"""All merge stages of one group of submissions: cleaned, merged, tested once, stored whole.
+"""Evaluate all merge stages of one group of submissions: clean, merge, test once, store whole.
 
-Which stage counts is a policy's business (`policies`); nothing here knows about it.
+Which stage counts is for the policies to say.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from cooperbench.errors import ModelError
-from cooperbench.evaluation.bases import Base
-from cooperbench.evaluation.git import GitStore
-from cooperbench.evaluation.merging import MemberTree, Merged, merge_members, natural_order
+from cooperbench.evaluation.merging import Merged, merge_members, natural_order
 from cooperbench.evaluation.patches import touched_paths
-from cooperbench.evaluation.policies import NAIVE, RESOLVER, UNION
+from cooperbench.evaluation.policies import NAIVE, RESOLVER, UNION, missing_stage
 from cooperbench.evaluation.resolver import Resolver, settle_with
-from cooperbench.evaluation.sanitize import CleanSubmission, clean_submission
+from cooperbench.evaluation.sanitize import clean_submission
 from cooperbench.evaluation.testbench import TestBench
 from cooperbench.evaluation.unit_tests import holds_unit_tests
 from cooperbench.records import (
     DroppedPath,
-    EvaluationChoices,
     Failure,
     MergeStep,
     Outcome,
-    Singles,
     Stage,
     StageStatus,
+    Submission,
     SuiteResult,
 )
 from cooperbench.tasks import Task
 
-
-@dataclass(frozen=True)
-class Contribution:
-    """What one member handed in."""
-
-    agent_id: str
-    features: tuple[int, ...]
-    patch: bytes
+MERGE_STAGES = (NAIVE, UNION, RESOLVER)
+"""The stages that policies may name. The first two are always evaluated, so that other policies can be applied later."""
 
 
 @dataclass
 class StagedEvaluation:
-    """Every stage, and what belongs to it."""
+    """All stages, and what belongs to them."""
 
     stages: list[Stage] = field(default_factory=list)
     dropped: list[DroppedPath] = field(default_factory=list)
@@ -51,49 +42,35 @@ class StagedEvaluation:
 
 
 def evaluate_stages(
-    task: Task,
-    features: Sequence[int],
-    contributions: Sequence[Contribution],
-    *,
-    base: Base,
-    store: GitStore,
     bench: TestBench,
-    choices: EvaluationChoices,
-    resolver: Resolver | None = None,
+    features: Sequence[int],
+    submissions: Sequence[tuple[Submission, bytes]],
+    policies: Iterable[str] = (),
 ) -> StagedEvaluation:
-    """Clean, merge and test; git and the file system of the host are used for reading and merging only."""
-    found = StagedEvaluation()
-    ordered = sorted(contributions, key=lambda c: natural_order(c.agent_id))
-    hidden = hidden_paths(task, features)
-    cleaned = {
-        c.agent_id: clean_submission(store, base.tree, c.patch, hidden, recount=choices.recount) for c in ordered
-    }
-    _note_cleaning(found, cleaned)
-    members = [MemberTree(c.agent_id, tree) for c in ordered if (tree := cleaned[c.agent_id].tree) is not None]
-    suites_of = _single_suites(ordered, cleaned, base, features, choices.singles)
-    without_work = frozenset(
-        number for c in ordered if cleaned[c.agent_id].tree in (None, base.tree) for number in c.features
+    """Clean, merge and test submissions, each given with its patch.
+
+    The resolver of the bench's settings is asked only if one of `policies` cannot do without it.
+    On the host git reads and merges; nothing of a submission runs there.
+    """
+    stager = _Stager(bench, features, submissions)
+    naive = stager.merge()
+    union = stager.merge(union=True) if naive.status is StageStatus.CONFLICT else naive
+    alone = stager.suites_alone()
+    bench.test(
+        [*stager.suites(naive), *stager.suites(union), *(suite for suites in alone.values() for suite in suites)]
     )
-    stager = _Stager(found, store, base, bench, tuple(features), without_work)
-    if len(members) < len(ordered):
-        bench.test(suite for suites in suites_of.values() for suite in suites)
-        _add_rejected(found, ordered, cleaned)
-    else:
-        naive = merge_members(store, base.tree, members)
-        union = merge_members(store, base.tree, members, union=True) if naive.status is StageStatus.CONFLICT else naive
-        bench.test(
-            [*stager.suites(naive), *stager.suites(union), *(s for suites in suites_of.values() for s in suites)]
-        )
-        stager.add(NAIVE, naive)
-        stager.add(UNION, union)
-        if resolver is not None and naive.status is StageStatus.CONFLICT and not stager.passes(union):
-            stager.resolve(members, resolver)
-    _add_singles(found, suites_of, cleaned, bench)
-    return found
+    stager.add(NAIVE, naive)
+    stager.add(UNION, union)
+    resolver = bench.settings.resolver
+    if resolver is not None and any(missing_stage(policy, stager.found.stages) == RESOLVER for policy in policies):
+        stager.resolve(resolver)
+    for agent_id, suites in alone.items():
+        stager.add_alone(agent_id, suites)
+    return stager.found
 
 
 def hidden_paths(task: Task, features: Sequence[int]) -> frozenset[str]:
-    """What the hidden tests write, and submissions may not.
+    """Return what the hidden tests write and submissions may not.
 
     A file that a gold patch changes too is part of the work. So is a source that holds its unit tests: only those are put back.
     """
@@ -102,114 +79,121 @@ def hidden_paths(task: Task, features: Sequence[int]) -> frozenset[str]:
     return frozenset(path for path in tests if path not in gold or holds_unit_tests(path))
 
 
-@dataclass
 class _Stager:
-    """Turns merges into stages."""
+    """Makes the stages of one group of submissions."""
 
-    found: StagedEvaluation
-    store: GitStore
-    base: Base
-    bench: TestBench
-    features: tuple[int, ...]
-    without_work: frozenset[int]
+    def __init__(
+        self, bench: TestBench, features: Sequence[int], submissions: Sequence[tuple[Submission, bytes]]
+    ) -> None:
+        self._bench = bench
+        self._features = features
+        self._submissions = sorted(
+            (submission for submission, _ in submissions), key=lambda s: natural_order(s.agent_id)
+        )
+        hidden, recount = hidden_paths(bench.task, features), bench.settings.choices.recount
+        patches = {submission.agent_id: patch for submission, patch in submissions}
+        self._clean = {
+            submission.agent_id: clean_submission(
+                bench.store, bench.base.tree, patches[submission.agent_id], hidden, recount=recount
+            )
+            for submission in self._submissions
+        }
+        self.found = StagedEvaluation(
+            dropped=[
+                DroppedPath(agent_id=agent_id, path=_readable(path), reason=reason)
+                for agent_id, clean in self._clean.items()
+                for path, reason in clean.dropped
+            ],
+            recounted=[agent_id for agent_id, clean in self._clean.items() if clean.recounted],
+        )
+        self._trees = {agent_id: clean.tree for agent_id, clean in self._clean.items() if clean.tree is not None}
+
+    def merge(self, *, union: bool = False, resolver: Resolver | None = None) -> Merged:
+        """Merge all submissions. A patch that does not apply ends the merge before it begins: it is not an empty one."""
+        if len(self._trees) == len(self._clean):
+            store = self._bench.store
+            settle = settle_with(resolver, store) if resolver else None
+            return merge_members(store, self._bench.base.tree, self._trees, union=union, settle=settle)
+        steps = tuple(
+            MergeStep(
+                agent_id=agent_id,
+                status=StageStatus.REJECTED if clean.tree is None else StageStatus.NOT_RUN,
+                reason=clean.reason,
+            )
+            for agent_id, clean in self._clean.items()
+        )
+        return Merged(StageStatus.REJECTED, None, steps)
 
     def suites(self, merged: Merged) -> list[tuple[int, str]]:
-        clean = merged.status is StageStatus.CLEAN and merged.tree is not None
-        return [(feature, str(merged.tree)) for feature in self.features] if clean else []
+        """List the suites of a merge, as feature and tree."""
+        if merged.status is not StageStatus.CLEAN or merged.tree is None:
+            return []
+        return [(feature, merged.tree) for feature in self._features]
 
-    def results(self, merged: Merged) -> tuple[SuiteResult, ...]:
-        return tuple(self._result(feature, tree) for feature, tree in self.suites(merged))
-
-    def _result(self, feature: int, tree: str) -> SuiteResult:
-        result = self.bench.result(feature, tree)
-        if feature in self.without_work and result.outcome is Outcome.TESTS_FAILED:
-            return result.model_copy(update={"outcome": Outcome.NO_PATCH, "reason": "its member handed in nothing"})
-        return result
-
-    def passes(self, merged: Merged) -> bool:
-        results = self.results(merged)
-        return bool(results) and all(result.outcome is Outcome.PASSED for result in results)
+    def suites_alone(self) -> dict[str, list[tuple[int, str]]]:
+        """List the suites that run on each member's work alone. One member alone is the merge already."""
+        singles = self._bench.settings.choices.singles
+        if singles == "none" or len(self._submissions) < 2:
+            return {}
+        return {
+            submission.agent_id: [
+                (feature, tree) for feature in (self._features if singles == "all" else submission.features)
+            ]
+            for submission in self._submissions
+            if (tree := self._trees.get(submission.agent_id, self._bench.base.tree)) != self._bench.base.tree
+        }
 
     def add(self, name: str, merged: Merged, resolver: str | None = None) -> None:
+        """Add a merge stage whose suites were tested."""
         if merged.tree is not None:
-            self.found.merged[name] = self.store.diff(self.base.tree, merged.tree)
+            self.found.merged[name] = self._bench.store.diff(self._bench.base.tree, merged.tree)
+        results = tuple(self._result(feature, tree) for feature, tree in self.suites(merged))
+        self.found.stages.append(
+            Stage(
+                name=name,
+                status=merged.status,
+                steps=merged.steps,
+                tree=merged.tree,
+                suites=results,
+                resolver=resolver,
+            )
+        )
+
+    def _result(self, feature: int, tree: str) -> SuiteResult:
+        result = self._bench.result(feature, tree)
+        base = self._bench.base.tree
+        idle = any(
+            feature in submission.features and self._trees.get(submission.agent_id, base) == base
+            for submission in self._submissions
+        )
+        if idle and result.outcome is Outcome.TESTS_FAILED:
+            return result.model_copy(update={"outcome": Outcome.NO_PATCH, "reason": "its member submitted nothing"})
+        return result
+
+    def resolve(self, resolver: Resolver) -> None:
+        """Merge with the model. If it fails, so does this stage; what git alone merged stays."""
+        try:
+            merged = self.merge(resolver=resolver)
+        except ModelError as error:
+            stage = Stage(name=RESOLVER, status=StageStatus.ERROR, resolver=resolver.name, error=Failure.of(error))
+            self.found.stages.append(stage)
+            return
+        self._bench.test(self.suites(merged))
+        self.add(RESOLVER, merged, resolver.name)
+
+    def add_alone(self, agent_id: str, suites: Sequence[tuple[int, str]]) -> None:
+        """Add the stage of one member's work alone."""
+        step = MergeStep(agent_id=agent_id, status=StageStatus.CLEAN)
+        results = tuple(self._bench.result(*suite) for suite in suites)
         stage = Stage(
-            name=name,
-            status=merged.status,
-            steps=merged.steps,
-            tree=merged.tree,
-            suites=self.results(merged),
-            resolver=resolver,
+            name=f"single:{agent_id}",
+            status=StageStatus.CLEAN,
+            steps=(step,),
+            tree=self._trees[agent_id],
+            suites=results,
         )
         self.found.stages.append(stage)
 
-    def resolve(self, members: Sequence[MemberTree], resolver: Resolver) -> None:
-        """Merge with the model. One that fails is this stage's failure: what git alone came to stays."""
-        try:
-            resolved = merge_members(self.store, self.base.tree, members, settle=settle_with(resolver, self.store))
-        except ModelError as error:
-            failure = Failure.of(error)
-            stage = Stage(name=RESOLVER, status=StageStatus.ERROR, resolver=resolver.name, error=failure)
-            self.found.stages.append(stage)
-            return
-        self.bench.test(self.suites(resolved))
-        self.add(RESOLVER, resolved, resolver.name)
 
-
-def _note_cleaning(found: StagedEvaluation, cleaned: Mapping[str, CleanSubmission]) -> None:
-    for agent_id, submission in cleaned.items():
-        for path, reason in submission.dropped:
-            readable = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-            found.dropped.append(DroppedPath(agent_id=agent_id, path=readable, reason=reason))
-        if submission.recounted:
-            found.recounted.append(agent_id)
-
-
-def _single_suites(
-    contributions: Sequence[Contribution],
-    cleaned: Mapping[str, CleanSubmission],
-    base: Base,
-    features: Sequence[int],
-    singles: Singles,
-) -> dict[str, list[tuple[int, str]]]:
-    """The suites that run on each member's work alone. One member alone is the merge already."""
-    if singles == "none" or len(contributions) < 2:
-        return {}
-    suites = {}
-    for contribution in contributions:
-        tree = cleaned[contribution.agent_id].tree
-        wanted = features if singles == "all" else contribution.features
-        if tree is not None and tree != base.tree:
-            suites[contribution.agent_id] = [(feature, tree) for feature in wanted]
-    return suites
-
-
-def _add_singles(
-    found: StagedEvaluation,
-    suites_of: Mapping[str, list[tuple[int, str]]],
-    cleaned: Mapping[str, CleanSubmission],
-    bench: TestBench,
-) -> None:
-    for agent_id, suites in suites_of.items():
-        results = tuple(bench.result(*suite) for suite in suites)
-        step = MergeStep(agent_id=agent_id, status=StageStatus.CLEAN)
-        tree = cleaned[agent_id].tree
-        found.stages.append(
-            Stage(name=f"single:{agent_id}", status=StageStatus.CLEAN, steps=(step,), tree=tree, suites=results)
-        )
-
-
-def _add_rejected(
-    found: StagedEvaluation, contributions: Sequence[Contribution], cleaned: Mapping[str, CleanSubmission]
-) -> None:
-    """A patch that does not apply ends the merge before it begins; nobody may take it for an empty one."""
-    steps = tuple(
-        MergeStep(
-            agent_id=c.agent_id,
-            status=StageStatus.REJECTED if cleaned[c.agent_id].tree is None else StageStatus.NOT_RUN,
-            reason=cleaned[c.agent_id].reason,
-        )
-        for c in contributions
-    )
-    for name in (NAIVE, UNION):
-        found.stages.append(Stage(name=name, status=StageStatus.REJECTED, steps=steps))
+def _readable(path: str) -> str:
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from cooperbench.environments import Environment, EnvironmentOptions, SandboxLabels, open_environment
 from cooperbench.errors import TaskError
-from cooperbench.evaluation.installers import changed_files, installers_of
+from cooperbench.evaluation.installers import Installer, changed_files, installers_of
+from cooperbench.evaluation.settings import EvaluationSettings
 from cooperbench.evaluation.slots import TestSlots, ThreadSlots
 from cooperbench.evaluation.test_runners import (
     NO_REPORT,
@@ -39,21 +40,19 @@ FILE_SIZE_LIMIT = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
-class SuiteConditions:
-    """How suites are run."""
+class Suite:
+    """One feature's hidden tests on one tree, and how to run them."""
 
-    backend: str
-    time_limit: float = 900.0
-    """Seconds for one suite, installation included; then everything in it is killed."""
-    network: str = "default"
-    """`none` where the task's runner needs nothing from outside."""
+    tests_patch: bytes
+    feature_patch: bytes
+    test_files: Mapping[str, str] = field(default_factory=dict)
+    """The paths of the hidden tests, with the SHA-256 that each has when both patches are applied."""
     labels: SandboxLabels = field(default_factory=lambda: SandboxLabels(run="evaluation"))
-    memory_mb: int | None = None
     skip_install: bool = False
-    """Answer the runner's installers by "already installed"; see `installers`."""
+    """Answer the runner's installers with "already installed"; see `installers`."""
     watch_install: bool = False
     """Find out whether the runner changes what is installed."""
-    guard: bool = True
+    reporters: bool = True
     """Ask for a structured report. Runners that cut themselves off from their surroundings cannot give one."""
 
 
@@ -79,84 +78,62 @@ class _Placed:
     key: str
     runner: bytes
     runners: Sequence[TestRunner]
-    has_feature: bool
 
 
-def run_suite(
-    task: Task,
-    tests_patch: bytes,
-    feature_patch: bytes,
-    conditions: SuiteConditions,
-    slots: TestSlots | None = None,
-    tests: Mapping[str, str] | None = None,
-) -> SuiteRun:
-    """Start a sandbox, run the task's runner on both patches when its turn comes, read its report, and end the sandbox.
-
-    `tests` are the paths of the hidden tests and the SHA-256 that each has when both patches are applied.
+def run_suite(task: Task, suite: Suite, settings: EvaluationSettings) -> SuiteRun:
+    """Start a sandbox, run the task's runner on both patches when a slot is free, read its report, and end the sandbox.
 
     Raises the classes below `SandboxError` when the sandbox fails; that says nothing about the patches.
     """
-    slots = slots or ThreadSlots(1, ahead=0)
-    options = EnvironmentOptions.model_validate(
-        {
-            "lifetime": 2 * conditions.time_limit + 120,  # it may have to wait for its turn
-            "command_timeout": conditions.time_limit,
-            "output_limit": OUTPUT_LIMIT,
-            "network": conditions.network,
-            "memory_mb": conditions.memory_mb,
-        }
+    limit = settings.choices.time_limit
+    options = EnvironmentOptions(
+        lifetime=2 * limit + 120,  # it may have to wait for a slot
+        command_timeout=limit,
+        output_limit=OUTPUT_LIMIT,
+        network=settings.network(task),
     )
+    slots = settings.slots or ThreadSlots(1, ahead=0)
     while True:
         with (
             slots.sandbox(),
-            open_environment(conditions.backend, task.image, options=options, labels=conditions.labels) as environment,
+            open_environment(settings.backend, task.image, options=options, labels=suite.labels) as environment,
         ):
-            run = _run(environment, task, tests_patch, feature_patch, conditions, slots, tests or {})
+            run = _run(environment, task, suite, slots, limit)
             if run is not None:
                 return run
 
 
-def _run(
-    environment: Environment,
-    task: Task,
-    tests_patch: bytes,
-    feature_patch: bytes,
-    conditions: SuiteConditions,
-    slots: TestSlots,
-    tests: Mapping[str, str],
-) -> SuiteRun | None:
-    """Run it when its turn comes; `None` when the sandbox could reach the end of its lifetime before the suite does."""
+def _run(environment: Environment, task: Task, suite: Suite, slots: TestSlots, time_limit: float) -> SuiteRun | None:
+    """Run a suite when a slot is free. Returns `None` if its sandbox could reach the end of its lifetime before the suite does."""
     ready = time.monotonic()
-    placed = _place(environment, task, tests_patch, feature_patch, tests)
-    command = _command(placed.folder, placed.runner, placed.runners, placed.has_feature, conditions)
+    placed = _place(environment, task, suite)
+    command = _command(placed, suite)
     with slots.running():
-        if time.monotonic() - ready > conditions.time_limit:
+        if time.monotonic() - ready > time_limit:
             return None
-        result = environment.execute(command, timeout=conditions.time_limit)
-
+        result = environment.execute(command, timeout=time_limit)
     return SuiteRun(
         exit_code=result["returncode"],
         timed_out=result["timed_out"],
-        report=_read_report(environment, placed, conditions, result["output"]),
+        report=_read_report(environment, placed, suite, result["output"]),
         output=result["output"],
         seconds=result["seconds"],
-        installed=_installed(environment, placed.folder) if conditions.watch_install else None,
+        installed=_installed(environment, placed.folder) if suite.watch_install else None,
     )
 
 
-def _place(
-    environment: Environment, task: Task, tests_patch: bytes, feature_patch: bytes, tests: Mapping[str, str]
-) -> _Placed:
+def _place(environment: Environment, task: Task, suite: Suite) -> _Placed:
     runner = _runner_of(task, environment)
     # A name that cannot be guessed: the patch must not find the evaluator's files by their place.
     folder = f"/patches/{secrets.token_hex(12)}"
     key = secrets.token_hex(32)
-    files = {"tests.patch": tests_patch, "runner.sh": runner, "guard/state": first_state(key), **_guard_files()}
-    files["guard/files"] = "".join(f"{digest}  {WORK_TREE}/{path}\n" for path, digest in tests.items()).encode()
-    if feature_patch:
-        files["feature.patch"] = feature_patch
+    files = {"tests.patch": suite.tests_patch, "runner.sh": runner, "guard/state": first_state(key), **_guard_files()}
+    digests = "".join(f"{digest}  {WORK_TREE}/{path}\n" for path, digest in suite.test_files.items())
+    files["guard/files"] = digests.encode()
+    if suite.feature_patch:
+        files["feature.patch"] = suite.feature_patch
     environment.write_file(f"{folder}.tar", _archive(files))
-    return _Placed(folder, key, runner, runners_of(runner), bool(feature_patch))
+    return _Placed(folder, key, runner, runners_of(runner))
 
 
 def _runner_of(task: Task, environment: Environment) -> bytes:
@@ -187,12 +164,14 @@ def _archive(files: dict[str, bytes]) -> bytes:
     return stream.getvalue()
 
 
-def _command(
-    folder: str, runner: bytes, runners: Sequence[TestRunner], has_feature: bool, conditions: SuiteConditions
-) -> str:
+def _command(placed: _Placed, suite: Suite) -> str:
     """Unpack, put the patches where the runner looks, run it, and put what the guards wrote into one file."""
+    folder, runner = placed.folder, placed.runner
     guard = f"{folder}/guard"
-    request = Request(runner, guarded=conditions.guard)
+    request = Request(runner, guarded=suite.reporters)
+    installers = installers_of(runner)
+    shell = "bash" if runner.startswith(b"#!") and b"bash" in runner.split(b"\n", 1)[0] else "sh"
+    arguments = "tests.patch feature.patch" if suite.feature_patch else "tests.patch"
     lines = [
         "set -e",
         f"mkdir -p {folder}",
@@ -201,22 +180,24 @@ def _command(
         f"rm {folder}.tar",
         f"ulimit -f {FILE_SIZE_LIMIT} 2>/dev/null || true",
         f"guard={guard}",
-        *dict.fromkeys(line for test_runner in runners for line in test_runner.ask(request)),
+        *dict.fromkeys(line for test_runner in placed.runners for line in test_runner.ask(request)),
+        *(line for installer in installers if suite.skip_install for line in installer.skip),
+        *_fingerprint(suite, installers, f"{folder}/before"),
+        f"code=0; {shell} {folder}/runner.sh {arguments} || code=$?",
+        *_fingerprint(suite, installers, f"{folder}/after"),
+        *(f"{{ {test_runner.collect}; }} || true" for test_runner in placed.runners if test_runner.collect),
+        f"cat {guard}/state {guard}/report >{folder}/result 2>/dev/null || true",
+        "exit $code",
     ]
-    installers = installers_of(runner)
-    if conditions.skip_install:
-        lines += [line for installer in installers for line in installer.skip]
-    shell = "bash" if runner.startswith(b"#!") and b"bash" in runner.split(b"\n", 1)[0] else "sh"
-    arguments = "tests.patch feature.patch" if has_feature else "tests.patch"
-    run = f"{shell} {folder}/runner.sh {arguments}"
-    take = " && ".join(installer.fingerprint for installer in installers)
-    if conditions.watch_install:
-        lines.append(f"{{ {take}; }} >{folder}/before || echo unreadable before >>{folder}/before")
-    lines.append(f"code=0; {run} || code=$?")
-    if conditions.watch_install:
-        lines.append(f"{{ {take}; }} >{folder}/after || echo unreadable after >>{folder}/after")
-    lines += [f"{{ {test_runner.collect}; }} || true" for test_runner in runners if test_runner.collect]
-    return "\n".join([*lines, f"cat {guard}/state {guard}/report >{folder}/result 2>/dev/null || true", "exit $code"])
+    return "\n".join(lines)
+
+
+def _fingerprint(suite: Suite, installers: Sequence[Installer], file: str) -> Sequence[str]:
+    """Shell that writes down what is installed."""
+    if not suite.watch_install:
+        return []
+    commands = " && ".join(installer.fingerprint for installer in installers)
+    return [f"{{ {commands}; }} >{file} || echo unreadable {file} >>{file}"]
 
 
 def _installed(environment: Environment, folder: str) -> Sequence[str]:
@@ -226,9 +207,12 @@ def _installed(environment: Environment, folder: str) -> Sequence[str]:
         return ["unknown: the installation could not be watched"]
 
 
-def _read_report(environment: Environment, placed: _Placed, conditions: SuiteConditions, output: str) -> Report:
-    """What was signed, else what the runner wrote by itself, else its text. Which is good enough, the gold patch's own run decides."""
-    if conditions.guard:
+def _read_report(environment: Environment, placed: _Placed, suite: Suite, output: str) -> Report:
+    """Read what was signed, else what the runner wrote by itself, else its text.
+
+    The gold run fixes which report format counts, so a submission cannot switch to a weaker one.
+    """
+    if suite.reporters:
         report = read_signed(_read(environment, f"{placed.folder}/result"), placed.key)
         if report is not NO_REPORT:
             return complete(report, placed.runners, output)

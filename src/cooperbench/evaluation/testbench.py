@@ -12,21 +12,21 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
+from cooperbench.environments import SandboxLabels
 from cooperbench.errors import EvaluationError, RecordError, SandboxError
 from cooperbench.evaluation.bases import Base
 from cooperbench.evaluation.git import GitStore
 from cooperbench.evaluation.installers import Installer, installers_of, reads_of_installation
 from cooperbench.evaluation.sanitize import apply_exactly
-from cooperbench.evaluation.slots import TestSlots, ThreadSlots, processors
+from cooperbench.evaluation.settings import EvaluationSettings
+from cooperbench.evaluation.slots import ThreadSlots, processors
 from cooperbench.evaluation.suite_verdict import SuiteReference, make_reference, suite_verdict, telling_line
-from cooperbench.evaluation.suites import SuiteConditions, SuiteRun, run_suite
-from cooperbench.records import Install, Outcome, Record, Stage, SuiteResult, cache_dir, read_model, write_model
+from cooperbench.evaluation.suites import Suite, SuiteRun, run_suite
+from cooperbench.records import Outcome, Record, Stage, SuiteResult, cache_dir, read_model, write_model
 from cooperbench.tasks import Task
 
 EVALUATOR = "cooperbench-evaluator@3"
 """Part of every key: a change of what a verdict means needs a new number."""
-ATTEMPTS = 2
-"""A sandbox that fails is tried once more; after that the suite is an `infra_error`."""
 
 
 class InstallRecord(Record):
@@ -46,23 +46,15 @@ class TestBench:
     __test__ = False  # pytest would collect it by its name
 
     def __init__(
-        self,
-        task: Task,
-        base: Base,
-        store: GitStore,
-        conditions: SuiteConditions,
-        *,
-        workers: int | None = None,
-        install: Install = "once",
-        slots: TestSlots | None = None,
+        self, task: Task, base: Base, store: GitStore, settings: EvaluationSettings, labels: SandboxLabels
     ) -> None:
         self.task = task
         self.base = base
         self.store = store
-        self.conditions = conditions
-        self.workers = workers or processors()
-        self.slots: TestSlots = slots or ThreadSlots(self.workers, ahead=self.workers)
-        self.install: Install = install
+        self.workers = settings.workers or processors()
+        slots = settings.slots or ThreadSlots(self.workers, ahead=self.workers)
+        self.settings = replace(settings, slots=slots)
+        self._labels = labels
         self._patches: dict[str, bytes] = {}
         self._results: dict[tuple[int, str], SuiteResult] = {}
 
@@ -118,7 +110,7 @@ class TestBench:
         self._note_install(run)
         reference = make_reference(feature, tree, run)
         if not reference.usable:
-            run = self.run(feature, tree, stop, guard=False)
+            run = self.run(feature, tree, stop, reporters=False)
             reference = make_reference(feature, tree, run, guarded=False)
         if not reference.usable:
             said = f"time limit reached after {run.seconds:.0f} s" if run.timed_out else telling_line(run.output)
@@ -128,7 +120,7 @@ class TestBench:
         return reference
 
     def _reference_key(self, feature: int) -> str:
-        return self._key(str(feature), self.conditions.network)
+        return self._key(str(feature), self.settings.network(self.task))
 
     def _key(self, *parts: str) -> str:
         facts = (
@@ -143,7 +135,7 @@ class TestBench:
 
     def _can_skip_install(self, tree: str) -> bool:
         """Whether the runner would install what is installed already. Known once some gold patch's run was watched."""
-        if self.install == "always" or not self._installers:
+        if self.settings.choices.install == "always" or not self._installers:
             return False
         try:
             record = read_model(self._install_record, InstallRecord)
@@ -161,7 +153,9 @@ class TestBench:
 
     def _must_watch_install(self, tree: str) -> bool:
         """The first gold patch that changes nothing that an installation reads is the one to watch."""
-        wanted = self.install == "once" and bool(self._installers) and not self._install_record.is_file()
+        wanted = (
+            self.settings.choices.install == "once" and bool(self._installers) and not self._install_record.is_file()
+        )
         return wanted and not reads_of_installation(self._installers, self.store, self.base.tree, tree)
 
     def _note_install(self, run: SuiteRun) -> None:
@@ -176,7 +170,7 @@ class TestBench:
             self._patches[tree] = self.store.diff(self.base.tree, tree)
         return self._patches[tree]
 
-    def _hidden_tests(self, feature: int, tree: str) -> dict[str, str]:
+    def _test_files(self, feature: int, tree: str) -> dict[str, str]:
         """What each hidden test holds on this tree, by its path; empty where git alone does not apply their patch as it stands."""
         tested = apply_exactly(self.store, tree, self.task.features[feature].tests_patch)
         if tested is None:
@@ -187,28 +181,38 @@ class TestBench:
     def _test_one(self, feature: int, tree: str, stop: threading.Event) -> SuiteResult:
         try:
             reference = self.reference(feature, stop)
-            return suite_verdict(feature, self.run(feature, tree, stop, guard=reference.guarded), reference)
+            return suite_verdict(feature, self.run(feature, tree, stop, reporters=reference.guarded), reference)
         except (SandboxError, EvaluationError) as error:
             return SuiteResult(feature=feature, outcome=Outcome.INFRA_ERROR, reason=str(error))
 
     def run(
-        self, feature: int, tree: str, stop: threading.Event | None = None, *, watch: bool = False, guard: bool = True
+        self,
+        feature: int,
+        tree: str,
+        stop: threading.Event | None = None,
+        *,
+        watch: bool = False,
+        reporters: bool = True,
     ) -> SuiteRun:
-        """Run one suite on one tree, whatever is known already. Raises the classes below `SandboxError`."""
-        patch = self._patch(tree)
-        tests = self._hidden_tests(feature, tree)
-        labels = self.conditions.labels.model_copy(update={"agent_id": f"suite{feature}"})
-        skip = not watch and self._can_skip_install(tree)
-        conditions = replace(
-            self.conditions, labels=labels, skip_install=skip and guard, watch_install=watch, guard=guard
+        """Run one suite on one tree, whatever is known already. A sandbox that fails is tried once more.
+
+        Raises the classes below `SandboxError`, and `EvaluationError` once `stop` is set.
+        """
+        suite = Suite(
+            tests_patch=self.task.features[feature].tests_patch,
+            feature_patch=self._patch(tree),
+            test_files=self._test_files(feature, tree),
+            labels=self._labels.model_copy(update={"agent_id": f"suite{feature}"}),
+            skip_install=reporters and not watch and self._can_skip_install(tree),
+            watch_install=watch,
+            reporters=reporters,
         )
-        for attempt in range(1, ATTEMPTS + 1):
-            if stop is not None and stop.is_set():
-                raise EvaluationError("the evaluation was stopped")
-            try:
-                tests_patch = self.task.features[feature].tests_patch
-                return run_suite(self.task, tests_patch, patch, conditions, self.slots, tests)
-            except SandboxError:
-                if attempt == ATTEMPTS:
-                    raise
-        raise AssertionError("unreachable")
+        try:
+            return self._run(suite, stop)
+        except SandboxError:
+            return self._run(suite, stop)
+
+    def _run(self, suite: Suite, stop: threading.Event | None) -> SuiteRun:
+        if stop is not None and stop.is_set():
+            raise EvaluationError("the evaluation was stopped")
+        return run_suite(self.task, suite, self.settings)

@@ -13,11 +13,12 @@ from cooperbench.evaluation.bases import Base, base_of
 from cooperbench.evaluation.git import GitStore, open_store
 from cooperbench.evaluation.gold import gold_conflicts
 from cooperbench.evaluation.sanitize import apply_exactly, clean_submission
+from cooperbench.evaluation.settings import EvaluationSettings
 from cooperbench.evaluation.stages import hidden_paths
 from cooperbench.evaluation.suite_verdict import SuiteReference, make_reference, suite_verdict, telling_line
-from cooperbench.evaluation.suites import SuiteConditions, SuiteRun
+from cooperbench.evaluation.suites import SuiteRun
 from cooperbench.evaluation.testbench import TestBench
-from cooperbench.records import Install, Outcome, Record, TestStatus
+from cooperbench.records import EvaluationChoices, Install, Outcome, Record, TestStatus
 from cooperbench.tasks import Task
 
 _LATER_HISTORY = "git rev-list --count --all --reflog --not HEAD"
@@ -88,9 +89,10 @@ def validate_task(
         base = base_of(task, backend)
         later = _later_commits(task, backend)
         labels = SandboxLabels(run="validation", episode=task.key.replace("/", "-"))
-        conditions = SuiteConditions(backend=backend, time_limit=time_limit, labels=labels)
+        choices = EvaluationChoices(time_limit=time_limit, install=install, network="default")
+        settings = EvaluationSettings(backend, choices=choices, workers=workers)
         with open_store(base.store) as store:
-            bench = TestBench(task, base, store, conditions, workers=workers, install=install)
+            bench = TestBench(task, base, store, settings, labels)
             validator = _Validator(task, base, store, bench, repetitions)
             with ThreadPoolExecutor(2 * bench.workers) as pool:  # half of them start and end sandboxes
                 found = list(pool.map(validator.feature, features or task.features))
@@ -140,11 +142,13 @@ class _Validator:
             return FeatureValidation(feature=number, problems=(problem,))
         try:
             first = self.bench.run(number, tree)
-            guard = bool(first.report.tests)
-            again = self.repetitions - 1 if guard else self.repetitions
-            runs = ([first] if guard else []) + [self.bench.run(number, tree, guard=guard) for _ in range(again)]
-            on_base = self.bench.run(number, self.base.tree, guard=guard)
-            on_combined = self.bench.run(number, self.combined, guard=guard) if self.combined else None
+            reporters = bool(first.report.tests)
+            again = self.repetitions - 1 if reporters else self.repetitions
+            runs = ([first] if reporters else []) + [
+                self.bench.run(number, tree, reporters=reporters) for _ in range(again)
+            ]
+            on_base = self.bench.run(number, self.base.tree, reporters=reporters)
+            on_combined = self.bench.run(number, self.combined, reporters=reporters) if self.combined else None
         except CooperBenchError as error:
             return FeatureValidation(feature=number, problems=(str(error),))
         cleaned = clean_submission(self.store, self.base.tree, gold, hidden_paths(self.task, (number,)))

@@ -1,0 +1,126 @@
+"""Policies read stages that were stored; one that lacks a stage has it evaluated, and never guesses."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from cooperbench import runner
+from cooperbench.evaluation import POLICIES, Resolver, apply_policy, score
+from cooperbench.evaluation.policies import UNION, always
+from cooperbench.evaluation.stages import MERGE_STAGES
+from cooperbench.records import Evaluation, Outcome, StageStatus, read_model, write_model
+from cooperbench.tasks import Task
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An evaluated run whose two gold patches conflict, and whose union passes."""
+    folder = tmp_path_factory.mktemp("logs")
+    result = runner.run("pair", "gold", subset="demo", repo="ledgerkit", features=(1, 2), log_dir=folder)
+    assert result.summary.evaluated == 1
+    return folder
+
+
+def evaluate(logs: Path, policy: str) -> Evaluation:
+    runner.evaluate("pair", policy=policy, log_dir=logs)
+    return read_model(eval_file(logs), Evaluation)
+
+
+def eval_file(logs: Path) -> Path:
+    (path,) = logs.rglob("eval.json")
+    return path
+
+
+def forget(logs: Path, stages: Iterable[str]) -> Evaluation:
+    """Make `eval.json` that of an older version, which did not know some stages."""
+    known = read_model(eval_file(logs), Evaluation)
+    older = known.model_copy(update={"stages": tuple(stage for stage in known.stages if stage.name not in stages)})
+    write_model(eval_file(logs), older)
+    return older
+
+
+@pytest.mark.parametrize("missing", [("union",), ("naive",), ("naive", "union")])
+@pytest.mark.parametrize(("policy", "passes"), [("naive@1", False), ("union@1", True)])
+def test_a_stage_that_an_older_record_lacks_is_evaluated(
+    logs: Path, missing: tuple[str, ...], policy: str, passes: bool
+) -> None:
+    complete = evaluate(logs, "naive")
+    older = forget(logs, missing)
+    evaluation = evaluate(logs, policy)
+    assert evaluation.verdict.policy == policy
+    assert evaluation.verdict.passed is passes, evaluation.verdict
+    assert evaluation.key == older.key
+    assert evaluate(logs, "union").verdict.passed
+    again = read_model(eval_file(logs), Evaluation)
+    assert [stage.name for stage in again.stages] == [stage.name for stage in complete.stages]
+
+
+def test_no_more_is_evaluated_than_the_policy_reads(logs: Path) -> None:
+    evaluate(logs, "union")
+    older = forget(logs, ["union"])
+    assert evaluate(logs, "naive").evaluated_at == older.evaluated_at
+
+
+def test_suites_that_are_known_do_not_run_again(logs: Path) -> None:
+    evaluate(logs, "union")
+    older = forget(logs, ["union"])
+    evaluation = evaluate(logs, "union")
+    singles = [stage for stage in older.stages if stage.name.startswith("single:")]
+    assert singles
+    assert [stage for stage in evaluation.stages if stage.name.startswith("single:")] == singles  # to the millisecond
+
+
+def test_without_its_stage_a_policy_has_no_verdict(logs: Path) -> None:
+    evaluation = evaluate(logs, "union")
+    stages = [stage for stage in evaluation.stages if stage.name != "union"]
+    verdict = apply_policy("union", stages, evaluation.features)
+    assert (verdict.outcome, verdict.stage) == (Outcome.INFRA_ERROR, None)
+    assert "union was not evaluated" in verdict.features[0].reason
+
+
+@pytest.fixture
+def optimist() -> Iterator[str]:
+    """A policy that somebody adds: whatever keeps both sides counts, also where git merges by itself."""
+    POLICIES["optimist@1"] = {UNION: always}
+    yield "optimist"
+    del POLICIES["optimist@1"]
+
+
+def test_a_new_policy_is_one_entry(ledgerkit: Task, optimist: str) -> None:
+    patches = {feature: ledgerkit.features[feature].gold_patch for feature in (1, 2)}
+    evaluation = score(ledgerkit, patches, policy=optimist)
+    assert evaluation.verdict.passed
+    assert (evaluation.verdict.policy, evaluation.verdict.stage) == ("optimist@1", "union")
+    assert apply_policy("naive", evaluation.stages, evaluation.features).outcome is Outcome.MERGE_CONFLICT
+
+
+def refuse(prompt: str) -> str:
+    raise AssertionError("there is nothing to ask about")
+
+
+@pytest.fixture
+def model_only() -> Iterator[str]:
+    POLICIES["model-only@1"] = {"resolver": always}
+    yield "model-only@1"
+    del POLICIES["model-only@1"]
+
+
+def test_a_policy_gets_the_stage_that_it_names_also_where_nothing_conflicts(ledgerkit: Task, model_only: str) -> None:
+    patches = {feature: ledgerkit.features[feature].gold_patch for feature in (1, 4)}
+    resolver = Resolver("no", refuse)
+    evaluation = score(ledgerkit, patches, policy=model_only, resolver=resolver)
+    assert evaluation.verdict.passed
+    assert evaluation.verdict.stage == "resolver"
+    rejected = score(
+        ledgerkit,
+        {**patches, 1: b"--- a/none\n+++ b/none\n@@ -1 +1 @@\n-x\n+y\n"},
+        policy=model_only,
+        resolver=resolver,
+    )
+    assert rejected.verdict.outcome is Outcome.PATCH_REJECTED
+    assert rejected.stages[-1].status is StageStatus.REJECTED
+
+
+def test_every_policy_names_stages_that_can_be_made() -> None:
+    assert {stage for policy in POLICIES.values() for stage in policy} <= set(MERGE_STAGES)
