@@ -29,7 +29,7 @@ def test_without_a_project_nothing_is_kept(tmp_path: Path) -> None:
     env = {"COOPERBENCH_CONFIG_DIR": str(tmp_path), "GOOGLE_CLOUD_PROJECT": ""}
     said = cooperbench("config", "gcp", "--slots", "2", "--no-check", env=env)
     assert said.code == 2
-    assert "no Google Cloud project is named" in said.err
+    assert "gcp needs project_id, which is not set" in said.err
     assert not (tmp_path / "config.toml").exists()
 
 

@@ -39,7 +39,7 @@ def test_what_is_missing_comes_with_the_command_that_mends_it(tmp_path: Path) ->
     assert failed["docker"]["name"] == "engine"
     assert "DOCKER_HOST" in failed["docker"]["fix"]
     assert failed["modal"]["fix"].startswith("modal token new")
-    assert failed["gcp"]["fix"] == "cooperbench config gcp --project-id PROJECT"
+    assert failed["gcp"]["fix"] == "cooperbench config gcp --project-id VALUE"
 
 
 def test_a_broker_that_does_not_answer_is_named() -> None:

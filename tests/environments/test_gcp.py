@@ -168,7 +168,7 @@ def test_what_cannot_be_is_refused_before_anything_starts(
     with pytest.raises(CapabilityError, match="lifetime"):
         GCPEnvironment(IMAGE, timeout=48 * 3600)
     monkeypatch.delenv("GOOGLE_CLOUD_PROJECT")
-    with pytest.raises(UsageError, match="no Google Cloud project"):
+    with pytest.raises(UsageError, match="gcp needs project_id"):
         GCPEnvironment(IMAGE)
     assert len(gce_standin.api.inserts) == before
 

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cooperbench.environments import Environment, LocalEnvironment, build_image, open_environment, orphans
-from cooperbench.environments.cleaning import remove
+from cooperbench.environments import Environment, LocalEnvironment, build_image, open_environment, orphans, remove
 from cooperbench.environments.local import isolation, store
 from cooperbench.environments.local.rootfs import LARGE, overlays_work
 from cooperbench.environments.local.transport import sandboxes

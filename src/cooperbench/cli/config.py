@@ -2,17 +2,39 @@
 
 import sys
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import click
 
 from cooperbench.cli.options import json_option
 from cooperbench.cli.output import check_lines, print_json
 
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+    from cooperbench.environments import BackendSettings
+
 YES = click.option("--yes", is_flag=True, help="Do not prompt: use flags and defaults.")
 CHECK = click.option("--check/--no-check", default=True, help="Check the settings with the provider.  [default: check]")
 
 
-@click.group("config")
+class _ConfigGroup(click.Group):
+    """A group with a command for each backend that has something to set."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        from cooperbench.environments import backend_names
+
+        return sorted([*super().list_commands(ctx), *filter(_settings_of, backend_names())])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        command = super().get_command(ctx, cmd_name)
+        if command is not None:
+            return command
+        model = _settings_of(cmd_name)
+        return None if model is None else _backend_command(model)
+
+
+@click.group("config", cls=_ConfigGroup)
 def command() -> None:
     """Set up a cloud backend. Settings go to a config file; secrets stay with the provider's own tool."""
 
@@ -34,66 +56,64 @@ def show(as_json: bool) -> None:
             click.echo(f"  {name}.{key} = {value}")
 
 
-@command.command("gcp")
-@click.option("--project-id", help="Project that owns the machines.")
-@click.option("--zone", help="Zones to try in order, separated by commas.")
-@click.option("--machine-type", help="Machine type, such as n2-standard-8.")
-@click.option("--slots", type=click.IntRange(1, 64), help="Sandboxes per machine.")
-@click.option("--disk-gb", type=click.IntRange(min=10), help="Disk size of a machine, in GB.")
-@click.option("--spot/--no-spot", default=None, help="Use cheaper machines that may be preempted.")
-@click.option("--private/--no-private", default=None, help="No public address: connect through the IAP tunnel.")
-@click.option("--network", help="Network, such as global/networks/default.")
-@click.option("--proxy-command", help="SSH proxy command; %h is the machine, %p the port.")
-@click.option("--machine-lifetime", type=click.IntRange(min=120), help="Seconds until the provider deletes a machine.")
-@click.option("--idle-seconds", type=click.IntRange(min=0), help="Seconds that an unused machine is kept.")
-@YES
-@CHECK
-@json_option
-def gcp(yes: bool, check: bool, as_json: bool, **given: str | int | bool | None) -> int:
-    """Set up Google Cloud, which runs containers on a pool of Compute Engine machines.
+def _settings_of(backend: str) -> "type[BackendSettings] | None":
+    from cooperbench.environments import get_backend
+    from cooperbench.errors import UsageError
 
-    Log in with `gcloud auth application-default login`. Settings without a flag keep their value.
-    """
-    from cooperbench.environments.configuration import read_config
-    from cooperbench.environments.gcp.settings import resolve
-
-    values = read_config("gcp") | _texts(given)
-    if _interactive(yes, given):
-        click.echo("Machines are created in your own project. It needs the Compute Engine API:")
-        click.echo("  gcloud services enable compute.googleapis.com --project PROJECT")
-        values["project_id"] = click.prompt("Project", default=values.get("project_id"))
-        values["zone"] = click.prompt("Zones to try, in order", default=resolve(values).zone)
-        values["machine_type"] = click.prompt("Machine type", default=resolve(values).machine_type)
-        values["slots"] = str(click.prompt("Sandboxes per machine", default=resolve(values).slots, type=int))
-    resolve(values)
-    return _save("gcp", values, check=check, as_json=as_json)
+    try:
+        return get_backend(backend).configuration
+    except UsageError:  # no backend of that name, or one that cannot be loaded
+        return None
 
 
-@command.command("modal")
-@click.option("--profile", help="Profile in ~/.modal.toml; see `modal profile list`.")
-@click.option("--environment", help="Environment in the Modal workspace.")
-@YES
-@CHECK
-@json_option
-def modal(yes: bool, check: bool, as_json: bool, **given: str | None) -> int:
-    """Set up Modal, which runs sandboxes in its cloud.
+def _backend_command(model: "type[BackendSettings]") -> click.Command:
+    """Make the command that sets a backend's fields."""
 
-    Log in with `modal token new`, or set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET.
-    """
-    from cooperbench.environments.configuration import read_config
+    @YES
+    @CHECK
+    @json_option
+    def set_up(yes: bool, check: bool, as_json: bool, **given: str | int | bool | None) -> int:
+        from cooperbench.environments.configuration import read_config
 
-    values = read_config("modal") | _texts(given)
-    if _interactive(yes, given):
-        click.echo("Log in first, if necessary in another terminal:  modal token new")
-        values["profile"] = click.prompt("Profile (empty: the active profile)", default=values.get("profile", ""))
-        values["environment"] = click.prompt(
-            "Environment (empty: the default)", default=values.get("environment", ""), show_default=False
+        values = read_config(model.backend) | _texts(given)
+        if not yes and not _texts(given) and sys.stdin.isatty():
+            click.echo(model.first_steps)
+            values |= _ask(model, values)
+        model.resolve(values)
+        return _save(
+            model.backend, {name: value for name, value in values.items() if value}, check=check, as_json=as_json
         )
-    return _save("modal", {name: value for name, value in values.items() if value}, check=check, as_json=as_json)
+
+    options = [_flag(name, field) for name, field in model.model_fields.items()]
+    made = click.command(model.backend, help=model.guide)(set_up)
+    made.params[:0] = options
+    return made
 
 
-def _interactive(yes: bool, given: Mapping[str, str | int | bool | None]) -> bool:
-    return not yes and not _texts(given) and sys.stdin.isatty()
+def _flag(name: str, field: "FieldInfo") -> click.Option:
+    flag = name.replace("_", "-")
+    declaration = f"--{flag}/--no-{flag}" if field.annotation is bool else f"--{flag}"
+    return click.Option([declaration], type=_type(field), default=None, help=field.description)
+
+
+def _type(field: "FieldInfo") -> click.IntRange | None:
+    if field.annotation is not int:
+        return None
+    bounds = {name: getattr(limit, name) for limit in field.metadata for name in ("ge", "le") if hasattr(limit, name)}
+    return click.IntRange(bounds.get("ge"), bounds.get("le"))
+
+
+def _ask(model: "type[BackendSettings]", values: Mapping[str, str]) -> dict[str, str]:
+    """Ask for the fields that have a prompt."""
+    from cooperbench.environments import Prompt
+
+    answers = {}
+    for name, field in model.model_fields.items():
+        for prompt in (mark for mark in field.metadata if isinstance(mark, Prompt)):
+            default = values.get(name, None if field.is_required() else field.default)
+            answer = click.prompt(prompt.text, default=default, type=_type(field), show_default=bool(default))
+            answers[name] = str(answer)
+    return answers
 
 
 def _texts(given: Mapping[str, str | int | bool | None]) -> dict[str, str]:

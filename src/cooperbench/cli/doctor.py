@@ -45,8 +45,13 @@ def command(backends: tuple[str, ...], redis_url: str | None, image: str | None,
 
 
 def _tries(readiness: "Readiness", image: str | None) -> bool:
-    """Return whether to try this backend. A sandbox may cost a pull or money except on local, so it takes a named image."""
-    return (readiness.backend == "local") == (image is None)
+    """Return whether to try this backend: a bundled image where that is free, else one that was named.
+
+    Elsewhere a sandbox may cost a pull or money.
+    """
+    from cooperbench.environments import get_backend
+
+    return get_backend(readiness.backend).tries_bundled_image == (image is None)
 
 
 def _mailbox(url: str | None) -> "Check":

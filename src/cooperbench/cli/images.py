@@ -43,15 +43,14 @@ def list_images(selected: TaskFilter, backend: str, as_json: bool) -> None:
 @json_option
 def pull(selected: TaskFilter, backend: str, platform: str | None, keep_free: float, as_json: bool) -> int:
     """Pull missing images. One that fails does not stop the others."""
-    from cooperbench.environments import image_facts, pull_image
-    from cooperbench.environments.readiness import free_space
+    from cooperbench.environments import get_backend, image_facts, pull_image
     from cooperbench.errors import ImageError, SandboxCredentialsError
 
     facts = []
     failed = False
     for recipe in _recipes(selected):
         if not image_facts(backend, recipe).here:
-            free = free_space(backend)
+            free = get_backend(backend).free_space()
             if free is not None and free < keep_free * 1e9:
                 click.echo(f"{recipe.name}: not pulled: only {free / 1e9:.1f} GB are free", err=True)
                 failed = True

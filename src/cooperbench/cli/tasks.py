@@ -261,7 +261,9 @@ def new(
 
 
 def _default_backend(task: "Task") -> str:
-    return "local" if task.recipe.bundled else "docker"
+    from cooperbench.environments import default_backend
+
+    return default_backend(bundled=task.recipe.bundled)
 
 
 def _conflicts(task: "Task", backend: str | None, repository: Path | None) -> "list[PairConflict] | None":

@@ -1,7 +1,7 @@
 """Where code runs: one Environment, one transport for each backend."""
 
-from cooperbench.environments.backend import Backend, ImageFacts, Orphan, backend_names, capabilities, get_backend
-from cooperbench.environments.cleaning import orphans, remove
+from cooperbench.environments.backend import Backend, CloudBackend, ImageFacts, Orphan
+from cooperbench.environments.configuration import BackendSettings, Prompt
 from cooperbench.environments.contract import (
     Capability,
     Environment,
@@ -14,16 +14,30 @@ from cooperbench.environments.contract import (
     Transport,
 )
 from cooperbench.environments.docker import DockerEnvironment
-from cooperbench.environments.images import build_image, ensure_image, image_facts, pull_image
 from cooperbench.environments.limiter import CreationLimiter
 from cooperbench.environments.local import LocalEnvironment
-from cooperbench.environments.readiness import Check, Readiness, readiness
+from cooperbench.environments.readiness import Check, Readiness
+from cooperbench.environments.registry import (
+    backend_names,
+    build_image,
+    capabilities,
+    default_backend,
+    ensure_image,
+    get_backend,
+    image_facts,
+    orphans,
+    pull_image,
+    readiness,
+    remove,
+)
 from cooperbench.environments.supervised import SupervisedEnvironment, attach, open_environment
 
 __all__ = [
     "Backend",
+    "BackendSettings",
     "Capability",
     "Check",
+    "CloudBackend",
     "CreationLimiter",
     "DockerEnvironment",
     "Environment",
@@ -32,6 +46,7 @@ __all__ = [
     "ImageFacts",
     "LocalEnvironment",
     "Orphan",
+    "Prompt",
     "Readiness",
     "RunReply",
     "SandboxHandle",
@@ -43,6 +58,7 @@ __all__ = [
     "backend_names",
     "build_image",
     "capabilities",
+    "default_backend",
     "ensure_image",
     "get_backend",
     "image_facts",

@@ -1,20 +1,17 @@
-"""What a backend brings, and where backends come from: the built-in ones, and packages that announce theirs.
+"""What a backend brings. A package adds one by deriving from `Backend`, see `registry` and `docs/backends.md`.
 
-A package adds a backend through the entry-point group `cooperbench.environments`; the entry point names a `Backend` subclass.
-Built-in backends are modules with a `backend` function, imported when they are asked for, because they wrap heavy SDKs.
+Everything that CooperBench says of a backend comes from its class: what it can do, the checks of `doctor`, the fields of
+`config`, what `--dry-run` says of missing images. Nothing else in the program knows a backend by name.
 """
 
-import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from functools import cache
-from importlib import import_module
-from importlib.metadata import entry_points
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
 
+from cooperbench.environments.configuration import BackendSettings
 from cooperbench.environments.contract import (
     Capability,
     EnvironmentOptions,
@@ -22,17 +19,9 @@ from cooperbench.environments.contract import (
     SandboxLabels,
     Transport,
 )
-from cooperbench.errors import CapabilityError, UnknownNameError, UsageError
+from cooperbench.environments.readiness import Check, listed
+from cooperbench.errors import CapabilityError, ImageError, UnknownNameError, UsageError
 from cooperbench.records import ImageRecipe, Record
-
-BUILT_IN = {
-    "local": "cooperbench.environments.local",
-    "docker": "cooperbench.environments.docker",
-    "modal": "cooperbench.environments.modal",
-    "gcp": "cooperbench.environments.gcp",
-}
-ENTRY_POINTS = "cooperbench.environments"
-
 
 Progress = Callable[[str], None]
 """Is called with one line now and then."""
@@ -66,11 +55,30 @@ class Backend(ABC):
 
     name: ClassVar[str]
     settings: ClassVar[frozenset[str]] = frozenset()
-    """Names of the settings it understands; others are refused before anything starts."""
+    """Names of the settings that an environment may be opened with; others are refused before anything starts."""
+    configuration: ClassVar[type[BackendSettings] | None] = None
+    """The fields of its table in the user's file, which `cooperbench config` sets; `None` when there is nothing to set."""
+    missing_image: ClassVar[Check | None] = None
+    """What `--dry-run` says of images that are not here; `ok` when the run fetches them by itself. `None` says nothing."""
+    builds_bundled_images: ClassVar[bool] = False
+    """Whether a run builds the missing images of bundled tasks by itself."""
+    tries_bundled_image: ClassVar[bool] = False
+    """Whether `doctor` opens a sandbox of a bundled image unasked: where that costs neither a download nor money."""
 
     @abstractmethod
     def capabilities(self, settings: Mapping[str, str]) -> frozenset[Capability]:
-        """What it can do here."""
+        """Return what it can do here."""
+
+    def checks(self) -> Iterator[Check]:
+        """Yield what has to be so before a sandbox can start; leave out a check that depends on one that failed.
+
+        May raise a `CooperBenchError`, which becomes the last check.
+        """
+        yield Check(name="installed", ok=True, detail=type(self).__module__)
+
+    def free_space(self) -> int | None:
+        """Return how many bytes are free where it keeps its images; `None` when only another machine knows."""
+        return None
 
     def before_forking(self) -> None:  # noqa: B027 - most backends have nothing to find out
         """Find out what holds for every process on this machine, in a process from which those of a run will be forked.
@@ -89,13 +97,26 @@ class Backend(ABC):
         """Connect to a running sandbox. Raises `SandboxLostError` when it is gone."""
 
     def image_digest(self, recipe: ImageRecipe) -> str | None:
-        """Digest of the image of a recipe if it is here, else `None`."""
+        """Return the digest of the image of a recipe if it is here, else `None`."""
         return None
 
     def image_facts(self, recipe: ImageRecipe) -> ImageFacts:
-        """Whether the image of a recipe is here, and which it is."""
+        """Return whether the image of a recipe is here, and which it is."""
         digest = self.image_digest(recipe)
         return ImageFacts(backend=self.name, name=recipe.name, here=digest is not None, digest=digest)
+
+    def image_checks(self, recipes: Sequence[ImageRecipe]) -> Iterator[Check]:
+        """Yield what happens to the images that are not here before a run starts."""
+        if self.missing_image is None:
+            return
+        absent = [recipe for recipe in recipes if not self.image_facts(recipe).here]
+        built = [recipe.name for recipe in absent if recipe.bundled and self.builds_bundled_images]
+        others = [recipe.name for recipe in absent if recipe.name not in built]
+        if built:
+            yield Check(name="images", ok=True, detail=f"{listed(built)} will be built first")
+        if others:
+            detail = f"{listed(others)} {self.missing_image.detail}"
+            yield self.missing_image.model_copy(update={"detail": detail})
 
     def ensure_image(self, recipe: ImageRecipe) -> str | None:
         """Make sure that environments can start from a recipe's image, and return its digest if one is known."""
@@ -119,55 +140,37 @@ class Backend(ABC):
         )
 
     def orphans(self, run: str | None = None) -> list[Orphan]:
-        """What is there with our labels, of one run or of all."""
+        """Return what is there with our labels, of one run or of all."""
         return []
 
     def remove(self, orphan: Orphan) -> None:
         """Remove one of them. One that is gone already is fine."""
         raise UsageError(f"the backend {self.name!r} removes nothing", subject=orphan.identifier)
 
-
-def backend_names() -> list[str]:
-    """All backends by name: the built-in ones and those of installed packages."""
-    return [*BUILT_IN, *sorted(point.name for point in entry_points(group=ENTRY_POINTS) if point.name not in BUILT_IN)]
-
-
-@cache
-def get_backend(name: str) -> Backend:
-    """The backend of that name. Raises `UnknownNameError`, `MissingExtraError`."""
-    if name in BUILT_IN:
-        made: object = import_module(BUILT_IN[name]).backend()
-    else:
-        found = [point for point in entry_points(group=ENTRY_POINTS) if point.name == name]
-        if not found:
-            raise UnknownNameError("backend", name, backend_names())
-        loaded = found[0].load()
-        made = loaded() if inspect.isclass(loaded) else loaded
-    if not isinstance(made, Backend):
-        raise UsageError(f"the entry point {name!r} in {ENTRY_POINTS!r} is no Backend", subject=name)
-    return made
+    def check_options(self, options: EnvironmentOptions, settings: Mapping[str, str]) -> None:
+        """Raise `CapabilityError` or `UsageError` for what this backend cannot do, before anything starts."""
+        unknown = sorted(set(settings) - self.settings)
+        if unknown:
+            raise UnknownNameError(f"setting for the backend {self.name}", unknown[0], sorted(self.settings))
+        able = self.capabilities(settings)
+        for capability, option in options.needed_capabilities().items():
+            if capability not in able:
+                raise CapabilityError(
+                    f"the backend {self.name} cannot do {option} here",
+                    subject=self.name,
+                    hint="leave the limit out or choose another --backend",
+                )
 
 
-def capabilities(backend: str) -> frozenset[Capability]:
-    """What a backend can do on this machine."""
-    return get_backend(backend).capabilities({})
+class CloudBackend(Backend):
+    """A backend whose sandboxes take their images from a registry when they start."""
 
-
-def check_options(backend: Backend, options: EnvironmentOptions, settings: Mapping[str, str]) -> None:
-    """Raise `CapabilityError` or `UsageError` for what the backend cannot do, before anything starts."""
-    unknown = sorted(set(settings) - backend.settings)
-    if unknown:
-        raise UnknownNameError(f"setting for the backend {backend.name}", unknown[0], sorted(backend.settings))
-    able = backend.capabilities(settings)
-    for wanted, capability, words in (
-        (options.network == "none", Capability.NETWORK_OFF, "network='none'"),
-        (options.memory_mb is not None, Capability.MEMORY_LIMIT, f"memory_mb={options.memory_mb}"),
-        (options.cpus is not None, Capability.CPU_LIMIT, f"cpus={options.cpus}"),
-        (options.processes is not None, Capability.PROCESS_LIMIT, f"processes={options.processes}"),
-    ):
-        if wanted and capability not in able:
-            raise CapabilityError(
-                f"the backend {backend.name} cannot do {words} here",
-                subject=backend.name,
-                hint="leave the limit out or choose another --backend",
+    def ensure_image(self, recipe: ImageRecipe) -> str | None:
+        """Refuse images that are only made on this machine. Raises `ImageError`."""
+        if recipe.bundled:
+            raise ImageError(
+                f"the image {recipe.name!r} is in no registry, so {self.name} cannot start from it",
+                subject=recipe.name,
+                hint="use --backend local or --backend docker for the demo tasks",
             )
+        return None

@@ -9,26 +9,76 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar, Self
 
 from platformdirs import user_config_path
+from pydantic import ValidationError
 
-from cooperbench.errors import UsageError
-from cooperbench.records import write_bytes
+from cooperbench.errors import UnknownNameError, UsageError
+from cooperbench.records import Record, write_bytes
 
 SECRET = re.compile(r"token|secret|password|key|credential", re.IGNORECASE)
 HEADER = "# Defaults of CooperBench for each backend; `cooperbench config` writes this file. No secrets belong here.\n"
 
 
+@dataclass(frozen=True)
+class Prompt:
+    """Marks a field of `BackendSettings` that `cooperbench config` asks for on a terminal, in these words."""
+
+    text: str
+
+
+class BackendSettings(Record):
+    """The fields of a backend's table in the file; each has a description, and becomes a flag of `cooperbench config`.
+
+    Values given in code come first, then the environment, then the file.
+    """
+
+    backend: ClassVar[str]
+    guide: ClassVar[str]
+    """What `cooperbench config BACKEND --help` says."""
+    first_steps: ClassVar[str] = ""
+    """What is printed before the questions: what the user does at the provider."""
+
+    @classmethod
+    def from_environment(cls) -> dict[str, str]:
+        """Return the values that environment variables give."""
+        return {}
+
+    @classmethod
+    def resolve(cls, given: Mapping[str, str]) -> Self:
+        """Complete what was given. Raises `UsageError` naming what is missing or wrong."""
+        stored = read_config(cls.backend)
+        for name in stored:
+            if name not in cls.model_fields:
+                raise UnknownNameError(f"setting of {cls.backend} in the config file", name, sorted(cls.model_fields))
+        values = {**stored, **cls.from_environment(), **given}
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = str(first["loc"][0])
+            if not values.get(name):
+                flag = f"--{name.replace('_', '-')}"
+                raise UsageError(
+                    f"{cls.backend} needs {name}, which is not set",
+                    subject=name,
+                    hint=f"cooperbench config {cls.backend} {flag} VALUE",
+                ) from error
+            raise UsageError(f"{cls.backend}: {name}={values[name]!r}: {first['msg']}", subject=name) from error
+
+
 def config_path() -> Path:
-    """Where the file is, whether it exists or not."""
+    """Return where the file is, whether it exists or not."""
     configured = os.environ.get("COOPERBENCH_CONFIG_DIR")
     folder = Path(configured).expanduser() if configured else user_config_path("cooperbench", appauthor=False)
     return folder / "config.toml"
 
 
 def read_config(backend: str) -> dict[str, str]:
-    """A backend's table; empty when there is none. Raises `UsageError` for an unreadable file."""
+    """Return a backend's table, empty when there is none. Raises `UsageError` for an unreadable file."""
     return dict(_read().get(backend, {}))
 
 
@@ -56,10 +106,10 @@ def _read() -> dict[str, dict[str, str]]:
     except FileNotFoundError:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise UsageError(f"cannot read {path}: {error}", subject=str(path), hint="mend or remove the file") from error
+        raise UsageError(f"cannot read {path}: {error}", subject=str(path), hint="fix or remove the file") from error
     tables = {}
     for backend, entries in content.items():
         if not isinstance(entries, dict):
-            raise UsageError(f"{path}: {backend!r} is no table", subject=str(path), hint="mend or remove the file")
+            raise UsageError(f"{path}: {backend!r} is not a table", subject=str(path), hint="fix or remove the file")
         tables[backend] = {name: str(value) for name, value in entries.items()}
     return tables

@@ -65,6 +65,16 @@ class EnvironmentOptions(Record):
         False, description="Let the local backend run without isolation where the system offers none."
     )
 
+    def needed_capabilities(self) -> dict[Capability, str]:
+        """Return what a backend must be able to do for these options, and the option that asks for it."""
+        limits = {
+            Capability.MEMORY_LIMIT: ("memory_mb", self.memory_mb),
+            Capability.CPU_LIMIT: ("cpus", self.cpus),
+            Capability.PROCESS_LIMIT: ("processes", self.processes),
+        }
+        needed = {able: f"{name}={value}" for able, (name, value) in limits.items() if value is not None}
+        return needed | ({Capability.NETWORK_OFF: "network='none'"} if self.network == "none" else {})
+
 
 class SandboxLabels(Record):
     """Whose sandbox it is. Everything that a backend creates carries these, so that orphans can be found."""
@@ -142,9 +152,12 @@ class FrameReader:
 
 
 class Transport(Protocol):
-    """One sandbox of one backend: thin, without policy. Raises the classes below `SandboxError`."""
+    """One sandbox of one backend: thin, without policy. Raises the classes below `SandboxError`.
 
-    resident: bool
+    Derive from it to have the defaults below.
+    """
+
+    resident: bool = True
     """Whether one long-lived stream may carry all commands, where the image has Python; else each is a `run` of its own."""
 
     def start(self) -> None:
@@ -152,8 +165,12 @@ class Transport(Protocol):
         ...
 
     def persisted(self) -> None:
-        """It is written down where to find the sandbox. Before that it should end with this process, if that can be had."""
-        ...
+        """Let the sandbox outlive this process. Called once the handle is persisted.
+
+        A sandbox whose starter is killed before that should end with it, if that can be had. By default nothing changes: the
+        lifetime ends it, and its labels find it.
+        """
+        return
 
     def run(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
         """Run one short argv (no more than 32 KiB) with `stdin` and then end of file."""
@@ -172,8 +189,8 @@ class Transport(Protocol):
         ...
 
     def host_path(self, path: str) -> str:
-        """Where an absolute path of a sandbox really is; the same path, except without any isolation."""
-        ...
+        """Return where an absolute path of the sandbox really is: the same path, except without any isolation."""
+        return path
 
     def snapshot(self) -> str:
         """Keep the present file system as an image and return its name. Raises `CapabilityError` where impossible."""

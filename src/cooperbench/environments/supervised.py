@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Mapping
 
-from cooperbench.environments.backend import check_options, get_backend
 from cooperbench.environments.command import Command
 from cooperbench.environments.contract import (
     Environment,
@@ -18,6 +17,7 @@ from cooperbench.environments.contract import (
     Stream,
     Transport,
 )
+from cooperbench.environments.registry import get_backend
 from cooperbench.environments.scope import EnvironmentScope, current_scope
 from cooperbench.environments.supervision import Supervisor
 from cooperbench.errors import SandboxError, SandboxLostError, UsageError
@@ -62,7 +62,7 @@ class SupervisedEnvironment(Environment):
         self.options = chosen
         self.labels = labels or SandboxLabels()
         implementation = get_backend(backend)
-        check_options(implementation, chosen, kept)
+        implementation.check_options(chosen, kept)
         self._start(implementation.transport(image, chosen, self.labels, kept), scope)
 
     @classmethod

@@ -7,9 +7,8 @@ submissions apply to it exactly.
 import tempfile
 from pathlib import Path
 
-from cooperbench.environments import EnvironmentOptions, SandboxLabels, open_environment
+from cooperbench.environments import EnvironmentOptions, SandboxLabels, ensure_image, open_environment
 from cooperbench.environments.bases import ensure_base, find_base
-from cooperbench.environments.images import ensure_image
 from cooperbench.environments.worktree import pin_base
 from cooperbench.errors import EvaluationError
 from cooperbench.evaluation.git import open_store

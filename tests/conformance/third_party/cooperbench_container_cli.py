@@ -1,19 +1,27 @@
 """A backend from outside: any program with the command line of `docker`. All that a third party has to write."""
 
 import json
+import shutil
 import subprocess
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from cooperbench.environments import (
     Backend,
+    BackendSettings,
     Capability,
+    Check,
     EnvironmentOptions,
     Orphan,
+    Prompt,
     RunReply,
     SandboxHandle,
     SandboxLabels,
+    Transport,
 )
 from cooperbench.errors import CapabilityError, ImageError, SandboxLostError, TransportError
 
@@ -61,10 +69,8 @@ def void(_: object) -> None:
     """Nothing is expected of a process that may be gone."""
 
 
-class ContainerTransport:
+class ContainerTransport(Transport):
     """One container."""
-
-    resident = True
 
     def __init__(self, handle: SandboxHandle) -> None:
         self._handle = handle
@@ -81,9 +87,6 @@ class ContainerTransport:
         started = self._call("run", *flags, "--entrypoint", "sleep", handle.image, lifetime)
         if started.returncode != 0:
             raise SandboxLostError(started.stderr.decode())
-
-    def persisted(self) -> None:
-        pass  # its lifetime ends it, and its label finds it
 
     def run(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
         done = self._call("exec", "--interactive", self._handle.identifier, *argv, stdin=stdin, timeout=timeout)
@@ -106,9 +109,6 @@ class ContainerTransport:
     def handle(self) -> SandboxHandle:
         return self._handle
 
-    def host_path(self, path: str) -> str:
-        return path
-
     def snapshot(self) -> str:
         raise CapabilityError("this example makes no snapshots")
 
@@ -124,14 +124,30 @@ class ContainerTransport:
             raise TransportError("no answer in time") from error
 
 
+class ContainerSettings(BackendSettings):
+    """What `cooperbench config container-cli` sets."""
+
+    backend: ClassVar[str] = "container-cli"
+    guide: ClassVar[str] = "Containers by any program with the command line of `docker`."
+
+    program: Annotated[str, Prompt("Program")] = Field("docker", description="Such as docker, podman or nerdctl.")
+
+
 class ContainerCommandLine(Backend):
     """The backend, as the entry point names it."""
 
     name = "container-cli"
-    settings = frozenset({"program"})
+    settings = frozenset(ContainerSettings.model_fields)
+    configuration = ContainerSettings
+    missing_image = Check(name="images", ok=False, detail="must be loaded", fix="load them with the program")
 
     def capabilities(self, settings: Mapping[str, str]) -> frozenset[Capability]:
         return frozenset({Capability.NETWORK_OFF})
+
+    def checks(self) -> Iterator[Check]:
+        program = ContainerSettings.resolve({}).program
+        found = shutil.which(program)
+        yield Check(name="program", ok=found is not None, detail=found or f"{program} is not installed")
 
     def transport(
         self, image: str, options: EnvironmentOptions, labels: SandboxLabels, settings: Mapping[str, str]
@@ -143,7 +159,7 @@ class ContainerCommandLine(Backend):
                 image=image,
                 options=options,
                 labels=labels,
-                details={"program": settings.get("program", "docker")},
+                details={"program": ContainerSettings.resolve(settings).program},
                 isolation="container",
             )
         )
@@ -156,7 +172,15 @@ class ContainerCommandLine(Backend):
 
     def orphans(self, run: str | None = None) -> list[Orphan]:
         wanted = LABEL if run is None else f"{LABEL}={run}"
-        argv = ["docker", "ps", "--all", "--filter", f"label={wanted}", "--format", "{{json .}}"]
+        argv = [
+            ContainerSettings.resolve({}).program,
+            "ps",
+            "--all",
+            "--filter",
+            f"label={wanted}",
+            "--format",
+            "{{json .}}",
+        ]
         rows = [json.loads(line) for line in subprocess.run(argv, capture_output=True, check=True).stdout.splitlines()]
         return [
             Orphan(
@@ -170,4 +194,5 @@ class ContainerCommandLine(Backend):
         ]
 
     def remove(self, orphan: Orphan) -> None:
-        subprocess.run(["docker", "rm", "--force", orphan.identifier], capture_output=True, check=False)
+        program = ContainerSettings.resolve({}).program
+        subprocess.run([program, "rm", "--force", orphan.identifier], capture_output=True, check=False)

@@ -1,14 +1,16 @@
 """The Docker backend, and whatever speaks Docker's API: Podman, engines on other machines."""
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from cooperbench.environments.backend import Backend, ImageFacts, Orphan, Progress
 from cooperbench.environments.contract import Capability, EnvironmentOptions, SandboxHandle, SandboxLabels, Transport
 from cooperbench.environments.docker import images, orphans
-from cooperbench.environments.docker.engine import connect
+from cooperbench.environments.docker.engine import connect, data_root, describe
 from cooperbench.environments.docker.transport import DockerTransport, attach
+from cooperbench.environments.readiness import Check, attempt, check_space
 from cooperbench.environments.supervised import SupervisedEnvironment
 from cooperbench.errors import ImageError, UsageError
 from cooperbench.records import ImageRecipe
@@ -34,10 +36,31 @@ class DockerBackend(Backend):
 
     name = "docker"
     settings = frozenset({"host"})
+    missing_image = Check(
+        name="images", ok=True, detail="will be pulled first", fix="cooperbench images pull, to have it done before"
+    )
+    builds_bundled_images = True
 
     def capabilities(self, settings: Mapping[str, str]) -> frozenset[Capability]:
         """All of them."""
         return frozenset(Capability)
+
+    def checks(self) -> Iterator[Check]:
+        """Yield the engine, the free space of its disk, and how many images of tasks are here."""
+        answers = attempt("engine", lambda: describe(connect(None)))
+        yield answers
+        if not answers.ok:
+            return
+        root = data_root(connect(None))
+        if root is not None:
+            yield check_space(root, fix="docker system df, cooperbench clean, docker image prune")
+        here = len(images.task_images(connect(None)))
+        yield Check(name="images", ok=True, detail=f"{here} task images are here; see cooperbench images list")
+
+    def free_space(self) -> int | None:
+        """Return how many bytes are free where the engine keeps its images, if that is on this machine."""
+        root = data_root(connect(None))
+        return None if root is None else shutil.disk_usage(root).free
 
     def transport(
         self, image: str, options: EnvironmentOptions, labels: SandboxLabels, settings: Mapping[str, str]

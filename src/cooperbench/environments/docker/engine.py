@@ -82,6 +82,21 @@ def _connect(address: str, tls: "TLSConfig | None") -> DockerEngine:
     return DockerEngine(address, client, tls)
 
 
+def describe(engine: DockerEngine) -> str:
+    """Return kind, version, platform and address of an engine."""
+    with translated(engine.address):
+        version = engine.client.version()
+    kind = "Podman" if any("Podman" in str(part.get("Name")) for part in version.get("Components") or []) else "Docker"
+    return f"{kind} {version.get('Version')} for {version.get('Os')}/{version.get('Arch')} at {engine.address}"
+
+
+def data_root(engine: DockerEngine) -> Path | None:
+    """Return the folder in which an engine keeps its images; `None` for an engine on another machine."""
+    with translated(engine.address):
+        root = Path(str(engine.client.info().get("DockerRootDir") or "/nonexistent"))
+    return root if root.is_dir() else None
+
+
 def resolve(host: str | None) -> tuple[str, "TLSConfig | None"]:
     """The address of the engine and how to encrypt it."""
     from docker.utils import kwargs_from_env

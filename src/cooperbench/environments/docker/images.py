@@ -51,6 +51,13 @@ def facts(engine: DockerEngine, name: str) -> ImageFacts:
     )
 
 
+def task_images(engine: DockerEngine) -> list[str]:
+    """Return the names of the images of tasks that the engine has."""
+    with translated(engine.address):
+        images = engine.client.images.list()
+    return [tag for image in images for tag in image.tags if "cooperbench-" in tag or tag.startswith("demo:")]
+
+
 def architectures(engine: DockerEngine, name: str) -> tuple[str, str]:
     """The engine's processor and the image's, in the same words (`amd64`, `arm64`, …)."""
     with translated(name):

@@ -6,7 +6,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from cooperbench.environments.contract import EnvironmentOptions, RunReply, SandboxHandle, SandboxLabels
+from cooperbench.environments.contract import EnvironmentOptions, RunReply, SandboxHandle, SandboxLabels, Transport
 from cooperbench.environments.docker import hijack, images
 from cooperbench.environments.docker.engine import DockerEngine, connect, translated
 from cooperbench.environments.docker.hijack import STDERR, STDOUT, Attached
@@ -66,10 +66,8 @@ class DockerStream:
         self._transport.hang_up(self._exec_id, self._process)
 
 
-class DockerTransport:
+class DockerTransport(Transport):
     """See `Transport`."""
-
-    resident = True
 
     def __init__(self, engine: DockerEngine, handle: SandboxHandle) -> None:
         self._engine = engine
@@ -152,9 +150,6 @@ class DockerTransport:
             )
         return ImageError(f"the image {image!r} does not run a shell: {message}", subject=image)
 
-    def persisted(self) -> None:
-        """Nothing changes: its lifetime ends it, and its labels find it."""
-
     def run(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
         """Run an argv; stdin is written and closed, then both outputs are read to their end."""
         exec_id = self._prepare(argv, stdin=bool(stdin))
@@ -227,10 +222,6 @@ class DockerTransport:
     def handle(self) -> SandboxHandle:
         """How to find it again."""
         return self._handle
-
-    def host_path(self, path: str) -> str:
-        """Paths are what they are."""
-        return path
 
     def snapshot(self) -> str:
         """Commit the container's file system to an image with our label."""

@@ -1,25 +1,24 @@
 """What CooperBench asks of Google Cloud besides a single sandbox: what it can do, and what runs left behind there."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from cooperbench.environments.backend import Backend, Orphan
+from cooperbench.environments.backend import CloudBackend, Orphan
 from cooperbench.environments.contract import Capability, EnvironmentOptions, SandboxHandle, SandboxLabels, Transport
 from cooperbench.environments.gcp import pool
 from cooperbench.environments.gcp.compute import Compute, compute_sdk
 from cooperbench.environments.gcp.machine import RUN_METADATA, label_of
-from cooperbench.environments.gcp.settings import NAMES, resolve
+from cooperbench.environments.gcp.settings import GCPSettings
 from cooperbench.environments.gcp.transport import GCPTransport, attach
-from cooperbench.errors import CapabilityError, ImageError
-from cooperbench.records import ImageRecipe
-
-PLATFORM = "linux/amd64"
+from cooperbench.environments.readiness import Check, attempt
+from cooperbench.errors import CapabilityError
 
 
-class GCPBackend(Backend):
+class GCPBackend(CloudBackend):
     """Containers on virtual machines of Compute Engine. Credentials are Application Default Credentials."""
 
     name = "gcp"
-    settings = NAMES
+    settings = frozenset(GCPSettings.model_fields)
+    configuration = GCPSettings
 
     def capabilities(self, settings: Mapping[str, str]) -> frozenset[Capability]:
         """All of them: the engine is Docker's."""
@@ -30,7 +29,7 @@ class GCPBackend(Backend):
     ) -> Transport:
         """Prepare one sandbox. Raises `MissingExtraError`, `UsageError`, `SandboxCredentialsError`."""
         compute_sdk()
-        chosen = resolve(settings)
+        chosen = GCPSettings.resolve(settings)
         if options.lifetime > chosen.machine_lifetime:
             raise CapabilityError(
                 f"a lifetime of {options.lifetime:g} s is longer than the machine's ({chosen.machine_lifetime} s)",
@@ -44,20 +43,19 @@ class GCPBackend(Backend):
         compute_sdk()
         return attach(handle)
 
-    def ensure_image(self, recipe: ImageRecipe) -> str | None:
-        """Images come from their registry when a sandbox starts; those that are only made here cannot."""
-        if recipe.bundled:
-            raise ImageError(
-                f"the image {recipe.name!r} is in no registry, so {self.name} cannot start from it",
-                subject=recipe.name,
-                hint="use --backend local or --backend docker for the demo tasks",
-            )
-        return None
+    def checks(self) -> Iterator[Check]:
+        """Yield the SDK, the project, and whether its credentials are accepted."""
+        installed = attempt("SDK", _describe_sdk)
+        yield installed
+        project = attempt("project", _describe_project)
+        yield project
+        if installed.ok and project.ok:
+            yield attempt("credentials", lambda: f"accepted; {len(self.orphans())} machines of ours are there")
 
     def orphans(self, run: str | None = None) -> list[Orphan]:
         """Virtual machines with our labels, used or not; those that are being deleted do not count."""
         compute_sdk()
-        compute = Compute(resolve({}).project_id)
+        compute = Compute(GCPSettings.resolve({}).project_id)
         wanted = "labels.cooperbench=1" + (f" AND labels.cooperbench-run={label_of(run)}" if run is not None else "")
         found = []
         for zone, instance in compute.list(wanted):
@@ -81,3 +79,13 @@ class GCPBackend(Backend):
         project = orphan.details["project_id"]
         Compute(project).delete(orphan.details["zone"], orphan.identifier)
         pool.MachineFolder(pool.machines_folder(project) / orphan.identifier).remove()
+
+
+def _describe_sdk() -> str:
+    compute_sdk()
+    return "google-cloud-compute and asyncssh"
+
+
+def _describe_project() -> str:
+    settings = GCPSettings.resolve({})
+    return f"{settings.project_id}, zones {', '.join(settings.zones)}"

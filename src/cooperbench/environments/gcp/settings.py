@@ -1,40 +1,48 @@
-"""What a pool of virtual machines is made of, and where each value comes from."""
+"""The settings of a pool of virtual machines, and where each value comes from."""
 
 import os
-from collections.abc import Mapping
+from typing import Annotated, ClassVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from cooperbench.environments.configuration import read_config
-from cooperbench.errors import UnknownNameError, UsageError
-from cooperbench.records import Record
+from cooperbench.environments.configuration import BackendSettings, Prompt
 
 PROJECT_VARIABLES = ("GOOGLE_CLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT")
 IMAGE = "projects/cos-cloud/global/images/family/cos-stable"
 
 
-class GCPSettings(Record):
-    """Values given in code come first, then the environment (the project only), then the table `[gcp]` of the config file."""
+class GCPSettings(BackendSettings):
+    """The table `[gcp]`; the project may also come from the environment."""
 
-    project_id: str = Field(min_length=1)
-    zone: str = Field(
+    backend: ClassVar[str] = "gcp"
+    guide: ClassVar[str] = (
+        "Set up Google Cloud, which runs containers on a pool of Compute Engine machines.\n\n"
+        "Log in with `gcloud auth application-default login`. Settings without a flag keep their value."
+    )
+    first_steps: ClassVar[str] = (
+        "Machines are created in your own project. It needs the Compute Engine API:\n"
+        "  gcloud services enable compute.googleapis.com --project PROJECT"
+    )
+
+    project_id: Annotated[str, Prompt("Project")] = Field(min_length=1, description="Project that owns the machines.")
+    zone: Annotated[str, Prompt("Zones to try, in order")] = Field(
         "us-central1-a,us-central1-b,us-central1-c,us-central1-f",
-        description="One zone, or several with commas: the next is tried when one has no capacity.",
+        description="Zones to try in order, separated by commas.",
     )
-    machine_type: str = "n2-standard-8"
-    slots: int = Field(4, ge=1, le=64, description="Environments that share one machine.")
-    disk_gb: int = Field(100, ge=10)
-    spot: bool = Field(False, description="Cheaper machines that may be taken away at any time.")
-    network: str = "global/networks/default"
-    private: bool = Field(False, description="Without a public address; reached through the cloud's tunnel.")
-    proxy_command: str | None = Field(
-        None, description="How to reach a machine: %h is its address or name, %p the port."
+    machine_type: Annotated[str, Prompt("Machine type")] = Field(
+        "n2-standard-8", description="Machine type, such as n2-standard-8."
     )
-    machine_lifetime: int = Field(
-        24 * 3600, ge=120, description="Seconds after which the provider deletes a machine, whatever happens here."
-    )
+    slots: Annotated[int, Prompt("Sandboxes per machine")] = Field(4, ge=1, le=64, description="Sandboxes per machine.")
+    disk_gb: int = Field(100, ge=10, description="Disk size of a machine, in GB.")
+    spot: bool = Field(False, description="Use cheaper machines that may be preempted.")
+    network: str = Field("global/networks/default", description="Network, such as global/networks/default.")
+    private: bool = Field(False, description="No public address: connect through the IAP tunnel.")
+    proxy_command: str | None = Field(None, description="SSH proxy command; %h is the machine, %p the port.")
+    machine_lifetime: int = Field(24 * 3600, ge=120, description="Seconds until the provider deletes a machine.")
     idle_seconds: int = Field(
-        120, ge=0, description="How long a machine without environments is kept; with 0 the last one out deletes it."
+        120,
+        ge=0,
+        description="Seconds that an unused machine is kept.",
     )
 
     @property
@@ -42,31 +50,8 @@ class GCPSettings(Record):
         """The zones in the order in which they are tried."""
         return [zone.strip() for zone in self.zone.split(",") if zone.strip()]
 
-
-NAMES = frozenset(GCPSettings.model_fields)
-
-
-def resolve(given: Mapping[str, str]) -> GCPSettings:
-    """Complete what was given. Raises `UsageError` naming what is missing or wrong."""
-    stored = read_config("gcp")
-    for name in stored:
-        if name not in NAMES:
-            raise UnknownNameError("setting of gcp in the config file", name, sorted(NAMES))
-    values = {**stored, **_from_environment(), **given}
-    if not values.get("project_id"):
-        raise UsageError(
-            "no Google Cloud project is named", subject="project_id", hint="cooperbench config gcp --project-id PROJECT"
-        )
-    try:
-        return GCPSettings.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        raise UsageError(f"gcp: {name}={values.get(name)!r}: {first['msg']}", subject=name) from error
-
-
-def _from_environment() -> dict[str, str]:
-    for variable in PROJECT_VARIABLES:
-        if os.environ.get(variable):
-            return {"project_id": os.environ[variable]}
-    return {}
+    @classmethod
+    def from_environment(cls) -> dict[str, str]:
+        """Return the project that the variables of Google's own tools name."""
+        named = (os.environ.get(variable) for variable in PROJECT_VARIABLES)
+        return next(({"project_id": project} for project in named if project), {})

@@ -2,7 +2,14 @@
 
 import contextlib
 
-from cooperbench.environments.contract import EnvironmentOptions, RunReply, SandboxHandle, SandboxLabels, Stream
+from cooperbench.environments.contract import (
+    EnvironmentOptions,
+    RunReply,
+    SandboxHandle,
+    SandboxLabels,
+    Stream,
+    Transport,
+)
 from cooperbench.environments.docker.transport import DockerTransport
 from cooperbench.environments.docker.transport import attach as attach_container
 from cooperbench.environments.gcp import pool
@@ -14,10 +21,8 @@ from cooperbench.errors import SandboxError, SandboxLostError, TransportError
 SNAPSHOT_PREFIX = "gcp-snapshot:"
 
 
-class GCPTransport:
+class GCPTransport(Transport):
     """See `Transport`."""
-
-    resident = True
 
     def __init__(self, compute: Compute, slot: pool.Slot | None, container: DockerTransport | None) -> None:
         self._compute = compute
@@ -47,9 +52,6 @@ class GCPTransport:
         self._container = DockerTransport.prepare(image, options, labels, f"unix://{socket.path}")
         self._container.start()
 
-    def persisted(self) -> None:
-        """Nothing changes: its lifetime ends it, and its labels find it."""
-
     def run(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
         """Run one argv in the container."""
         return self._running().run(argv, stdin=stdin, timeout=timeout)
@@ -75,10 +77,6 @@ class GCPTransport:
         details = {"project_id": machine.project, "zone": machine.zone, "machine": machine.name}
         update = {"backend": "gcp", "details": details, "isolation": "gcp"}
         return self._running().handle().model_copy(update=update)
-
-    def host_path(self, path: str) -> str:
-        """The same path."""
-        return path
 
     def snapshot(self) -> str:
         """Keep the file system as an image on the same machine."""

@@ -1,7 +1,8 @@
 """The local backend: no engine, no account, no root."""
 
 import contextlib
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from cooperbench.environments.local.isolation import Isolation, choose
 from cooperbench.environments.local.rootfs import overlays_work
 from cooperbench.environments.local.setup import build_with_setup
 from cooperbench.environments.local.transport import LocalTransport, attach, sandboxes
+from cooperbench.environments.readiness import Check, attempt, check_space
 from cooperbench.environments.supervised import SupervisedEnvironment
 from cooperbench.errors import ImageError, SandboxError, UsageError
-from cooperbench.records import ImageRecipe
+from cooperbench.records import ImageRecipe, cache_dir
 
 __all__ = ["LocalBackend", "LocalEnvironment", "backend"]
 
@@ -30,6 +32,14 @@ class LocalBackend(Backend):
     """Sandboxes made of namespaces, see `isolation`."""
 
     name = "local"
+    missing_image = Check(
+        name="images",
+        ok=False,
+        detail="must be built",
+        fix="cooperbench images build NAME --backend local --repo-source CLONE",
+    )
+    builds_bundled_images = True
+    tries_bundled_image = True
 
     def capabilities(self, settings: Mapping[str, str]) -> frozenset[Capability]:
         """Snapshots, and no network where there are namespaces."""
@@ -38,6 +48,18 @@ class LocalBackend(Backend):
         except SandboxError:
             isolated = False
         return frozenset({Capability.SNAPSHOT, Capability.NETWORK_OFF} if isolated else {Capability.SNAPSHOT})
+
+    def checks(self) -> Iterator[Check]:
+        """Yield the isolation, git and the free space of the cache."""
+        yield attempt("isolation", lambda: choose(allow_unsandboxed=False).value)
+        git = shutil.which("git")
+        fix = None if git else "install git, 2.30 or newer"
+        yield Check(name="git", ok=git is not None, detail=git or "not installed", fix=fix)
+        yield check_space(cache_dir(), fix="cooperbench clean, or set COOPERBENCH_CACHE_DIR to a larger disk")
+
+    def free_space(self) -> int | None:
+        """Return how many bytes are free where the cache is, if there is one yet."""
+        return shutil.disk_usage(cache_dir()).free if cache_dir().is_dir() else None
 
     def before_forking(self) -> None:
         """Try the isolation once, and not in each agent's process."""

@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from cooperbench.environments.contract import EnvironmentOptions, RunReply, SandboxHandle, SandboxLabels
+from cooperbench.environments.contract import EnvironmentOptions, RunReply, SandboxHandle, SandboxLabels, Transport
 from cooperbench.environments.local import isolation, store
 from cooperbench.environments.local.isolation import WRITABLE, Isolation, SandboxSpec
 from cooperbench.environments.local.rootfs import prepare_rootfs, remove
@@ -39,10 +39,8 @@ def sandboxes() -> Path:
     return cache_dir() / "sandboxes"
 
 
-class LocalTransport:
+class LocalTransport(Transport):
     """See `Transport`."""
-
-    resident = True
 
     def __init__(self, handle: SandboxHandle, image: store.LocalImage | None) -> None:
         self._handle = handle

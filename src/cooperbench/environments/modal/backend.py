@@ -1,22 +1,23 @@
 """What CooperBench asks of Modal besides a single sandbox: what it can do, and what runs left behind there."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from cooperbench.environments.backend import Backend, Orphan
+from cooperbench.environments.backend import CloudBackend, Orphan
 from cooperbench.environments.contract import Capability, EnvironmentOptions, SandboxHandle, SandboxLabels, Transport
-from cooperbench.environments.modal.sdk import modal_sdk, our_errors
+from cooperbench.environments.modal.sdk import ModalSettings, modal_sdk, our_errors
 from cooperbench.environments.modal.transport import APP, ModalTransport, attach
-from cooperbench.errors import CapabilityError, ImageError, SandboxLostError
-from cooperbench.records import ImageRecipe
+from cooperbench.environments.readiness import Check, attempt
+from cooperbench.errors import CapabilityError, SandboxLostError
 
 PLATFORM = "linux/amd64"
 
 
-class ModalBackend(Backend):
+class ModalBackend(CloudBackend):
     """Sandboxes at Modal. Credentials and workspace are the SDK's own: `modal token new`, or its environment variables."""
 
     name = "modal"
+    configuration = ModalSettings
 
     def capabilities(self, settings: Mapping[str, str]) -> frozenset[Capability]:
         """Everything but a limit on the number of processes, which Modal does not have."""
@@ -37,15 +38,12 @@ class ModalBackend(Backend):
         """Connect to a running sandbox."""
         return attach(handle)
 
-    def ensure_image(self, recipe: ImageRecipe) -> str | None:
-        """Images come from their registry when a sandbox starts; those that are only made here cannot."""
-        if recipe.bundled:
-            raise ImageError(
-                f"the image {recipe.name!r} is in no registry, so {self.name} cannot start from it",
-                subject=recipe.name,
-                hint="use --backend local or --backend docker for the demo tasks",
-            )
-        return None
+    def checks(self) -> Iterator[Check]:
+        """Yield the SDK, and whether its credentials are accepted."""
+        installed = attempt("SDK", lambda: f"modal {modal_sdk().__version__}")
+        yield installed
+        if installed.ok:
+            yield attempt("credentials", lambda: f"accepted; {len(self.orphans())} sandboxes of ours run there")
 
     def orphans(self, run: str | None = None) -> list[Orphan]:
         """Running sandboxes with our tags."""

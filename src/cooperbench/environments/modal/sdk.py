@@ -4,9 +4,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
-from cooperbench.environments.configuration import read_config
+from pydantic import Field
+
+from cooperbench.environments.configuration import BackendSettings, Prompt, read_config
 from cooperbench.errors import (
     CapacityError,
     CooperBenchError,
@@ -28,6 +30,24 @@ SETTINGS = {
 CONFIGURED = {"profile": "MODAL_PROFILE", "environment": "MODAL_ENVIRONMENT"}
 """What `cooperbench config modal` keeps, and the SDK's own names for it."""
 SIGN_IN = "modal token new, or cooperbench config modal"
+
+
+class ModalSettings(BackendSettings):
+    """The table `[modal]`."""
+
+    backend: ClassVar[str] = "modal"
+    guide: ClassVar[str] = (
+        "Set up Modal, which runs sandboxes in its cloud.\n\n"
+        "Log in with `modal token new`, or set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET."
+    )
+    first_steps: ClassVar[str] = "Log in first, if necessary in another terminal:  modal token new"
+
+    profile: Annotated[str, Prompt("Profile (empty: the active profile)")] = Field(
+        "", description="Profile in ~/.modal.toml; see `modal profile list`."
+    )
+    environment: Annotated[str, Prompt("Environment (empty: the default)")] = Field(
+        "", description="Environment in the Modal workspace."
+    )
 
 
 def modal_sdk() -> Any:

@@ -13,7 +13,7 @@ import threading
 from typing import Any
 
 from cooperbench.environments.background import start_async
-from cooperbench.environments.contract import RunReply, SandboxHandle, Stream
+from cooperbench.environments.contract import RunReply, SandboxHandle, Stream, Transport
 from cooperbench.environments.limiter import CreationLimiter, create_patiently
 from cooperbench.environments.modal.sdk import modal_sdk, our_errors
 from cooperbench.errors import SandboxLostError, TransportError
@@ -32,10 +32,8 @@ SNAPSHOT_PREFIX = "modal-snapshot:"
 ANNOUNCE = 'echo $$; exec "$@"'
 
 
-class ModalTransport:
+class ModalTransport(Transport):
     """See `Transport`."""
-
-    resident = True
 
     def __init__(self, handle: SandboxHandle, sandbox: Any = None) -> None:
         self._handle = handle
@@ -81,9 +79,6 @@ class ModalTransport:
             memory=None if options.memory_mb is None else (options.memory_mb, options.memory_mb),
         )
 
-    def persisted(self) -> None:
-        """Nothing changes: its lifetime ends it, and its labels find it."""
-
     def run(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
         """Run one argv. Both outputs wait at the worker, so reading one after the other cannot block."""
         with our_errors(self._id):
@@ -123,10 +118,6 @@ class ModalTransport:
     def handle(self) -> SandboxHandle:
         """How to find it again."""
         return self._handle
-
-    def host_path(self, path: str) -> str:
-        """The same path."""
-        return path
 
     def snapshot(self) -> str:
         """Keep the file system as a Modal image."""

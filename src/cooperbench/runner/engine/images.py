@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from cooperbench.environments.images import ensure_image
+from cooperbench.environments import ensure_image
 from cooperbench.errors import CooperBenchError
 from cooperbench.records import Failure, ImageRecipe
 from cooperbench.tasks import Task

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from cooperbench import __version__
 from cooperbench.agents import check_config, describe
 from cooperbench.collaboration.prompts import templates_digest
-from cooperbench.environments import Capability, EnvironmentOptions, backend_names, capabilities
+from cooperbench.environments import Capability, EnvironmentOptions, backend_names, capabilities, default_backend
 from cooperbench.errors import CapabilityError, UnknownNameError, UsageError
 from cooperbench.evaluation import resolve_policy
 from cooperbench.records import (
@@ -35,11 +35,6 @@ from cooperbench.runner.planning.team import make_team, seat_features
 from cooperbench.tasks import Group, Task, discover_groups, discover_tasks
 
 DEMO = "demo"
-_NEEDED: dict[str, Capability] = {
-    "memory_mb": Capability.MEMORY_LIMIT,
-    "cpus": Capability.CPU_LIMIT,
-    "processes": Capability.PROCESS_LIMIT,
-}
 
 
 @dataclass(frozen=True)
@@ -143,7 +138,7 @@ def _backend(request: RunRequest, tasks: Iterable[Task], team: tuple[Member, ...
             f"the members are configured for different backends: {', '.join(sorted(configured))}",
             hint="choose one with --backend",
         )
-    backend = request.backend or next(iter(configured), "local" if bundled else "docker")
+    backend = request.backend or next(iter(configured), default_backend(bundled=bundled))
     if backend not in backend_names():
         raise UnknownNameError("backend", backend, backend_names(), hint="--backend local or --backend docker")
     return backend
@@ -155,16 +150,12 @@ def _environment(overrides: dict[str, Any], backend: str) -> dict[str, Any]:
     if unknown:
         raise UnknownNameError("environment option", min(unknown), EnvironmentOptions.model_fields)
     try:
-        EnvironmentOptions.model_validate(overrides)
+        needed = EnvironmentOptions.model_validate(overrides).needed_capabilities()
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"environment option {name}: {first['msg']}", subject=name) from error
-    able = capabilities(backend)
-    needed = {_NEEDED[name] for name, value in overrides.items() if name in _NEEDED and value is not None}
-    if overrides.get("network") == "none":
-        needed.add(Capability.NETWORK_OFF)
-    for missing in sorted(needed - able):
+    for missing in sorted(needed.keys() - capabilities(backend)):
         raise _unable(backend, missing)
     return overrides
 

@@ -228,7 +228,7 @@ def main() -> None:
     sys.path[:] = setup.path
     from importlib import import_module
 
-    from cooperbench.environments.backend import get_backend
+    from cooperbench.environments.registry import get_backend
 
     gc.disable()  # nothing of what is imported is garbage, and looking for some takes a tenth of the time
     import_module("cooperbench.runner.workers.worker")

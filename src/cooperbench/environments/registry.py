@@ -1,0 +1,128 @@
+"""Backends by name: the built-in ones, and those of packages that announce theirs.
+
+A package adds a backend through the entry-point group `cooperbench.environments`; the entry point names a `Backend` subclass.
+Built-in backends are modules with a `backend` function, imported when they are asked for, because they wrap heavy SDKs.
+"""
+
+import inspect
+from collections.abc import Sequence
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from cooperbench.environments.backend import Backend, ImageFacts, Orphan, Progress
+from cooperbench.environments.contract import Capability
+from cooperbench.environments.readiness import Check, Readiness
+from cooperbench.errors import CooperBenchError, SandboxError, UnknownNameError, UsageError
+from cooperbench.records import ImageRecipe
+
+BUILT_IN = ("local", "docker", "modal", "gcp")
+ENTRY_POINTS = "cooperbench.environments"
+
+
+def backend_names() -> list[str]:
+    """Return all backends by name: the built-in ones and those of installed packages."""
+    return [*BUILT_IN, *sorted(point.name for point in entry_points(group=ENTRY_POINTS) if point.name not in BUILT_IN)]
+
+
+def default_backend(*, bundled: bool) -> str:
+    """Return the backend of a run that names none; bundled tasks need no engine."""
+    return "local" if bundled else "docker"
+
+
+@cache
+def get_backend(name: str) -> Backend:
+    """Return the backend of that name. Raises `UnknownNameError`, `MissingExtraError`."""
+    if name in BUILT_IN:
+        made: object = import_module(f"cooperbench.environments.{name}").backend()
+    else:
+        found = [point for point in entry_points(group=ENTRY_POINTS) if point.name == name]
+        if not found:
+            raise UnknownNameError("backend", name, backend_names())
+        loaded = found[0].load()
+        made = loaded() if inspect.isclass(loaded) else loaded
+    if not isinstance(made, Backend):
+        raise UsageError(f"the entry point {name!r} in {ENTRY_POINTS!r} is not a Backend", subject=name)
+    return made
+
+
+def capabilities(backend: str) -> frozenset[Capability]:
+    """Return what a backend can do on this machine."""
+    return get_backend(backend).capabilities({})
+
+
+def readiness(backend: str) -> Readiness:
+    """Look whether a backend can be used. Raises `UnknownNameError`; everything else is part of the answer."""
+    if backend not in backend_names():
+        raise UnknownNameError("backend", backend, backend_names())
+    checks = []
+    try:
+        for check in get_backend(backend).checks():
+            checks.append(check)  # noqa: PERF402 - what passed before an error is kept
+    except CooperBenchError as error:
+        checks.append(Check(name="usable", ok=False, detail=error.message, fix=error.hint))
+    return Readiness(backend=backend, ready=all(check.ok for check in checks), checks=tuple(checks))
+
+
+def ensure_image(backend: str, recipe: ImageRecipe) -> str | None:
+    """Make sure that environments can start from a recipe's image, and return its digest, where one is known.
+
+    Bundled images are built without asking. Raises `ImageError` with the command to type for others that are missing.
+    """
+    return get_backend(backend).ensure_image(recipe)
+
+
+def image_facts(backend: str, recipe: ImageRecipe) -> ImageFacts:
+    """Return whether a recipe's image is at a backend, with digest, platform and size where they are known."""
+    return get_backend(backend).image_facts(recipe)
+
+
+def pull_image(
+    backend: str, recipe: ImageRecipe, *, platform: str | None = None, progress: Progress | None = None
+) -> str | None:
+    """Get a recipe's image from where it is published, unless it is here, and return its digest.
+
+    Raises `ImageError`, `SandboxCredentialsError`.
+    """
+    return get_backend(backend).pull_image(recipe, platform, progress)
+
+
+def build_image(
+    backend: str,
+    recipe: ImageRecipe,
+    *,
+    repo_source: Path | None = None,
+    base_image: str | None = None,
+    progress: Progress | None = None,
+) -> str | None:
+    """Build a recipe's image for the host's processor, and return its digest.
+
+    `repo_source` is a local clone that takes the place of the recipe's own source or download, `base_image` another image for
+    the first FROM of its Dockerfile. Raises `ImageError`, or `UsageError` for what the backend cannot use.
+    """
+    return get_backend(backend).build_image(recipe, repo_source=repo_source, base_image=base_image, progress=progress)
+
+
+def orphans(run: str | None = None, *, backends: Sequence[str] | None = None) -> list[Orphan]:
+    """Return what is there with our labels, running sandboxes included, of one run or of all.
+
+    Without `backends` every backend is asked, and those that are not set up here have nothing of ours. A backend that is named
+    must answer: raises `SandboxError`, `UsageError`.
+    """
+    found = []
+    for name in backends if backends is not None else backend_names():
+        try:
+            found += get_backend(name).orphans(run)
+        except (SandboxError, UsageError):
+            if backends is not None:
+                raise
+        except ModuleNotFoundError:
+            if backends is not None or name not in BUILT_IN:
+                raise
+    return found
+
+
+def remove(orphan: Orphan) -> None:
+    """Remove one of them; one that is gone already is fine. Raises `SandboxError`."""
+    get_backend(orphan.backend).remove(orphan)
