@@ -4,14 +4,16 @@ import pytest
 
 from cooperbench.records import Outcome
 from cooperbench.runner.demo import Gap, coordination_gap, run_demo
-from cooperbench.runner.stories import read_stories
+from cooperbench.runner.scenarios import read_scenarios
 
 
 @pytest.mark.slow  # five episodes with their evaluations
 def test_the_stories_end_as_their_names_say(surroundings: Path) -> None:
-    told = run_demo(surroundings)
+    results = run_demo(surroundings)
     outcomes = {
-        item.story.name: item.episode.evaluation.verdict.outcome for item in told if item.episode.evaluation is not None
+        item.scenario.name: item.episode.evaluation.verdict.outcome
+        for item in results
+        if item.episode.evaluation is not None
     }
     assert outcomes == {
         "talks_and_passes": Outcome.PASSED,
@@ -20,10 +22,10 @@ def test_the_stories_end_as_their_names_say(surroundings: Path) -> None:
         "warns_and_passes": Outcome.PASSED,
         "solo_passes": Outcome.PASSED,
     }
-    messages = {item.story.name: item.episode.result.messages for item in told if item.episode.result is not None}
+    messages = {item.scenario.name: item.episode.result.messages for item in results if item.episode.result is not None}
     assert messages["talks_and_passes"] == 4
     assert messages["silent_and_conflicts"] == 0
-    assert coordination_gap(told) == Gap(solo_passed=1, solo=1, coop_passed=2, coop=4)
+    assert coordination_gap(results) == Gap(solo_passed=1, solo=1, coop_passed=2, coop=4)
 
 
 def test_a_gap_needs_both_sides() -> None:
@@ -32,7 +34,7 @@ def test_a_gap_needs_both_sides() -> None:
 
 
 def test_a_team_that_is_silent_has_nothing_to_talk_with() -> None:
-    messaging = {story.name: story.messaging for story in read_stories()}
+    messaging = {scenario.name: scenario.messaging for scenario in read_scenarios()}
     assert messaging["talks_and_passes"]
     assert not messaging["silent_and_conflicts"]
     assert not messaging["solo_passes"]

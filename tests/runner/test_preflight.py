@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cooperbench.runner import RunRequest, make_plan
-from cooperbench.runner.needs import find_needs
+from cooperbench.runner.planning.preflight import preflight
 from cooperbench.tasks import new_task
 from cooperbench.testing.images import git, make_repository
 
@@ -21,7 +21,7 @@ def nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def needs(place: Path, **asked: object) -> dict[str, str]:
     plan = make_plan(RunRequest(log_dir=place / "logs", backend="local", **asked))  # type: ignore[arg-type]
-    return {check.name: check.detail for check in find_needs(plan.config, plan.tasks) if not check.ok}
+    return {check.name: check.detail for check in preflight(plan.config, plan.tasks) if not check.ok}
 
 
 def test_a_key_that_is_not_set(nothing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,4 +55,4 @@ def test_images_that_nobody_has_built(nothing: Path) -> None:
 def test_an_engine_that_is_away(nothing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{nothing}/nobody.sock")
     plan = make_plan(RunRequest(subset="demo", agent="nop", log_dir=nothing / "logs", backend="docker"))
-    assert [check.name for check in find_needs(plan.config, plan.tasks) if not check.ok] == ["engine"]
+    assert [check.name for check in preflight(plan.config, plan.tasks) if not check.ok] == ["engine"]

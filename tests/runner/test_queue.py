@@ -4,7 +4,7 @@ from pathlib import Path
 from cooperbench.records import EpisodeResult, EpisodeStatus, Failure, utc_now
 from cooperbench.records.summary import concurrency_achieved
 from cooperbench.runner import RunRequest, make_plan
-from cooperbench.runner.engine.breaker import Breaker
+from cooperbench.runner.engine.circuit_breaker import CircuitBreaker
 from cooperbench.runner.engine.queue import JobQueue
 from cooperbench.runner.episodes.job import Job
 
@@ -65,13 +65,13 @@ def test_only_an_unbroken_row_of_one_failure_over_several_tasks_stops_a_run() ->
     planned = jobs()
     one = [job for job in planned if job.episode.task.repo == "shelfdb_task"]
     other = [job for job in planned if job.episode.task.repo != "shelfdb_task"]
-    breaker = Breaker(tasks=2, concurrency=1)
+    breaker = CircuitBreaker(tasks=2, concurrency=1)
     for job in one:
         assert breaker.note(job.episode.task.key, failure("ImageError")) is None, (
             "one broken image is one task's matter"
         )
     assert breaker.note(other[0].episode.task.key, failure("ImageError")) is not None
-    breaker = Breaker(tasks=2, concurrency=1)
+    breaker = CircuitBreaker(tasks=2, concurrency=1)
     for job in (one[0], other[0], one[1], other[1]):
         assert breaker.note(job.episode.task.key, failure("ImageError")) is None
     assert breaker.note(one[2].episode.task.key, None) is None
@@ -81,25 +81,28 @@ def test_only_an_unbroken_row_of_one_failure_over_several_tasks_stops_a_run() ->
 
 def test_what_strikes_everything_at_one_moment_counts_once() -> None:
     """Twenty episodes lose their engine together; only those begun after that show that it stays away."""
-    breaker, away = Breaker(tasks=1, concurrency=20), failure("TransportError", retryable=True)
+    breaker, away = CircuitBreaker(tasks=1, concurrency=20), failure("TransportError", retryable=True)
     for wave in range(5):
         began = utc_now()
         while utc_now() == began:
             pass  # the clock has to move on, or all of it would be one moment
         stops = [breaker.note("task", away, began) for _ in range(20)]
         assert any(stops) == (wave == 4)
-        assert breaker.row == wave + 1
+        assert breaker.streak == wave + 1
 
 
 def test_as_many_failures_as_seats_are_enough_once_they_have_lasted() -> None:
     """A provider that is down fails every call after minutes of attempts: four more waves would say nothing new."""
-    breaker, away = Breaker(tasks=1, concurrency=20, longest_outage=timedelta()), failure("Overloaded", retryable=True)
+    breaker, away = (
+        CircuitBreaker(tasks=1, concurrency=20, longest_outage=timedelta()),
+        failure("Overloaded", retryable=True),
+    )
     began = utc_now() - timedelta(minutes=3)
     assert [number for number in range(20) if breaker.note("task", away, began)] == [19]
 
 
 def test_a_provider_that_fails_needs_no_second_task() -> None:
-    breaker = Breaker(tasks=2, concurrency=1)
+    breaker = CircuitBreaker(tasks=2, concurrency=1)
     assert [number for number in range(5) if breaker.note("task", failure("ModelAuthenticationError"))] == [4]
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cooperbench.records import Failure
-from cooperbench.runner.episodes.timeline import Happening, Timeline
+from cooperbench.runner.episodes.timeline import PendingEvent, Timeline
 
 
 def test_a_failure_is_noted_with_its_own_kind(tmp_path: Path) -> None:
@@ -22,7 +22,7 @@ def test_events_of_all_sources_stand_in_the_order_of_time(tmp_path: Path) -> Non
     timeline.add("episode.started", attempt=1)
     timeline.add("member.started", "agent1", agent="nop")
     now = datetime.now(UTC)
-    others = [Happening(now + timedelta(days=1), "late"), Happening(now - timedelta(days=1), "early")]
+    others = [PendingEvent(now + timedelta(days=1), "late"), PendingEvent(now - timedelta(days=1), "early")]
     events = [json.loads(line) for line in timeline.merged(others).splitlines()]
     assert [event["kind"] for event in events] == ["early", "episode.started", "member.started", "late"]
     assert [event["sequence"] for event in events] == [0, 1, 2, 3]

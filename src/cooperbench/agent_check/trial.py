@@ -13,10 +13,10 @@ from cooperbench.records import Limits, Member, Record, Setting, read_model
 from cooperbench.records.member_files import AgentOutcome, MemberFolder
 from cooperbench.records.progress import read_progress
 from cooperbench.records.trajectory import read_journal
-from cooperbench.runner.workers.leftovers import discard
-from cooperbench.runner.workers.orders import Order
+from cooperbench.runner.workers.orphans import discard
 from cooperbench.runner.workers.output import read_end
 from cooperbench.runner.workers.pool import Worker, WorkerPool
+from cooperbench.runner.workers.specs import MemberSpec
 from cooperbench.tasks import Task
 
 _Model = TypeVar("_Model", bound=Record)
@@ -72,10 +72,10 @@ def run_trial(trial: Trial, subject: Subject, pool: WorkerPool, folder: Path) ->
     """Run the agent for at most the deadline, and remove everything that it leaves."""
     member = MemberFolder(folder / trial.name)
     leftovers = member.path / "leftovers.json"
-    order = _order(trial, subject, member, leftovers)
-    order.log_dir.mkdir(parents=True)
+    spec = _spec(trial, subject, member, leftovers)
+    spec.log_dir.mkdir(parents=True)
     began = time.monotonic()
-    worker = pool.start(order, member.log, threading.Event())
+    worker = pool.start(spec, member.log, threading.Event())
     try:
         if trial.lose_sandbox:
             _lose_sandbox(worker, member, subject.deadline)
@@ -85,7 +85,7 @@ def run_trial(trial: Trial, subject: Subject, pool: WorkerPool, folder: Path) ->
         worker.ended.wait()
         discard(member)
     progress = read_progress(member.progress)
-    returned = member.returned_patch.exists()
+    returned, capture = member.returned_patch.exists(), member.read_capture()
     return TrialResult(
         outcome=_read(member.outcome, AgentOutcome),
         exit_code=os.waitstatus_to_exitcode(worker.status) if in_time and worker.status is not None else None,
@@ -93,13 +93,13 @@ def run_trial(trial: Trial, subject: Subject, pool: WorkerPool, folder: Path) ->
         calls=progress.steps if progress else 0,
         messages=len(read_journal(member.messages)),
         returned_patch=returned,
-        changed=returned or (member.captured_patch.exists() and bool(member.captured_patch.read_bytes())),
+        changed=returned or bool(capture and capture.patch),
         seconds=time.monotonic() - began,
         output=read_end(member.log).decode(errors="replace"),
     )
 
 
-def _order(trial: Trial, subject: Subject, folder: MemberFolder, leftovers: Path) -> Order:
+def _spec(trial: Trial, subject: Subject, folder: MemberFolder, leftovers: Path) -> MemberSpec:
     feature = min(subject.task.features)
     member = Member(
         agent_id=trial.access.agent_id,
@@ -111,7 +111,7 @@ def _order(trial: Trial, subject: Subject, folder: MemberFolder, leftovers: Path
     )
     setting = Setting.COOP if trial.access.teammates else Setting.SOLO
     probe = {"agent": subject.agent, "config": subject.config, "leftovers": str(leftovers)}
-    return Order(
+    return MemberSpec(
         run="agents-check",
         episode=trial.name,
         member=member,

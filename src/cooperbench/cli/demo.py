@@ -11,7 +11,7 @@ from cooperbench.cli.output import console, print_json
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from cooperbench.runner.demo import Gap, Told
+    from cooperbench.runner.demo import Gap, ScenarioResult
 
 
 @click.command("demo")
@@ -32,36 +32,36 @@ def command(log_dir: Path | None, as_json: bool) -> int:
     started = time.monotonic()
     if not as_json:
         out.print("Scripted teams work on bundled tasks; this takes about half a minute.")
-    told = run_demo(log_dir)
-    gap = coordination_gap(told)
+    results = run_demo(log_dir)
+    gap = coordination_gap(results)
     if as_json:
-        print_json([_facts(item) for item in told])
+        print_json([_facts(item) for item in results])
     else:
-        out.print(_table(told))
+        out.print(_table(results))
         out.print(_explanation(gap), markup=False)
         place = (log_dir or default_log_dir()).absolute()
         out.print(f"record: {place}/demo-*  ({time.monotonic() - started:.0f} s)", markup=False, soft_wrap=True)
         out.print("next: cooperbench runs show demo-talks_and_passes ledgerkit_task/1/f4_f5", markup=False)
-    return 0 if all(item.episode.evaluation is not None for item in told) else 1
+    return 0 if all(item.episode.evaluation is not None for item in results) else 1
 
 
-def _table(told: list["Told"]) -> "Table":
+def _table(results: list["ScenarioResult"]) -> "Table":
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for column in ("story", "task", "members", "messages", "merge", "outcome", "features"):
+    for column in ("scenario", "task", "members", "messages", "merge", "outcome", "features"):
         table.add_column(column, no_wrap=True, overflow="fold")
-    for item in told:
+    for item in results:
         result, evaluation = item.episode.result, item.episode.evaluation
         merge = next((stage.status.value for stage in evaluation.stages), "") if evaluation else ""
         verdict = evaluation.verdict if evaluation else None
         features = " ".join(f"f{each.feature}:{each.outcome}" for each in verdict.features) if verdict else ""
         table.add_row(
-            item.story.name,
-            f"{item.story.repo.removesuffix('_task')}/{item.story.task_id}",
+            item.scenario.name,
+            f"{item.scenario.repo.removesuffix('_task')}/{item.scenario.task_id}",
             str(len(result.agents)) if result else "",
             str(result.messages) if result else "",
-            merge if item.story.together else "-",
+            merge if item.scenario.together else "-",
             verdict.outcome.value if verdict else "not judged",
             features,
         )
@@ -77,11 +77,11 @@ def _explanation(gap: "Gap") -> str:
     )
 
 
-def _facts(item: "Told") -> dict[str, object]:
+def _facts(item: "ScenarioResult") -> dict[str, object]:
     result, evaluation = item.episode.result, item.episode.evaluation
     return {
-        "story": item.story.name,
-        "description": item.story.description,
+        "scenario": item.scenario.name,
+        "description": item.scenario.description,
         "directory": str(item.episode.directory),
         "messages": result.messages if result else None,
         "outcome": evaluation.verdict.outcome.value if evaluation else None,

@@ -140,8 +140,8 @@ class LiveTable:
 
 def headline(counts: Counts, live: list[LiveEpisode]) -> Text:
     """Return the whole run as one line."""
-    seats = "" if counts.seats is None else f" of {counts.seats}"
-    parts = [f"{counts.completed}/{counts.planned} done", f"{counts.running}{seats} running"]
+    capacity = "" if counts.capacity is None else f" of {counts.capacity}"
+    parts = [f"{counts.completed}/{counts.planned} done", f"{counts.running}{capacity} running"]
     if counts.evaluated:
         parts.append(f"{counts.passed}/{counts.evaluated} passed")
     if counts.infra_errors:

@@ -111,10 +111,10 @@ def command(words: tuple[str, ...] | None, /, **values: Any) -> int:
     plan = make_plan(_request(values, words or ()))
     if values["dry_run"]:
         from cooperbench.cli.preview import show_preview
-        from cooperbench.runner.needs import find_needs
+        from cooperbench.runner.planning.preflight import preflight
 
         found = preview(plan, options)
-        needs = find_needs(found.config, plan.tasks, redis_url=options.redis_url)
+        needs = preflight(found.config, plan.tasks, redis_url=options.redis_url)
         show_preview(found, needs, as_json=values["as_json"])
         return 0
     from cooperbench.cli.display import open_display

@@ -120,7 +120,7 @@ def export(name: str, target: Path, kind: str, log_dir: Path | None, as_json: bo
         else:
             click.echo(f"{target}: {counted(len(written), 'trajectory', 'trajectories')} in ATIF")
         return
-    from cooperbench.runner.sharing.packages import export_run
+    from cooperbench.runner.packages import export_run
 
     manifest = export_run(name, target, log_dir=log_dir)
     if as_json:
@@ -144,7 +144,7 @@ def merge(name: str, parts: tuple[Path, ...], log_dir: Path | None) -> None:
     """Merge PARTS of a run, made on several machines, into the new run NAME."""
     from cooperbench.cli.show import print_summary
     from cooperbench.records.runs import read_run
-    from cooperbench.runner.sharing.packages import merge_runs
+    from cooperbench.runner.packages import merge_runs
 
     merge_runs(name, parts, log_dir=log_dir)
     print_summary(console(), read_run(name, log_dir).summary)

@@ -30,7 +30,7 @@ class Counts(NamedTuple):
     completed: int
     """Finished altogether."""
     running: int
-    seats: int | None
+    capacity: int | None
     """How many could run at the same time; `None` when that is not known from outside."""
     infra_errors: int
     evaluated: int
@@ -72,7 +72,7 @@ def counts_of(result: RunResult, live: list[LiveEpisode]) -> Counts:
         reused=0,
         completed=summary.completed,
         running=len(live),
-        seats=None,
+        capacity=None,
         infra_errors=summary.infra_errors,
         evaluated=summary.evaluated,
         passed=summary.passed,

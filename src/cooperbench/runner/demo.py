@@ -8,15 +8,15 @@ from typing import NamedTuple
 from cooperbench.records.episode_state import EpisodeView
 from cooperbench.runner.api import run
 from cooperbench.runner.engine.progress import Observer
-from cooperbench.runner.stories import Story, read_stories
+from cooperbench.runner.scenarios import Scenario, read_scenarios
 
 SIDE_BY_SIDE = 3
 
 
-class Told(NamedTuple):
-    """A story and what came of it."""
+class ScenarioResult(NamedTuple):
+    """A scenario and what came of it."""
 
-    story: Story
+    scenario: Scenario
     episode: EpisodeView
 
 
@@ -36,34 +36,34 @@ class Gap(NamedTuple):
         return 100 * (self.solo_passed / self.solo - self.coop_passed / self.coop)
 
 
-def run_demo(log_dir: Path | None = None, *, observer: Observer | None = None) -> list[Told]:
-    """Play all bundled stories from the beginning, a few at the same time."""
-    with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="story") as threads:
-        return list(threads.map(lambda story: _tell(story, log_dir, observer), read_stories()))
+def run_demo(log_dir: Path | None = None, *, observer: Observer | None = None) -> list[ScenarioResult]:
+    """Play all bundled scenarios from the beginning, a few at the same time."""
+    with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="scenario") as threads:
+        return list(threads.map(lambda scenario: _play(scenario, log_dir, observer), read_scenarios()))
 
 
-def _tell(story: Story, log_dir: Path | None, observer: Observer | None) -> Told:
+def _play(scenario: Scenario, log_dir: Path | None, observer: Observer | None) -> ScenarioResult:
     result = run(
-        f"demo-{story.name}",
-        model_name=story.model,
-        setting=story.setting.value,
+        f"demo-{scenario.name}",
+        model_name=scenario.model,
+        setting=scenario.setting.value,
         subset="demo",
-        repo=story.repo,
-        task=story.task_id,
-        features=story.features,
-        git=story.together,
-        messaging=story.messaging,
+        repo=scenario.repo,
+        task=scenario.task_id,
+        features=scenario.features,
+        git=scenario.together,
+        messaging=scenario.messaging,
         backend="local",
         log_dir=log_dir,
         force=True,
         observer=observer,
     )
-    return Told(story, result.episodes[0])
+    return ScenarioResult(scenario, result.episodes[0])
 
 
-def coordination_gap(told: Iterable[Told]) -> Gap:
+def coordination_gap(results: Iterable[ScenarioResult]) -> Gap:
     """Count what was judged."""
-    judged = [(item.story.together, item.episode.passed) for item in told if item.episode.passed is not None]
+    judged = [(item.scenario.together, item.episode.passed) for item in results if item.episode.passed is not None]
     solo = [passed for together, passed in judged if not together]
     coop = [passed for together, passed in judged if together]
     return Gap(sum(solo), len(solo), sum(coop), len(coop))

@@ -13,7 +13,7 @@ from cooperbench.records.owned_temp_dir import scratch_directory
 from cooperbench.records.run_lock import locked
 from cooperbench.records.runs import RunResult, open_run
 from cooperbench.records.summary import read_episodes, summarize, write_summary
-from cooperbench.runner.engine.breaker import Breaker
+from cooperbench.runner.engine.circuit_breaker import CircuitBreaker
 from cooperbench.runner.engine.evaluations import EvaluationJob, evaluate_one, failure_of
 from cooperbench.runner.engine.images import ensure_images
 from cooperbench.runner.engine.progress import Observer, Silent
@@ -21,7 +21,7 @@ from cooperbench.runner.engine.session import SessionOptions
 from cooperbench.runner.engine.signals import handled
 from cooperbench.runner.episodes.job import Services
 from cooperbench.runner.planning.plan import DEMO, Episode, Plan
-from cooperbench.runner.planning.team import seat_features
+from cooperbench.runner.planning.team import assign_features
 from cooperbench.runner.workers.pool import WorkerPool
 from cooperbench.runner.workers.slots import LOOK_AHEAD, make_slots
 from cooperbench.tasks import Task, discover_tasks
@@ -90,7 +90,7 @@ def _judge(
     """Judge them all, and return why that was stopped early, if it was."""
     done = passed = 0
     stopped = ""
-    breaker = Breaker(len({job.episode.task.key for job in jobs}), options.eval_concurrency)
+    breaker = CircuitBreaker(len({job.episode.task.key for job in jobs}), options.eval_concurrency)
     with ThreadPoolExecutor(options.eval_concurrency + LOOK_AHEAD, thread_name_prefix="evaluation") as threads:
         futures = {
             threads.submit(evaluate_one, job, services, retries=options.retries, retry_wait=options.retry_wait): job
@@ -127,7 +127,7 @@ def _counts(plan: Plan, jobs: list[EvaluationJob], done: int, passed: int) -> Co
         reused=len(jobs),
         completed=len(jobs),
         running=0,
-        seats=0,
+        capacity=0,
         infra_errors=0,
         evaluated=done,
         passed=passed,
@@ -140,5 +140,5 @@ def _episode(directory: RunDirectory, config: RunConfig, group: GroupKey, tasks:
     key = f"{group.repo}/{group.task_id}"
     if key not in tasks:
         raise UnknownNameError("task", key, tasks, hint="--dataset-dir names the data set that the run was made on")
-    members = seat_features(config.team[: len(group.features)], config.setting, group.features)
+    members = assign_features(config.team[: len(group.features)], config.setting, group.features)
     return Episode(group, tasks[key], members, directory.episode(config.setting, group))

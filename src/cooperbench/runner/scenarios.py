@@ -1,4 +1,4 @@
-"""The scripted stories that ship with the bundled tasks: teams whose every move is written down, so that they need no model."""
+"""The scripted scenarios that ship with the bundled tasks: teams whose every move is written down, so that they need no model."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -11,10 +11,10 @@ from cooperbench.records import Setting
 SCRIPTS = Path(cooperbench.tasks.__file__).parent / "demo" / "scripts"
 # A team that has nothing to talk with, in the same episode as one that has.
 _WITHOUT_MESSAGES = frozenset({"silent_and_conflicts"})
-_TOLD = ("talks_and_passes", "silent_and_conflicts", "merges_but_breaks", "warns_and_passes", "solo_passes")
+_SHOWN = ("talks_and_passes", "silent_and_conflicts", "merges_but_breaks", "warns_and_passes", "solo_passes")
 
 
-class Story(NamedTuple):
+class Scenario(NamedTuple):
     """One episode that a script was written for."""
 
     name: str
@@ -37,16 +37,16 @@ class Story(NamedTuple):
         return self.setting is not Setting.SOLO
 
 
-def read_stories() -> list[Story]:
-    """The stories that the demo tells, in its order; other scripts are there to be played by name."""
-    return [_read(SCRIPTS / f"{name}.yaml") for name in _TOLD]
+def read_scenarios() -> list[Scenario]:
+    """The scenarios that the demo tells, in its order; other scripts are there to be played by name."""
+    return [_read(SCRIPTS / f"{name}.yaml") for name in _SHOWN]
 
 
-def _read(path: Path) -> Story:
+def _read(path: Path) -> Scenario:
     script = load_script(path)
     if script.repo is None or script.task_id is None or script.features is None or script.setting is None:
         raise RecordError(f"{path} does not say which episode it is for", subject=str(path))
-    return Story(
+    return Scenario(
         name=path.stem,
         description=script.description,
         path=path,

@@ -1,4 +1,4 @@
-"""Works through a plan: episodes and evaluations side by side, as many as there are seats, until all is done or must stop.
+"""Works through a plan: episodes and evaluations side by side, as many as fit, until all is done or must stop.
 
 The engine's only memory is the run directory. What it finds finished there is left alone, everything else is run; so it
 can be killed at any moment and started again.
@@ -14,7 +14,7 @@ from cooperbench.records import EpisodeResult, EpisodeStatus, Evaluation, Failur
 from cooperbench.records.episode_state import EpisodeState, read_state
 from cooperbench.records.ledger import RunLedger
 from cooperbench.records.live import Counts
-from cooperbench.runner.engine.breaker import Breaker
+from cooperbench.runner.engine.circuit_breaker import CircuitBreaker
 from cooperbench.runner.engine.evaluations import EvaluationJob, evaluate_one, failure_of
 from cooperbench.runner.engine.executor import Executor
 from cooperbench.runner.engine.progress import Observer
@@ -29,7 +29,7 @@ TICK = 0.5
 RESUME = "the same command resumes it"
 
 
-class Ending(NamedTuple):
+class SessionEnd(NamedTuple):
     """How the engine's work ended."""
 
     interrupted: bool = False
@@ -58,10 +58,10 @@ class Engine:
         self._options = options
         self._observer = observer
         self._running: dict[Future[EpisodeResult], Job] = {}
-        self._judging: dict[Future[Evaluation | Failure], EvaluationJob] = {}
-        self._judges = ThreadPoolExecutor(options.eval_concurrency + LOOK_AHEAD, thread_name_prefix="evaluation")
-        self._breaker = Breaker(len(plan.tasks), executor.capacity)
-        self._evaluation_breaker = Breaker(len(plan.tasks), options.eval_concurrency)
+        self._evaluating: dict[Future[Evaluation | Failure], EvaluationJob] = {}
+        self._evaluators = ThreadPoolExecutor(options.eval_concurrency + LOOK_AHEAD, thread_name_prefix="evaluation")
+        self._breaker = CircuitBreaker(len(plan.tasks), executor.capacity)
+        self._evaluation_breaker = CircuitBreaker(len(plan.tasks), options.eval_concurrency)
         self._spans: list[tuple[datetime, datetime]] = []
         self._costs: list[float | None] = []
         self._ledger = RunLedger(plan.directory.ledger)
@@ -71,20 +71,20 @@ class Engine:
         self._began = time.monotonic()
         self._completed = self._reused = self._failed = self._evaluated = self._passed = 0
 
-    def run(self, broken_images: dict[str, Failure]) -> Ending:
+    def run(self, broken_images: dict[str, Failure]) -> SessionEnd:
         """Do all that is left to do. Episodes whose image is broken are recorded as such."""
         queue = JobQueue(self._unfinished(), retries=self._options.retries, wait=self._options.retry_wait)
         self._observer.begin(self._plan, self._counts(queue))
         try:
             with handled(self._interrupt, lambda: self._quit(queue)):
-                while queue or self._running or self._judging:
+                while queue or self._running or self._evaluating:
                     self._start(queue, broken_images)
                     self._collect(queue)
                     self._observer.tick(self._counts(queue))
         finally:
-            self._judges.shutdown(wait=True, cancel_futures=True)
+            self._evaluators.shutdown(wait=True, cancel_futures=True)
             self._observer.end(self._counts(queue))
-        return Ending(self._interrupted, self._stopped, tuple(self._spans))
+        return SessionEnd(self._interrupted, self._stopped, tuple(self._spans))
 
     def _unfinished(self) -> list[Job]:
         jobs = []
@@ -97,7 +97,7 @@ class Engine:
                 continue
             self._reused += 1
             self._count(found.completed)
-            self._judge(episode, found.completed)
+            self._submit_evaluation(episode, found.completed)
         return jobs
 
     def _start(self, queue: JobQueue, broken_images: dict[str, Failure]) -> None:
@@ -109,17 +109,17 @@ class Engine:
             self._running[self._executor.submit(job)] = job
 
     def _collect(self, queue: JobQueue) -> None:
-        waiting: list[Future[Any]] = [*self._running, *self._judging]
+        waiting: list[Future[Any]] = [*self._running, *self._evaluating]
         if not waiting:
             time.sleep(TICK)  # failed episodes wait for their next attempt
             return
         done = wait(waiting, timeout=TICK, return_when=FIRST_COMPLETED).done
         for future in [future for future in self._running if future in done]:
             self._episode_ended(queue, self._running.pop(future), future)
-        for verdict in [verdict for verdict in self._judging if verdict in done]:
-            judged = self._judging.pop(verdict)
+        for verdict in [verdict for verdict in self._evaluating if verdict in done]:
+            judged = self._evaluating.pop(verdict)
             if not verdict.cancelled():
-                self._judged(judged, verdict)
+                self._evaluated_one(judged, verdict)
 
     def _episode_ended(self, queue: JobQueue, job: Job, future: Future[EpisodeResult]) -> None:
         try:
@@ -140,11 +140,11 @@ class Engine:
         task = job.episode.task.key
         if result.status is EpisodeStatus.COMPLETED:
             self._breaker.note(task, None)
-            self._judge(job.episode, result)
+            self._submit_evaluation(job.episode, result)
         elif result.status is EpisodeStatus.INFRA_ERROR and result.error is not None:
             if failure := self._breaker.note(task, result.error, result.started_at):
                 self._stop(f"every episode fails with {failure.kind}: {failure.message}")
-            elif self._breaker.row > 1 and result.error.retryable:
+            elif self._breaker.streak > 1 and result.error.retryable:
                 queue.hold()
         if any(member.limit is not None and member.limit.kind == "run cost" for member in result.agents.values()):
             self._stop(f"the run's cost limit of ${self._config.max_cost:g} is reached; raise --max-cost to go on")
@@ -165,17 +165,17 @@ class Engine:
         elif result.status is EpisodeStatus.INFRA_ERROR:
             self._failed += 1
 
-    def _judge(self, episode: Episode, result: EpisodeResult) -> None:
+    def _submit_evaluation(self, episode: Episode, result: EpisodeResult) -> None:
         if not self._options.auto_eval or self._interrupted:
             return
         job = EvaluationJob(
             self._config.run, episode, result, self._config.backend, self._config.policy, self._options.evaluation
         )
         retries, wait = self._options.retries, self._options.retry_wait
-        future = self._judges.submit(evaluate_one, job, self._services, retries=retries, retry_wait=wait)
-        self._judging[future] = job
+        future = self._evaluators.submit(evaluate_one, job, self._services, retries=retries, retry_wait=wait)
+        self._evaluating[future] = job
 
-    def _judged(self, job: EvaluationJob, future: Future[Evaluation | Failure]) -> None:
+    def _evaluated_one(self, job: EvaluationJob, future: Future[Evaluation | Failure]) -> None:
         verdict = future.result()
         if isinstance(verdict, Evaluation):
             self._evaluated += 1
@@ -183,7 +183,7 @@ class Engine:
         self._observer.evaluated(job.episode.group, verdict)
         if failure := self._evaluation_breaker.note(job.episode.task.key, failure_of(verdict)):
             self._stop(f"every evaluation fails with {failure.kind}: {failure.message}")
-            for waiting in self._judging:
+            for waiting in self._evaluating:
                 waiting.cancel()
 
     def _stop(self, reason: str) -> None:
@@ -194,7 +194,7 @@ class Engine:
     def _interrupt(self) -> None:
         self._interrupted = True
         self._executor.interrupt()
-        for future in list(self._judging):
+        for future in list(self._evaluating):
             future.cancel()
         begun = len(self._running) - self._executor.waiting
         self._observer.note(f"interrupted: ending {begun} episodes with their work captured; {RESUME}")
@@ -211,18 +211,18 @@ class Engine:
             sum((end - start).total_seconds() for start, end in self._spans) / len(self._spans) if self._spans else None
         )
         known = [cost for cost in self._costs if cost is not None]
-        seats = max(1, min(self._executor.capacity, left))
+        slots = max(1, min(self._executor.capacity, left))
         return Counts(
             planned=len(self._plan.episodes),
             reused=self._reused,
             completed=self._completed,
             running=len(self._running) - self._executor.waiting,
-            seats=self._executor.capacity,
+            capacity=self._executor.capacity,
             infra_errors=self._failed,
             evaluated=self._evaluated,
             passed=self._passed,
             cost=self._ledger.total() if len(known) == len(self._costs) else None,
             seconds=seconds,
-            seconds_left=mean * left / seats if mean is not None and done and left else None,
+            seconds_left=mean * left / slots if mean is not None and done and left else None,
             cost_left=sum(known) / len(known) * left if known else None,
         )

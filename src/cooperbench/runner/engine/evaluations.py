@@ -16,8 +16,9 @@ from cooperbench.records.member_files import MemberFolder
 from cooperbench.runner.episodes.job import Services
 from cooperbench.runner.planning.evaluation_options import EvaluationOptions
 from cooperbench.runner.planning.plan import Episode
-from cooperbench.runner.workers.leftovers import discard
-from cooperbench.runner.workers.orders import EvaluationSpec
+from cooperbench.runner.workers.orphans import discard
+from cooperbench.runner.workers.output import last_line
+from cooperbench.runner.workers.specs import EvaluationSpec
 
 TICK = 1.0
 
@@ -70,7 +71,7 @@ def _evaluate(job: EvaluationJob, services: Services) -> Evaluation | Failure:
     folder = MemberFolder(job.episode.directory.path / ".evaluation")
     discard(folder)
     folder.handles.mkdir(parents=True, exist_ok=True)
-    order = EvaluationSpec(
+    spec = EvaluationSpec(
         run=job.run,
         episode=str(job.episode.group),
         directory=job.episode.directory.path,
@@ -85,7 +86,7 @@ def _evaluate(job: EvaluationJob, services: Services) -> Evaluation | Failure:
         ledger=services.ledger,
     )
     wake = threading.Event()
-    worker = services.pool.start(order, folder.log, wake)
+    worker = services.pool.start(spec, folder.log, wake)
     deadline = time.monotonic() + job.options.episode_time_limit
     why = ""
     while not worker.ended.is_set():
@@ -108,8 +109,7 @@ def _read(job: EvaluationJob) -> Evaluation | Failure:
 
 
 def _failure(folder: MemberFolder, exit_text: str, why: str) -> Failure:
-    lines = folder.log.read_text(errors="replace").strip().splitlines() if folder.log.exists() else []
-    message = why or (lines[-1] if lines else f"its process {exit_text}")
+    message = why or last_line(folder.log) or f"its process {exit_text}"
     return Failure(
         boundary="evaluation", kind="EvaluationEnded", message=f"the evaluation {message}", retryable=not why
     )

@@ -9,7 +9,7 @@ from cooperbench.runner.episodes.job import Job
 
 
 class JobQueue:
-    """Episodes that wait for a seat, those that failed at the end and not before a pause is over."""
+    """Episodes that wait for their turn, those that failed at the end and not before a pause is over."""
 
     def __init__(self, jobs: list[Job], *, retries: int, wait: float) -> None:
         self._ready = deque(jobs)

@@ -16,7 +16,7 @@ from cooperbench.collaboration.git_service import GitEvent
 from cooperbench.records import Event, TrajectoryMessage, utc_now
 
 
-class Happening(NamedTuple):
+class PendingEvent(NamedTuple):
     """An event that has no number yet."""
 
     time: datetime
@@ -30,55 +30,55 @@ class Timeline:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._happenings: list[Happening] = []
+        self._pending: list[PendingEvent] = []
         self._lock = threading.Lock()
 
     def add(self, kind: str, agent_id: str | None = None, /, **data: Any) -> None:
         """Note that something happens now. `data` may use any names: a failure has a `kind` too."""
         with self._lock:
-            happening = Happening(utc_now(), kind, agent_id, data)
-            self._happenings.append(happening)
+            event = PendingEvent(utc_now(), kind, agent_id, data)
+            self._pending.append(event)
             with self._path.open("ab") as stream:
-                stream.write(_line(len(self._happenings) - 1, happening))
+                stream.write(_line(len(self._pending) - 1, event))
 
-    def merged(self, others: Iterable[Happening]) -> bytes:
+    def merged(self, others: Iterable[PendingEvent]) -> bytes:
         """The content of the file with everything in the order of time."""
         with self._lock:
-            merged = sorted([*self._happenings, *others], key=lambda happening: happening.time)
-        return b"".join(_line(number, happening) for number, happening in enumerate(merged))
+            merged = sorted([*self._pending, *others], key=lambda event: event.time)
+        return b"".join(_line(number, event) for number, event in enumerate(merged))
 
 
-def _line(number: int, happening: Happening) -> bytes:
-    event = Event(sequence=number, **happening._asdict())
+def _line(number: int, pending: PendingEvent) -> bytes:
+    event = Event(sequence=number, **pending._asdict())
     # ASCII: what agents wrote may hold lone surrogates, which UTF-8 cannot.
     return json.dumps(event.model_dump(mode="json")).encode("ascii") + b"\n"
 
 
-def of_broker(events: Iterable[Event]) -> Iterable[Happening]:
+def of_broker(events: Iterable[Event]) -> Iterable[PendingEvent]:
     """The broker's part: messages and notices."""
     for event in events:
-        yield Happening(event.time, event.kind, event.agent_id, event.data)
+        yield PendingEvent(event.time, event.kind, event.agent_id, event.data)
 
 
-def of_board(events: Iterable[BoardEvent]) -> Iterable[Happening]:
+def of_board(events: Iterable[BoardEvent]) -> Iterable[PendingEvent]:
     """The task board's part."""
     for event in events:
         data = event.model_dump(mode="json", include={"number", "text", "refused"}, exclude_none=True)
-        yield Happening(event.time, f"task.{event.action}", event.agent_id, data)
+        yield PendingEvent(event.time, f"task.{event.action}", event.agent_id, data)
 
 
-def of_git(events: Iterable[GitEvent]) -> Iterable[Happening]:
+def of_git(events: Iterable[GitEvent]) -> Iterable[PendingEvent]:
     """The git server's part."""
     for event in events:
         refs = [ref.model_dump(mode="json", exclude_none=True) for ref in event.refs]
-        yield Happening(event.time, f"git.{event.action}", event.agent_id, {"refs": refs})
+        yield PendingEvent(event.time, f"git.{event.action}", event.agent_id, {"refs": refs})
 
 
-def of_journal(agent_id: str, messages: Iterable[TrajectoryMessage]) -> Iterable[Happening]:
+def of_journal(agent_id: str, messages: Iterable[TrajectoryMessage]) -> Iterable[PendingEvent]:
     """An agent's part: when its history grew, by what. The text is in the trajectory."""
     for number, entry in enumerate(messages):
         if entry.time is None:
             continue
         role = str(entry.message.get("role", ""))
         kind = {"assistant": "model.call", "tool": "tool.result"}.get(role, "agent.message")
-        yield Happening(entry.time, kind, agent_id, {"role": role, "index": number})
+        yield PendingEvent(entry.time, kind, agent_id, {"role": role, "index": number})

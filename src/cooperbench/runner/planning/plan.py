@@ -31,7 +31,7 @@ from cooperbench.records import (
 from cooperbench.records.run_names import check_run_name, default_run_name
 from cooperbench.records.secrets import secret_fields
 from cooperbench.runner.planning.request import DEFAULT_AGENT, DEFAULT_MODEL, RunRequest
-from cooperbench.runner.planning.team import make_team, seat_features
+from cooperbench.runner.planning.team import assign_features, make_team
 from cooperbench.tasks import Group, Task, discover_groups, discover_tasks
 
 DEMO = "demo"
@@ -100,7 +100,7 @@ def make_plan(request: RunRequest) -> Plan:
 
 def _episode(directory: RunDirectory, config: RunConfig, group: Group) -> Episode:
     key = _key(group)
-    members = seat_features(config.team[: len(key.features)], config.setting, key.features)
+    members = assign_features(config.team[: len(key.features)], config.setting, key.features)
     return Episode(key, group.task, members, directory.episode(config.setting, key))
 
 

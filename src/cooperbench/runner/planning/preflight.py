@@ -10,7 +10,7 @@ from cooperbench.records import RunConfig, Setting
 from cooperbench.tasks import Task
 
 
-def find_needs(config: RunConfig, tasks: Sequence[Task], *, redis_url: str | None = None) -> tuple[Check, ...]:
+def preflight(config: RunConfig, tasks: Sequence[Task], *, redis_url: str | None = None) -> tuple[Check, ...]:
     """What is missing for a run, and what will be fetched before it begins; the latter is `ok`.
 
     Asks the backend, and starts a mailbox's server for a moment where the run has one. Failures are part of the answer.

@@ -21,7 +21,7 @@ class RunRequest:
     """What the agent gets as `config`; together with `agent_config`, these keys win over the file's."""
     agent_config: Path | None = None
     team: str | None = None
-    """Who sits where, for teams of unlike members: `agent:model,agent:model`, or the path of a YAML file."""
+    """The members, for teams of unlike ones: `agent:model,agent:model`, or the path of a YAML file."""
     setting: str = "coop"
     subset: str | None = None
     repo: str | None = None

@@ -1,6 +1,6 @@
-"""Who sits on which seat.
+"""Read who the members of a team are.
 
-A team is usually one agent framework and model on every seat. `agent:model,agent:model` makes mixed ones, and a file says more::
+A team is usually one agent framework and model for every member. `agent:model,agent:model` makes mixed ones, and a file says more::
 
     members:
       - agent: mini_swe_agent
@@ -26,7 +26,7 @@ from cooperbench.errors import UsageError
 from cooperbench.records import Limits, Member, Record, Role, Setting
 from cooperbench.runner.planning.request import RunRequest
 
-_SEAT = re.compile(r"(?P<agent>[\w-]+(?:\.[\w-]+)+:[A-Za-z_]\w*|[^:\s]*)(?::(?P<model>\S+))?")
+_NAMED_MEMBER = re.compile(r"(?P<agent>[\w-]+(?:\.[\w-]+)+:[A-Za-z_]\w*|[^:\s]*)(?::(?P<model>\S+))?")
 
 
 class _FileMember(Record):
@@ -76,8 +76,8 @@ def _is_section(one: object, other: object) -> bool:
 
 
 def make_team(request: RunRequest, setting: Setting, size: int, *, agent: str, model: str) -> tuple[Member, ...]:
-    """The seats of a team for groups of `size` features; features are assigned later. Raises `UsageError`."""
-    seats = 1 if setting is Setting.SOLO else size
+    """Make the members of a team for groups of `size` features; features are assigned later. Raises `UsageError`."""
+    count = 1 if setting is Setting.SOLO else size
     if request.team is None:
         config = read_agent_config(request.agent_config, request.config)
         return tuple(
@@ -90,12 +90,12 @@ def make_team(request: RunRequest, setting: Setting, size: int, *, agent: str, m
                 config_path=config.path,
                 limits=request.limits,
             )
-            for number in range(seats)
+            for number in range(count)
         )
     members = _named_team(request.team) if _is_list(request.team) else _read_team(Path(request.team))
-    if len(members) != seats:
+    if len(members) != count:
         raise UsageError(
-            f"{request.team} names {len(members)} members, but a {setting} episode of {size} features has {seats}",
+            f"{request.team} names {len(members)} members, but a {setting} episode of {size} features has {count}",
             subject=request.team,
             hint="name one member for each feature of a group, in order",
         )
@@ -104,7 +104,7 @@ def make_team(request: RunRequest, setting: Setting, size: int, *, agent: str, m
     )
 
 
-def seat_features(team: tuple[Member, ...], setting: Setting, features: tuple[int, ...]) -> tuple[Member, ...]:
+def assign_features(team: tuple[Member, ...], setting: Setting, features: tuple[int, ...]) -> tuple[Member, ...]:
     """The team with the features of one group handed out."""
     if setting is Setting.SOLO:
         return (team[0].model_copy(update={"features": features}),)
@@ -158,7 +158,7 @@ def _named_team(team: str) -> tuple[_FileMember, ...]:
     """Read `agent:model,agent:model`; either part may be left out, and an agent may be `package.module:Class`."""
     members = []
     for text in team.split(","):
-        found = _SEAT.fullmatch(text.strip())
+        found = _NAMED_MEMBER.fullmatch(text.strip())
         if found is None or not any(found.groups()):
             raise UsageError(
                 f"cannot read the member {text.strip()!r} of the team {team!r}",

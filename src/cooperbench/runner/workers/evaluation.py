@@ -7,7 +7,7 @@ from cooperbench.evaluation import EvaluationSettings, evaluate_episode
 from cooperbench.records import EpisodeDirectory, EpisodeResult, read_model
 from cooperbench.records.ledger import RunLedger
 from cooperbench.runner.planning.evaluation_options import make_resolver
-from cooperbench.runner.workers.orders import EvaluationSpec
+from cooperbench.runner.workers.specs import EvaluationSpec
 from cooperbench.tasks import read_task
 
 

@@ -24,10 +24,10 @@ from typing import Literal, NoReturn
 
 from cooperbench.environments.scope import WORKER_MARK
 from cooperbench.records import Record
-from cooperbench.runner.workers.orders import EvaluationSpec, Order
 from cooperbench.runner.workers.processes import adopt_orphans, kill_tree
+from cooperbench.runner.workers.specs import EvaluationSpec, MemberSpec
 
-OUR_FAULT = 70
+WORKER_FAULT = 70
 """Exit code of a worker that failed outside the agent's code."""
 
 
@@ -41,10 +41,10 @@ class Setup(Record):
 
 
 class Start(Record):
-    """Fork a worker for an order, with its output appended to `log`."""
+    """Fork a worker for a spec, with its output appended to `log`."""
 
     key: int
-    order: Order | EvaluationSpec
+    spec: MemberSpec | EvaluationSpec
     log: str
     mark: str
     """Tells what the worker starts from everything else on the host."""
@@ -132,7 +132,7 @@ class _Server:
         _end_like(status)
 
     def _become_worker(self, request: Start) -> NoReturn:
-        status = OUR_FAULT
+        status = WORKER_FAULT
         try:
             os.setsid()
             _end_with_parent()
@@ -141,14 +141,14 @@ class _Server:
             os.dup2(log, 1)
             os.dup2(log, 2)
             os.close(log)
-            if isinstance(request.order, EvaluationSpec):
+            if isinstance(request.spec, EvaluationSpec):
                 from cooperbench.runner.workers.evaluation import run_evaluation
 
-                run_evaluation(request.order)
+                run_evaluation(request.spec)
             else:
                 from cooperbench.runner.workers.worker import work
 
-                work(request.order)
+                work(request.spec)
             status = 0
         except BaseException:
             import traceback
@@ -195,7 +195,7 @@ def _end_like(status: int) -> NoReturn:
         if number != signal.SIGKILL:
             signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
-    os._exit(os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else OUR_FAULT)
+    os._exit(os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else WORKER_FAULT)
 
 
 def _end_with_parent() -> None:

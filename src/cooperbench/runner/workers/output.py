@@ -1,4 +1,4 @@
-"""What a worker prints: kept in a file, of which only the end is of interest, however much it is."""
+"""Keep what a worker prints: in a file of which only the end is of interest, however much it prints."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ TOO_LONG = 64 << 20
 
 
 def read_end(log: Path) -> bytes:
-    """The end of what was printed; empty when there is nothing."""
+    """Return the end of what was printed; empty when there is nothing."""
     try:
         with log.open("rb") as stream:
             stream.seek(max(0, log.stat().st_size - LONGEST))
@@ -19,8 +19,14 @@ def read_end(log: Path) -> bytes:
         return b""
 
 
+def last_line(log: Path) -> str:
+    """Return the last line that was printed; empty when there is none."""
+    lines = read_end(log).decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else ""
+
+
 def keep_short(log: Path) -> None:
-    """Cut what was printed to its end if it is too long. It is appended to, so that the worker's next word follows what is left."""
+    """Cut what was printed to its end if it is too long. The worker appends, so its next word follows what is left."""
     try:
         if log.stat().st_size > TOO_LONG:
             end = read_end(log)

@@ -13,8 +13,8 @@ from typing import Self
 
 from cooperbench.records import SCRATCH
 from cooperbench.runner.workers.fork_server import Report, Setup, Start
-from cooperbench.runner.workers.orders import EvaluationSpec, Order
 from cooperbench.runner.workers.processes import kill_tree
+from cooperbench.runner.workers.specs import EvaluationSpec, MemberSpec
 
 
 class Worker:
@@ -93,13 +93,13 @@ class _Server:
     def alive(self) -> bool:
         return not self._gone and self._process.poll() is None
 
-    def start(self, order: Order | EvaluationSpec, log: Path, wake: threading.Event) -> Worker:
+    def start(self, spec: MemberSpec | EvaluationSpec, log: Path, wake: threading.Event) -> Worker:
         worker = Worker(wake)
         with self._lock:
             key, self._next = self._next, self._next + 1
             self._workers[key] = worker
             if self._gone or not self._send(
-                Start(key=key, order=order, log=str(log), mark=worker.mark).model_dump_json()
+                Start(key=key, spec=spec, log=str(log), mark=worker.mark).model_dump_json()
             ):
                 worker.end(None)
         return worker
@@ -159,10 +159,10 @@ class WorkerPool:
         self._lock = threading.Lock()
         self._server: _Server | None = None
 
-    def start(self, order: Order | EvaluationSpec, log: Path, wake: threading.Event) -> Worker:
-        """Start a worker on an order. Its output goes to `log`; `wake` is set when it ends."""
+    def start(self, spec: MemberSpec | EvaluationSpec, log: Path, wake: threading.Event) -> Worker:
+        """Start a worker on an spec. Its output goes to `log`; `wake` is set when it ends."""
         with self._lock:
-            return self._living_server().start(order, log, wake)
+            return self._living_server().start(spec, log, wake)
 
     def prepare(self) -> None:
         """Let the server begin to import what workers need; does not wait."""

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+import psutil
+
 from cooperbench.environments.scope import WORKER_MARK
 
 _ROUNDS = 50
@@ -42,6 +44,14 @@ def kill_tree(leader: int, mark: str = "", below: int | None = None) -> None:
         _send(process, signal.SIGKILL)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signal.SIGKILL)
+
+
+def memory_mb(process: int) -> float:
+    """Return the memory that a process has in use; 0 when it is gone."""
+    try:
+        return psutil.Process(process).memory_info().rss / 2**20
+    except psutil.Error:
+        return 0.0
 
 
 def _send(process: int, number: signal.Signals) -> None:

@@ -1,4 +1,4 @@
-"""What the runner hands a worker: an order, through a pipe and never to disk, since the addresses in it carry passwords.
+"""What the runner hands a worker: a spec, through a pipe and never to disk, since the addresses in it carry passwords.
 
 What a worker leaves behind are the files of `cooperbench.records.member_files`.
 """
@@ -12,7 +12,7 @@ from cooperbench.runner.planning.evaluation_options import EvaluationOptions
 from cooperbench.runner.workers.slots import FileSlots
 
 
-class Order(Record):
+class MemberSpec(Record):
     """All that a worker has to know about its member."""
 
     run: str

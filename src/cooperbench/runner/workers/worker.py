@@ -30,45 +30,45 @@ from cooperbench.environments.worktree import capture
 from cooperbench.records import Ending, Failure, TrajectoryMessage, Usage, write_bytes, write_model
 from cooperbench.records.ledger import RunLedger
 from cooperbench.records.member_files import AgentOutcome, MemberFolder, StartedSandbox
-from cooperbench.runner.workers.accounts import counted, pricer
 from cooperbench.runner.workers.failures import REPORTED, ending_of, failure_of
-from cooperbench.runner.workers.orders import Order
+from cooperbench.runner.workers.specs import MemberSpec
+from cooperbench.runner.workers.usage import counted, pricer
 
 MOST_MESSAGES = 20_000
 """Longer histories are cut: the runner reads all of them, and an agent must not be able to fill its memory."""
 
 
-def work(order: Order) -> None:
+def work(spec: MemberSpec) -> None:
     """Run the agent of one member and leave what came of it in the member's folder."""
     signal.signal(signal.SIGTERM, _end_on_request)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _prefer_for_memory_shortage()
-    folder = MemberFolder(order.folder)
-    sandboxes = _Sandboxes(order, folder)
-    ledger = None if order.ledger is None else RunLedger(order.ledger, order.max_cost)
-    budget = Budget(order.member.limits, progress=folder.progress, ledger=ledger, messages=lambda: messages_sent.count)
+    folder = MemberFolder(spec.folder)
+    sandboxes = _Sandboxes(spec, folder)
+    ledger = None if spec.ledger is None else RunLedger(spec.ledger, spec.max_cost)
+    budget = Budget(spec.member.limits, progress=folder.progress, ledger=ledger, messages=lambda: messages_sent.count)
     scope = EnvironmentScope(
-        backend=order.backend,
-        overrides=order.environment,
-        labels=SandboxLabels(run=order.run, episode=order.episode, agent_id=order.member.agent_id),
+        backend=spec.backend,
+        overrides=spec.environment,
+        labels=SandboxLabels(run=spec.run, episode=spec.episode, agent_id=spec.member.agent_id),
         handles=folder.handles,
         after_start=[sandboxes.prepare],
         before_cleanup=[sandboxes.capture],
     )
     with activate(scope), activate_budget(budget):
-        meter = Meter(budget, Journal(folder.calls), pricer(order.config))
+        meter = Meter(budget, Journal(folder.calls), pricer(spec.config))
         with activate_journal(Journal(folder.messages)), metered(meter):
-            outcome = _run(order, folder, budget)
+            outcome = _run(spec, folder, budget)
         sandboxes.close()
     budget.charge_unseen(outcome.usage.cost)
-    write_model(folder.outcome, _judge(counted(outcome, budget), budget, sandboxes.failure))
+    write_model(folder.outcome, _settle_outcome(counted(outcome, budget), budget, sandboxes.failure))
 
 
 class _Sandboxes:
     """Sets up the sandboxes that the agent opens, and takes their work before they end."""
 
-    def __init__(self, order: Order, folder: MemberFolder) -> None:
-        self._order = order
+    def __init__(self, spec: MemberSpec, folder: MemberFolder) -> None:
+        self._spec = spec
         self._folder = folder
         self._ready: dict[int, tuple[Environment, str, CoopBridge | None]] = {}
         self.failure: Failure | None = None
@@ -77,10 +77,10 @@ class _Sandboxes:
     def prepare(self, environment: Environment) -> None:
         try:
             # What the image has checked out is what the agent gets to see; nothing later may be found beside it.
-            base = prepare_for_agent(environment, self._order.store)
+            base = prepare_for_agent(environment, self._spec.store)
             # Alone there is nobody to speak to, and nothing of a team is put into the sandbox.
-            together = len(self._order.access.agents) > 1
-            bridge = connect(environment, self._order.access, history_stripped=True) if together else None
+            together = len(self._spec.access.agents) > 1
+            bridge = connect(environment, self._spec.access, history_stripped=True) if together else None
         except BaseException as error:
             self.failure = Failure.of(error, boundary="environment")
             raise
@@ -99,7 +99,7 @@ class _Sandboxes:
             if bridge.fault is not None:
                 self.failure = self.failure or Failure.of(bridge.fault, boundary="mailbox")
         try:
-            taken = capture(environment, self._order.store, base)
+            taken = capture(environment, self._spec.store, base)
         except BaseException as error:
             self.failure = Failure.of(error, boundary="environment")
             raise
@@ -115,11 +115,11 @@ class _Sandboxes:
                 self.failure = self.failure or Failure.of(error, boundary="environment")
 
 
-def _run(order: Order, folder: MemberFolder, budget: Budget) -> AgentOutcome:
-    member, access = order.member, order.access
+def _run(spec: MemberSpec, folder: MemberFolder, budget: Budget) -> AgentOutcome:
+    member, access = spec.member, spec.access
     arguments = AgentArguments(
-        task=order.task,
-        image=order.image,
+        task=spec.task,
+        image=spec.image,
         agent_id=member.agent_id,
         model_name=member.model,
         agents=list(access.agents),
@@ -127,12 +127,12 @@ def _run(order: Order, folder: MemberFolder, budget: Budget) -> AgentOutcome:
         git_server_url=access.git_server_url,
         git_enabled=access.git_server_url is not None,
         messaging_enabled=access.comm_url is not None,
-        config=order.config,
+        config=spec.config,
         agent_config=member.config_path,
-        log_dir=str(order.log_dir),
+        log_dir=str(spec.log_dir),
     )
     try:
-        result = run_agent(get_runner(member.agent, order.config), arguments)
+        result = run_agent(get_runner(member.agent, spec.config), arguments)
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt)
         return AgentOutcome(
@@ -175,7 +175,7 @@ def _keep_result(folder: MemberFolder, result: AgentResult) -> None:
         write_bytes(folder.messages, b"".join(json.dumps(entry).encode() + b"\n" for entry in entries))
 
 
-def _judge(outcome: AgentOutcome, budget: Budget, ours: Failure | None) -> AgentOutcome:
+def _settle_outcome(outcome: AgentOutcome, budget: Budget, ours: Failure | None) -> AgentOutcome:
     """A failure of the harness or a limit decides how the work ended, whatever the agent made of it."""
     if outcome.ending is Ending.INTERRUPTED and budget.reached is None:
         return outcome
