@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from cooperbench.errors import UnknownNameError, UsageError
-from cooperbench.records import GroupKey, RunConfig, RunDirectory
+from cooperbench.records import EpisodeResult, GroupKey, RunConfig, RunDirectory
 from cooperbench.records.episode_state import read_state
 from cooperbench.records.ledger import RunLedger
 from cooperbench.records.live import Counts
@@ -14,7 +14,7 @@ from cooperbench.records.run_lock import locked
 from cooperbench.records.runs import RunResult, open_run
 from cooperbench.records.summary import read_episodes, summarize, write_summary
 from cooperbench.runner.engine.circuit_breaker import CircuitBreaker
-from cooperbench.runner.engine.evaluations import EvaluationJob, evaluate_one, failure_of
+from cooperbench.runner.engine.evaluations import evaluate_one, failure_of
 from cooperbench.runner.engine.images import ensure_images
 from cooperbench.runner.engine.progress import Observer, Silent
 from cooperbench.runner.engine.session import SessionOptions
@@ -51,51 +51,46 @@ def evaluate_run(
     directory, config = open_run(name, log_dir)
     plan = plan_of(directory, config, dataset_dir)
     policy = options.evaluation.check(policy or config.policy)
-    jobs = [
-        EvaluationJob(
-            config.run,
-            episode,
-            result,
-            backend or config.backend,
-            policy,
-            options.evaluation,
-            options.force,
-        )
+    asked = config.model_copy(update={"backend": backend or config.backend, "policy": policy})
+    finished = [
+        (episode, result)
         for episode in plan.episodes
         if (result := read_state(episode.directory, episode.group).completed) is not None
     ]
-    if not jobs:
+    if not finished:
         raise UsageError(f"run {name!r} has no finished episode", subject=name, hint=f"cooperbench runs show {name}")
     with ExitStack() as stack:
         stack.enter_context(locked(directory))
         images = ensure_images(
-            backend or config.backend, list({job.episode.task.key: job.episode.task for job in jobs}.values())
+            asked.backend, list({episode.task.key: episode.task for episode, _ in finished}.values())
         )
         for image, failure in images.broken.items():
             observer.note(f"image {image}: {failure.message}" + (f" ({failure.hint})" if failure.hint else ""))
         scratch = stack.enter_context(scratch_directory())
         slots = make_slots(scratch / "slots", options.eval_concurrency)
         services = Services(stack.enter_context(WorkerPool(scratch=scratch)), ledger=directory.ledger, slots=slots)
-        ready = [job for job in jobs if job.episode.task.image not in images.broken]
-        observer.begin(plan, _counts(plan, jobs, 0, 0))
-        stopped = _judge(plan, ready, services, options, observer)
+        ready = [(episode, result) for episode, result in finished if episode.task.image not in images.broken]
+        observer.begin(plan, _counts(plan, finished, 0, 0))
+        stopped = _judge(plan, ready, asked, services, options, observer)
         episodes = read_episodes(directory, config)
         summary = write_summary(directory, summarize(directory, config, episodes))
     return RunResult(directory.path, config, summary, episodes, services.stop.is_set(), stopped)
 
 
 def _judge(
-    plan: Plan, jobs: list[EvaluationJob], services: Services, options: SessionOptions, observer: Observer
+    plan: Plan,
+    finished: list[tuple[Episode, EpisodeResult]],
+    config: RunConfig,
+    services: Services,
+    options: SessionOptions,
+    observer: Observer,
 ) -> str:
     """Judge them all, and return why that was stopped early, if it was."""
     done = passed = 0
     stopped = ""
-    breaker = CircuitBreaker(len({job.episode.task.key for job in jobs}), options.eval_concurrency)
+    breaker = CircuitBreaker(len({episode.task.key for episode, _ in finished}), options.eval_concurrency)
     with ThreadPoolExecutor(options.eval_concurrency + LOOK_AHEAD, thread_name_prefix="evaluation") as threads:
-        futures = {
-            threads.submit(evaluate_one, job, services, retries=options.retries, retry_wait=options.retry_wait): job
-            for job in jobs
-        }
+        futures = {threads.submit(evaluate_one, episode, config, options, services): episode for episode, _ in finished}
 
         def interrupt() -> None:
             services.stop.set()
@@ -110,22 +105,22 @@ def _judge(
                 verdict = future.result()
                 done += 1
                 passed += getattr(getattr(verdict, "verdict", None), "passed", False)
-                observer.evaluated(futures[future].episode.group, verdict)
-                observer.tick(_counts(plan, jobs, done, passed))
-                if failure := breaker.note(futures[future].episode.task.key, failure_of(verdict)):
+                observer.evaluated(futures[future].group, verdict)
+                observer.tick(_counts(plan, finished, done, passed))
+                if failure := breaker.note(futures[future].task.key, failure_of(verdict)):
                     stopped = f"every evaluation fails with {failure.kind}: {failure.message}"
                     for waiting in futures:
                         waiting.cancel()
-    observer.end(_counts(plan, jobs, done, passed))
+    observer.end(_counts(plan, finished, done, passed))
     return stopped
 
 
-def _counts(plan: Plan, jobs: list[EvaluationJob], done: int, passed: int) -> Counts:
-    priced = all(job.result.total_cost is not None for job in jobs)
+def _counts(plan: Plan, finished: list[tuple[Episode, EpisodeResult]], done: int, passed: int) -> Counts:
+    priced = all(result.total_cost is not None for _, result in finished)
     return Counts(
         planned=len(plan.episodes),
-        reused=len(jobs),
-        completed=len(jobs),
+        reused=len(finished),
+        completed=len(finished),
         running=0,
         capacity=0,
         infra_errors=0,

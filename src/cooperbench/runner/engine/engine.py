@@ -15,7 +15,7 @@ from cooperbench.records.episode_state import EpisodeState, read_state
 from cooperbench.records.ledger import RunLedger
 from cooperbench.records.live import Counts
 from cooperbench.runner.engine.circuit_breaker import CircuitBreaker
-from cooperbench.runner.engine.evaluations import EvaluationJob, evaluate_one, failure_of
+from cooperbench.runner.engine.evaluations import evaluate_one, failure_of
 from cooperbench.runner.engine.executor import Executor
 from cooperbench.runner.engine.progress import Observer
 from cooperbench.runner.engine.queue import JobQueue
@@ -58,7 +58,7 @@ class Engine:
         self._options = options
         self._observer = observer
         self._running: dict[Future[EpisodeResult], Job] = {}
-        self._evaluating: dict[Future[Evaluation | Failure], EvaluationJob] = {}
+        self._evaluating: dict[Future[Evaluation | Failure], Episode] = {}
         self._evaluators = ThreadPoolExecutor(options.eval_concurrency + LOOK_AHEAD, thread_name_prefix="evaluation")
         self._breaker = CircuitBreaker(len(plan.tasks), executor.capacity)
         self._evaluation_breaker = CircuitBreaker(len(plan.tasks), options.eval_concurrency)
@@ -97,7 +97,7 @@ class Engine:
                 continue
             self._reused += 1
             self._count(found.completed)
-            self._submit_evaluation(episode, found.completed)
+            self._submit_evaluation(episode)
         return jobs
 
     def _start(self, queue: JobQueue, broken_images: dict[str, Failure]) -> None:
@@ -117,9 +117,9 @@ class Engine:
         for future in [future for future in self._running if future in done]:
             self._episode_ended(queue, self._running.pop(future), future)
         for verdict in [verdict for verdict in self._evaluating if verdict in done]:
-            judged = self._evaluating.pop(verdict)
+            episode = self._evaluating.pop(verdict)
             if not verdict.cancelled():
-                self._evaluated_one(judged, verdict)
+                self._evaluated_one(episode, verdict)
 
     def _episode_ended(self, queue: JobQueue, job: Job, future: Future[EpisodeResult]) -> None:
         try:
@@ -140,7 +140,7 @@ class Engine:
         task = job.episode.task.key
         if result.status is EpisodeStatus.COMPLETED:
             self._breaker.note(task, None)
-            self._submit_evaluation(job.episode, result)
+            self._submit_evaluation(job.episode)
         elif result.status is EpisodeStatus.INFRA_ERROR and result.error is not None:
             if failure := self._breaker.note(task, result.error, result.started_at):
                 self._stop(f"every episode fails with {failure.kind}: {failure.message}")
@@ -165,23 +165,19 @@ class Engine:
         elif result.status is EpisodeStatus.INFRA_ERROR:
             self._failed += 1
 
-    def _submit_evaluation(self, episode: Episode, result: EpisodeResult) -> None:
+    def _submit_evaluation(self, episode: Episode) -> None:
         if not self._options.auto_eval or self._interrupted:
             return
-        job = EvaluationJob(
-            self._config.run, episode, result, self._config.backend, self._config.policy, self._options.evaluation
-        )
-        retries, wait = self._options.retries, self._options.retry_wait
-        future = self._evaluators.submit(evaluate_one, job, self._services, retries=retries, retry_wait=wait)
-        self._evaluating[future] = job
+        future = self._evaluators.submit(evaluate_one, episode, self._config, self._options, self._services)
+        self._evaluating[future] = episode
 
-    def _evaluated_one(self, job: EvaluationJob, future: Future[Evaluation | Failure]) -> None:
+    def _evaluated_one(self, episode: Episode, future: Future[Evaluation | Failure]) -> None:
         verdict = future.result()
         if isinstance(verdict, Evaluation):
             self._evaluated += 1
             self._passed += verdict.verdict.passed
-        self._observer.evaluated(job.episode.group, verdict)
-        if failure := self._evaluation_breaker.note(job.episode.task.key, failure_of(verdict)):
+        self._observer.evaluated(episode.group, verdict)
+        if failure := self._evaluation_breaker.note(episode.task.key, failure_of(verdict)):
             self._stop(f"every evaluation fails with {failure.kind}: {failure.message}")
             for waiting in self._evaluating:
                 waiting.cancel()

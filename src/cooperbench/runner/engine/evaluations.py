@@ -8,13 +8,12 @@ import random
 import shutil
 import threading
 import time
-from dataclasses import dataclass, field
 
 from cooperbench.errors import RecordError
-from cooperbench.records import EpisodeResult, Evaluation, Failure, Outcome, read_model
+from cooperbench.records import Evaluation, Failure, Outcome, RunConfig, read_model
 from cooperbench.records.member_files import MemberFolder
+from cooperbench.runner.engine.session import SessionOptions
 from cooperbench.runner.episodes.job import Services
-from cooperbench.runner.planning.evaluation_options import EvaluationOptions
 from cooperbench.runner.planning.plan import Episode
 from cooperbench.runner.workers.orphans import discard
 from cooperbench.runner.workers.output import last_line
@@ -23,35 +22,24 @@ from cooperbench.runner.workers.specs import EvaluationSpec
 TICK = 1.0
 
 
-@dataclass(frozen=True)
-class EvaluationJob:
-    """One finished episode to be judged."""
+def evaluate_one(
+    episode: Episode, config: RunConfig, options: SessionOptions, services: Services
+) -> Evaluation | Failure:
+    """Evaluate one finished episode under `config`, or return why that failed. A valid earlier evaluation is used again.
 
-    run: str
-    episode: Episode
-    result: EpisodeResult
-    backend: str
-    policy: str
-    options: EvaluationOptions = field(default_factory=EvaluationOptions)
-    force: bool = False
-
-
-def evaluate_one(job: EvaluationJob, services: Services, *, retries: int, retry_wait: float) -> Evaluation | Failure:
-    """Judge one episode, or say why it could not be judged. A valid earlier evaluation is used again.
-
-    It is repeated up to `retries` times where that can help, after `retry_wait` seconds, doubled each time.
+    It is repeated as often as `options` say, where that can help.
     """
-    for attempt in range(retries + 1):
+    for attempt in range(options.retries + 1):
         try:
-            judged = _evaluate(job, services)
+            evaluated = _evaluate(episode, config, options, services)
         except (OSError, RecordError) as error:  # a full disk
             return Failure(boundary="record", kind=type(error).__name__, message=str(error))
-        failure = failure_of(judged)
-        if failure is None or not failure.retryable or attempt == retries:
+        failure = failure_of(evaluated)
+        if failure is None or not failure.retryable or attempt == options.retries:
             break
-        if services.stop.wait(retry_wait * 2**attempt * random.uniform(0.75, 1.25)):
+        if services.stop.wait(options.retry_wait * 2**attempt * random.uniform(0.75, 1.25)):
             break
-    return judged
+    return evaluated
 
 
 def failure_of(judged: Evaluation | Failure) -> Failure | None:
@@ -67,43 +55,44 @@ def failure_of(judged: Evaluation | Failure) -> Failure | None:
     )
 
 
-def _evaluate(job: EvaluationJob, services: Services) -> Evaluation | Failure:
-    folder = MemberFolder(job.episode.directory.path / ".evaluation")
+def _evaluate(episode: Episode, config: RunConfig, options: SessionOptions, services: Services) -> Evaluation | Failure:
+    folder = MemberFolder(episode.directory.path / ".evaluation")
     discard(folder)
     folder.handles.mkdir(parents=True, exist_ok=True)
     spec = EvaluationSpec(
-        run=job.run,
-        episode=str(job.episode.group),
-        directory=job.episode.directory.path,
-        task_path=job.episode.task.path,
-        bundled=job.episode.task.recipe.bundled,
-        backend=job.backend,
-        policy=job.policy,
-        options=job.options,
-        force=job.force,
+        run=config.run,
+        episode=str(episode.group),
+        directory=episode.directory.path,
+        task_path=episode.task.path,
+        bundled=episode.task.recipe.bundled,
+        backend=config.backend,
+        policy=config.policy,
+        options=options.evaluation,
+        force=options.force,
         handles=folder.handles,
         slots=services.slots,
         ledger=services.ledger,
     )
     wake = threading.Event()
     worker = services.pool.start(spec, folder.log, wake)
-    deadline = time.monotonic() + job.options.episode_time_limit
+    limit = options.evaluation.episode_time_limit
+    deadline = time.monotonic() + limit
     why = ""
     while not worker.ended.is_set():
         wake.wait(TICK)
         if services.stop.is_set() or time.monotonic() > deadline:
-            why = "interrupted" if services.stop.is_set() else f"took more than {job.options.episode_time_limit:.0f} s"
+            why = "interrupted" if services.stop.is_set() else f"took more than {limit:.0f} s"
             worker.kill()
     worker.kill()
     discard(folder)
     failure = None if worker.succeeded else _failure(folder, worker.exit_text, why)
     shutil.rmtree(folder.path, ignore_errors=True)
-    return failure or _read(job)
+    return failure or _read(episode)
 
 
-def _read(job: EvaluationJob) -> Evaluation | Failure:
+def _read(episode: Episode) -> Evaluation | Failure:
     try:
-        return read_model(job.episode.directory.evaluation, Evaluation)
+        return read_model(episode.directory.evaluation, Evaluation)
     except (FileNotFoundError, RecordError) as error:
         return Failure(boundary="evaluation", kind=type(error).__name__, message=str(error), retryable=True)
 

@@ -1,4 +1,4 @@
-"""How a run is evaluated this time: limits, what is tested, and the model that settles conflicts."""
+"""How a run is evaluated: limits, what is tested, and the model that settles conflicts."""
 
 from pathlib import Path
 
@@ -16,27 +16,27 @@ class ResolverOptions(Record):
 
 
 class EvaluationOptions(EvaluationChoices):
-    """Choices of `eval` that reach the process which evaluates."""
+    """The choices of `eval`, which reach the evaluating process as they are."""
 
     resolver: ResolverOptions | None = None
 
     @property
     def choices(self) -> EvaluationChoices:
-        """All but the resolver, whose stage says itself who made it."""
+        """All choices except the resolver, which its own stage names."""
         return EvaluationChoices.model_validate(self.model_dump(exclude={"resolver"}))
 
     @property
     def episode_time_limit(self) -> float:
-        """Seconds after which an episode's evaluation is ended: far above what its suites take."""
+        """Seconds after which an episode's evaluation is killed, far above what its suites take."""
         return max(3600.0, 10 * self.time_limit)
 
     def check(self, policy: str) -> str:
-        """The full name of the policy. Raises `UsageError` for one that does not exist or that lacks its resolver."""
+        """Return the full name of the policy. Raises `UsageError` if it does not exist or lacks its resolver."""
         return check_policy(policy, resolver=self.resolver is not None)
 
 
 def make_resolver(options: ResolverOptions) -> Resolver:
-    """Give the evaluation a model to ask. Raises `UsageError` for settings that cannot be right."""
+    """Make the model that settles conflicts. Raises `UsageError` for settings that cannot be right."""
     from cooperbench.agents.mini_swe_agent.models import make_model  # only here: evaluating alone needs no models
 
     settings = {"temperature": 0.0, **options.model_dump(mode="json", exclude={"model"})}
