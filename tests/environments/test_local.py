@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
+import psutil
 import pytest
 
 import cooperbench
@@ -23,6 +24,7 @@ from cooperbench.environments import (
     orphans,
 )
 from cooperbench.environments.local import isolation
+from cooperbench.environments.local.transport import sandboxes
 from cooperbench.errors import ImageError, SandboxError
 from cooperbench.records import ImageRecipe
 from cooperbench.testing import sample_image
@@ -160,6 +162,25 @@ def test_a_start_whose_starter_is_killed_ends_by_itself(image: str, level: str, 
     assert len(orphans(run, backends=["local"])) == 1
     go.write_text("\n")
     assert until(lambda: orphans(run, backends=["local"]) == [], 20)
+
+
+def test_a_sandbox_that_does_not_answer_is_ended(image: str, level: str) -> None:
+    environment = LocalEnvironment(image)
+    identifier = environment.handle().identifier
+    named = processes_of(identifier)
+    suspended = {*named, *(child for process in named for child in process.children(recursive=True))}
+    assert len(suspended) > 1
+    for process in suspended:
+        process.suspend()
+    environment.cleanup()
+    assert until(lambda: not any(process.is_running() for process in suspended), 20)
+    assert not (sandboxes() / identifier).exists()
+
+
+def processes_of(identifier: str) -> list[psutil.Process]:
+    """The processes whose command line names the sandbox."""
+    listed = psutil.process_iter(["cmdline"])
+    return [process for process in listed if identifier in " ".join(process.info["cmdline"] or ())]
 
 
 def test_a_fork_of_many_processes_is_ended(inside: LocalEnvironment) -> None:

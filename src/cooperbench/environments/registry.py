@@ -1,14 +1,13 @@
 """Backends by name: the built-in ones, and those of packages that announce theirs.
 
 A package adds a backend through the entry-point group `cooperbench.environments`; the entry point names a `Backend` subclass.
-Built-in backends are modules with a `backend` function, imported when they are asked for, because they wrap heavy SDKs.
+Every backend is imported when it is asked for, because most wrap heavy SDKs.
 """
 
 import inspect
 from collections.abc import Sequence
 from functools import cache
-from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from cooperbench.environments.backend import Backend, ImageFacts, Orphan, Progress
@@ -17,13 +16,24 @@ from cooperbench.environments.readiness import Check, Readiness
 from cooperbench.errors import CooperBenchError, SandboxError, UnknownNameError, UsageError
 from cooperbench.records import ImageRecipe
 
-BUILT_IN = ("local", "docker", "modal", "gcp")
+BUILT_IN = {
+    "local": "cooperbench.environments.local:LocalBackend",
+    "docker": "cooperbench.environments.docker:DockerBackend",
+    "modal": "cooperbench.environments.modal:ModalBackend",
+    "gcp": "cooperbench.environments.gcp:GCPBackend",
+}
 ENTRY_POINTS = "cooperbench.environments"
 
 
 def backend_names() -> list[str]:
     """Return all backends by name: the built-in ones and those of installed packages."""
-    return [*BUILT_IN, *sorted(point.name for point in entry_points(group=ENTRY_POINTS) if point.name not in BUILT_IN)]
+    return list(_entry_points())
+
+
+def _entry_points() -> dict[str, EntryPoint]:
+    built_in = {name: EntryPoint(name, target, ENTRY_POINTS) for name, target in BUILT_IN.items()}
+    installed = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+    return built_in | {name: installed[name] for name in sorted(installed.keys() - BUILT_IN.keys())}
 
 
 def default_backend(*, bundled: bool) -> str:
@@ -34,14 +44,11 @@ def default_backend(*, bundled: bool) -> str:
 @cache
 def get_backend(name: str) -> Backend:
     """Return the backend of that name. Raises `UnknownNameError`, `MissingExtraError`."""
-    if name in BUILT_IN:
-        made: object = import_module(f"cooperbench.environments.{name}").backend()
-    else:
-        found = [point for point in entry_points(group=ENTRY_POINTS) if point.name == name]
-        if not found:
-            raise UnknownNameError("backend", name, backend_names())
-        loaded = found[0].load()
-        made = loaded() if inspect.isclass(loaded) else loaded
+    points = _entry_points()
+    if name not in points:
+        raise UnknownNameError("backend", name, points)
+    loaded = points[name].load()
+    made: object = loaded() if inspect.isclass(loaded) else loaded
     if not isinstance(made, Backend):
         raise UsageError(f"the entry point {name!r} in {ENTRY_POINTS!r} is not a Backend", subject=name)
     return made

@@ -28,14 +28,14 @@ def pin_base(env: Environment, store: Path) -> str:
 
     `store` is a bare repository on the host, made when it is missing. Raises `SandboxError`.
     """
-    tree, _ = _take(env, store, None, UNLIMITED)
+    tree, _ = _read_tree(env, store, None, UNLIMITED)
     git(store, "rev-list", "--objects", "--quiet", f"{tree}^{{tree}}")
     return tree
 
 
 def capture(env: Environment, store: Path, base: str) -> Capture:
     """The work tree as it is now, against a base that `pin_base` gave. Raises `SandboxError`, `SandboxLostError`."""
-    tree, skipped = _take(env, store, base, LARGEST_FILE)
+    tree, skipped = _read_tree(env, store, base, LARGEST_FILE)
     return Capture(patch=difference(store, base, tree), tree=tree, base_tree=base, skipped=skipped)
 
 
@@ -61,14 +61,14 @@ def strip_later_history(env: Environment, base_commit: str) -> bool:
     return done["output"].strip() != "nothing to remove"
 
 
-def _take(env: Environment, store: Path, base: str | None, largest: int) -> tuple[str, tuple[str, ...]]:
+def _read_tree(env: Environment, store: Path, base: str | None, largest: int) -> tuple[str, tuple[str, ...]]:
     prepare_store(store)
     program = files("cooperbench.environments").joinpath("inside/capture.sh").read_text(encoding="utf-8")
     entries = git(store, "ls-tree", "-r", "-z", "--full-tree", base) if base is not None else b""
     done = env.run_script(program, str(largest), str(len(entries)), stdin=entries, timeout=TIMEOUT)
     if done.returncode != 0:
-        said = done.stderr.decode("utf-8", "replace").strip()
-        raise SandboxError(f"cannot read the work tree: {said[-500:]}", subject=env.options.cwd)
+        reason = done.stderr.decode("utf-8", "replace").strip()
+        raise SandboxError(f"cannot read the work tree: {reason[-500:]}", subject=env.options.cwd)
     header, _, rest = done.stdout.partition(b"\n")
     tree, size = header.decode().split()
     skipped, pack = rest[: int(size)].decode("utf-8", "replace"), rest[int(size) :]

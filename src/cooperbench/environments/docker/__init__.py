@@ -15,7 +15,7 @@ from cooperbench.environments.supervised import SupervisedEnvironment
 from cooperbench.errors import ImageError, UsageError
 from cooperbench.records import ImageRecipe
 
-__all__ = ["DockerBackend", "DockerEnvironment", "backend"]
+__all__ = ["DockerBackend", "DockerEnvironment"]
 
 
 class DockerEnvironment(SupervisedEnvironment):
@@ -125,8 +125,3 @@ class DockerBackend(Backend):
     def remove(self, orphan: Orphan) -> None:
         """Remove one of them."""
         orphans.remove(connect(None), orphan)
-
-
-def backend() -> DockerBackend:
-    """The backend."""
-    return DockerBackend()

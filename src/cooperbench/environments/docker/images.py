@@ -15,39 +15,33 @@ from cooperbench.records import ImageRecipe
 SNAPSHOTS = "cooperbench-snapshot"
 SOURCE = "cooperbench-source"
 BUILD = "build it here: cooperbench images build; or log in: docker login"
+_GIT = Git(ImageError)
 
 FETCHED = re.compile(r"https?://[A-Za-z0-9.-]+/[A-Za-z0-9._/-]+?(?:\.git)?(?=[\s\"';|&)]|$)")
 
 
 def digest(engine: DockerEngine, name: str) -> str | None:
-    """Digest of an image that is here: the registry's, or for images built here the engine's own id."""
+    """Return the digest of an image that is here: the registry's, or for images built here the engine's own id."""
+    return facts(engine, name).digest
+
+
+def facts(engine: DockerEngine, name: str) -> ImageFacts:
+    """Return what the engine knows of an image."""
     from docker import errors
 
     with translated(name):
         try:
             image = engine.client.images.get(name)
         except errors.ImageNotFound:
-            return None
-    found = image.attrs.get("RepoDigests") or []
-    return str(found[0]).split("@", 1)[1] if found else str(image.id)
-
-
-def facts(engine: DockerEngine, name: str) -> ImageFacts:
-    """What the engine knows of an image."""
-    from docker import errors
-
-    with translated(name):
-        try:
-            attributes = engine.client.images.get(name).attrs
-        except errors.ImageNotFound:
             return ImageFacts(backend="docker", name=name, here=False)
+    published = image.attrs.get("RepoDigests") or []
     return ImageFacts(
         backend="docker",
         name=name,
         here=True,
-        digest=digest(engine, name),
-        platform=f"{attributes.get('Os', 'linux')}/{attributes.get('Architecture', '')}".rstrip("/"),
-        bytes=attributes.get("Size"),
+        digest=str(published[0]).split("@", 1)[1] if published else str(image.id),
+        platform=f"{image.attrs.get('Os', 'linux')}/{image.attrs.get('Architecture', '')}".rstrip("/"),
+        bytes=image.attrs.get("Size"),
     )
 
 
@@ -160,30 +154,20 @@ def replace_base(text: str, base_image: str) -> str:
 
 def use_clone(text: str, context: Path, clone: Path) -> str:
     """Put a local clone into the build context, and let git take it in place of the addresses that the files name."""
-    mirror = context / SOURCE
-    Git(ImageError).run("clone", "--quiet", "--mirror", clone, mirror)
+    _GIT.run("clone", "--quiet", "--mirror", clone, context / SOURCE)
     scripts = [text, *(path.read_text("utf-8", "replace") for path in context.glob("*.sh"))]
-    addresses = {
-        found for script in scripts for line in script.splitlines() if "git " in line for found in FETCHED.findall(line)
-    }
+    lines = [line for script in scripts for line in script.splitlines() if "git " in line]
+    addresses = {found.removesuffix(".git") for line in lines for found in FETCHED.findall(line)}
     if not addresses:
-        raise SandboxError(
-            "the Dockerfile clones nothing that a local clone could take the place of", subject=str(clone)
-        )
-    places = sorted(
-        {
-            form
-            for address in addresses
-            for form in (address.removesuffix(".git"), address.removesuffix(".git") + ".git")
-        }
-    )
-    lines = [
+        raise SandboxError("the Dockerfile clones no repository that a local clone could replace", subject=str(clone))
+    places = sorted((address + end for address in addresses for end in ("", ".git")), reverse=True)
+    settings = [
         f'[url "file:///{SOURCE}"]',
-        *(f"\tinsteadOf = {place}" for place in reversed(places)),
+        *(f"\tinsteadOf = {place}" for place in places),
         "[safe]",
         "\tdirectory = *",
     ]
-    (context / "cooperbench.gitconfig").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (context / "cooperbench.gitconfig").write_text("\n".join(settings) + "\n", encoding="utf-8")
     copied = f"COPY {SOURCE} /{SOURCE}\nCOPY cooperbench.gitconfig /etc/gitconfig\n"
     text = re.sub(r"(?mi)^FROM\s.*\n", lambda found: found.group(0) + copied, text)
     return text + f"\nRUN rm -rf /{SOURCE} /etc/gitconfig\n"

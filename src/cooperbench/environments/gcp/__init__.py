@@ -6,7 +6,7 @@ from cooperbench.environments.contract import EnvironmentOptions
 from cooperbench.environments.gcp.backend import GCPBackend
 from cooperbench.environments.supervised import SupervisedEnvironment
 
-__all__ = ["GCPBackend", "GCPEnvironment", "backend"]
+__all__ = ["GCPBackend", "GCPEnvironment"]
 
 
 class GCPEnvironment(SupervisedEnvironment):
@@ -30,8 +30,3 @@ class GCPEnvironment(SupervisedEnvironment):
         super().__init__(
             "gcp", image, options=EnvironmentOptions(cwd=cwd, lifetime=timeout, **options), settings=settings
         )
-
-
-def backend() -> GCPBackend:
-    """The backend."""
-    return GCPBackend()

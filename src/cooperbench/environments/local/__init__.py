@@ -18,7 +18,7 @@ from cooperbench.environments.supervised import SupervisedEnvironment
 from cooperbench.errors import ImageError, SandboxError, UsageError
 from cooperbench.records import ImageRecipe, cache_dir
 
-__all__ = ["LocalBackend", "LocalEnvironment", "backend"]
+__all__ = ["LocalBackend", "LocalEnvironment"]
 
 
 class LocalEnvironment(SupervisedEnvironment):
@@ -133,8 +133,3 @@ class LocalBackend(Backend):
     def remove(self, orphan: Orphan) -> None:
         """End a sandbox and remove its folder, or remove a snapshot."""
         orphans.remove(orphan)
-
-
-def backend() -> LocalBackend:
-    """The backend."""
-    return LocalBackend()

@@ -9,6 +9,7 @@ less than finding out whether overlays work here.
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -46,6 +47,22 @@ def prepare_rootfs(directory: Path, image: store.LocalImage, level: Isolation) -
         elif name == "tmp":
             place.chmod(0o1777)
     return tuple(mounts)
+
+
+def variables(image: store.LocalImage, level: Isolation, host_path: Callable[[str], str]) -> dict[str, str]:
+    """Return the environment variables of a sandbox's first process."""
+    home, tools, temporary = host_path("/home/agent"), "/opt", host_path("/tmp")
+    if level is Isolation.NONE:
+        tools = str(image.path / "opt")
+    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    if not any(isolation.interpreter().is_relative_to(place) for place in isolation.SYSTEM):
+        path = f"{isolation.interpreter().parent}:{path}"
+    env = {"PATH": path, "HOME": home, "USER": "agent", "LANG": "C.UTF-8", "TMPDIR": temporary, "SHELL": "/bin/sh"}
+    env.update({name: value.replace("{tools}", tools) for name, value in image.record.env.items()})
+    if (image.path / "opt" / "venv").is_dir():
+        env["VIRTUAL_ENV"] = f"{tools}/venv"
+        env["PATH"] = f"{tools}/venv/bin:{env['PATH']}"
+    return env
 
 
 def _overlay(lower: Path, place: Path, directory: Path) -> str:

@@ -8,7 +8,6 @@ it ends with the process that starts it, `kill -9` included: nobody else could f
 import contextlib
 import json
 import os
-import signal
 import socket
 import subprocess
 import tempfile
@@ -19,7 +18,7 @@ from pathlib import Path
 from cooperbench.environments.contract import EnvironmentOptions, RunReply, SandboxHandle, SandboxLabels, Transport
 from cooperbench.environments.local import isolation, store
 from cooperbench.environments.local.isolation import WRITABLE, Isolation, SandboxSpec
-from cooperbench.environments.local.rootfs import prepare_rootfs, remove
+from cooperbench.environments.local.rootfs import prepare_rootfs, remove, variables
 from cooperbench.environments.local.stream import LocalStream
 from cooperbench.environments.scope import WORKER_MARK
 from cooperbench.errors import ImageError, RecordError, SandboxError, SandboxLostError, TransportError
@@ -82,7 +81,7 @@ class LocalTransport(Transport):
             directory=self._directory,
             tools=tools if tools.is_dir() else None,
             network=self._handle.options.network == "full",
-            env=self._environment(level),
+            env=variables(self._image, level, self.host_path),
             mounts=self._prepare_rootfs(self._image, level),
         )
         with self._launch(level, spec) as started:
@@ -249,21 +248,6 @@ class LocalTransport(Transport):
             raise TransportError(f"cannot reach the sandbox: {error}", subject=self._handle.identifier) from error
         return connection
 
-    def _environment(self, level: Isolation) -> dict[str, str]:
-        assert self._image is not None
-        home, tools, temporary = self.host_path("/home/agent"), "/opt", self.host_path("/tmp")
-        if level is Isolation.NONE:
-            tools = str(self._image.path / "opt")
-        path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-        if not any(isolation.interpreter().is_relative_to(place) for place in isolation.SYSTEM):
-            path = f"{isolation.interpreter().parent}:{path}"
-        env = {"PATH": path, "HOME": home, "USER": "agent", "LANG": "C.UTF-8", "TMPDIR": temporary, "SHELL": "/bin/sh"}
-        env.update({name: value.replace("{tools}", tools) for name, value in self._image.record.env.items()})
-        if (self._image.path / "opt" / "venv").is_dir():
-            env["VIRTUAL_ENV"] = f"{tools}/venv"
-            env["PATH"] = f"{tools}/venv/bin:{env['PATH']}"
-        return env
-
 
 def attach(handle: SandboxHandle) -> LocalTransport:
     """Connect to a running sandbox. Raises `SandboxLostError` when it is gone."""
@@ -297,11 +281,9 @@ def _socket_folder() -> Path:
 
 def _kill(directory: Path) -> None:
     """End a sandbox that does not answer: the processes whose command line names its folder."""
-    listing = subprocess.run(
-        ["ps", "-A", "-ww", "-o", "pid=,args="], capture_output=True, text=True, check=False
-    ).stdout
-    for line in listing.splitlines():
-        pid, _, arguments = line.strip().partition(" ")
-        if str(directory) in arguments and int(pid) != os.getpid():
-            with contextlib.suppress(OSError):
-                os.kill(int(pid), signal.SIGKILL)
+    import psutil
+
+    for process in psutil.process_iter(["cmdline"]):
+        if str(directory) in " ".join(process.info["cmdline"] or ()) and process.pid != os.getpid():
+            with contextlib.suppress(psutil.Error):
+                process.kill()

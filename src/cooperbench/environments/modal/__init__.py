@@ -6,7 +6,7 @@ from cooperbench.environments.contract import EnvironmentOptions
 from cooperbench.environments.modal.backend import ModalBackend
 from cooperbench.environments.supervised import SupervisedEnvironment
 
-__all__ = ["ModalBackend", "ModalEnvironment", "backend"]
+__all__ = ["ModalBackend", "ModalEnvironment"]
 
 
 class ModalEnvironment(SupervisedEnvironment):
@@ -14,8 +14,3 @@ class ModalEnvironment(SupervisedEnvironment):
 
     def __init__(self, image: str, cwd: str = "/workspace/repo", timeout: float = 3600, **options: Any) -> None:
         super().__init__("modal", image, options=EnvironmentOptions(cwd=cwd, lifetime=timeout, **options))
-
-
-def backend() -> ModalBackend:
-    """The backend."""
-    return ModalBackend()
