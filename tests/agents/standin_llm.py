@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ class StandIn:
     answers: list[Reply]
     requests: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    """When each request came, by the monotonic clock."""
 
 
 def says(text: str | None, *calls: tuple[str, Any], tokens: tuple[int, int, int] = (1000, 100, 0)) -> Answer:
@@ -71,6 +74,7 @@ def serve(*answers: Reply) -> Iterator[StandIn]:
         def do_POST(self) -> None:
             request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             with lock:
+                stand_in.times.append(time.monotonic())
                 stand_in.requests.append(request)
                 stand_in.keys.append(self.headers.get("Authorization"))
                 answer = stand_in.answers.pop(0) if len(stand_in.answers) > 1 else stand_in.answers[0]

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from cooperbench.agents import AgentArguments, AgentSession, check_config, get_runner, read_agent_config, run_agent
+from cooperbench.agents import AgentArguments, AgentSession, check_config, get_runner, run_agent
 from cooperbench.agents.mini_swe_agent.models import load_script
 from cooperbench.environments.scope import EnvironmentScope, activate
 from cooperbench.errors import AgentError, MissingExtraError, SandboxLostError, UnknownNameError, UsageError
+from cooperbench.runner.planning.team import read_agent_config
 
 SCRIPT = """
 members:
@@ -70,7 +71,7 @@ def test_gold_applies_what_the_harness_names(image: str, gold_patch: Path, tmp_p
 
 
 def test_gold_without_patches_is_a_usage_error(image: str) -> None:
-    with pytest.raises(UsageError, match="where the reference patches are"):
+    with pytest.raises(UsageError, match="paths of the reference patches"):
         run_agent(get_runner("gold"), arguments(image))
 
 
@@ -117,7 +118,7 @@ def test_a_session_joins_the_team(image: str, mailboxes: dict[str, str]) -> None
         ("scripted/{script}", {"agent": {"max_iteration": 3}}, "agent.max_iteration"),
         ("scripted/{script}", {"agent": 3}, "mapping"),
         ("scripted/{script}", {"model": {"temp": 3}}, "model.temp"),
-        ("scripted/nowhere.yaml", {}, "cannot be read"),
+        ("scripted/nowhere.yaml", {}, "cannot read the script"),
         ("scripted/{script}#agent9", {}, "agent9"),
     ],
 )
@@ -131,7 +132,7 @@ def test_a_wrong_configuration_is_found_before_a_run(
 def test_a_right_configuration_is_accepted(script: Path) -> None:
     config = {"backend": "docker", "agent": {"max_iterations": 3}, "model": {"temperature": 0.2}}
     check_config("mini_swe_agent", f"scripted/{script}", config, agent_id="solo")
-    documented = read_agent_config(Path(__file__).parents[2] / "examples" / "config" / "my_agent.yaml")
+    documented = read_agent_config(Path(__file__).parents[2] / "examples" / "config" / "my_agent.yaml", None).values
     check_config("mini_swe_agent", f"scripted/{script}", documented, agent_id="solo")
     check_config("nop", "anything", {"whatever": 1})
     with pytest.raises(UnknownNameError):

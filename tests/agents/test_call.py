@@ -115,11 +115,11 @@ async def coroutine() -> AgentResult:
         (good(input_tokens=-5), "input_tokens is -5"),
         (good(messages=None), "messages is a NoneType"),
         (good(messages=["hello"]), r"messages\[0\] is a str"),
-        (good(messages=[{("a", "tuple"): 1}]), "cannot be written as JSON"),
+        (good(messages=[{("a", "tuple"): 1}]), "is not JSON"),
         (good(error=ValueError("x")), "error is a ValueError"),
     ],
 )
-def test_a_wrong_result_says_what_to_mend(returned: object, text: str) -> None:
+def test_a_wrong_result_says_what_to_fix(returned: object, text: str) -> None:
     with pytest.raises(AgentError, match=text) as caught:
         check_result(returned)
     assert caught.value.hint

@@ -10,7 +10,7 @@ import pytest
 from cooperbench.agents import AgentArguments, Budget, activate_budget, get_runner, run_agent
 from cooperbench.agents.mini_swe_agent.agents.default import DefaultAgent
 from cooperbench.agents.mini_swe_agent.models import ScriptedModel
-from cooperbench.agents.mini_swe_agent_v2.environment import MiniEnvironment
+from cooperbench.agents.mini_swe_agent_v2 import MiniEnvironment
 from cooperbench.environments import LocalEnvironment
 from cooperbench.errors import MissingExtraError
 from cooperbench.records import Limits

@@ -1,5 +1,7 @@
 import logging
 import os
+from datetime import timedelta
+from email.utils import format_datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,7 @@ from cooperbench.errors import (
     ModelRequestError,
     UsageError,
 )
-from cooperbench.records import Limits, Trajectory, TrajectoryMessage, Usage, write_model
+from cooperbench.records import Limits, Trajectory, TrajectoryMessage, Usage, utc_now, write_model
 from cooperbench.records.progress import read_progress
 from tests.agents.standin_llm import Answer, fails, says, serve
 
@@ -140,11 +142,22 @@ def test_an_answer_that_is_not_json_is_said() -> None:
         over_http("http", server.url).query(TASK)
 
 
-def test_the_provider_may_name_the_pause() -> None:
-    assert provider_error(429, "", "7").retry_after == 7.0
-    assert provider_error(429, "", "Wed, 21 Oct 2026 07:28:00 GMT").retry_after is None
-    with serve(fails(429, "wait", Retry_After="0.05"), says("Here.")) as server:
-        assert over_http("http", server.url).query(TASK)["content"] == "Here."
+@both
+@pytest.mark.parametrize(("asked", "cap", "least"), [("0.6", 60.0, 0.6), ("600", 0.4, 0.4)])
+def test_a_retry_waits_as_long_as_the_provider_asks_and_at_most_the_cap(
+    kind: str, asked: str, cap: float, least: float
+) -> None:
+    with serve(fails(429, "wait", Retry_After=asked), says("Here.")) as server:
+        assert over_http(kind, server.url, retry_wait_limit=cap).query(TASK)["content"] == "Here."
+    refused, answered = server.times
+    assert least <= answered - refused < 600
+
+
+def test_the_provider_may_ask_for_a_pause_until_a_date() -> None:
+    soon = format_datetime(utc_now() + timedelta(seconds=30), usegmt=True)
+    assert provider_error(429, "", soon).retry_after == pytest.approx(30, abs=5)
+    assert provider_error(429, "", "Wed, 21 Oct 2015 07:28:00 GMT").retry_after == 0.0
+    assert provider_error(429, "", "in a while").retry_after is None
 
 
 @both
@@ -197,8 +210,8 @@ def test_a_key_that_is_asked_for_by_name_must_be_there(monkeypatch: pytest.Monke
         ({"temprature": 0.2}, "temprature"),
         ({"temperature": "hot"}, "temperature"),
         (["temperature"], "mapping"),
-        ({"price_table": "/nowhere/prices.yaml"}, "cannot be read"),
-        ({"base_url": "localhost:8000"}, "not the address"),
+        ({"price_table": "/nowhere/prices.yaml"}, "cannot read the price table"),
+        ({"base_url": "localhost:8000"}, "not the URL"),
     ],
 )
 def test_a_wrong_configuration_is_an_error_before_any_call(section: Any, text: str) -> None:
@@ -283,7 +296,7 @@ def test_a_bundled_story_has_a_name() -> None:
 def test_a_member_that_is_not_in_the_script_is_named(script: Path) -> None:
     with pytest.raises(UsageError, match="agent3"):
         make_model(f"scripted/{script}#agent3")
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="cannot read the script"):
         make_model(f"scripted/{script}.missing")
 
 

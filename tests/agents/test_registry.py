@@ -70,7 +70,7 @@ def test_an_external_agent_may_replace_a_built_in_one(package: Path, monkeypatch
     import subprocess
 
     write_module(package, "own_nop", ADAPTER.format(name="nop"))
-    script = "from cooperbench.agents import *; import cooperbench.agents.nop.adapter; print(describe('nop').target)"
+    script = "from cooperbench.agents import *; import cooperbench.agents.nop; print(describe('nop').target)"
     environment = {"PYTHONPATH": str(package), EXTERNAL_AGENTS: "own_nop", "PATH": ""}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "own_nop:Runner"

@@ -6,9 +6,10 @@ from typing import Any
 
 import yaml
 
-from cooperbench.agent_check.findings import CheckReport, Finding, Grade, failed, note, one_line, passed
+from cooperbench.agent_check.findings import CheckReport, Finding, Grade, failed, note, passed
 from cooperbench.agent_check.trial import Subject, Trial, TrialResult, run_trial
 from cooperbench.agents.call import check_signature
+from cooperbench.agents.reading import one_line
 from cooperbench.agents.registry import check_config, get_runner
 from cooperbench.collaboration.broker import open_broker
 from cooperbench.collaboration.conversation import read_conversation

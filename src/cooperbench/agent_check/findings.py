@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from cooperbench.agents.reading import one_line
 from cooperbench.records import Record
 
 
@@ -51,9 +52,3 @@ def failed(check: str, message: str, hint: str | None = None) -> Finding:
 def note(check: str, message: str, hint: str | None = None) -> Finding:
     """Make a finding that is worth knowing."""
     return Finding(check=check, grade=Grade.NOTE, message=message, hint=hint)
-
-
-def one_line(text: str, limit: int = 200) -> str:
-    """Put `text` on one line of at most `limit` characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"

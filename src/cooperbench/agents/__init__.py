@@ -1,8 +1,7 @@
-"""Who works: the agent interface, the registry, and the agents that come with CooperBench."""
+"""Agents: their interface, the registry, and the agents that ship with CooperBench."""
 
 from cooperbench.agents.budget import Budget, activate_budget, current_budget
 from cooperbench.agents.call import AgentArguments, check_result, run_agent
-from cooperbench.agents.configuration import read_agent_config
 from cooperbench.agents.journal import Journal, activate_journal, current_journal
 from cooperbench.agents.registry import AgentDescription, agent_names, check_config, describe, get_runner, register
 from cooperbench.agents.result import AgentResult, AgentRunner
@@ -25,7 +24,6 @@ __all__ = [
     "current_journal",
     "describe",
     "get_runner",
-    "read_agent_config",
     "register",
     "run_agent",
 ]

@@ -1,9 +1,9 @@
-"""What one member may use up, and what it has used up so far.
+"""The budget of a member: its limits, and what it has used so far.
 
-The runner puts a budget in force in the agent's process; models consult it before each call and charge it after. A call that
-has been paid for is never thrown away, so a member ends at most one call past its limit, and a run's `max_cost` is overrun by at
-most one call of each member at work. The same budget writes what the live display shows. Outside a run the budget in force has
-no limits.
+The runner activates a budget in the agent's process; models ask it before each call and charge it afterwards. A call that was
+paid for is never discarded, so a member overshoots its limit by at most one call, and a run its `max_cost` by at most one call
+per running member. The budget also writes the progress that the live display shows. Outside a run the active budget has no
+limits.
 """
 
 import os
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from cooperbench.agents._text import one_line
+from cooperbench.agents.reading import one_line
 from cooperbench.errors import LimitReachedError
 from cooperbench.records import LimitReached, Limits, Usage, utc_now
 from cooperbench.records.ledger import RunLedger
@@ -35,9 +35,9 @@ class Budget:
         self.steps = 0
         self.usage = Usage(cost=0.0)
         self.known_cost = 0.0
-        """US dollars of the calls whose price is known; what the cost limit is held against."""
+        """US dollars of the calls with a known price; the cost limit applies to this sum."""
         self.reached: LimitReachedError | None = None
-        """The limit that ended the work, also when the agent swallowed the error."""
+        """The limit that ended the work, even if the agent swallowed the error."""
         self._progress = progress
         self._progress_file: int | None = None
         self._longest = 0
@@ -59,7 +59,7 @@ class Budget:
 
     @contextmanager
     def asking(self) -> Iterator[None]:
-        """Say, with the block, that the model's answer is awaited: a time limit that strikes then may not be the agent's doing."""
+        """Record that an answer of the model is pending: a time limit reached meanwhile may not be the agent's fault."""
         with self._lock:
             self._asked_at = utc_now()
             self._write()
@@ -79,13 +79,13 @@ class Budget:
             self._write()
 
     def charge_unseen(self, cost: float | None) -> None:
-        """Charge the run for what an agent says it has spent beyond the calls that were seen."""
+        """Charge the run for the cost that an agent reports beyond the calls that were counted."""
         unseen = (cost or 0.0) - self.known_cost
         if self._ledger is not None and unseen > 1e-9:
             self._ledger.add(unseen)
 
     def note_action(self, text: str) -> None:
-        """Say what the member is doing, for the live display."""
+        """Set the current action of the member, for the live display."""
         with self._lock:
             self._last_action = one_line(text)
             self._write()
@@ -99,9 +99,10 @@ class Budget:
             raise self.reached
 
     def _write(self) -> None:
-        """Write the progress over the one before, without flushing it to disk: it is worthless after a crash.
+        """Overwrite the progress, without flushing it to disk: it is worthless after a crash.
 
-        One write to a file that stays open, and spaces up to the longest one before, twice a turn: a new file each time is dear on disks.
+        This happens twice per turn. It is one write to an open file, padded to the longest write so far, because creating a file
+        each time is expensive.
         """
         if self._progress is None:
             return
@@ -122,14 +123,14 @@ class Budget:
 
 
 def limit_of(error: BaseException | None) -> LimitReached | None:
-    """The limit behind an error, as data; `None` when it is of another kind."""
+    """Return the limit behind an error as data; `None` for another kind of error."""
     if isinstance(error, LimitReachedError):
         return LimitReached(kind=error.kind, value=error.value, limit=error.limit)
     return None
 
 
 def add_usage(left: Usage, right: Usage) -> Usage:
-    """The sum. Tokens that one side did not count are those of the other; the cost is unknown when either is."""
+    """Add two usages. A token count that one side lacks is that of the other; the cost is unknown when either is."""
 
     def tokens(one: int | None, other: int | None) -> int | None:
         return other if one is None else one if other is None else one + other
@@ -147,13 +148,13 @@ _active: Budget | None = None
 
 
 def current_budget() -> Budget:
-    """The budget in force in this process, for all of its threads; one without limits outside a run."""
+    """Return the active budget of this process and all of its threads; outside a run it has no limits."""
     return _active or _unlimited
 
 
 @contextmanager
 def activate_budget(budget: Budget) -> Iterator[Budget]:
-    """Put a budget in force for this process."""
+    """Make a budget the active one of this process."""
     global _active
     before, _active = _active, budget
     try:

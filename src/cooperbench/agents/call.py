@@ -1,8 +1,8 @@
-"""Calls an agent and checks what it gives back.
+"""Call an agent and check its result.
 
-Agents are written by others: they may name only some of the arguments, raise anything, or return nonsense. Here is the one place
-where that becomes either a sound `AgentResult` or an error that tells the author what to mend. Isolation (an agent that hangs or
-kills its process) is the runner's part.
+Agents are written by others: they may accept only some of the arguments, raise anything, or return nonsense. This module turns
+that into a valid `AgentResult`, or into an error that shows the author what to fix. Isolation (an agent that hangs or kills its
+process) is the runner's job.
 """
 
 import inspect
@@ -12,14 +12,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol
 
-from cooperbench.agents._text import one_line, safe_text
+from cooperbench.agents.reading import one_line, safe_text
 from cooperbench.agents.result import AgentResult
 from cooperbench.errors import AgentError, CooperBenchError
 from cooperbench.records import AgentId, Record
 
 
 class AgentArguments(Record):
-    """What the harness offers to an agent; the words are those of `AgentRunner.run`."""
+    """The arguments that the harness offers to an agent, named as in `AgentRunner.run`."""
 
     task: str
     image: str
@@ -36,26 +36,24 @@ class AgentArguments(Record):
 
 
 class AnyRunner(Protocol):
-    """An agent whose `run` names any part of the published arguments."""
+    """An agent whose `run` accepts any part of the published arguments."""
 
     @property
     def run(self) -> Callable[..., AgentResult]:
-        """As `AgentRunner.run`."""
+        """The method of `AgentRunner`."""
         ...
 
 
 def run_agent(runner: AnyRunner, arguments: AgentArguments) -> AgentResult:
-    """Run the agent with those arguments that its signature names, and return its checked result.
+    """Run the agent with the arguments that its signature accepts, and return the checked result.
 
-    Raises `AgentError` for an exception of the agent's own or a result that is not one; errors of ours (a limit, a lost sandbox,
-    a provider) pass through as they are.
+    Raises `AgentError` for an exception of the agent and for an invalid result. Errors of CooperBench (a limit, a lost sandbox,
+    a provider) pass through unchanged.
     """
     positional, named = _accepted(runner, dict(arguments))
     try:
         returned = runner.run(*positional, **named)
-    except CooperBenchError:
-        raise
-    except KeyboardInterrupt:
+    except (CooperBenchError, KeyboardInterrupt):
         raise
     except SystemExit as error:
         raise AgentError(
@@ -64,36 +62,36 @@ def run_agent(runner: AnyRunner, arguments: AgentArguments) -> AgentResult:
     except BaseException as error:
         raise AgentError(
             f"the agent raised {type(error).__name__}: {one_line(safe_text(error), 500)}",
-            hint="catch what can be expected, and return AgentResult(status='Error', error=…, …)",
+            hint="catch expected errors and return AgentResult(status='Error', error=…, …)",
         ) from error
     return check_result(returned)
 
 
 def check_signature(runner: AnyRunner) -> None:
-    """Raise `AgentError` when `run` requires something that is not offered."""
+    """Raise `AgentError` when `run` requires an argument that the harness does not offer."""
     _accepted(runner, dict.fromkeys(AgentArguments.model_fields))
 
 
 def check_result(returned: object) -> AgentResult:
-    """Return the result with its messages as plain JSON values. Raises `AgentError` with the field that is wrong."""
+    """Return the result with its messages as plain JSON values. Raises `AgentError` that names the wrong field."""
     if inspect.iscoroutine(returned):
         returned.close()
-        raise AgentError("run() is async", hint="the interface is sync: wrap the body in asyncio.run(...)")
+        raise AgentError("run() is async", hint="the interface is synchronous: wrap the body in asyncio.run(...)")
     if not isinstance(returned, AgentResult):
         given = "nothing" if returned is None else f"a {type(returned).__name__}"
         raise AgentError(
-            f"run() returned {given} in place of an AgentResult",
+            f"run() returned {given} instead of an AgentResult",
             hint="from cooperbench.agents import AgentResult; return AgentResult(status=…, patch=…, cost=…, steps=…, messages=…)",
         )
     _check_text("status", returned.status)
     if not returned.status.strip():
-        raise AgentError("AgentResult.status is empty", hint="say how it ended: 'Submitted', 'Error', …")
+        raise AgentError("AgentResult.status is empty", hint="return how the agent ended: 'Submitted', 'Error', …")
     _check_text("patch", returned.patch)
     if returned.error is not None:
         _check_text("error", returned.error)
     _check_number("cost", returned.cost, whole=False)
     if returned.steps is None:
-        raise AgentError("AgentResult.steps is None", hint="return the number of model calls, 0 if there were none")
+        raise AgentError("AgentResult.steps is None", hint="return the number of model calls, 0 for none")
     for name in ("steps", "input_tokens", "output_tokens", "cached_tokens"):
         _check_number(name, getattr(returned, name), whole=True)
     return replace(
@@ -104,7 +102,7 @@ def check_result(returned: object) -> AgentResult:
 
 
 def plain_messages(field: str, messages: object) -> list[dict[str, Any]]:
-    """A history as dictionaries of JSON values; objects of a provider's SDK (`model_dump()`) become dictionaries."""
+    """Convert a history to dictionaries of JSON values, objects of a provider's SDK through their `model_dump()`."""
     if not isinstance(messages, list | tuple):
         raise AgentError(
             f"AgentResult.{field} is a {type(messages).__name__}", hint=f"return a list of dictionaries in {field}"
@@ -115,7 +113,7 @@ def plain_messages(field: str, messages: object) -> list[dict[str, Any]]:
             message = dump()
         if not isinstance(message, dict):
             raise AgentError(
-                f"AgentResult.{field}[{number}] is a {type(message).__name__}", hint="each message is a dictionary"
+                f"AgentResult.{field}[{number}] is a {type(message).__name__}", hint="make each message a dictionary"
             )
         plain.append(_plain(message))
     return plain
@@ -124,12 +122,12 @@ def plain_messages(field: str, messages: object) -> list[dict[str, Any]]:
 def _plain(message: dict[Any, Any]) -> dict[str, Any]:
     try:
         text = json.dumps(message, default=_json_value, ensure_ascii=False)
-        # Lone surrogates (bytes that were no text) and NaN can be held by Python, but not by a file of UTF-8 JSON.
+        # Python strings may hold lone surrogates (undecodable bytes) and floats NaN; a file of UTF-8 JSON may not.
         loaded = json.loads(text.encode("utf-8", "replace"), parse_constant=str)
     except (TypeError, ValueError, RecursionError) as error:
         raise AgentError(
-            f"a message of the agent cannot be written as JSON: {one_line(safe_text(error))}",
-            hint="keep text, numbers, lists and dictionaries in AgentResult.messages",
+            f"a message of the agent is not JSON: {one_line(safe_text(error))}",
+            hint="put only text, numbers, lists and dictionaries into AgentResult.messages",
         ) from error
     assert isinstance(loaded, dict)
     return loaded
@@ -148,17 +146,17 @@ def _check_text(field: str, value: object) -> None:
 
 
 def _check_number(field: str, value: object, *, whole: bool) -> None:
-    """`None` (unknown), or a finite number that is not negative."""
+    """Accept `None` (unknown) and finite numbers that are not negative."""
     if value is None:
         return
     right = isinstance(value, int) if whole else isinstance(value, int | float)
     if isinstance(value, bool) or not right:
         raise AgentError(
-            f"AgentResult.{field} is {_kind(value)}, not a number", hint="return a number, or None if unknown"
+            f"AgentResult.{field} is {_kind(value)}, not a number", hint="return a number, or None when it is unknown"
         )
     assert isinstance(value, int | float)
     if not math.isfinite(value) or value < 0:
-        raise AgentError(f"AgentResult.{field} is {value}", hint="return 0 or more; None if it is unknown")
+        raise AgentError(f"AgentResult.{field} is {value}", hint="return 0 or more, or None when it is unknown")
 
 
 def _kind(value: object) -> str:
@@ -166,10 +164,10 @@ def _kind(value: object) -> str:
 
 
 def _accepted(runner: AnyRunner, offered: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    """Split the offered arguments by the signature of `run`: task and image by position, the others by name."""
+    """Split the offered arguments as the signature of `run` accepts them: task and image by position, the others by name."""
     try:
         parameters = list(inspect.signature(runner.run).parameters.values())
-    except (TypeError, ValueError):  # a builtin or an extension type without a signature: assume the published one
+    except (TypeError, ValueError):  # a builtin or extension type has no signature: assume the published one
         return [offered.pop("task"), offered.pop("image")], offered
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
     by_position = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}

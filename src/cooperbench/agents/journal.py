@@ -1,8 +1,8 @@
-"""The history of a member at work, written as it happens.
+"""The history of a running member, written as it happens.
 
-Each message is appended as one line with its UTC time, so that the history survives an agent that is killed, and a long one costs
-no more than a short one (rewriting the whole file after each step cost a hundred times as much). The runner puts a journal in
-force in the agent's process and reads it afterwards; an agent that keeps none has its `AgentResult.messages`.
+Each message is appended as a line with its UTC time. So the history survives when the agent is killed, and the cost of a message
+does not grow with the history (rewriting the file after each step cost a hundred times as much). The runner activates a journal in
+the agent's process and reads it afterwards; for an agent that writes none it uses `AgentResult.messages`.
 """
 
 from collections.abc import Iterator
@@ -15,13 +15,13 @@ from cooperbench.records import TrajectoryMessage, utc_now
 
 
 class Journal:
-    """Appends messages to a file; keeps nothing without one."""
+    """Appends messages to a file; without a file it discards them."""
 
     def __init__(self, path: Path | None) -> None:
         self._stream = path.open("ab", buffering=0) if path else None
 
     def add(self, message: dict[str, Any]) -> None:
-        """Write down one message and the present time."""
+        """Append a message with the present time."""
         if self._stream is None:
             return
         [plain] = plain_messages("messages", [message])
@@ -29,7 +29,7 @@ class Journal:
         self._stream.write(entry.model_dump_json().encode() + b"\n")
 
     def close(self) -> None:
-        """Close the file. Twice is fine."""
+        """Close the file. A second call does nothing."""
         if self._stream is not None:
             self._stream.close()
 
@@ -39,13 +39,13 @@ _active: Journal | None = None
 
 
 def current_journal() -> Journal:
-    """The journal in force in this process; outside a run one that keeps nothing."""
+    """Return the active journal of this process; outside a run it discards messages."""
     return _active or _none
 
 
 @contextmanager
 def activate_journal(journal: Journal) -> Iterator[Journal]:
-    """Put a journal in force for this process, and close it at the end."""
+    """Make a journal the active one of this process, and close it at the end."""
     global _active
     before, _active = _active, journal
     try:

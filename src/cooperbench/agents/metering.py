@@ -1,12 +1,12 @@
-"""Charges the calls that an agent makes through LiteLLM by itself: nobody else could keep it within its budget.
+"""Charge the calls that an agent makes through LiteLLM by itself, to keep it within its budget.
 
-LiteLLM is found when the agent imports it (which takes seconds, and most agents never do) and is given one of its own callbacks. Before
-a call the budget is asked; when nothing is left the call is not made, and `KeyboardInterrupt` goes through the agent's handlers of
-ordinary errors, as it does when the runner asks an agent to end. LiteLLM swallows every `Exception` of a callback. After a
-call its tokens and cost are charged and its messages are written down.
+The meter is installed as a callback of LiteLLM when the agent imports it; importing it takes seconds, and most agents never do.
+Before a call it asks the budget, and raises `KeyboardInterrupt` when nothing is left: that passes the agent's handlers of ordinary
+errors, as it does when the runner ends an agent, and LiteLLM swallows every `Exception` of a callback. After a call it charges the
+tokens and the cost, and writes the messages to the journal.
 
-What this cannot see: calls that bypass LiteLLM or are made by other programs. Wall time bounds those, and the cost that the agent reports
-at its end is charged to the run.
+It does not see calls that bypass LiteLLM or are made by other programs. Wall time bounds those, and the cost that the agent
+reports at its end is charged to the run.
 """
 
 import asyncio
@@ -30,17 +30,17 @@ from cooperbench.records import Usage
 
 LITELLM = "litellm"
 PATIENCE = 2.0
-"""Seconds to wait for LiteLLM's word on a call that is over; it speaks from another thread, some milliseconds later."""
+"""Seconds to wait for LiteLLM's callback after a call; it comes from another thread, some milliseconds later."""
 
 Pricer = Callable[[str, Usage], float | None]
-"""The cost of a call to a model by the user's price table; `None` when it has no price for it."""
+"""Looks up the cost of a call in the user's price table; `None` when the table lacks the model."""
 
 _charged_by_caller = contextvars.ContextVar("_charged_by_caller", default=False)
 
 
 @contextmanager
 def charged_by_caller() -> Iterator[None]:
-    """Calls made inside are charged by who makes them, and not again here."""
+    """Leave the calls in this block to their caller, who charges them."""
     token = _charged_by_caller.set(True)
     try:
         yield
@@ -49,7 +49,7 @@ def charged_by_caller() -> Iterator[None]:
 
 
 class Meter:
-    """Charges calls to a budget and writes their messages into a journal. Its methods are LiteLLM's callbacks."""
+    """Charges calls to a budget and writes their messages to a journal. Its methods are LiteLLM's callbacks."""
 
     def __init__(self, budget: Budget, journal: Journal, price: Pricer) -> None:
         self._budget = budget
@@ -57,20 +57,20 @@ class Meter:
         self._price = price
         self._changed = threading.Condition()
         self._under_way: dict[str, int | None] = {}
-        """Calls by their ids, with the thread that waits for each; `None` for asynchronous ones."""
-        self._not_ours: set[str] = set()
+        """The thread that waits for each call, by the call's id; `None` for asynchronous calls."""
+        self._charged_elsewhere: set[str] = set()
         self._over: set[str] = set()
         self._written: list[object] = []
 
     def before(self, messages: object, details: dict[str, Any]) -> None:
-        """A call is about to be made. Raises `KeyboardInterrupt` when nothing is left for it."""
+        """Register a call before it is made. Raises `KeyboardInterrupt` when the budget has nothing left."""
         call = str(details.get("litellm_call_id"))
         if _charged_by_caller.get():
-            self._not_ours.add(call)
+            self._charged_elsewhere.add(call)
             return
         thread = None if _asynchronous(details) else threading.get_ident()
         if thread is not None:
-            # What this thread called before is over; the next call must not overtake its charge.
+            # The previous call of this thread is over; the next one must not overtake its charge.
             self._settle(lambda one: self._under_way[one] == thread and one != call)
         with self._changed:
             self._under_way[call] = thread
@@ -83,10 +83,10 @@ class Meter:
         self._write(messages)
 
     def succeeded(self, details: dict[str, Any], response: object) -> None:
-        """A call was answered."""
+        """Charge a call that was answered."""
         call = str(details.get("litellm_call_id"))
         with self._changed:
-            if call in self._not_ours or call in self._over:
+            if call in self._charged_elsewhere or call in self._over:
                 return
             self._over.add(call)
         try:
@@ -102,16 +102,16 @@ class Meter:
             self._forget(call)
 
     def failed(self, details: dict[str, Any]) -> None:
-        """A call came to nothing."""
+        """Forget a call that failed."""
         self._forget(str(details.get("litellm_call_id")))
 
     def settle(self) -> None:
-        """Wait until everything is charged."""
+        """Wait until all calls are charged."""
         self._settle(lambda call: True)
         self._journal.close()
 
     def _settle(self, which: Callable[[str], bool]) -> None:
-        """Wait for calls that are over. Those without a word, such as streams that nobody read to the end, have an unknown cost."""
+        """Wait for finished calls. One without a callback, such as a stream that was not read to its end, has an unknown cost."""
 
         def left() -> list[str]:
             return [call for call in self._under_way if which(call)]
@@ -136,18 +136,18 @@ class Meter:
         )
         cost = self._price(str(details.get("model")), usage)
         if cost is None:
-            told = details.get("response_cost")
-            cost = float(told) if isinstance(told, int | float) else None
+            reported = details.get("response_cost")
+            cost = float(reported) if isinstance(reported, int | float) else None
         return usage.model_copy(update={"cost": cost})
 
     def _write(self, messages: object) -> None:
-        """Write down what is new in a request: most agents send the whole history each time."""
+        """Write the new messages of a request to the journal: most agents send the whole history each time."""
         given = list(messages) if isinstance(messages, Sequence) and not isinstance(messages, str) else []
         known = len(self._written)
         new = given[known:] if given[:known] == self._written else given
         self._written = given
         for message in new:
-            if isinstance(message, dict) and message.get("role") != "assistant":  # answers are written as they come
+            if isinstance(message, dict) and message.get("role") != "assistant":  # answers are written when they arrive
                 self._journal.add(message)
 
     def _forget(self, call: str) -> None:
@@ -158,7 +158,7 @@ class Meter:
 
 @contextmanager
 def metered(meter: Meter) -> Iterator[None]:
-    """Charge what goes through LiteLLM inside, from the moment it is imported."""
+    """Charge the calls through LiteLLM in this block, from the moment it is imported."""
     finder = _Finder(meter)
     if LITELLM in sys.modules:
         _install(sys.modules[LITELLM], meter)
@@ -173,7 +173,7 @@ def metered(meter: Meter) -> Iterator[None]:
 
 
 class _Finder(MetaPathFinder):
-    """Finds LiteLLM as ever, and puts the meter in place once it is imported."""
+    """Finds LiteLLM as usual, and installs the meter once it is imported."""
 
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
@@ -192,12 +192,12 @@ class _Finder(MetaPathFinder):
                 execute(module)
                 _install(module, self._meter)
 
-            setattr(spec.loader, "exec_module", execute_and_install)  # noqa: B010 - the type of a loader is not ours
+            setattr(spec.loader, "exec_module", execute_and_install)  # noqa: B010 - the type of a loader declares a method
         return spec
 
 
 def _install(litellm: ModuleType, meter: Meter) -> None:
-    """Register the meter. It stands in two lists, because agents replace `litellm.callbacks` by their own."""
+    """Register the meter in all lists of callbacks, because agents replace `litellm.callbacks` by their own."""
 
     def before(_: object, model: str, messages: object, kwargs: dict[str, Any]) -> None:
         meter.before(messages, kwargs)
@@ -221,7 +221,7 @@ def _install(litellm: ModuleType, meter: Meter) -> None:
         meter.failed(kwargs)
 
     async def answered(_: object, request_data: dict[str, Any], response: object, call_type: object) -> None:
-        # Awaited before an asynchronous call returns, so that the next call cannot overtake its charge; the events above come later.
+        # Awaited before an asynchronous call returns, so the next call cannot overtake its charge; the events above come later.
         if hasattr(response, "usage"):
             meter.succeeded({**request_data, "response_cost": _cost(litellm, request_data, response)}, response)
 
@@ -243,7 +243,7 @@ def _install(litellm: ModuleType, meter: Meter) -> None:
 
 
 def _cost(litellm: Any, request: dict[str, Any], response: object) -> float | None:
-    """LiteLLM's price of an answer; `None` when it has none."""
+    """Ask LiteLLM for the price of an answer; `None` when it has none."""
     try:
         return float(litellm.completion_cost(completion_response=response, model=request.get("model")))
     except Exception:
@@ -251,7 +251,7 @@ def _cost(litellm: Any, request: dict[str, Any], response: object) -> float | No
 
 
 def _asynchronous(details: dict[str, Any]) -> bool:
-    """Whether nobody's thread stands still while this call is made."""
+    """Return whether no thread is blocked while this call is made."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -260,7 +260,7 @@ def _asynchronous(details: dict[str, Any]) -> bool:
 
 
 def _end_main_thread() -> None:
-    """A call from another thread: the main one would wait for it for ever. It is ended as by the runner."""
+    """End the main thread, as the runner does, if the call came from another: it would wait for that one forever."""
     main = threading.main_thread()
     if main is not threading.current_thread() and main.ident is not None:
         signal.pthread_kill(main.ident, signal.SIGTERM)

@@ -1,10 +1,15 @@
-"""Finds agents by name: the built-in ones, those of installed packages, those that the user names.
+"""Find agents by name: built-in ones, those of installed packages, and those that the user names.
 
-A name is looked up in this order: what `@register` was called with, the modules in `COOPERBENCH_EXTERNAL_AGENTS`, the entry
-points `cooperbench.agents` of installed packages, the built-in agents, and finally `package.module:Class`. So a user's own
-agent may take a built-in's name; two of the user's own may not share one. Nothing is imported before it is asked for, except
-the modules of the variable: registering happens on their import. A module that cannot be imported is an error with the cause
-in it, because a run without the agent it names would be another run.
+A name is looked up in this order:
+
+1. names that `@register` was called with, and the modules in `COOPERBENCH_EXTERNAL_AGENTS`;
+2. the entry points `cooperbench.agents` of installed packages;
+3. the built-in agents;
+4. `package.module:Class`.
+
+So a user's agent may take the name of a built-in one; two agents of the user may not share a name. Modules are imported when
+they are needed, except those in the variable: importing them registers their agents. A module that cannot be imported is an
+error with its cause, because a run without that agent would be a different run.
 """
 
 import importlib
@@ -17,7 +22,7 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import Any, NamedTuple, TypeVar
 
-from cooperbench.agents._text import safe_text
+from cooperbench.agents.reading import safe_text
 from cooperbench.agents.result import AgentRunner
 from cooperbench.errors import CooperBenchError, UnknownNameError, UsageError
 from cooperbench.records import Record
@@ -25,14 +30,14 @@ from cooperbench.records import Record
 EXTERNAL_AGENTS = "COOPERBENCH_EXTERNAL_AGENTS"
 ENTRY_POINTS = "cooperbench.agents"
 TESTING = "testing/"
-"""Prefix of the badly behaved agents, which are found but not listed."""
+"""Prefix of the misbehaving agents for tests, which are found but not listed."""
 _HERE = str(Path(__file__).parent)
 
 BUILT_IN = {
     "mini_swe_agent": "cooperbench.agents.mini_swe_agent.adapter:MiniSweAgentRunner",
-    "mini_swe_agent_v2": "cooperbench.agents.mini_swe_agent_v2.adapter:PublishedMiniSweAgentRunner",
-    "gold": "cooperbench.agents.gold.adapter:GoldRunner",
-    "nop": "cooperbench.agents.nop.adapter:NopRunner",
+    "mini_swe_agent_v2": "cooperbench.agents.mini_swe_agent_v2:PublishedMiniSweAgentRunner",
+    "gold": "cooperbench.agents.gold:GoldRunner",
+    "nop": "cooperbench.agents.nop:NopRunner",
 }
 
 Factory = Callable[..., AgentRunner]
@@ -40,7 +45,7 @@ AnyFactory = TypeVar("AnyFactory", bound=Callable[..., Any])
 
 
 class AgentDescription(Record):
-    """What is known about one agent."""
+    """The description of an agent."""
 
     name: str
     origin: str = "built-in"
@@ -48,9 +53,9 @@ class AgentDescription(Record):
     target: str
     """`package.module:Class`."""
     summary: str = ""
-    """First line of the class's documentation."""
+    """First line of the class's docstring."""
     error: str | None = None
-    """Why it cannot be used, if it cannot."""
+    """The reason why it is unusable, if it is."""
 
 
 class _Registered(NamedTuple):
@@ -66,7 +71,7 @@ _origin = "registered"
 
 
 def register(name: str) -> Callable[[AnyFactory], AnyFactory]:
-    """Make a class (or a function that returns a runner) known as agent `name`. Used as a decorator."""
+    """Register a class (or a function that returns a runner) as agent `name`. Used as a decorator."""
     if not name or any(character.isspace() or character in ":,#" for character in name):
         raise UsageError(
             f"{name!r} cannot be the name of an agent",
@@ -80,12 +85,12 @@ def register(name: str) -> Callable[[AnyFactory], AnyFactory]:
             built_in = BUILT_IN.get(name) == target
             if known is not None and known.target != target:
                 if built_in:
-                    return factory  # the user's own agent of that name stays
+                    return factory  # the user's agent of that name stays
                 if known.origin != "built-in":
                     raise UsageError(
                         f"two agents are registered as {name!r}: {known.target} and {target}",
                         subject=name,
-                        hint="give one of them another name in @register(...)",
+                        hint="rename one of them in @register(...)",
                     )
             _registered[name] = _Registered(factory, target, "built-in" if built_in else _origin)
         return factory
@@ -96,8 +101,8 @@ def register(name: str) -> Callable[[AnyFactory], AnyFactory]:
 def get_runner(name: str, config: dict[str, Any] | None = None) -> AgentRunner:
     """Return a new instance of the agent `name`, or of the class `package.module:Class`.
 
-    `config["init"]`, if there, holds the keyword arguments of its constructor. Raises `UsageError` when there is no such agent,
-    when it cannot be imported, or when it cannot be constructed.
+    `config["init"]` may hold keyword arguments for the constructor. Raises `UsageError` when the agent does not exist, or cannot
+    be imported or constructed.
     """
     factory, target = _find(name)
     arguments = (config or {}).get("init") or {}
@@ -108,9 +113,9 @@ def get_runner(name: str, config: dict[str, Any] | None = None) -> AgentRunner:
     except Exception as error:
         given = ", ".join(sorted(arguments)) or "none"
         raise UsageError(
-            f"agent {name!r} ({target}) cannot be made with the constructor arguments given ({given}): {describe_error(error)}",
+            f"agent {name!r} ({target}) cannot be constructed (arguments: {given}): {describe_error(error)}",
             subject=name,
-            hint="constructor arguments come from `init:` in the agent's configuration",
+            hint="set constructor arguments in `init:` of the agent's configuration",
         ) from error
     if not callable(getattr(runner, "run", None)):
         raise UsageError(
@@ -122,14 +127,14 @@ def get_runner(name: str, config: dict[str, Any] | None = None) -> AgentRunner:
 
 
 def agent_names() -> list[str]:
-    """All names, sorted. Raises `UsageError` when a module in `COOPERBENCH_EXTERNAL_AGENTS` cannot be imported."""
+    """Return all names, sorted. Raises `UsageError` when a module in `COOPERBENCH_EXTERNAL_AGENTS` cannot be imported."""
     _load_external_modules()
     listed = {name for name in _registered if not name.startswith(TESTING)}
     return sorted({*listed, *BUILT_IN, *_entry_points()})
 
 
 def describe(name: str) -> AgentDescription:
-    """Say what the agent `name` is and where it comes from. An agent that cannot be imported is described with its error."""
+    """Describe the agent `name` and its origin. The description of an agent that cannot be imported holds the error."""
     _load_external_modules()
     origin, target = _where(name)
     try:
@@ -143,9 +148,9 @@ def describe(name: str) -> AgentDescription:
 
 
 def check_config(name: str, model_name: str, config: dict[str, Any] | None = None, *, agent_id: str = "agent") -> None:
-    """Ask the agent whether it can work with this model and configuration; agents without `check_config` are not asked.
+    """Let the agent check the model and configuration with its method `check_config`, if it has one.
 
-    Raises `UsageError` as early as it can be known, before anything is started.
+    Raises `UsageError` for what cannot work, before anything is started.
     """
     check = getattr(get_runner(name, config), "check_config", None)
     if callable(check):
@@ -153,13 +158,13 @@ def check_config(name: str, model_name: str, config: dict[str, Any] | None = Non
 
 
 def missing_for(name: str, model_name: str, config: dict[str, Any] | None = None) -> tuple[str, ...]:
-    """What the agent says is missing on this machine for it to work; agents without a method `missing` are not asked."""
+    """Ask the agent what it lacks on this machine, with its method `missing`, if it has one."""
     missing = getattr(get_runner(name, config), "missing", None)
     return tuple(missing(model_name, config)) if callable(missing) else ()
 
 
 def _where(name: str) -> tuple[str, str]:
-    """Origin and target of a name, without importing more than is imported."""
+    """Return the origin and target of a name without importing anything."""
     if name in _registered:
         return _registered[name].origin, _registered[name].target
     if name in (points := _entry_points()):
@@ -186,12 +191,12 @@ def _find(name: str) -> tuple[Factory, str]:
         "agent",
         name,
         agent_names(),
-        hint=f"set {EXTERNAL_AGENTS} to the module that registers it, or pass --agent package.module:Class",
+        hint=f"set {EXTERNAL_AGENTS} to the module that registers it, or use --agent package.module:Class",
     )
 
 
 def _load_target(name: str, target: str) -> tuple[Factory, str]:
-    """Import `package.module:Class`, or a module alone, which then has to register `name`."""
+    """Import `package.module:Class`, or a module that registers `name`."""
     module_name, _, attribute = target.partition(":")
     module = _import(module_name, f"of agent {name!r}")
     if not attribute:
@@ -221,13 +226,13 @@ def _load_external_modules() -> None:
             _loaded_modules.add(name)
 
 
-def _import(name: str, whence: str) -> Any:
-    """Import a module that the user named. Like `python -m`, modules in the current folder are found, after all others."""
+def _import(name: str, origin: str) -> Any:
+    """Import a module that the user named. Like `python -m`, find modules in the current directory, but last."""
     here = str(Path.cwd())
     if here not in sys.path and "" not in sys.path:
         sys.path.append(here)
         importlib.invalidate_caches()
-    # Agents that use LiteLLM would wait 9 s for its price list where there is no network; it brings one along.
+    # Without a network, agents that use LiteLLM would wait 9 s for its price list; the package contains one.
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     try:
         return importlib.import_module(name)
@@ -235,14 +240,14 @@ def _import(name: str, whence: str) -> Any:
         raise
     except Exception as error:
         raise UsageError(
-            f"module {name!r} {whence} cannot be imported: {describe_error(error)}",
+            f"module {name!r} {origin} cannot be imported: {describe_error(error)}",
             subject=name,
-            hint=f"python -c 'import {name}' shows the whole error",
+            hint=f"python -c 'import {name}' to see the whole error",
         ) from error
 
 
 def describe_error(error: BaseException) -> str:
-    """One line: class, message, and the last file and line of the user's code that it came through."""
+    """Describe an error in one line: class, message, and the last line of the user's code that it passed."""
     frames = [frame for frame in extract_tb(error.__traceback__) if not frame.filename.startswith(("<", _HERE))]
     place = f", at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}: {safe_text(error)}{place}"

@@ -1,4 +1,4 @@
-"""What an agent gives back, and the interface it implements. Both are the published ones, as written there."""
+"""The published agent interface: `AgentRunner`, and the `AgentResult` that it returns."""
 
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -9,9 +9,9 @@ class AgentResult:
     """Result from running an agent on a task."""
 
     status: str
-    """`Submitted`, `Error`, `LimitsExceeded`, … in the agent's own words."""
+    """The agent's own word for its ending: `Submitted`, `Error`, `LimitsExceeded`, …"""
     patch: str
-    """Git diff of the changes; empty to let the harness take it from the work tree."""
+    """Git diff of the changes. If it is empty, the harness captures the work tree."""
     cost: float | None
     """US dollars; `None` when a price is unknown."""
     steps: int
@@ -19,17 +19,17 @@ class AgentResult:
     messages: list[dict[str, Any]]
     """The agent's history, in its own format."""
     error: str | None = None
-    """What went wrong, if anything did."""
+    """The error message, if the agent failed."""
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_tokens: int | None = None
     sent_messages: list[dict[str, Any]] = field(default_factory=list)
-    """Messages to teammates as the agent recorded them; the broker's log is what counts."""
+    """Messages to teammates as the agent recorded them; the log of the broker is authoritative."""
 
 
 @runtime_checkable
 class AgentRunner(Protocol):
-    """Protocol for agent framework adapters. A runner gets only the arguments that its signature names (or `**kwargs`)."""
+    """Protocol for agent framework adapters. `run` is called with the arguments that its signature accepts."""
 
     def run(
         self,
@@ -47,11 +47,11 @@ class AgentRunner(Protocol):
         agent_config: str | None = None,
         log_dir: str | None = None,
     ) -> AgentResult:
-        """Work on a task and return what came of it.
+        """Work on a task and return the result.
 
-        `task` is the description with everything the agent has to know. `image` is what its environment starts from.
-        `agent_id` is its own name and `agents` the names of all, its own included. `comm_url` is the mailbox
+        `task` is the description with everything that the agent needs to know. `image` is the image of its sandbox. `agent_id` is
+        its name, and `agents` the names of all members, itself included. `comm_url` is the mailbox
         (`redis://host:port#run:<id>`), `git_server_url` the shared repository. `config` and `agent_config` are the agent's
-        configuration, as a dictionary and as the file it was read from. `log_dir` is a folder for logs of its own.
+        configuration, as a dictionary and as the file it was read from. `log_dir` is a directory for its own logs.
         """
         ...

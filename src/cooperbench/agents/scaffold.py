@@ -1,4 +1,4 @@
-"""`agents new`: writes a small package with a working agent."""
+"""Write a small package with a working agent, for `agents new`."""
 
 import re
 from importlib.resources import files
@@ -18,17 +18,17 @@ TEMPLATE = {
 
 
 def write_agent(name: str, directory: Path) -> Path:
-    """Write the package into `directory/name` and return that folder. Raises `UsageError`; nothing is overwritten."""
+    """Write the package to `directory/name` and return that path. Raises `UsageError` instead of overwriting anything."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise UsageError(
-            f"{name!r} cannot be the name of a Python package",
+            f"{name!r} is not a usable package name",
             subject=name,
-            hint="use lower-case letters, digits and '_', beginning with a letter: cooperbench agents new my_agent",
+            hint="use lower-case letters, digits and '_', and start with a letter: cooperbench agents new my_agent",
         )
     folder = directory / name
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(
-            f"{folder} exists and is not empty", subject=str(folder), hint="choose another name or --directory"
+            f"{folder} already exists and is not empty", subject=str(folder), hint="choose another name or --directory"
         )
     templates: Traversable = files("cooperbench.agents") / "template"
     class_name = "".join(part.capitalize() for part in name.split("_"))

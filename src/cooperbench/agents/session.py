@@ -1,11 +1,11 @@
-"""The chores of an adapter: open the environment, join the team, take the patch, clean up.
+"""The chores of an adapter: open the sandbox, join the team, capture the patch, clean up.
 
     with AgentSession(image, **kwargs) as session:
         session.env.execute("...")
         return session.result("Submitted", steps=1)
 
-Optional: an adapter may as well do all of it itself, as the published examples do. Inside a run the harness captures the patch from the
-sandbox, so the session leaves it to the harness; on its own it takes the patch in the same exact way.
+An adapter may also do all of this itself, as the published examples do. Inside a run the harness captures the patch from the
+sandbox; outside a run the session captures it in the same way.
 """
 
 import tempfile
@@ -27,10 +27,10 @@ DEFAULT_BACKEND = "docker"
 
 
 class AgentSession:
-    """One member's environment and its place in the team. Takes the arguments of `AgentRunner.run`, and needs only `image`.
+    """A member's sandbox and its connection to the team. Takes the arguments of `AgentRunner.run`; only `image` is required.
 
-    `env` is the environment; `mailbox` the connection to teammates, `None` when there are none to write to. The backend is the one of
-    the run, else `config["backend"]`, else Docker. `options` go to the environment.
+    `env` is the sandbox, and `mailbox` the connection to teammates, `None` when there are none to write to. The backend is the
+    one of the run, else `config["backend"]`, else Docker. `options` configure the sandbox.
     """
 
     env: Environment
@@ -86,13 +86,13 @@ class AgentSession:
         self._close()
 
     def _set_up_git(self, url: str) -> None:
-        """Make `git push origin` and the like work in the sandbox. Inside a run that was done already; again changes nothing."""
+        """Make `git push origin` and the like work in the sandbox. Inside a run that is done already; repeating it is harmless."""
         from cooperbench.collaboration.connect import GitConnector
 
         GitConnector(agent_id=self.agent_id, agents=self.agents, server_url=url).setup(self.env)
 
     def patch(self) -> str:
-        """The changes so far; empty inside a run, where the harness takes them byte for byte."""
+        """Return the changes so far as a patch. It is empty inside a run, where the harness captures them."""
         if self._store is None:
             return ""
         return capture(self.env, self._repository(), self._base).patch.decode("utf-8", "surrogateescape")
@@ -107,7 +107,7 @@ class AgentSession:
         sent_messages: list[dict[str, Any]] | None = None,
         error: str | None = None,
     ) -> AgentResult:
-        """The result with the patch in it. `usage` is what model calls used; without it the cost is 0."""
+        """Return a result with the patch in it. `usage` is that of the model calls; without it the cost is 0."""
         used = usage or Usage(cost=0.0)
         return AgentResult(
             status=status,

@@ -65,13 +65,15 @@ def check(name: str, model: str | None, backend: str, agent_config: Path | None,
     Each trial runs in its own process. A failed trial says how to fix the agent, and makes the exit code 1.
     """
     from cooperbench.agent_check import check_agent
+    from cooperbench.runner.planning.team import read_agent_config
 
+    config = read_agent_config(agent_config, None)
     report = check_agent(
         name,
         backend=backend,
         model_name=model,
-        config=_read_config(agent_config),
-        agent_config=str(agent_config) if agent_config else None,
+        config=config.values or None,
+        agent_config=config.path,
         deadline=deadline,
         show=(lambda finding: None) if as_json else _show_finding,
     )
@@ -100,14 +102,6 @@ def new(name: str, directory: Path) -> None:
         if path.is_file():
             click.echo(path)
     click.echo(f"\nnext: cd {folder} && COOPERBENCH_EXTERNAL_AGENTS={name}.adapter cooperbench agents check {name}")
-
-
-def _read_config(path: Path | None) -> dict[str, Any] | None:
-    if path is None:
-        return None
-    from cooperbench.agents import read_agent_config
-
-    return read_agent_config(path)
 
 
 def _show_finding(finding: Any) -> None:

@@ -1,6 +1,6 @@
 """What happened: the run directory, its records and their schemas, atomic writes, readers."""
 
-from cooperbench.records.base import AgentId, FeatureId, Record, utc_now
+from cooperbench.records.base import AgentId, FeatureId, Record, first_error, utc_now
 from cooperbench.records.conversation import ConversationMessage
 from cooperbench.records.episode import EpisodeResult, EpisodeStatus, Failure, LimitReached, MemberResult, Usage
 from cooperbench.records.events import Event
@@ -80,6 +80,7 @@ __all__ = [
     "Verdict",
     "cache_dir",
     "default_log_dir",
+    "first_error",
     "member_stem",
     "read_model",
     "scratch_dir",

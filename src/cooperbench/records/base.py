@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 
 class Record(BaseModel):
@@ -19,6 +19,12 @@ AgentId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 """The name of one seat in an episode: `agent1`, `agent2`, …; `solo` when one agent works alone."""
 
 UtcTime = AwareDatetime
+
+
+def first_error(error: ValidationError) -> tuple[str, str]:
+    """Return the place (`tasks.0.repo`; empty for the whole) and the message of the first error in a validation."""
+    first = error.errors()[0]
+    return ".".join(map(str, first["loc"])), first["msg"]
 
 
 def utc_now() -> datetime:

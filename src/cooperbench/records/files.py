@@ -13,6 +13,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from cooperbench.errors import RecordError
+from cooperbench.records.base import first_error
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -54,8 +55,7 @@ def read_model(path: Path, kind: type[Model]) -> Model:
     try:
         return kind.model_validate_json(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the file"
+        place, message = first_error(error)
         raise RecordError(
-            f"{path} is not a readable {kind.__name__}: {place}: {first['msg']}", subject=str(path)
+            f"{path} is not a readable {kind.__name__}: {place or 'the file'}: {message}", subject=str(path)
         ) from error

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from cooperbench.errors import TaskError, UnknownNameError
-from cooperbench.records import write_bytes
+from cooperbench.records import first_error, write_bytes
 
 
 def _number(value: object) -> object:
@@ -70,9 +70,8 @@ def read_subset(dataset_dir: Path, name: str) -> Subset:
     try:
         return Subset.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise TaskError(f"{path} is not a valid subset: {place}: {first['msg']}", subject=str(path)) from error
+        place, message = first_error(error)
+        raise TaskError(f"{path} is not a valid subset: {place or 'the file'}: {message}", subject=str(path)) from error
 
 
 def write_subset(dataset_dir: Path, subset: Subset) -> Path:

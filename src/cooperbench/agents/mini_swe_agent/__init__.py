@@ -1,1 +1,1 @@
-"""The built-in agent: a small tool-calling loop, in the interface of mini-swe-agent version 2."""
+"""The built-in agent: a small tool-calling loop with the interfaces of mini-swe-agent version 2."""

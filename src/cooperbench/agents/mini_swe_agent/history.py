@@ -1,20 +1,20 @@
-"""The messages of a working agent: all of them for the record, and those that still fit for the model.
+"""The messages of a running agent: all of them for the record, and a view that fits the model.
 
-When what the model would read grows past a limit, the oldest turns are replaced by one message that lists what was done in them. The
-system prompt and the task always stay, and so do whole turns: a call is never parted from its result. The cut moves seldom and
-then far, to half the limit, because each move makes the provider read everything anew (its prompt cache works by prefix).
+When the view exceeds a limit, one message that lists the work done replaces the oldest turns. The system prompt and the task
+always stay, and turns stay whole: a call is never separated from its result. The cut moves rarely and then far, to half the
+limit, because each move makes the provider read everything again (its prompt cache works by prefix).
 """
 
 from typing import Any
 
-from cooperbench.agents._text import one_line
+from cooperbench.agents.reading import one_line
 
 CHARACTERS_PER_TOKEN = 3.5
-"""First guess, on the safe side for code; replaced by what the provider counts."""
+"""A first guess that errs on the safe side for code; replaced by the provider's count."""
 HEAD = 2
 """The system prompt and the task."""
 DIGEST_SHARE = 0.15
-"""Part of the limit that the list of earlier work may take."""
+"""Share of the limit for the list of earlier work."""
 
 
 class History:
@@ -27,23 +27,23 @@ class History:
         self._characters_per_token = CHARACTERS_PER_TOKEN
         self._shown = 0
         self._lengths: list[int] = []
-        """Characters of each message; counting all again for every view was a fifth of the loop's time after 400 turns."""
+        """Characters of each message. Recounting them for each view took a fifth of the loop's time after 400 turns."""
 
     def view(self) -> list[dict[str, Any]]:
-        """What the model is to read now."""
+        """Return the messages for the next call of the model, shortened if necessary."""
         if self._tokens() > self._token_limit:
             self.shorten(self._token_limit // 2)
         self._shown = self._characters()
         return self._current()
 
     def learn(self, input_tokens: int | None) -> None:
-        """Take over how many tokens the provider counted in the last view."""
+        """Adopt the provider's token count of the last view."""
         if input_tokens and self._shown:
-            # Tokens of the tools are counted too; in short views they would spoil the ratio.
+            # The count includes the tools, which would distort the ratio in short views.
             self._characters_per_token = max(1.0, min(self._shown / input_tokens, 6.0))
 
     def shorten(self, token_limit: int) -> bool:
-        """Leave out the oldest turns until the view is below the limit. False when nothing is left to leave out."""
+        """Cut the oldest turns until the view is below the limit. Return False when nothing is left to cut."""
         starts = [number for number in range(self._cut + 1, len(self.messages)) if self._starts_turn(number)]
         if not starts:
             return False
@@ -62,7 +62,7 @@ class History:
         return [*self.messages[:HEAD], self._digest(), *self.messages[self._cut :]]
 
     def _digest(self) -> dict[str, Any]:
-        """One message that says what the left-out turns did, the newest of them if there is no room for all."""
+        """Build one message that lists the work of the turns cut, the newest if there is no room for all."""
         room = int(self._token_limit * DIGEST_SHARE * self._characters_per_token)
         lines: list[str] = []
         for message in reversed(self.messages[HEAD : self._cut]):
@@ -80,7 +80,7 @@ class History:
         return self._characters() / self._characters_per_token
 
     def _characters(self) -> int:
-        """Of the present view."""
+        """Count the characters of the current view."""
         self._lengths += [_length(message) for message in self.messages[len(self._lengths) :]]
         if self._cut == HEAD:
             return sum(self._lengths)
@@ -105,7 +105,7 @@ def _digest_line(message: dict[str, Any]) -> str:
 
 
 def cut_middle(text: str, limit: int) -> str:
-    """`text` with its middle left out when it is longer than `limit` characters: the end says how it ended."""
+    """Cut the middle of a text that is longer than `limit` characters: its end matters, as its beginning does."""
     if len(text) <= limit:
         return text
     head = limit // 2

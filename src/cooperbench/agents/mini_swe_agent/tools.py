@@ -1,7 +1,7 @@
-"""The tools of the loop: what a model is offered, and how its calls are read.
+"""The tools of the loop, and the parsing of the model's calls.
 
-A call that cannot be read is never an exception: it is answered with a tool result that says what is wrong, because providers
-refuse a history in which a call has no result.
+An invalid call is never an exception: its result tells the model what is wrong, because providers reject a history in which a
+call has no result.
 """
 
 import json
@@ -11,7 +11,7 @@ from cooperbench.records import Record
 
 
 class Tool(Record):
-    """One function that a model may call."""
+    """A function that the model may call."""
 
     name: str
     description: str
@@ -20,7 +20,7 @@ class Tool(Record):
     required: tuple[str, ...] = ()
 
     def definition(self) -> dict[str, Any]:
-        """The tool in the chat completion format."""
+        """Return the tool in the chat completion format."""
         return {
             "type": "function",
             "function": {
@@ -32,7 +32,7 @@ class Tool(Record):
 
 
 class ToolCall(Record):
-    """One call that a model made. `error` says why it cannot be carried out."""
+    """A call of the model. `error` says why it cannot be executed."""
 
     id: str
     name: str
@@ -82,7 +82,7 @@ WAIT_FOR_MESSAGE = Tool(
 
 
 def read_tool_calls(message: dict[str, Any], tools: tuple[Tool, ...]) -> list[ToolCall]:
-    """The calls in an assistant message, those with an `error` among them."""
+    """Parse the calls in an assistant message, invalid ones with an `error`."""
     raw = message.get("tool_calls")
     if not isinstance(raw, list):
         return []

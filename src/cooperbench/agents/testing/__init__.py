@@ -1,7 +1,7 @@
-"""Badly behaved agents, for tests of whatever runs agents. They are found by name (`testing/hang`) and not listed.
+"""Misbehaving agents, to test whatever runs agents. They are found by name (`testing/hang`) and not listed.
 
-Each of them first changes something in its sandbox, so that a test can see whether that work was kept, and then misbehaves in one
-way. Sizes are arguments of the constructor (`config["init"]`), with defaults that a machine survives.
+Each first changes something in its sandbox, so that a test can check whether that work was kept, and then misbehaves in one way.
+Sizes are arguments of the constructor (`config["init"]`), with defaults that a machine survives.
 """
 
 from cooperbench.agents.testing.processes import (

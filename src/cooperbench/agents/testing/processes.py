@@ -14,7 +14,7 @@ from cooperbench.agents.result import AgentResult
 from cooperbench.agents.testing.work import begin, good_result
 
 LONGEST = 600.0
-"""Seconds after which even a runaway of a failed test is gone."""
+"""Seconds after which even the process of a failed test is gone."""
 
 
 @register("testing/hang")
@@ -77,7 +77,7 @@ class Crashes:
 
 @register("testing/memory")
 class HogsMemory:
-    """Takes memory until it is refused, ended, or has as much as it was told to take."""
+    """Takes memory until that fails, the process is killed, or it has `megabytes`."""
 
     def __init__(self, megabytes: int = 1024) -> None:
         self.megabytes = megabytes

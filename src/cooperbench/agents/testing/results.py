@@ -1,4 +1,4 @@
-"""Agents that return nonsense, raise, or leave too much."""
+"""Agents that return nonsense, raise, or leave too much behind."""
 
 from typing import Any, cast
 
@@ -12,7 +12,7 @@ from cooperbench.records import Usage
 
 
 class UnprintableError(Exception):
-    """Its text cannot be had."""
+    """An exception whose text raises another."""
 
     def __str__(self) -> str:
         raise RuntimeError("no text")
@@ -42,7 +42,7 @@ class Raises:
 
 @register("testing/unprintable")
 class RaisesUnprintable:
-    """Raises an exception whose text cannot be had."""
+    """Raises an exception whose text raises another."""
 
     def run(self, task: str, image: str, *, config: dict[str, Any] | None = None) -> AgentResult:
         """Raise it."""
@@ -62,7 +62,7 @@ class ReturnsNothing:
 
 @register("testing/wrong_type")
 class ReturnsWrongType:
-    """Returns a dictionary in place of a result."""
+    """Returns a dictionary instead of a result."""
 
     def run(self, task: str, image: str, *, config: dict[str, Any] | None = None) -> AgentResult:
         """Return it."""
@@ -149,7 +149,7 @@ class WritesHugeFile:
 
 @register("testing/swallow_limits")
 class SwallowsLimits:
-    """Calls a model again and again, and takes no notice of being told that its budget is used up."""
+    """Calls a model again and again, and ignores that its budget is used up."""
 
     def __init__(self, calls: int = 1000) -> None:
         self.calls = calls

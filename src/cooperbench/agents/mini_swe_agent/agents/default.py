@@ -1,28 +1,38 @@
-"""The loop: ask the model, carry out the tools it calls, until it submits.
+"""The loop: ask the model, execute the tools that it calls, until it submits.
 
-What ends the work is an exception or a status, never a message in the history: everything in `messages` can be sent to a provider.
-Teammates' messages are put in between steps, before the model is asked; providers refuse anything between calls and results.
+An exception or a status ends the loop, never a message in the history: everything in `messages` can be sent to a provider.
+Messages of teammates are added between steps, before the model is asked: providers reject anything between calls and results.
 """
 
 from typing import Any, NamedTuple
 
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
-from pydantic import ValidationError
+from pydantic import Field
 
-from cooperbench.agents._text import one_line
 from cooperbench.agents.budget import current_budget
 from cooperbench.agents.journal import current_journal
-from cooperbench.agents.mini_swe_agent.agents.settings import AgentSettings
 from cooperbench.agents.mini_swe_agent.agents.teamwork import Mailbox, Teamwork
 from cooperbench.agents.mini_swe_agent.history import History, cut_middle
-from cooperbench.agents.mini_swe_agent.models.base import ToolCallingModel, observation_text
+from cooperbench.agents.mini_swe_agent.models.base import Model, ToolCallingModel, observation_text
 from cooperbench.agents.mini_swe_agent.models.foreign import SUBMIT_COMMAND, ForeignModel, speaks_tools
-from cooperbench.agents.mini_swe_agent.models.protocol import Model
 from cooperbench.agents.mini_swe_agent.tools import BASH, SUBMIT, Tool, ToolCall, read_tool_calls
+from cooperbench.agents.reading import one_line, read_section
 from cooperbench.environments import Environment
 from cooperbench.errors import LimitReachedError, ModelContextWindowError, UsageError
-from cooperbench.records import utc_now
+from cooperbench.records import Record, utc_now
+
+SYSTEM_PROMPT = """\
+You are a software engineer. You work in a git repository with the tools you are given, one step after another.
+
+Look at the code before you change it. Make the changes that the task asks for, in the style of the code around them, and no others.
+Try what you changed. Every answer must call at least one tool; say in a sentence why. Commands do not share a shell: a `cd` or a
+variable holds for one command only. Programs that ask for input, editors and pagers do not work.
+
+{% if finish_with_tool %}When the work is done, call `submit`. What is in the repository's folder then is what you hand in, whether committed or not; nothing else
+is read.{% else %}When the work is done, run `{{ submit_command }}` as a command of its own. What is in the repository's folder then is what you hand in,
+whether committed or not; nothing else is read.{% endif %}
+"""
 
 SUBMITTED = "Submitted"
 LIMITS_EXCEEDED = "LimitsExceeded"
@@ -31,8 +41,27 @@ UNREADABLE = "RepeatedFormatError"
 NO_CALL = "There was no tool call in your answer. Call a tool: `bash` to go on, `submit` when the work is done."
 
 
+class AgentSettings(Record):
+    """Settings of the loop."""
+
+    system_prompt: str = Field(SYSTEM_PROMPT, description="Jinja template of the first message.")
+    task_prompt: str = Field("{{ task }}", description="Jinja template of the second message.")
+    max_iterations: int | None = Field(None, ge=1, description="Limit of model calls, besides the run's own limits.")
+    observation_limit: int = Field(12_000, ge=200, description="Characters of a command's output that the model reads.")
+    history_limit: int = Field(
+        100_000, ge=1_000, description="Tokens that the model reads; older turns are shortened to fit."
+    )
+    unread_limit: int = Field(
+        5, ge=1, description="Consecutive answers without a valid tool call before the agent gives up."
+    )
+    longest_command: float = Field(
+        1800.0, gt=0, description="Longest command timeout that the model may request, in seconds."
+    )
+    longest_wait: float = Field(600.0, gt=0, description="Longest wait for a teammate, in seconds.")
+
+
 class _Done(NamedTuple):
-    """What one tool call came to."""
+    """The result of a tool call."""
 
     text: str
     extra: dict[str, Any]
@@ -41,8 +70,7 @@ class _Done(NamedTuple):
 class DefaultAgent:
     """A tool-calling agent. `settings` are the fields of `AgentSettings`.
 
-    `env` is an environment of ours or of mini-swe-agent, `model` likewise. With `comm` the model can write to teammates and reads what
-    they write.
+    `env` and `model` may come from CooperBench or from mini-swe-agent. With `comm`, the model exchanges messages with teammates.
     """
 
     def __init__(
@@ -65,23 +93,23 @@ class DefaultAgent:
 
     @property
     def messages(self) -> list[dict[str, Any]]:
-        """The whole history in the chat completion format; times, costs and tokens lie under `extra` of each message."""
+        """The whole history in the chat completion format, with times, costs and tokens in `extra` of each message."""
         return self._history.messages
 
     @property
     def sent_messages(self) -> list[dict[str, Any]]:
-        """What was written to teammates."""
+        """The messages sent to teammates."""
         return self._team.sent if self._team else []
 
     @property
     def tools(self) -> tuple[Tool, ...]:
-        """What the model is offered."""
+        """The tools that the model may call."""
         return (BASH, *(self._team.tools if self._team else ()), SUBMIT)
 
     def run(self, task: str = "", **variables: Any) -> tuple[str, dict[str, Any]]:
-        """Work on the task. Returns the status and more about the end; `variables` are for the prompt templates.
+        """Work on the task, and return the status with details. `variables` are for the prompt templates.
 
-        Running out of a limit is a status. Raises `ModelError`, `SandboxError` and `MailboxError`.
+        Reaching a limit is a status. Raises `ModelError`, `SandboxError` and `MailboxError`.
         """
         self._history = History(self.settings.history_limit)
         self._unread = 0
@@ -104,7 +132,7 @@ class DefaultAgent:
             return LIMITS_EXCEEDED, {"exit_status": LIMITS_EXCEEDED, "steps": self.n_calls, "limit": limit}
 
     def step(self) -> str | None:
-        """One turn of the model and what it calls for. Returns the status that ends the work, or `None` to go on."""
+        """Execute one turn of the model. Return the status that ends the work, or `None` to go on."""
         most = self.settings.max_iterations
         if most is not None and self.n_calls >= most:
             raise LimitReachedError("steps", self.n_calls, most)
@@ -125,7 +153,7 @@ class DefaultAgent:
             if submitted:
                 done = _Done("Not run: the work was submitted before.", {})
             else:
-                done = self._carry_out(call)
+                done = self._execute_call(call)
                 submitted = call.name == SUBMIT.name and call.error is None
             self._add({"role": "tool", "tool_call_id": call.id, "content": done.text, "extra": done.extra})
         if submitted:
@@ -133,7 +161,7 @@ class DefaultAgent:
         return UNREADABLE if self._unread >= self.settings.unread_limit else None
 
     def _ask(self) -> dict[str, Any]:
-        """The model's answer, to a shorter history if the whole one is too long for it."""
+        """Ask the model, with a shorter history if the whole one is too long for it."""
         while True:
             view = self._history.view()
             try:
@@ -146,20 +174,20 @@ class DefaultAgent:
             self._history.learn((message.get("extra", {}).get("usage") or {}).get("input_tokens"))
             return message
 
-    def _carry_out(self, call: ToolCall) -> _Done:
+    def _execute_call(self, call: ToolCall) -> _Done:
         if call.error is not None:
             return _Done(call.error, {"unreadable": True})
         current_budget().note_action(f"{call.name} {one_line(' '.join(map(str, call.arguments.values())))}")
         if call.name == SUBMIT.name:
             return _Done("Submitted.", {})
         if self._team is not None and call.name in {tool.name for tool in self._team.tools}:
-            text, senders = self._team.carry_out(call)
+            text, senders = self._team.execute(call)
             return _Done(text, {"senders": senders} if senders else {})
         output = self._execute({"command": call.arguments["command"], "timeout": call.arguments.get("timeout")})
         return _Done(observation_text(output), {key: value for key, value in output.items() if key != "output"})
 
     def _execute(self, action: dict[str, Any]) -> dict[str, Any]:
-        """Run one command, in an environment of ours or of mini-swe-agent, and cut its output to what the model reads."""
+        """Run a command in the environment, ours or mini-swe-agent's, and cut its output to the limit."""
         if isinstance(self.env, Environment):
             asked = action.get("timeout")
             timeout = min(float(asked), self.settings.longest_command) if asked and asked > 0 else None
@@ -183,17 +211,8 @@ class DefaultAgent:
 
 
 def read_settings(given: dict[str, Any]) -> AgentSettings:
-    """Read the section `agent` of the configuration. Raises `UsageError` with the field that is wrong."""
-    try:
-        return AgentSettings.model_validate(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise UsageError(
-            f"`agent.{place}` in the agent's configuration: {first['msg']}",
-            subject=place,
-            hint=f"known are {', '.join(sorted(AgentSettings.model_fields))}",
-        ) from error
+    """Read the section `agent` of the configuration. Raises `UsageError` that names the wrong field."""
+    return read_section("agent", AgentSettings, given)
 
 
 def _render(field: str, template: str, variables: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""What the loop does with a mailbox: shows what teammates wrote, and carries out the two tools for it."""
+"""The mailbox in the loop: show messages of teammates to the model, and execute its two messaging tools."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -9,31 +9,31 @@ from cooperbench.records import utc_now
 
 EVERYBODY = "all"
 DEFAULT_WAIT = 60.0
-"""Seconds that a wait takes when the model names none."""
+"""Seconds to wait when the model names no timeout."""
 
 
 class Mailbox(Protocol):
-    """What the loop needs of a `MessagingConnector`."""
+    """The part of a `MessagingConnector` that the loop uses."""
 
     def send(self, to_agent: str, message: str) -> Any:
-        """Send one message; raises `MessageRefusedError`."""
+        """Send a message. Raises `MessageRefusedError`."""
         ...
 
     def broadcast(self, message: str) -> Any:
-        """Send to every teammate; returns a receipt for each."""
+        """Send a message to every teammate, and return a receipt for each."""
         ...
 
     def receive(self) -> Sequence[Mapping[str, Any]]:
-        """New messages, without waiting."""
+        """Return new messages without waiting."""
         ...
 
     def wait(self, from_: str | None = None, timeout: float | None = None) -> Sequence[Mapping[str, Any]]:
-        """New messages, waiting for one."""
+        """Wait for new messages and return them."""
         ...
 
 
 class Teamwork:
-    """One member's part in the conversation."""
+    """A member's side of the conversation."""
 
     tools = (SEND_MESSAGE, WAIT_FOR_MESSAGE)
 
@@ -43,14 +43,14 @@ class Teamwork:
         self.sent: list[dict[str, Any]] = []
 
     def news(self) -> dict[str, Any] | None:
-        """One message with all that teammates wrote since the last look, to be put in before the model is asked."""
+        """Return one message with everything that teammates sent since the last call; `None` for nothing."""
         received = self._mailbox.receive()
         if not received:
             return None
         return {"role": "user", "content": _shown(received), "extra": {"senders": _senders(received)}}
 
-    def carry_out(self, call: ToolCall) -> tuple[str, list[str]]:
-        """The result of a call of one of the tools, and whose messages are in it."""
+    def execute(self, call: ToolCall) -> tuple[str, list[str]]:
+        """Execute a call of a messaging tool, and return its result with the senders of the messages in it."""
         tool: Callable[[dict[str, Any]], tuple[str, list[str]]]
         tool = self._send if call.name == SEND_MESSAGE.name else self._wait
         try:

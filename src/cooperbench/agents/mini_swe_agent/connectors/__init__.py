@@ -1,6 +1,6 @@
-"""The documented import paths of what connects an agent to its teammates."""
+"""The documented import paths of the connections to teammates."""
 
-from cooperbench.agents.mini_swe_agent.connectors.git import GitConnector
 from cooperbench.agents.mini_swe_agent.connectors.messaging import MessagingConnector
+from cooperbench.collaboration.connect import GitConnector
 
 __all__ = ["GitConnector", "MessagingConnector"]

@@ -1,18 +1,21 @@
-"""What all models have in common: budget, retries, cost, and the message format.
+"""The base of all models: budget, retries, cost, and message format.
 
-A model is a `_complete` that asks its provider once. Everything that must be the same for each provider is here: the budget is
-asked before a call and charged after it, failures that pass are tried again with growing pauses, a call's cost and tokens are
-counted, and unknown prices are said once.
+A model implements `_complete`, which asks its provider once. This class does the rest for every provider: it asks the budget before
+a call and charges it afterwards, retries transient failures with growing pauses, counts tokens and cost, and warns once about an
+unknown price.
+
+The interface is that of mini-swe-agent version 2: a model written for that package works here, and these work there. Messages are
+dictionaries in the chat completion format; `extra` holds what is not for the provider and never leaves this process.
 """
 
 import logging
 import random
-import time
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import Field
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
 from cooperbench.agents.budget import add_usage, current_budget
 from cooperbench.agents.mini_swe_agent.models.prices import load_prices
@@ -24,42 +27,68 @@ logger = logging.getLogger(__name__)
 
 
 class ModelConfig(Record):
-    """How a model is called; `model:` in an agent's configuration."""
+    """Settings of a model: the section `model` of an agent's configuration."""
 
-    model_name: str = Field(description="As the provider or LiteLLM calls it.")
-    temperature: float | None = Field(None, ge=0, description="Passed to the provider if given.")
-    top_p: float | None = Field(None, gt=0, le=1, description="Passed to the provider if given.")
-    max_tokens: int | None = Field(None, ge=1, description="Longest answer, in tokens.")
+    model_name: str = Field(description="Name of the model at its provider or in LiteLLM.")
+    temperature: float | None = Field(None, ge=0, description="Passed to the provider if set.")
+    top_p: float | None = Field(None, gt=0, le=1, description="Passed to the provider if set.")
+    max_tokens: int | None = Field(None, ge=1, description="Length limit of an answer, in tokens.")
     seed: int | None = None
-    reasoning_effort: str | None = Field(None, description="Such as low, medium or high, where the model has it.")
-    model_kwargs: dict[str, Any] = Field(default_factory=dict, description="Further arguments of the provider's API.")
+    reasoning_effort: str | None = Field(None, description="low, medium or high, for models that support it.")
+    model_kwargs: dict[str, Any] = Field(default_factory=dict, description="Other arguments for the provider's API.")
     base_url: str | None = Field(
-        None, description="Address of an OpenAI-compatible server, such as http://localhost:8000/v1."
+        None, description="URL of an OpenAI-compatible server, such as http://localhost:8000/v1."
     )
-    api_key_env: str | None = Field(None, description="Name of the environment variable that holds the key.")
+    api_key_env: str | None = Field(None, description="Environment variable that holds the API key.")
     price_table: Path | None = Field(None, description="YAML or JSON file with prices.")
-    timeout: float = Field(600.0, gt=0, description="Seconds to wait for one answer.")
-    retries: int = Field(8, ge=0, description="Further attempts after a failure that passes, such as a rate limit.")
-    retry_wait: float = Field(1.0, ge=0, description="Seconds before the second attempt; doubles with each.")
-    retry_wait_limit: float = Field(60.0, ge=0, description="Longest pause between two attempts, in seconds.")
-    prompt_cache: bool = Field(
-        True, description="Mark the prompt for the provider's cache where that has to be asked for."
-    )
+    timeout: float = Field(600.0, gt=0, description="Timeout of an answer, in seconds.")
+    retries: int = Field(8, ge=0, description="Retries after a transient failure, such as a rate limit.")
+    retry_wait: float = Field(1.0, ge=0, description="Seconds before the first retry; doubles with each retry.")
+    retry_wait_limit: float = Field(60.0, ge=0, description="Longest pause before a retry, in seconds.")
+    prompt_cache: bool = Field(True, description="Mark the prompt for the cache of providers that require it.")
 
     def api_arguments(self) -> dict[str, Any]:
-        """The arguments for the provider that were given."""
+        """Return the arguments for the provider that are set."""
         names = ("temperature", "top_p", "max_tokens", "seed", "reasoning_effort")
         given = {name: value for name in names if (value := getattr(self, name)) is not None}
         return {**given, **self.model_kwargs}
 
 
 class Completion(Record):
-    """One answer of a provider."""
+    """An answer of a provider."""
 
     message: dict[str, Any]
     """The assistant's message in the chat completion format."""
     usage: Usage = Usage()
     finish_reason: str | None = None
+
+
+class Model(Protocol):
+    """The interface of a language model in the loop."""
+
+    config: Any
+
+    def query(self, messages: list[dict[str, Any]], **kwargs: Any) -> dict[str, Any]:
+        """Return the next message of the assistant. `extra` holds `actions` (commands to run), `cost` and more."""
+        ...
+
+    def format_message(self, **kwargs: Any) -> dict[str, Any]:
+        """Make a message from `role`, `content` and `extra`."""
+        ...
+
+    def format_observation_messages(
+        self, message: dict[str, Any], outputs: list[dict[str, Any]], template_vars: dict[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
+        """Make the messages that answer the actions of `message`; `outputs` are in the order of the actions."""
+        ...
+
+    def get_template_vars(self, **kwargs: Any) -> dict[str, Any]:
+        """Return the variables for templates."""
+        ...
+
+    def serialize(self) -> dict[str, Any]:
+        """Return what to record about the model."""
+        ...
 
 
 class ToolCallingModel(ABC):
@@ -73,15 +102,15 @@ class ToolCallingModel(ABC):
 
     @abstractmethod
     def _complete(self, messages: list[dict[str, Any]], tools: tuple[Tool, ...]) -> Completion:
-        """Ask the provider once, with `for_provider(messages)`. Raises `ModelError`; those that are `retryable` are tried again."""
+        """Ask the provider once, with `for_provider(messages)`. Raises `ModelError`; a retryable one leads to another call."""
 
     @property
     def cost(self) -> float | None:
-        """US dollars of all calls so far; `None` when the price of any is unknown."""
+        """US dollars of all calls so far; `None` when the price of a call is unknown."""
         return self.usage.cost
 
     def query(self, messages: list[dict[str, Any]], tools: tuple[Tool, ...] = (BASH,), **kwargs: Any) -> dict[str, Any]:
-        """Return the assistant's next message. Raises `ModelError`, and `LimitReachedError` when the budget is used up."""
+        """Return the next message of the assistant. Raises `ModelError`, and `LimitReachedError` when the budget is used up."""
         budget = current_budget()
         budget.before_call()
         with budget.asking():
@@ -115,7 +144,7 @@ class ToolCallingModel(ABC):
     def format_observation_messages(
         self, message: dict[str, Any], outputs: list[dict[str, Any]], template_vars: dict[str, Any] | None = None
     ) -> list[dict[str, Any]]:
-        """Answer every tool call of `message`; `outputs` belong to its `actions`, in order."""
+        """Answer every tool call of `message`; `outputs` are in the order of its `actions`."""
         results = dict(zip([action["tool_call_id"] for action in message["extra"]["actions"]], outputs, strict=False))
         answers = []
         for call in read_tool_calls(message, (BASH,)):
@@ -125,34 +154,39 @@ class ToolCallingModel(ABC):
         return answers or [self.format_message(role="user", content="Call the tool `bash` in every answer.")]
 
     def get_template_vars(self, **kwargs: Any) -> dict[str, Any]:
-        """The configuration."""
+        """Return the configuration."""
         return self.config.model_dump(mode="json")
 
     def serialize(self) -> dict[str, Any]:
-        """Configuration and class, as mini-swe-agent records them."""
+        """Return the configuration and the class, as mini-swe-agent records them."""
         kind = f"{type(self).__module__}.{type(self).__name__}"
         return {"info": {"config": {"model": self.config.model_dump(mode="json"), "model_type": kind}}}
 
     def _complete_with_retries(self, messages: list[dict[str, Any]], tools: tuple[Tool, ...]) -> Completion:
-        for attempt in range(self.config.retries + 1):
-            try:
-                return self._complete(messages, tools)
-            except ModelError as error:
-                if not error.retryable or attempt == self.config.retries:
-                    raise
-                pause = self._pause(attempt, error)
-                logger.warning("%s; trying again in %.1f s (%d of %d)", error, pause, attempt + 1, self.config.retries)
-                current_budget().note_action(f"model fails, attempt {attempt + 2} in {pause:.0f} s: {error}")
-                time.sleep(pause)
-        raise AssertionError("unreachable")
+        retrying = Retrying(
+            retry=retry_if_exception(lambda error: isinstance(error, ModelError) and error.retryable),
+            stop=stop_after_attempt(self.config.retries + 1),
+            wait=self._pause,
+            before_sleep=self._announce,
+            reraise=True,
+        )
+        return retrying(self._complete, messages, tools)
 
-    def _pause(self, attempt: int, error: ModelError) -> float:
-        """Seconds before the next attempt: doubling, up to the limit, spread so that a team does not come back at once."""
-        pause: float = self.config.retry_wait * 2**attempt * random.uniform(0.8, 1.2)
-        return min(max(pause, error.retry_after or 0.0), self.config.retry_wait_limit)
+    def _pause(self, state: RetryCallState) -> float:
+        """Return the seconds before a retry: doubling, at least what the provider asks for, at most `retry_wait_limit`.
+
+        Random factors keep the members of a team from coming back at the same moment.
+        """
+        pause = self.config.retry_wait * 2.0 ** (state.attempt_number - 1) * random.uniform(0.8, 1.2)
+        return min(max(pause, _failure(state).retry_after or 0.0), self.config.retry_wait_limit)
+
+    def _announce(self, state: RetryCallState) -> None:
+        error, pause, attempt = _failure(state), state.upcoming_sleep, state.attempt_number
+        logger.warning("%s; retrying in %.1f s (%d of %d)", error, pause, attempt, self.config.retries)
+        current_budget().note_action(f"model fails, attempt {attempt + 1} in {pause:.0f} s: {error}")
 
     def _priced(self, usage: Usage) -> Usage:
-        """The usage with its cost: by the user's table first, then as the provider said."""
+        """Add the cost to a usage: from the price table, else as the provider reported it."""
         price = self._prices.find(self.config.model_name)
         cost = price.cost(usage) if price else usage.cost
         if cost is None:
@@ -160,8 +194,14 @@ class ToolCallingModel(ABC):
         return usage.model_copy(update={"cost": cost})
 
 
+def _failure(state: RetryCallState) -> ModelError:
+    error = state.outcome.exception() if state.outcome else None
+    assert isinstance(error, ModelError)
+    return error
+
+
 def for_provider(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The messages without what is not for the provider."""
+    """Return the messages without what is not for the provider."""
     return [{key: value for key, value in message.items() if key != "extra"} for message in messages]
 
 
@@ -171,11 +211,13 @@ _warned: set[str] = set()
 def _warn_once(model_name: str) -> None:
     if model_name not in _warned:
         _warned.add(model_name)
-        logger.warning("the price of model %r is unknown, so its cost is too; --price-table adds prices", model_name)
+        logger.warning(
+            "the price of model %r is unknown, and so is its cost; add prices with --price-table", model_name
+        )
 
 
 def observation_text(output: dict[str, Any]) -> str:
-    """What the model reads about one command."""
+    """Return the text about a command for the model."""
     lines = [f"exit code: {output.get('returncode')}"]
     if output.get("timed_out"):
         lines.append("The command was ended because it took too long; this is what it printed until then.")

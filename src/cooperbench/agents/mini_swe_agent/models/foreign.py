@@ -1,7 +1,7 @@
-"""Lets a model written for mini-swe-agent work in our loop.
+"""Run a model written for mini-swe-agent in the loop.
 
-Such a model knows only the tool `bash`, reports what to run as `extra.actions` and what it cost as `extra.cost`. Turns that it could
-not read, and the end, it (or its environment) reports with exceptions that carry messages to append.
+Such a model knows only the tool `bash`, and reports the commands to run as `extra.actions` and its cost as `extra.cost`. It (or its
+environment) reports an unreadable turn, and the end of the work, with an exception that carries messages to append.
 """
 
 import inspect
@@ -10,32 +10,31 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from cooperbench.agents.budget import add_usage, current_budget
-from cooperbench.agents.mini_swe_agent.models.base import ToolCallingModel
-from cooperbench.agents.mini_swe_agent.models.protocol import Model
+from cooperbench.agents.mini_swe_agent.models.base import Model, ToolCallingModel
 from cooperbench.records import Usage
 
 SUBMIT_COMMAND = "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"
-"""How agents of that package say that they are done."""
+"""The command with which agents of that package finish."""
 
 Execute = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 class ForeignTurn(NamedTuple):
-    """What one turn added to the history, and the status with which it ended the work, if it did."""
+    """The messages that a turn added to the history, and the status if it ended the work."""
 
     messages: list[dict[str, Any]]
     ended: str | None
 
 
 class ForeignModel:
-    """Plays whole turns of another package's model, within the budget."""
+    """Plays whole turns of a model of that package, within the budget."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
         self.usage = Usage(cost=0.0)
 
     def turn(self, messages: list[dict[str, Any]], execute: Execute) -> ForeignTurn:
-        """Ask the model and carry out its actions."""
+        """Ask the model and execute its actions."""
         budget = current_budget()
         budget.before_call()
         try:
@@ -67,7 +66,7 @@ class ForeignModel:
 
 
 def _carried(error: Exception) -> ForeignTurn:
-    """The messages in an exception of that package; any other exception goes on. Its `exit` message is not for a model."""
+    """Extract the messages of an exception of that package, without its `exit` message; reraise any other exception."""
     messages = getattr(error, "messages", None)
     if not isinstance(messages, tuple | list) or not all(isinstance(message, dict) for message in messages):
         raise error
@@ -79,5 +78,5 @@ def _carried(error: Exception) -> ForeignTurn:
 
 
 def speaks_tools(model: Model) -> bool:
-    """Whether the model takes our tools in `query`."""
+    """Return whether `query` of the model takes tools."""
     return isinstance(model, ToolCallingModel) or "tools" in inspect.signature(model.query).parameters

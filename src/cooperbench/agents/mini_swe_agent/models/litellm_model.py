@@ -1,7 +1,7 @@
 """Models of all providers that LiteLLM knows: OpenAI, Anthropic, Gemini, vLLM, …
 
-LiteLLM takes 4 to 8 seconds and 185 MB to import, so it is imported when the first call is made. Its own retries are off: those in
-`base` know the budget and say what they do.
+LiteLLM takes 4 to 8 seconds and 185 MB to import, so the first call imports it. Its own retries are off: those in `base` report
+what they do.
 """
 
 import importlib
@@ -9,11 +9,11 @@ import os
 import warnings
 from typing import Any
 
-from cooperbench.agents._text import one_line, safe_text
 from cooperbench.agents.metering import charged_by_caller
 from cooperbench.agents.mini_swe_agent.models.base import Completion, ModelConfig, ToolCallingModel, for_provider
 from cooperbench.agents.mini_swe_agent.models.openai_compatible import provider_error, read_completion
 from cooperbench.agents.mini_swe_agent.tools import Tool
+from cooperbench.agents.reading import one_line, safe_text
 from cooperbench.errors import (
     MissingExtraError,
     ModelAnswerError,
@@ -37,7 +37,7 @@ class LitellmModel(ToolCallingModel):
         litellm = load_litellm()
         try:
             with charged_by_caller(), warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # pydantic's remarks about LiteLLM's classes
+                warnings.simplefilter("ignore")  # pydantic warns about LiteLLM's classes
                 response = litellm.completion(
                     model=self.config.model_name,
                     messages=for_provider(messages),
@@ -63,11 +63,11 @@ class LitellmModel(ToolCallingModel):
         if self.config.api_key_env:
             given["api_key"] = os.environ.get(self.config.api_key_env)
             if not given["api_key"]:
-                raise UsageError(f"the environment variable {self.config.api_key_env} holds no key")
+                raise UsageError(f"the environment variable {self.config.api_key_env} is not set")
         return given
 
     def _cache_marks(self) -> dict[str, Any]:
-        """Anthropic's cache has to be asked for: up to the system prompt, and up to the last message."""
+        """Return the marks that Anthropic's prompt cache requires: one at the system prompt, one at the last message."""
         if not self.config.prompt_cache or "claude" not in self.config.model_name:
             return {}
         return {
@@ -79,12 +79,12 @@ class LitellmModel(ToolCallingModel):
 
 
 def _known(cost: object) -> float | None:
-    """The cost as LiteLLM computed it; models without a price have none."""
+    """Return the cost that LiteLLM computed; `None` for a model without a price."""
     return float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else None
 
 
 def load_litellm() -> Any:
-    """Import LiteLLM, without its look at the network for prices. Raises `MissingExtraError`."""
+    """Import LiteLLM without letting it download prices. Raises `MissingExtraError`."""
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     try:
         litellm: Any = importlib.import_module("litellm")
@@ -95,13 +95,13 @@ def load_litellm() -> Any:
 
 
 def missing_keys(model_name: str) -> tuple[str, ...]:
-    """Environment variables that the model's provider wants and that are not set, as far as LiteLLM knows. Asks no network."""
+    """Return the environment variables that LiteLLM requires for the model and that are not set. Uses no network."""
     found = load_litellm().validate_environment(model=model_name)
     return () if found.get("keys_in_environment") else tuple(found.get("missing_keys") or ())
 
 
 def typed_error(error: Exception) -> ModelError:
-    """Our error for one of LiteLLM's, by its class and HTTP status."""
+    """Convert an error of LiteLLM by its class and HTTP status."""
     if isinstance(error, ModelError):
         return error
     kinds = {kind.__name__ for kind in type(error).__mro__}
@@ -114,6 +114,7 @@ def typed_error(error: Exception) -> ModelError:
         return ModelOverloadedError(text)
     status = getattr(error, "status_code", None)
     if isinstance(status, int) and status >= 400:
-        headers = getattr(getattr(error, "response", None), "headers", None) or {}
+        # `error.response` is one that LiteLLM makes up, without the provider's headers.
+        headers = getattr(error, "litellm_response_headers", None) or {}
         return provider_error(status, text, headers.get("retry-after"))
     return ModelAnswerError(f"{type(error).__name__}: {text}")

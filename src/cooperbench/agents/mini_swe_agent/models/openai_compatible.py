@@ -1,15 +1,16 @@
-"""Chat completions over HTTP with the standard library: local servers (vLLM, llama.cpp, Ollama, …) need nothing installed."""
+"""Chat completions over HTTP with the standard library: local servers (vLLM, llama.cpp, Ollama, …) need no extra."""
 
 import http.client
 import json
 import os
 import urllib.error
 import urllib.request
+from email.utils import parsedate_to_datetime
 from typing import Any
 
-from cooperbench.agents._text import one_line
 from cooperbench.agents.mini_swe_agent.models.base import Completion, ModelConfig, ToolCallingModel, for_provider
 from cooperbench.agents.mini_swe_agent.tools import Tool
+from cooperbench.agents.reading import one_line
 from cooperbench.errors import (
     ModelAnswerError,
     ModelAuthenticationError,
@@ -21,7 +22,7 @@ from cooperbench.errors import (
     ModelRequestError,
     UsageError,
 )
-from cooperbench.records import Usage
+from cooperbench.records import Usage, utc_now
 
 
 class OpenAICompatibleModel(ToolCallingModel):
@@ -31,7 +32,7 @@ class OpenAICompatibleModel(ToolCallingModel):
         super().__init__(config)
         if not (config.base_url or "").startswith(("http://", "https://")):
             raise UsageError(
-                f"{config.base_url!r} is not the address of a server", hint="--base-url http://localhost:8000/v1"
+                f"{config.base_url!r} is not the URL of a server", hint="--base-url http://localhost:8000/v1"
             )
         self._url = f"{(config.base_url or '').rstrip('/')}/chat/completions"
         self._key = _key(config.api_key_env)
@@ -61,11 +62,11 @@ class OpenAICompatibleModel(ToolCallingModel):
 
 
 def _key(name: str | None) -> str | None:
-    """The key from the environment. One that was asked for by name must be there."""
+    """Read the key from the environment. A variable that the user named must be set."""
     if name is None:
         return os.environ.get("OPENAI_API_KEY")
     if not os.environ.get(name):
-        raise UsageError(f"the environment variable {name} holds no key", subject=name, hint=f"export {name}=…")
+        raise UsageError(f"the environment variable {name} is not set", subject=name, hint=f"export {name}=…")
     return os.environ[name]
 
 
@@ -77,13 +78,13 @@ def _read(error: urllib.error.HTTPError) -> str:
 
 
 def provider_error(status: int, body: str, retry_after: str | None = None) -> ModelError:
-    """The typed error for an HTTP status and what the provider said."""
+    """Return the typed error for an HTTP status and the text of the provider."""
     text = f"the provider answered {status}: {one_line(body, 400)}"
     lowered = body.lower()
     if status in {401, 403}:
-        return ModelAuthenticationError(text, hint="check the key and what it may use")
+        return ModelAuthenticationError(text, hint="check the API key and its permissions")
     if status == 429 or status == 402:
-        # Quota that only the account's owner can renew does not come back by waiting.
+        # Waiting does not restore a quota that only the owner of the account can raise.
         spent = status == 402 or "insufficient_quota" in lowered or "billing" in lowered
         error: ModelError = ModelRateLimitError(text, retryable=not spent)
     elif status in {408, 409} or status >= 500:
@@ -91,24 +92,34 @@ def provider_error(status: int, body: str, retry_after: str | None = None) -> Mo
     elif "context_length" in lowered or "context length" in lowered or "maximum context" in lowered or status == 413:
         error = ModelContextWindowError(text)
     elif status in {404, 410}:
-        error = ModelNotFoundError(text, hint="check the name of the model and the address")
+        error = ModelNotFoundError(text, hint="check the model name and the URL")
     else:
         error = ModelRequestError(text)
-    try:
-        error.retry_after = float(retry_after) if retry_after else None
-    except ValueError:
-        error.retry_after = None  # a date; our own pauses will do
+    error.retry_after = _seconds(retry_after)
     return error
 
 
+def _seconds(retry_after: str | None) -> float | None:
+    """Parse a `Retry-After` header: seconds, or a date."""
+    try:
+        return float(retry_after) if retry_after else None
+    except ValueError:
+        try:
+            return max((parsedate_to_datetime(str(retry_after)) - utc_now()).total_seconds(), 0.0)
+        except (ValueError, TypeError):
+            return None
+
+
 def read_completion(answer: object) -> Completion:
-    """Read a chat completion as far as it can be read. Raises `ModelAnswerError` when there is no message in it."""
+    """Parse a chat completion leniently. Raises `ModelAnswerError` when it contains no message."""
     try:
         choice = answer["choices"][0]  # type: ignore[index]
         message = choice["message"]
         role = message.get("role")
     except (KeyError, IndexError, TypeError, AttributeError):
-        raise ModelAnswerError(f"the provider's answer holds no message: {one_line(json.dumps(answer), 400)}") from None
+        raise ModelAnswerError(
+            f"the provider's answer contains no message: {one_line(json.dumps(answer), 400)}"
+        ) from None
     kept = {key: value for key, value in message.items() if value is not None and key not in {"refusal", "annotations"}}
     return Completion(
         message={"content": None, **kept, "role": role or "assistant"},
@@ -118,7 +129,7 @@ def read_completion(answer: object) -> Completion:
 
 
 def read_usage(usage: object) -> Usage:
-    """Tokens as counted by the provider; the cost is not in it."""
+    """Parse the token counts of the provider, which do not include the cost."""
     if not isinstance(usage, dict):
         return Usage()
     details = usage.get("prompt_tokens_details")

@@ -1,24 +1,24 @@
-"""The file of a script: what each member of a team says and does, turn by turn."""
+"""The file of a script: the turns of each member of a team."""
 
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from cooperbench.errors import UnknownNameError, UsageError
+from cooperbench.agents.reading import read_yaml
+from cooperbench.errors import UnknownNameError
 from cooperbench.records import FeatureId, Record, Setting
 
 
 class ScriptedCall(Record):
-    """A tool call. `arguments` as text are passed on as they are, so that a malformed call can be played."""
+    """A tool call. A string in `arguments` is passed on unchanged, so a script can play a malformed call."""
 
     name: str
     arguments: dict[str, Any] | str = {}
 
 
 class ScriptedUsage(Record):
-    """Tokens of one turn."""
+    """The tokens of a turn."""
 
     input_tokens: int = Field(0, ge=0)
     output_tokens: int = Field(0, ge=0)
@@ -26,31 +26,31 @@ class ScriptedUsage(Record):
 
 
 class WaitForMessage(Record):
-    """Go on when a message of this teammate has been read, or when the time is up."""
+    """Wait until a message of this teammate has been read, or the timeout has passed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     sender: str = Field(alias="from")
-    timeout: float = Field(20.0, ge=0, description="Seconds.")
+    timeout: float = Field(20.0, ge=0, description="Timeout in seconds.")
 
 
 class ScriptedTurn(Record):
-    """One turn: an answer with text and tool calls, a failure of the provider, or waiting for a teammate."""
+    """A turn: an answer with text and tool calls, a failure of the provider, or a wait for a teammate."""
 
     text: str | None = None
     tool_calls: tuple[ScriptedCall, ...] = ()
     usage: ScriptedUsage = ScriptedUsage()
-    cost: float | None = Field(0.0, ge=0, description="US dollars; `null` plays an unknown price.")
-    delay: float = Field(0.0, ge=0, description="Seconds that the answer takes.")
+    cost: float | None = Field(0.0, ge=0, description="US dollars; `null` for an unknown price.")
+    delay: float = Field(0.0, ge=0, description="Seconds until the answer.")
     error: str | int | None = Field(
         None,
-        description="429, 503, 401, 404, 400, or rate_limit, overloaded, authentication, context_window, malformed, unreadable: "
-        "the call fails so, once; the next attempt plays the next turn.",
+        description="Failure of the call: 429, 503, 401, 404, 400, rate_limit, overloaded, authentication, context_window, "
+        "malformed or unreadable. The next attempt plays the next turn.",
     )
     wait_for_message: WaitForMessage | None = None
-    with_tool: str | None = Field(None, description="Played only if this tool is offered.")
-    told_by: str | None = Field(None, description="Played only if a message of this teammate has been read.")
-    not_told_by: str | None = Field(None, description="Played only if no message of this teammate has been read.")
+    with_tool: str | None = Field(None, description="Play this turn only if this tool is offered.")
+    told_by: str | None = Field(None, description="Play this turn only after a message of this teammate.")
+    not_told_by: str | None = Field(None, description="Play this turn only without a message of this teammate.")
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -61,7 +61,7 @@ class ScriptedTurn(Record):
 
 
 class Script(Record):
-    """A whole team's turns, and the episode that they were written for."""
+    """The turns of a whole team, and the episode that they were written for."""
 
     description: str = ""
     repo: str | None = None
@@ -71,21 +71,12 @@ class Script(Record):
     members: dict[str, tuple[ScriptedTurn, ...]] = Field(min_length=1)
 
     def turns(self, member: str) -> tuple[ScriptedTurn, ...]:
-        """The turns of one member. Raises `UnknownNameError`."""
+        """Return the turns of a member. Raises `UnknownNameError`."""
         if member not in self.members:
             raise UnknownNameError("member in the script", member, self.members)
         return self.members[member]
 
 
 def load_script(path: Path) -> Script:
-    """Read a script. Raises `UsageError` with the place of the first fault."""
-    try:
-        return Script.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise UsageError(f"the script {path} cannot be read: {error.strerror}", subject=str(path)) from error
-    except yaml.YAMLError as error:
-        raise UsageError(f"the script {path} is not YAML: {error}", subject=str(path)) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        raise UsageError(f"the script {path} is wrong at {place}: {first['msg']}", subject=str(path)) from error
+    """Read a script. Raises `UsageError` that names the first error."""
+    return read_yaml("script", Script, path)

@@ -1,9 +1,11 @@
-"""A model that plays recorded turns through the same interface as any other.
+"""A model that plays the turns of a script or a recorded trajectory.
 
-It costs nothing and needs no network, so that everything around it is real in tests and demonstrations: the loop, the tools, the
-sandbox, the mailbox. It reacts to what it reads in two ways. A turn may wait until a teammate's message is there: it always is one
-call of the tool `wait_for_message`, with no time to wait if the message has been read already, so the number of steps does not
-depend on who was faster. And a turn may be played only with a certain tool, or only if a teammate has said something, or only if not.
+It costs nothing and needs no network, so everything around it can be real in tests and demos: loop, tools, sandbox and mailbox. It
+reacts to what it reads in two ways:
+
+- A turn may wait for a message of a teammate. The wait is always one call of the tool `wait_for_message`, with a timeout of 0 if the
+  message has been read already, so the number of steps does not depend on timing.
+- A turn may depend on a tool, or on whether a teammate has sent a message.
 """
 
 import json
@@ -45,7 +47,7 @@ FAILURES: dict[str, type[ModelError]] = {
 
 
 class ScriptedModel(ToolCallingModel):
-    """Plays turns in order. After the last one, `ModelRequestError`."""
+    """Plays turns in order. A call after the last turn raises `ModelRequestError`."""
 
     def __init__(self, turns: Sequence[ScriptedTurn | dict[str, Any]], config: ModelConfig | None = None) -> None:
         super().__init__(config or ModelConfig(model_name="scripted", retry_wait=0.01))
@@ -81,12 +83,12 @@ class ScriptedModel(ToolCallingModel):
 
 
 def _read_from(sender: str, messages: list[dict[str, Any]]) -> int:
-    """How many messages of a teammate are in the history."""
+    """Count the messages of a teammate in the history."""
     return sum(one == sender for message in messages for one in message.get("extra", {}).get("senders", ()))
 
 
 def _holds(turn: ScriptedTurn, messages: list[dict[str, Any]], tools: tuple[Tool, ...]) -> bool:
-    """Whether the turn's conditions are met by the tools there are and by what was read so far."""
+    """Return whether the tools and the messages read so far meet the conditions of the turn."""
     if turn.with_tool is not None and turn.with_tool not in {tool.name for tool in tools}:
         return False
     if turn.told_by is not None and not _read_from(turn.told_by, messages):
@@ -112,12 +114,12 @@ def _answer(
 
 
 def scripted_model(path: Path, member: str, config: ModelConfig) -> ScriptedModel:
-    """The model that plays one member of a script file."""
+    """Return a model that plays a member of a script file."""
     return ScriptedModel(load_script(path).turns(member), config)
 
 
 def replay_model(path: Path, config: ModelConfig) -> ScriptedModel:
-    """The model that says again what a recorded trajectory holds: the same calls, tokens and costs."""
+    """Return a model that repeats a recorded trajectory, with the same calls, tokens and costs."""
     messages = [entry.message for entry in read_model(path, Trajectory).messages]
     return ScriptedModel(
         [_recorded_turn(message) for message in messages if message.get("role") == "assistant"], config
@@ -141,7 +143,7 @@ def _recorded_turn(message: dict[str, Any]) -> ScriptedTurn:
 
 
 def _text(content: object) -> str:
-    """The text of a message's content, which is a string, a list of parts, or nothing."""
+    """Return the text of a content, which may be a string, a list of parts, or nothing."""
     if isinstance(content, list):
         return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
     return "" if content is None else str(content)

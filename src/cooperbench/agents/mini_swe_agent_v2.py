@@ -1,26 +1,29 @@
-"""`mini_swe_agent_v2`: the published package mini-swe-agent (extra `mini`), unchanged, in our environments.
+"""`mini_swe_agent_v2`: the published package mini-swe-agent (extra `mini`), unchanged, in CooperBench's sandboxes.
 
-It keeps its own prompts, loop and LiteLLM model. From us it gets the sandbox and the budget; teammates it reaches with the command
-`coop` in the sandbox, as the task says. Importing it prints a banner, makes a folder and reads a `.env` file: it is told not to, and
-imported only when it runs.
+The package keeps its prompts, loop and LiteLLM model; the sandbox and the budget are CooperBench's. It reaches teammates with the
+command `coop` in the sandbox, as the task explains. Importing it prints a banner, creates a folder and reads a `.env` file; variables
+switch that off, and it is imported only when it runs.
 """
 
 import importlib
 import importlib.util
 import os
+import re
 import tempfile
+from collections.abc import Callable
 from typing import Any
 
 from cooperbench.agents.budget import add_usage, current_budget
 from cooperbench.agents.journal import current_journal
 from cooperbench.agents.metering import charged_by_caller
 from cooperbench.agents.mini_swe_agent.models import make_model
+from cooperbench.agents.mini_swe_agent.models.foreign import SUBMIT_COMMAND
 from cooperbench.agents.mini_swe_agent.models.openai_compatible import read_usage
 from cooperbench.agents.mini_swe_agent.models.select import OFFLINE
-from cooperbench.agents.mini_swe_agent_v2.environment import MiniEnvironment
 from cooperbench.agents.registry import register
 from cooperbench.agents.result import AgentResult
 from cooperbench.agents.session import AgentSession
+from cooperbench.environments import Environment
 from cooperbench.errors import LimitReachedError, MissingExtraError, UsageError
 from cooperbench.records import Usage
 
@@ -32,11 +35,11 @@ class PublishedMiniSweAgentRunner:
     """The published package mini-swe-agent, version 2 (extra `mini`)."""
 
     def check_config(self, model_name: str, config: dict[str, Any] | None, agent_id: str = "agent") -> None:
-        """Raise `UsageError` for unknown sections, `MissingExtraError` when the package is not there."""
+        """Raise `UsageError` for an unknown section, and `MissingExtraError` when the package is not installed."""
         if unknown := sorted(set(config or {}) - set(SECTIONS)):
             raise UsageError(
                 f"unknown section {unknown[0]!r} in the configuration of mini_swe_agent_v2",
-                hint=f"sections are {', '.join(SECTIONS)}",
+                hint=f"known are {', '.join(SECTIONS)}",
             )
         if importlib.util.find_spec("minisweagent") is None:
             raise MissingExtraError("the agent mini_swe_agent_v2", "mini")
@@ -51,13 +54,13 @@ class PublishedMiniSweAgentRunner:
         config: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> AgentResult:
-        """Run the package's own agent. `config["config"]` names one of its configuration files (`mini` by default)."""
+        """Run the agent of the package. `config["config"]` names one of its configuration files, by default `mini`."""
         self.check_config(model_name, config)
         given = config or {}
         package = _Package()
         defaults = package.config(str(given.get("config", "mini")))
         model = _Charged(package.model(model_name, {**defaults.get("model", {}), **given.get("model", {})}, agent_id))
-        # The run's limits are kept by the budget; the package's own would end the work at 3 dollars.
+        # The budget enforces the run's limits; the package's own would end the work at 3 dollars.
         section = {**defaults["agent"], "cost_limit": 0, "step_limit": 0, **given.get("agent", {})}
         with AgentSession(image, agent_id=agent_id, config=config, **kwargs) as session:
             agent = package.agent(model, MiniEnvironment(session.env, package.submitted), section)
@@ -71,8 +74,46 @@ class PublishedMiniSweAgentRunner:
             return session.result(status, steps=model.calls, usage=model.usage, messages=agent.messages)
 
 
+class MiniEnvironment:
+    """Runs the package's actions in a sandbox of CooperBench.
+
+    `submitted` makes the exception that ends its loop. The command and its exit code end the work, not its output: the output of
+    a command is not the agent's word.
+    """
+
+    def __init__(self, env: Environment, submitted: Callable[[dict[str, Any]], Exception]) -> None:
+        self.env = env
+        self.config = env.options
+        self._submitted = submitted
+        self._system: dict[str, str] | None = None
+
+    def execute(self, action: dict[str, Any], cwd: str = "") -> dict[str, Any]:
+        """Run `action["command"]`. The command to submit raises the exception of `submitted`."""
+        command = str(action.get("command", ""))
+        result = self.env.execute(command, cwd=cwd or None)
+        if result["returncode"] == 0 and re.match(rf"\s*{SUBMIT_COMMAND}\b", command):
+            extra = {"exit_status": "Submitted", "submission": ""}
+            raise self._submitted({"role": "exit", "content": "", "extra": extra})
+        timed_out = "The command took too long and was ended." if result["timed_out"] else ""
+        return {"output": result["output"], "returncode": result["returncode"], "exception_info": timed_out}
+
+    def get_template_vars(self, **kwargs: Any) -> dict[str, Any]:
+        """Return the variables for the prompts, which describe the sandbox."""
+        if self._system is None:
+            names = ("system", "release", "version", "machine")
+            lines = self.env.execute("uname -s; uname -r; uname -v; uname -m")["output"].splitlines()
+            self._system = dict(zip(names, [*lines, "", "", "", ""], strict=False))
+        return {"cwd": self.env.options.cwd, **self._system, **kwargs}
+
+    def serialize(self) -> dict[str, Any]:
+        """Return what the package records about its environment."""
+        kind = f"{type(self.env).__module__}.{type(self.env).__name__}"
+        config = self.env.options.model_dump(mode="json")
+        return {"info": {"config": {"environment": config, "environment_type": kind}}}
+
+
 class _Package:
-    """The parts of the package that are used, imported late and without their side effects."""
+    """The parts of the package in use, imported late and without side effects."""
 
     def __init__(self) -> None:
         os.environ.setdefault("MSWEA_SILENT_STARTUP", "1")
@@ -94,7 +135,7 @@ class _Package:
     def model(self, name: str, section: dict[str, Any], agent_id: str) -> Any:
         if name.startswith(OFFLINE):
             return make_model(name, agent_id=agent_id)
-        # Otherwise a model without a known price is an exception in the middle of the work.
+        # Otherwise the first call of a model without a known price raises an exception.
         return _load("models").get_model(name, {"cost_tracking": "ignore_errors", **section})
 
 
@@ -111,7 +152,7 @@ class _Charged:
         self.usage = Usage(cost=0.0)
 
     def query(self, messages: list[dict[str, Any]], **kwargs: Any) -> Any:
-        if hasattr(self._model, "usage"):  # ours: it keeps the budget itself
+        if hasattr(self._model, "usage"):  # a model of CooperBench charges the budget itself
             message = self._model.query(messages, **kwargs)
             self.calls, self.usage = self._model.n_calls, self._model.usage
             return message
@@ -129,7 +170,7 @@ class _Charged:
     def _charge(self, message: dict[str, Any]) -> None:
         extra = message.get("extra", {})
         response = extra.get("response")
-        # A call without a known price is reported as 0 by the package.
+        # The package reports 0 for a call without a known price.
         usage = read_usage(response.get("usage") if isinstance(response, dict) else None)
         usage = usage.model_copy(update={"cost": extra.get("cost") or None})
         self.calls += 1

@@ -1,6 +1,6 @@
-"""`gold`: applies the reference solution in its environment. Its score is the upper bound of every result.
+"""`gold`: apply the reference solution. Its score is the upper bound of every result.
 
-Where the patches lie it is told by the harness, in `config["gold"]`; no prompt and no sandbox of another agent mentions them.
+The harness passes the paths of the patches in `config["gold"]`. No prompt and no sandbox of another agent mentions them.
 """
 
 from pathlib import Path
@@ -19,12 +19,12 @@ PLACE = "/tmp/gold.patch"
 
 
 class GoldPatches(Record):
-    """Which patches make up the solution, applied in this order."""
+    """The patches of the solution, applied in this order."""
 
     patches: tuple[Path, ...] = Field(min_length=1)
     combined: Path | None = Field(
         None,
-        description="All of the task's features in one patch, for features whose patches conflict with each other.",
+        description="A patch with all features of the task, for features whose own patches conflict.",
     )
 
 
@@ -37,16 +37,14 @@ class GoldRunner:
         try:
             gold = GoldPatches.model_validate((config or {}).get("gold"))
         except ValidationError as error:
-            raise UsageError(
-                "gold was not told where the reference patches are", hint="use it by `cooperbench run -a gold`"
-            ) from error
+            raise UsageError("gold needs the paths of the reference patches", hint="cooperbench run -a gold") from error
         with AgentSession(image, config=config, **kwargs) as session:
             used = _apply_solution(session.env, gold)
             return session.result("Submitted", messages=[{"role": "assistant", "content": f"applied {used}"}])
 
 
 def _apply_solution(env: Environment, gold: GoldPatches) -> str:
-    """Apply the features' own patches; where they conflict with each other, the one that has them all. Says which."""
+    """Apply the patches of the features, or the combined one if they conflict, and return the names of those applied."""
     try:
         for path in gold.patches:
             _apply(env, path)
@@ -61,7 +59,7 @@ def _apply_solution(env: Environment, gold: GoldPatches) -> str:
 
 def _apply(env: Environment, path: Path) -> None:
     env.write_file(PLACE, path.read_bytes())
-    # Patches of features that touch the same file fit each other's context only in a three-way merge.
+    # Patches of features that touch the same file apply on top of each other only with a three-way merge.
     done = env.execute(f"git apply --whitespace=nowarn {PLACE} || git apply --whitespace=nowarn --3way {PLACE}")
     if done["returncode"] != 0:
         raise AgentError(

@@ -1,4 +1,4 @@
-"""`nop`: does nothing. Its score is the lower bound of every result, and a run with it tests the infrastructure."""
+"""`nop`: do nothing. Its score is the lower bound of every result, and a run with it tests the infrastructure."""
 
 from cooperbench.agents.registry import register
 from cooperbench.agents.result import AgentResult
@@ -9,5 +9,5 @@ class NopRunner:
     """Does nothing and submits it."""
 
     def run(self, task: str, image: str) -> AgentResult:
-        """Return an empty submission; no environment is opened."""
+        """Return an empty submission without opening a sandbox."""
         return AgentResult(status="Submitted", patch="", cost=0.0, steps=0, messages=[])

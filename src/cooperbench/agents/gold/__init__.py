@@ -1,1 +1,0 @@
-"""The agent that applies the reference solution."""

@@ -1,1 +1,0 @@
-"""The published mini-swe-agent package as an agent."""
