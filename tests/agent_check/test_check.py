@@ -48,7 +48,7 @@ def test_gold_and_nop_keep_the_interface() -> None:
 @pytest.mark.parametrize(
     ("name", "check", "text"),
     [
-        ("testing/wrong_type", "result", "returned a dict in place of an AgentResult"),
+        ("testing/wrong_type", "result", "returned a dict instead of an AgentResult"),
         ("testing/hang", "result", "did not return within 3 s"),
         ("testing/exit", "result", "exit code 7"),
         ("testing/segfault", "result", "signal 11"),
@@ -90,12 +90,12 @@ def test_from_an_empty_folder_to_an_agent_that_keeps_the_interface(tmp_path: Pat
 
     again = command("agents", "new", "my_agent", cwd=tmp_path)
     assert again.returncode == 2
-    assert "exists and is not empty" in again.stderr
+    assert "already exists and is not empty" in again.stderr
 
 
 @pytest.mark.parametrize("name", ["My-Agent", "1st", "", "a/b"])
 def test_names_that_are_no_package_are_refused(name: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot be the name"):
+    with pytest.raises(UsageError, match="is not a usable package name"):
         write_agent(name, tmp_path)
     assert not list(tmp_path.iterdir())
 
@@ -124,7 +124,7 @@ def test_agents_are_listed_with_where_they_come_from(tmp_path: Path) -> None:
 def test_a_wrong_configuration_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "list.yaml").write_text("- 1\n")
     (tmp_path / "broken.yaml").write_text("a: [\n")
-    for name, text in [("none.yaml", "there is no"), ("list.yaml", "no mapping"), ("broken.yaml", "not YAML")]:
+    for name, text in [("none.yaml", "cannot read"), ("list.yaml", "not a mapping"), ("broken.yaml", "not valid YAML")]:
         done = command("agents", "check", "nop", "--agent-config", name, cwd=tmp_path)
         assert done.returncode == 2
         assert text in done.stderr

@@ -62,8 +62,8 @@ def test_agents_that_return_nonsense_or_raise(surroundings: Path) -> None:
     said = [member.error.message for member in ended if member.error is not None]
     assert said[0] == "the agent raised ValueError: the agent's own mistake"
     assert "UnprintableError" in said[1]
-    assert said[2] == "run() returned nothing in place of an AgentResult"
-    assert said[3] == "run() returned a dict in place of an AgentResult"
+    assert said[2] == "run() returned nothing instead of an AgentResult"
+    assert said[3] == "run() returned a dict instead of an AgentResult"
     assert said[4] == "AgentResult.cost is -1.0"
     assert said[5] == "the agent's process exited with code 7 without a result"
 
