@@ -24,9 +24,11 @@ pytest.register_assert_rewrite("cooperbench.testing.conformance")
 settings.register_profile("cooperbench", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("cooperbench")
 
-# A shell that starts something in the background has it ignore Ctrl-C, and whatever it starts in turn; many tests press it.
+# A shell that starts something in the background has it ignore Ctrl-C, and `nohup` a hang-up; tests send both to what they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.hookimpl(optionalhook=True)
