@@ -1,13 +1,11 @@
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cooperbench.tasks import discover_tasks, read_manifest
+from tests.command_line import Said, cooperbench
 from tests.tasks.hub_standin import COMMIT, DATASET, HubStandIn, serve
 from tests.tasks.test_dataset import make_task
 
@@ -25,25 +23,16 @@ def hub(tmp_path: Path) -> Iterator[HubStandIn]:
         yield server
 
 
-def prepare(hub: HubStandIn, target: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(target.parent / "hf"), "NO_PROXY": "127.0.0.1"}
-    command = [sys.executable, "-m", "cooperbench.cli.main", "prepare", "--dataset-dir", str(target), *options]
-    program = "import sys; from cooperbench.cli.main import main; sys.exit(main())"
-    return subprocess.run(
-        [command[0], "-c", program, *command[3:]],
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=False,
-        timeout=120,
-    )
+def prepare(hub: HubStandIn, target: Path, *options: str) -> Said:
+    env = {"HF_ENDPOINT": hub.url, "HF_HOME": str(target.parent / "hf"), "NO_PROXY": "127.0.0.1"}
+    return cooperbench("prepare", "--dataset-dir", str(target), *options, env=env)
 
 
 def test_everything_at_a_recorded_commit(hub: HubStandIn, tmp_path: Path) -> None:
     target = tmp_path / "dataset"
     done = prepare(hub, target, "--json")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["revision"] == COMMIT
+    assert done.code == 0, done.err
+    assert done.facts["revision"] == COMMIT
     manifest = read_manifest(target)
     assert manifest is not None
     assert (manifest.dataset, manifest.revision, manifest.requested) == (DATASET, COMMIT, "main")
@@ -55,8 +44,8 @@ def test_everything_at_a_recorded_commit(hub: HubStandIn, tmp_path: Path) -> Non
 def test_only_the_tasks_of_a_subset(hub: HubStandIn, tmp_path: Path) -> None:
     target = tmp_path / "dataset"
     done = prepare(hub, target, "-s", "tiny")
-    assert done.returncode == 0, done.stderr
-    assert "1 task of" in done.stdout
+    assert done.code == 0, done.err
+    assert "1 task of" in done.out
     assert not (target / "pallets_click_task").exists()
 
 
@@ -64,12 +53,11 @@ def test_an_interrupted_download_continues(hub: HubStandIn, tmp_path: Path) -> N
     target = tmp_path / "dataset"
     hub.fail_after = 5
     broken = prepare(hub, target)
-    assert broken.returncode == 1
-    assert "repeat the command to continue" in broken.stderr
-    assert "Traceback" not in broken.stderr
+    assert broken.code == 1
+    assert "repeat the command to continue" in broken.err
     assert read_manifest(target) is None
     hub.fail_after = None
-    assert prepare(hub, target).returncode == 0
+    assert prepare(hub, target).code == 0
     assert max(hub.downloads.values()) == 1
 
 
@@ -84,6 +72,5 @@ def test_an_interrupted_download_continues(hub: HubStandIn, tmp_path: Path) -> N
 )
 def test_mistakes(hub: HubStandIn, tmp_path: Path, options: tuple[str, ...], message: str) -> None:
     done = prepare(hub, tmp_path / "dataset", *options)
-    assert done.returncode == 2, done.stderr
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.code == 2, done.err
+    assert message in done.err
