@@ -39,7 +39,7 @@ def test_a_run_is_listed_and_shown(surroundings: Path) -> None:
     said = cooperbench(*RUN, "--dry-run", "--force", "--max-cost", "3")
     assert "$0.50 of $3.00 spent so far" in said.out
     assert "1 to run, at most $6.00 by the agents' cost limits and $2.50 by --max-cost" in said.out
-    assert "finished episodes that are repeated, and their results given up (--force): 1" in said.out
+    assert "finished episodes whose results are discarded (--force): 1" in said.out
 
 
 def test_passwords_stay_out_of_the_recorded_command(surroundings: Path) -> None:

@@ -10,7 +10,7 @@ import yaml
 from cooperbench.errors import UsageError
 from cooperbench.records import Ending, EpisodeStatus, Limits
 from cooperbench.runner import Plan, RunRequest, RunResult, SessionOptions, execute, make_plan, preview, read_run, run
-from cooperbench.runner.engine.progress import Silent
+from cooperbench.runner.engine.observer import Silent
 
 
 def script(path: Path, turns: list[dict[str, object]]) -> str:
@@ -115,7 +115,7 @@ def test_a_model_without_a_known_price_is_named_once(surroundings: Path) -> None
     ended = execute(make_plan(request), SessionOptions(auto_eval=False), observer)
     assert ended.summary.total_cost is None
     assert [note for note in observer.notes if "is not known" in note] == [
-        f"the cost of {model} is not known, so limits of cost do not hold for it; --price-table adds prices"
+        f"the cost of {model} is not known, so cost limits do not apply to it; --price-table adds prices"
     ]
 
 

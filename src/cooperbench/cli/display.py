@@ -26,7 +26,7 @@ from cooperbench.records import (
 from cooperbench.records.live import Counts, LiveEpisode, read_live
 
 if TYPE_CHECKING:
-    from cooperbench.runner.engine.progress import Observer
+    from cooperbench.runner.engine.observer import Observer
     from cooperbench.runner.planning.plan import Plan
 
 _ROWS = 12
@@ -44,7 +44,7 @@ class _SteadyConsole(Console):
 def open_display(directory: RunDirectory, *, quiet: bool = False) -> Iterator["Observer"]:
     """Open the display that suits standard error; standard output stays free for facts."""
     if quiet:
-        from cooperbench.runner.engine.progress import Silent
+        from cooperbench.runner.engine.observer import Silent
 
         yield Silent()
         return

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from cooperbench.records.live import Counts
     from cooperbench.records.runs import RunResult, open_run, read_run, run_names
     from cooperbench.runner.api import evaluate, run
+    from cooperbench.runner.dry_run import Preview, preview
     from cooperbench.runner.engine.executor import Executor, LocalExecutor
-    from cooperbench.runner.engine.progress import Observer
+    from cooperbench.runner.engine.observer import Observer
     from cooperbench.runner.engine.session import SessionOptions
     from cooperbench.runner.planning.evaluation_options import EvaluationOptions, ResolverOptions
     from cooperbench.runner.planning.plan import Plan, make_plan
     from cooperbench.runner.planning.request import RunRequest
-    from cooperbench.runner.running import Preview, execute, preview
+    from cooperbench.runner.running import execute
 
 _WHERE = {
     "Counts": "records.live",
@@ -29,9 +30,9 @@ _WHERE = {
     "EvaluationOptions": "runner.planning.evaluation_options",
     "Executor": "runner.engine.executor",
     "LocalExecutor": "runner.engine.executor",
-    "Observer": "runner.engine.progress",
+    "Observer": "runner.engine.observer",
     "Plan": "runner.planning.plan",
-    "Preview": "runner.running",
+    "Preview": "runner.dry_run",
     "ResolverOptions": "runner.planning.evaluation_options",
     "RunRequest": "runner.planning.request",
     "RunResult": "records.runs",
@@ -40,7 +41,7 @@ _WHERE = {
     "execute": "runner.running",
     "make_plan": "runner.planning.plan",
     "open_run": "records.runs",
-    "preview": "runner.running",
+    "preview": "runner.dry_run",
     "read_run": "records.runs",
     "run": "runner.api",
     "run_names": "records.runs",

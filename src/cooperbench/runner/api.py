@@ -8,7 +8,7 @@ from typing import Any
 from cooperbench.evaluation import TIME_LIMIT, Install, Singles, read_choices
 from cooperbench.records import Limits
 from cooperbench.records.runs import RunResult
-from cooperbench.runner.engine.progress import Observer
+from cooperbench.runner.engine.observer import Observer
 from cooperbench.runner.engine.session import SessionOptions
 from cooperbench.runner.evaluating import evaluate_run
 from cooperbench.runner.planning.evaluation_options import EvaluationOptions, ResolverOptions

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from cooperbench.records.episode_state import EpisodeView
 from cooperbench.runner.api import run
-from cooperbench.runner.engine.progress import Observer
+from cooperbench.runner.engine.observer import Observer
 from cooperbench.runner.scenarios import Scenario, read_scenarios
 
 SIDE_BY_SIDE = 3

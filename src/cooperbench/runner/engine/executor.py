@@ -55,7 +55,7 @@ class LocalExecutor:
     def __init__(self, services: Services, capacity: int) -> None:
         self._services = services
         self._capacity = capacity
-        self._threads = ThreadPoolExecutor(capacity, thread_name_prefix="episode")
+        self._threads = ThreadPoolExecutor(max(1, capacity), thread_name_prefix="episode")
         self._starts = threading.Semaphore(2 * (os.cpu_count() or 1))
         self._lock = threading.Lock()
         self._waiting = 0

@@ -1,4 +1,4 @@
-"""Having all images there before anything is spent on agents."""
+"""Have all images ready before anything is spent on agents."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -6,20 +6,21 @@ from typing import NamedTuple
 from cooperbench.environments import ensure_image
 from cooperbench.errors import CooperBenchError
 from cooperbench.records import Failure, ImageRecipe
+from cooperbench.runner.engine.observer import Observer
 from cooperbench.tasks import Task
 
 _AT_ONCE = 4
 
 
 class Images(NamedTuple):
-    """What is there and what is not."""
+    """The images that are ready, and those that are not."""
 
     digests: dict[str, str]
     broken: dict[str, Failure]
 
 
-def ensure_images(backend: str, tasks: list[Task]) -> Images:
-    """Make sure of every task's image. One that cannot be had concerns its own task only."""
+def ensure_images(backend: str, tasks: list[Task], observer: Observer) -> Images:
+    """Have every task's image ready. One that is broken concerns its own task only, and is noted."""
     digests: dict[str, str] = {}
     broken: dict[str, Failure] = {}
 
@@ -35,4 +36,6 @@ def ensure_images(backend: str, tasks: list[Task]) -> Images:
     recipes = {task.recipe.name: task.recipe for task in tasks}
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="image") as threads:
         list(threads.map(ensure, recipes.values()))
+    for name, failure in broken.items():
+        observer.note(f"image {name}: {failure.message}" + (f" ({failure.hint})" if failure.hint else ""))
     return Images(digests, broken)

@@ -3,6 +3,7 @@
 import random
 import time
 from collections import deque
+from dataclasses import replace
 
 from cooperbench.records import EpisodeResult, EpisodeStatus
 from cooperbench.runner.episodes.job import Job
@@ -43,7 +44,7 @@ class JobQueue:
             return None
         # Jitter keeps episodes that failed together from coming back together.
         pause = self._wait * float(2 ** (failures - 1)) * random.uniform(0.75, 1.25)
-        self._later.append((time.monotonic() + pause, Job(job.config, job.episode, job.attempt + 1)))
+        self._later.append((time.monotonic() + pause, replace(job, attempt=job.attempt + 1)))
         return pause
 
     def hold(self) -> None:
