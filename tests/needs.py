@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,6 +71,10 @@ def _program(name: str, package: str) -> Callable[[], str | None]:
     return lambda: None if _found(name) else f"{name} is not installed: sudo apt-get install {package}"
 
 
+def _package(name: str, extra: str) -> Callable[[], str | None]:
+    return lambda: None if find_spec(name) else f"{name} is not installed: pip install 'cooperbench[{extra}]'"
+
+
 CHECKS: dict[str, Callable[[], str | None]] = {
     "docker": _docker,
     "own engine": _own_engine,
@@ -77,6 +82,11 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "mounts": _mounts,
     "bubblewrap": lambda: _isolation(isolation.Isolation.BUBBLEWRAP),
     "unshare": lambda: _isolation(isolation.Isolation.UNSHARE),
+    "litellm": _package("litellm", "litellm"),
+    "mcp": _package("mcp", "mcp"),
+    "hub": _package("huggingface_hub", "hub"),
+    "modal": _package("modal", "modal"),
+    "gcp": _package("asyncssh", "gcp"),
     "redis-server": _program("redis-server", "redis-server"),
     "sshd": _program("sshd", "openssh-server"),
     "podman": lambda: None if PODMAN.exists() else f"Podman does not serve {PODMAN}: run .ci/podman.sh as root",

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cooperbench.agents.mini_swe_agent.models.litellm_model import load_litellm
 from tests.agents.standin_llm import Answer, StandIn, says, serve
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -61,9 +62,7 @@ def user(tmp_path: Path) -> User:
 
 def cost_of(calls: int) -> float:
     """What LiteLLM takes for that many calls of gpt-4o with 1000 tokens in and 100 out."""
-    from tests.agents.test_models import need_litellm
-
-    price = need_litellm().model_cost["gpt-4o"]
+    price = load_litellm().model_cost["gpt-4o"]
     return float(calls * (1000 * price["input_cost_per_token"] + 100 * price["output_cost_per_token"]))
 
 

@@ -1,8 +1,6 @@
 import logging
-import os
 from datetime import timedelta
 from email.utils import format_datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -42,23 +40,18 @@ TASK: list[dict[str, Any]] = [
 PRICES = "priced-model: {input: 2.0, output: 10.0, cached_input: 0.5}\n"
 
 
-def need_litellm() -> Any:
-    """The package; it may be missing where somebody develops, never where the suite has the last word."""
-    if find_spec("litellm") is None and os.environ.get("CI") != "true":
-        pytest.skip("litellm is not installed")
-    return load_litellm()
-
-
 def over_http(kind: str, url: str, **section: Any) -> ToolCallingModel:
     """The same server reached with the standard library, and through LiteLLM."""
     settings = {"base_url": url, "retry_wait": 0.001, "retries": 3, **section}
     if kind == "http":
         return make_model("priced-model", {"model": settings})
-    need_litellm()
     return LitellmModel(model_name="openai/priced-model", **settings)
 
 
-both = pytest.mark.parametrize("kind", ["http", "litellm"])
+SLOW_IMPORT = [pytest.mark.needs("litellm"), pytest.mark.slow]
+"""LiteLLM takes 4 to 8 seconds to import."""
+
+both = pytest.mark.parametrize("kind", ["http", pytest.param("litellm", marks=SLOW_IMPORT)])
 
 
 @pytest.fixture(autouse=True)
@@ -165,9 +158,7 @@ def test_an_unknown_price_is_none_and_said_once(kind: str, caplog: pytest.LogCap
     name = f"unheard-of-{kind}"
     with serve(says("x")) as server, caplog.at_level(logging.WARNING):
         settings: dict[str, Any] = {"base_url": server.url, "retries": 0}
-        need_litellm()
-        over_litellm = LitellmModel(f"openai/{name}", **settings)
-        model = make_model(name, {"model": settings}) if kind == "http" else over_litellm
+        model = make_model(name, {"model": settings}) if kind == "http" else LitellmModel(f"openai/{name}", **settings)
         model.query(TASK)
         model.query(TASK)
     assert model.cost is None
@@ -175,8 +166,10 @@ def test_an_unknown_price_is_none_and_said_once(kind: str, caplog: pytest.LogCap
     assert sum(name in record.getMessage() and "price" in record.getMessage() for record in caplog.records) == 1
 
 
+@pytest.mark.needs("litellm")
+@pytest.mark.slow
 def test_litellm_knows_the_price_of_known_models() -> None:
-    litellm = need_litellm()
+    litellm = load_litellm()
     with serve(says("x", tokens=(1000, 100, 0))) as server:
         model = LitellmModel(model_name="gpt-4o", base_url=server.url, retries=0)
         model.query(TASK)
@@ -329,8 +322,9 @@ def test_a_model_behind_an_address_needs_no_litellm() -> None:
     assert isinstance(make_model("Qwen/Qwen3", {"model": {"base_url": "http://localhost:1/v1"}}), OpenAICompatibleModel)
 
 
+@pytest.mark.needs("litellm")
+@pytest.mark.slow
 def test_anthropic_is_spoken_through_litellm_with_its_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    need_litellm()
     monkeypatch.setenv("ANTHROPIC_API_KEY", "key-of-the-test")
     block = {"type": "tool_use", "id": "toolu_1", "name": "bash", "input": {"command": "ls"}}
     usage = {"input_tokens": 100, "output_tokens": 20, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 900}
@@ -361,8 +355,9 @@ def test_anthropic_is_spoken_through_litellm_with_its_cache(monkeypatch: pytest.
     assert kinds == ["tool_result", "text"], "a teammate's message comes after the results of the calls"
 
 
+@pytest.mark.needs("litellm")
+@pytest.mark.slow
 def test_gemini_is_spoken_through_litellm(monkeypatch: pytest.MonkeyPatch) -> None:
-    need_litellm()
     monkeypatch.setenv("GEMINI_API_KEY", "key-of-the-test")
     part = {"functionCall": {"name": "bash", "args": {"command": "ls"}}}
     body = {

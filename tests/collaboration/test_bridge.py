@@ -1,9 +1,7 @@
 import concurrent.futures
-import os
 import threading
 import time
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -25,6 +23,7 @@ from cooperbench.environments import (
 )
 from cooperbench.environments.bases import prepare_for_agent
 from cooperbench.records import Ending
+from tests.needs import need
 
 AGENTS = ["agent1", "agent2"]
 
@@ -330,9 +329,7 @@ def test_two_agents_in_containers_without_network_find_each_other(
 def test_the_line_works_in_the_cloud(
     backend: str, image: str, mailboxes: Mailboxes, request: pytest.FixtureRequest
 ) -> None:
-    sdk = {"modal": "modal", "gcp": "asyncssh"}[backend]
-    if find_spec(sdk) is None and os.environ.get("CI") != "true":
-        pytest.skip(f"the extra {backend!r} is not installed")
+    need(backend)
     request.getfixturevalue({"modal": "modal_standin", "gcp": "gce_standin"}[backend])
     options = EnvironmentOptions(network="none")
     with open_environment(backend, "cooperbench-test/sandbox:latest", options=options) as sandbox:

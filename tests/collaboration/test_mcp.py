@@ -1,16 +1,13 @@
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 
 import pytest
 
 from cooperbench.collaboration.broker import Broker
 from cooperbench.collaboration.mailbox import MessagingConnector
 
-pytestmark = pytest.mark.skipif(
-    find_spec("mcp") is None and os.environ.get("CI") != "true", reason="the extra 'mcp' is not installed"
-)
+pytestmark = pytest.mark.needs("mcp")
 
 AGENTS = ["agent1", "agent2"]
 

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.needs import CI, missing
+
 ROOT = Path(__file__).parents[2]
 PAGES = [
     *sorted(ROOT.glob("*.md")),
@@ -59,10 +61,8 @@ def script_of(block: Block) -> list[str]:
     return ["bash", "-euo", "pipefail", "-c", "\n".join(commands)]
 
 
-def docker_answers() -> bool:
-    return subprocess.run(["docker", "version"], capture_output=True, check=False).returncode == 0
-
-
+@pytest.mark.slow
+@pytest.mark.needs("sandbox")
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_what_a_page_says_to_type_works(page: Path, tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_what_a_page_says_to_type_works(page: Path, tmp_path: Path) -> None:
             continue
         if block.mark == "needs":
             assert block.value == "docker", f"{page.name}: only docker can be needed, not {block.value}"
-            if os.environ.get("CI") != "true" and not docker_answers():
+            if missing("docker") and not CI:
                 continue
         named = re.match(r"# file: (\S+)\n", block.body)
         if named:

@@ -1,10 +1,8 @@
 """Agents that call LiteLLM by themselves stay within their limits and the run's, and what they spend is recorded."""
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -18,9 +16,7 @@ from tests.agents.standin_llm import StandIn, says, serve
 PRICE = 1000 * 2.5e-6 + 100 * 1e-5
 """US dollars of one call of gpt-4o with 1000 tokens in and 100 out."""
 
-pytestmark = pytest.mark.skipif(
-    find_spec("litellm") is None and os.environ.get("CI") != "true", reason="litellm is not installed"
-)
+pytestmark = pytest.mark.needs("litellm", "sandbox")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from tests.command_line import Said, cooperbench
 from tests.tasks.hub_standin import COMMIT, DATASET, HubStandIn, serve
 from tests.tasks.test_dataset import make_task
 
-pytest.importorskip("huggingface_hub", reason="the extra [hub] is not installed")
+pytestmark = pytest.mark.needs("hub")
 
 
 @pytest.fixture
