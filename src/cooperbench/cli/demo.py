@@ -42,7 +42,7 @@ def command(log_dir: Path | None, as_json: bool) -> int:
         place = (log_dir or default_log_dir()).absolute()
         out.print(f"record: {place}/demo-*  ({time.monotonic() - started:.0f} s)", markup=False, soft_wrap=True)
         out.print("next: cooperbench runs show demo-talks_and_passes ledgerkit_task/1/f4_f5", markup=False)
-    return 0 if all(item.episode.evaluation is not None for item in results) else 1
+    return 0 if all(item.episode.verdict is not None for item in results) else 1
 
 
 def _table(results: list["ScenarioResult"]) -> "Table":
@@ -78,11 +78,11 @@ def _explanation(gap: "Gap") -> str:
 
 
 def _facts(item: "ScenarioResult") -> dict[str, object]:
-    result, evaluation = item.episode.result, item.episode.evaluation
+    result, verdict = item.episode.result, item.episode.verdict
     return {
         "scenario": item.scenario.name,
         "description": item.scenario.description,
         "directory": str(item.episode.directory),
         "messages": result.messages if result else None,
-        "outcome": evaluation.verdict.outcome.value if evaluation else None,
+        "outcome": verdict.outcome.value if verdict else None,
     }

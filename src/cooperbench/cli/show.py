@@ -3,15 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
 from cooperbench.cli.output import console, counted, print_json
-from cooperbench.errors import UnknownNameError
-from cooperbench.records import EpisodeDirectory, EpisodeResult, Evaluation, RunDirectory, RunSummary
-from cooperbench.records.conversation import CONVERSATION
+from cooperbench.errors import RecordError, UnknownNameError
+from cooperbench.records import EpisodeResult, Evaluation, RunDirectory, RunSummary, Verdict
 from cooperbench.records.episode_state import EpisodeState, EpisodeView
+from cooperbench.records.readers import read_conversation
 from cooperbench.records.run_lock import is_locked
 from cooperbench.records.runs import RunResult
 
@@ -69,7 +68,7 @@ _SPARED = ("features", "messages", "steps")
 def episodes_table(result: RunResult, width: int) -> Table:
     """Build a table with a row per episode that has a result, in as many columns as fit."""
     rows = [
-        dict(zip(_COLUMNS, [str(episode.group), *_cells(episode.result, episode.evaluation)], strict=True))
+        dict(zip(_COLUMNS, [str(episode.group), *_cells(episode.result, episode.verdict)], strict=True))
         for episode in result.episodes
         if episode.result is not None
     ]
@@ -86,11 +85,11 @@ def episodes_table(result: RunResult, width: int) -> Table:
     return table
 
 
-def _cells(result: EpisodeResult, evaluation: Evaluation | None) -> list[str]:
+def _cells(result: EpisodeResult, verdict: Verdict | None) -> list[str]:
     outcome, features = "", ""
-    if evaluation is not None:
-        outcome = evaluation.verdict.outcome.value
-        features = " ".join(f"f{feature.feature}:{feature.outcome}" for feature in evaluation.verdict.features)
+    if verdict is not None:
+        outcome = verdict.outcome.value
+        features = " ".join(f"f{feature.feature}:{feature.outcome}" for feature in verdict.features)
     cost = "?" if result.total_cost is None else f"${result.total_cost:.2f}"
     return [
         result.status.value,
@@ -166,13 +165,12 @@ def _member_lines(result: EpisodeResult) -> Iterator[str]:
 
 
 def _conversation_lines(episode: EpisodeView) -> Iterator[str]:
-    path = EpisodeDirectory(episode.directory).conversation
-    if not path.exists():
-        return
     try:
-        conversation = CONVERSATION.validate_json(path.read_bytes())
-    except (OSError, ValidationError):
-        yield f"{path} cannot be read"
+        conversation = read_conversation(episode.files)
+    except FileNotFoundError:
+        return
+    except RecordError:
+        yield f"{episode.files.conversation} cannot be read"
         return
     for message in conversation:
         refused = f" [refused: {message.refused}]" if message.refused else ""

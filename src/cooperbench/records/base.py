@@ -9,7 +9,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 class Record(BaseModel):
     """A piece of the record on disk or of what crosses a boundary: unknown keys are refused, values never change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    # Building validators when they are first used saves a command that reads a run 30 of 180 ms at its start.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 FeatureId = Annotated[int, Field(ge=0)]

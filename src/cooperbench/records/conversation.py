@@ -1,6 +1,6 @@
 """`conversation.json`: the messages of an episode in the order of the broker."""
 
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, Field, RootModel
 
 from cooperbench.records.base import AgentId, FeatureId, Record, UtcTime
 
@@ -24,4 +24,7 @@ class ConversationMessage(Record):
     refused: str | None = Field(None, description="Why it was not accepted.")
 
 
-CONVERSATION = TypeAdapter(list[ConversationMessage])
+class Conversation(RootModel[tuple[ConversationMessage, ...]]):
+    """The whole file."""
+
+    model_config = ConfigDict(defer_build=True)

@@ -1,9 +1,9 @@
 """`result.json`: how one episode went."""
 
 from enum import StrEnum
-from typing import Any, Self
+from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from cooperbench.errors import CooperBenchError
 from cooperbench.records.base import AgentId, FeatureId, Record, UtcTime
@@ -91,13 +91,6 @@ class MemberResult(Record):
     started_at: UtcTime
     ended_at: UtcTime
     isolation: str | None = Field(None, description="What kept the sandbox apart, e.g. `docker` or `bubblewrap`.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_in_keys_for_scripts(cls, values: dict[str, Any]) -> dict[str, Any]:
-        usage = Usage.model_validate(values.get("usage", {}))
-        first = values["features"][0] if values.get("features") else None
-        return {**values, "feature_id": first, "cost": usage.cost}
 
 
 class EpisodeStatus(StrEnum):

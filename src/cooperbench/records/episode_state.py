@@ -1,19 +1,21 @@
 """What a run directory holds of an episode."""
 
-import hashlib
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property, partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from cooperbench.errors import RecordError
 from cooperbench.records.base import AgentId, FeatureId, Record, UtcTime
 from cooperbench.records.episode import EpisodeResult, EpisodeStatus
 from cooperbench.records.files import read_model
 from cooperbench.records.layout import EpisodeDirectory
+from cooperbench.records.readers import read_patch
 from cooperbench.records.run import GroupKey
-from cooperbench.records.verdict import Evaluation, Outcome
+from cooperbench.records.verdict import Evaluation, Outcome, Verdict
 
 
 class EpisodeState(StrEnum):
@@ -43,19 +45,30 @@ class EpisodeStart(Record):
     agents: dict[AgentId, tuple[FeatureId, ...]]
 
 
-class EpisodeView(NamedTuple):
+@dataclass(frozen=True)
+class EpisodeView:
     """One episode of a run as its directory shows it."""
 
     group: GroupKey
     directory: Path
     state: EpisodeState
     result: EpisodeResult | None = None
-    evaluation: Evaluation | None = None
-    """`None` when there is none yet, or when it failed without saying anything about the agents."""
+    verdict: Verdict | None = None
+    """`None` when there is none yet, or when the evaluation failed without saying anything about the agents."""
     attempts: int = 0
     """How often it was begun, as far as that is known."""
     note: str = ""
     """Why it is unreadable."""
+
+    @cached_property
+    def evaluation(self) -> Evaluation | None:
+        """Every stage behind the verdict, read on first use: validating all tests takes twenty times as long as the rest."""
+        return None if self.verdict is None else _read_evaluation(self.files, Evaluation)
+
+    @property
+    def files(self) -> EpisodeDirectory:
+        """Where everything else about the episode lies."""
+        return EpisodeDirectory(self.directory)
 
     @property
     def completed(self) -> EpisodeResult | None:
@@ -65,30 +78,40 @@ class EpisodeView(NamedTuple):
     @property
     def passed(self) -> bool | None:
         """True when every feature's hidden tests pass on the merged work; `None` before that is known."""
-        return None if self.evaluation is None else self.evaluation.verdict.passed
+        return None if self.verdict is None else self.verdict.passed
 
 
-def read_episode(directory: EpisodeDirectory, group: GroupKey) -> EpisodeView:
-    """Read one episode with its evaluation."""
-    found = read_state(directory, group)
-    return found if found.completed is None else found._replace(evaluation=read_evaluation(directory))
+class _Judged(BaseModel):
+    """The part of `eval.json` that most readers need."""
+
+    verdict: Verdict
+
+
+_Evaluated = TypeVar("_Evaluated", Evaluation, _Judged)
 
 
 def read_state(directory: EpisodeDirectory, group: GroupKey) -> EpisodeView:
-    """Read one episode without its evaluation, which is most of the reading."""
+    """Read how far an episode has come, and what came out of it."""
+    view = partial(EpisodeView, group, directory.path)
     try:
         result = read_model(directory.result, EpisodeResult)
     except (FileNotFoundError, NotADirectoryError):
         begun = read_start(directory)
         state = EpisodeState.UNFINISHED if directory.work.exists() else EpisodeState.NEW
-        return EpisodeView(group, directory.path, state, attempts=begun.attempt if begun else 0)
+        return view(state, attempts=begun.attempt if begun else 0)
     except RecordError as error:
-        return EpisodeView(group, directory.path, EpisodeState.UNREADABLE, note=error.message)
-    found = EpisodeView(group, directory.path, _STATES[result.status], result, attempts=result.attempt)
-    submissions = [member.submission for member in result.agents.values() if member.submission is not None]
-    faults = (_fault(directory.path / submission.file, submission.sha256) for submission in submissions)
-    fault = next(filter(None, faults), None) if found.completed else None
-    return found._replace(state=EpisodeState.UNREADABLE, result=None, note=fault) if fault else found
+        return view(EpisodeState.UNREADABLE, note=error.message)
+    state = _STATES[result.status]
+    if state is not EpisodeState.FINISHED:
+        return view(state, result, attempts=result.attempt)
+    try:
+        for member in result.agents.values():
+            if member.submission is not None:
+                read_patch(directory, member.submission)
+    except RecordError as error:
+        return view(EpisodeState.UNREADABLE, attempts=result.attempt, note=error.message)
+    judged = _read_evaluation(directory, _Judged)
+    return view(state, result, None if judged is None else judged.verdict, attempts=result.attempt)
 
 
 def read_start(directory: EpisodeDirectory) -> EpisodeStart | None:
@@ -99,21 +122,10 @@ def read_start(directory: EpisodeDirectory) -> EpisodeStart | None:
         return None
 
 
-def _fault(patch: Path, digest: str) -> str:
-    """What is wrong with a patch: it must be the one that was handed in."""
+def _read_evaluation(directory: EpisodeDirectory, kind: type[_Evaluated]) -> _Evaluated | None:
+    """Read an evaluation, unless it is absent, unreadable, or failed without saying anything about the agents."""
     try:
-        same = hashlib.sha256(patch.read_bytes()).hexdigest() == digest.removeprefix("sha256:")
-    except FileNotFoundError:
-        return f"{patch} is missing"
-    except OSError as error:
-        return f"cannot read {patch}: {error.strerror}"
-    return "" if same else f"{patch} is not what was handed in"
-
-
-def read_evaluation(directory: EpisodeDirectory) -> Evaluation | None:
-    """The evaluation of an episode, unless it is absent, unreadable, or failed for reasons of ours."""
-    try:
-        evaluation = read_model(directory.evaluation, Evaluation)
+        evaluation = read_model(directory.evaluation, kind)
     except (FileNotFoundError, NotADirectoryError, RecordError):
         return None
     return None if evaluation.verdict.outcome is Outcome.INFRA_ERROR else evaluation

@@ -44,6 +44,11 @@ class EpisodeDirectory:
         return self.work / "start.json"
 
     @property
+    def live_events(self) -> Path:
+        """The events so far, while the episode is in progress."""
+        return self.work / "events.jsonl"
+
+    @property
     def members(self) -> Path:
         """A `MemberFolder` for each member, while the episode is in progress."""
         return self.work / "members"
@@ -91,4 +96,4 @@ class RunDirectory:
     def episode(self, setting: Setting, group: GroupKey) -> EpisodeDirectory:
         """The directory of one episode."""
         features = "_".join(f"f{feature}" for feature in group.features)
-        return EpisodeDirectory(self.path / setting.value / group.repo / str(group.task_id) / features)
+        return EpisodeDirectory(self.path.joinpath(setting.value, group.repo, str(group.task_id), features))

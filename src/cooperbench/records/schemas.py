@@ -4,9 +4,9 @@ import json
 import sys
 from pathlib import Path
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
-from cooperbench.records.conversation import ConversationMessage
+from cooperbench.records.conversation import Conversation
 from cooperbench.records.episode import EpisodeResult
 from cooperbench.records.events import Event
 from cooperbench.records.files import write_bytes
@@ -21,14 +21,14 @@ RECORDS: dict[str, type[BaseModel]] = {
     "trajectory": Trajectory,
     "eval": Evaluation,
     "event": Event,
+    "conversation": Conversation,
 }
 
 
 def schemas() -> dict[str, str]:
     """The text of each schema file by its name."""
-    found = {f"{name}.schema.json": model.model_json_schema(mode="serialization") for name, model in RECORDS.items()}
-    found["conversation.schema.json"] = TypeAdapter(list[ConversationMessage]).json_schema(mode="serialization")
-    return {name: json.dumps(schema, indent=2) + "\n" for name, schema in found.items()}
+    made = {name: model.model_json_schema(mode="serialization") for name, model in RECORDS.items()}
+    return {f"{name}.schema.json": json.dumps(schema, indent=2) + "\n" for name, schema in made.items()}
 
 
 def main() -> None:

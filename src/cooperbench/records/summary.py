@@ -7,7 +7,7 @@ from datetime import datetime
 
 from cooperbench.errors import RecordError
 from cooperbench.records.base import utc_now
-from cooperbench.records.episode_state import EpisodeState, EpisodeView, read_episode
+from cooperbench.records.episode_state import EpisodeState, EpisodeView, read_state
 from cooperbench.records.files import read_model, write_model
 from cooperbench.records.layout import RunDirectory
 from cooperbench.records.ledger import RunLedger
@@ -25,8 +25,8 @@ def read_episodes(
     settled = {} if settled is None else settled
     episodes = []
     for group in config.groups:
-        episode = settled.get(group) or read_episode(directory.episode(config.setting, group), group)
-        if episode.evaluation is not None:
+        episode = settled.get(group) or read_state(directory.episode(config.setting, group), group)
+        if episode.verdict is not None:
             settled[group] = episode
         episodes.append(episode)
     return tuple(episodes)
@@ -43,9 +43,9 @@ def summarize(
     """Compute the numbers of a run."""
     states = Counter(episode.state for episode in episodes)
     results = [episode.completed for episode in episodes if episode.completed is not None]
-    evaluations = [episode.evaluation for episode in episodes if episode.evaluation is not None]
-    outcomes = Counter(evaluation.verdict.outcome.value for evaluation in evaluations)
-    verdicts = [feature for evaluation in evaluations for feature in evaluation.verdict.features]
+    verdicts = [episode.verdict for episode in episodes if episode.verdict is not None]
+    outcomes = Counter(verdict.outcome.value for verdict in verdicts)
+    features = [feature for verdict in verdicts for feature in verdict.features]
     members = [member for result in results for member in result.agents.values()]
     costs = [result.total_cost for result in results]
     known = [cost for cost in costs if cost is not None]
@@ -56,11 +56,11 @@ def summarize(
         completed=len(results),
         infra_errors=states[EpisodeState.INFRA_ERROR],
         interrupted=states[EpisodeState.INTERRUPTED],
-        evaluated=len(evaluations),
+        evaluated=len(verdicts),
         passed=outcomes[Outcome.PASSED.value],
         outcomes=dict(outcomes),
-        features_passed=sum(feature.outcome is Outcome.PASSED for feature in verdicts),
-        features_total=len(verdicts),
+        features_passed=sum(feature.outcome is Outcome.PASSED for feature in features),
+        features_total=len(features),
         total_cost=sum(known) if len(known) == len(costs) else None,
         wasted_cost=max(0.0, round(RunLedger(directory.ledger).total() - sum(known), 9)),
         total_steps=sum(result.total_steps for result in results),

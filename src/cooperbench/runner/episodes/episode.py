@@ -89,7 +89,7 @@ class _EpisodeRun:
         clear_episode(self._episode)
         directory = self._episode.directory
         directory.work.mkdir(parents=True)
-        self._timeline = Timeline(directory.work / "events.jsonl")
+        self._timeline = Timeline(directory.live_events)
         start = EpisodeStart(
             started_at=self._started_at,
             attempt=self._job.attempt,

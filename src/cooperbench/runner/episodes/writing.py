@@ -22,7 +22,7 @@ from cooperbench.records import (
     write_bytes,
     write_model,
 )
-from cooperbench.records.conversation import CONVERSATION
+from cooperbench.records.conversation import Conversation
 from cooperbench.runner.episodes.job import Job
 from cooperbench.runner.episodes.members import MemberRun
 from cooperbench.runner.episodes.submission import choose_patch
@@ -54,7 +54,7 @@ def write_record(ended: EndedEpisode) -> EpisodeResult:
         else _not_started(member, ended.failure)
         for member in ended.job.episode.members
     }
-    write_bytes(directory.conversation, CONVERSATION.dump_json(ended.conversation, indent=2, by_alias=True) + b"\n")
+    write_model(directory.conversation, Conversation(tuple(ended.conversation)))
     write_bytes(directory.events, ended.events)
     result = _episode_result(ended, members)
     write_model(directory.result, result)
@@ -71,6 +71,8 @@ def _write_member(ended: EndedEpisode, run: MemberRun) -> MemberResult:
     return MemberResult(
         **_identity(run.member),
         **dict(run.outcome),
+        feature_id=run.member.features[0],
+        cost=run.outcome.usage.cost,
         role=run.member.role,
         messages_sent=sum(message.sender == run.member.agent_id for message in delivered),
         messages_received=sum(message.to == run.member.agent_id for message in delivered),
@@ -127,6 +129,7 @@ def _not_started(member: Member, failure: Failure | None) -> MemberResult:
     now = utc_now()
     return MemberResult(
         **_identity(member),
+        feature_id=member.features[0],
         role=member.role,
         ending=Ending.INFRA_ERROR,
         status="NotStarted",
