@@ -129,12 +129,12 @@ ATTACKS = {
         "threading.Thread(target=_empty, daemon=True).start()\n"
     ),
     "mend the record of the results": Attack(
-        "import atexit, os, sys\n_guard = sys.modules.get('cooperbench_guard')\n"
+        "import atexit, os, sys\n_reporter = sys.modules.get('cooperbench_reporter')\n"
         "def _mend():\n"
-        "    for cell in _guard.pytest_runtest_logreport.__closure__:\n"
+        "    for cell in _reporter.pytest_runtest_logreport.__closure__:\n"
         "        if isinstance(cell.cell_contents, dict):\n"
         "            for phases in cell.cell_contents.values(): phases.update(call='passed', teardown='passed')\n"
-        "if _guard: atexit.register(lambda: os._exit(0)); __import__('threading').Timer(0.05, _mend).start()\n"
+        "if _reporter: atexit.register(lambda: os._exit(0)); __import__('threading').Timer(0.05, _mend).start()\n"
     ),
     "make every comparison in a test true": Attack(
         "import _pytest.python as _p\n_p.pytest_pyfunc_call.__code__ = (lambda pyfuncitem: True).__code__\n"
@@ -148,18 +148,18 @@ ATTACKS = {
     "write the report": Attack(
         "import atexit, glob, json, os\ndef _forge():\n"
         "    body = json.dumps({'exit': 0, 'errors': [], 'changed': [], 'tests': {}}).encode()\n"
-        "    for folder in glob.glob('/patches/*/guard'):\n"
+        "    for folder in glob.glob('/patches/*/reporter'):\n"
         "        with open(folder + '/report', 'wb') as out: out.write(b'0' * 64 + b'\\n' + body)\n"
         "    os._exit(0)\n"
         "atexit.register(_forge)\n"
     ),
     "look for the key of the report": Attack(
         "import glob, hashlib, hmac, json, os, sys\n"
-        "_keys = [open(p, 'rb').read() for p in glob.glob('/patches/*/guard/key')]\n"
-        "_keys += [v for v in vars(sys.modules.get('cooperbench_guard', os)).values() if isinstance(v, bytes)]\n"
+        "_keys = [open(p, 'rb').read() for p in glob.glob('/patches/*/reporter/key')]\n"
+        "_keys += [v for v in vars(sys.modules.get('cooperbench_reporter', os)).values() if isinstance(v, bytes)]\n"
         "_body = json.dumps({'exit': 0, 'errors': [], 'changed': [], 'tests': {'tests/test_list_updates.py::test_push': {'call': 'passed', 'teardown': 'passed'}}}).encode()\n"
         "for _k in _keys:\n"
-        "    for _f in glob.glob('/patches/*/guard'):\n"
+        "    for _f in glob.glob('/patches/*/reporter'):\n"
         "        open(_f + '/report', 'wb').write(hmac.new(_k, _body, hashlib.sha256).hexdigest().encode() + b'\\n' + _body)\n"
         "        os._exit(0)\n"
     ),
@@ -197,7 +197,7 @@ ATTACKS = {
     "leave processes behind": Attack(
         "import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', '''\n"
         "import glob, time\nwhile True:\n"
-        "    for p in glob.glob('/patches/*/guard'):\n"
+        "    for p in glob.glob('/patches/*/reporter'):\n"
         "        open(p + '/report', 'wb').write(b'all passed')\n"
         "    time.sleep(0.01)\n'''], start_new_session=True)\n"
     ),

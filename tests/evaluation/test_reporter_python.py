@@ -1,4 +1,4 @@
-"""The guards for Python in a folder of their own, with the project's interpreter: workers of pytest-xdist, several runs, runs in runs."""
+"""The reporters for Python in a folder of their own, with the project's interpreter: workers of pytest-xdist, several runs, runs in runs."""
 
 import os
 import shutil
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cooperbench.evaluation.suites import GUARD
-from cooperbench.evaluation.test_runners import Report, first_state, read_signed
+from cooperbench.evaluation.suites import REPORTER
+from cooperbench.evaluation.test_runners import SuiteReport, first_state, read_signed
 from cooperbench.records import TestStatus
 
 KEY = "c" * 64
@@ -25,15 +25,15 @@ EMPTIED = (
 )
 
 
-class Guarded:
+class Project:
     """A folder with tests and the evaluator's files."""
 
     def __init__(self, folder: Path) -> None:
-        self.guard = folder / "guard"
+        self.reporter = folder / "reporter"
         self.repository = folder / "repository"
-        shutil.copytree(GUARD, self.guard, ignore=shutil.ignore_patterns("__pycache__"))
-        (self.guard / "state").write_bytes(first_state(KEY))
-        (self.guard / "files").write_bytes(b"")
+        shutil.copytree(REPORTER, self.reporter, ignore=shutil.ignore_patterns("__pycache__"))
+        (self.reporter / "state").write_bytes(first_state(KEY))
+        (self.reporter / "files").write_bytes(b"")
         self.repository.mkdir()
         self.write("test_work.py", TESTS)
 
@@ -43,8 +43,8 @@ class Guarded:
     def run(self, *arguments: str) -> None:
         environment = {
             **os.environ,
-            "PYTHONPATH": str(self.guard / "python"),
-            "PYTEST_ADDOPTS": "-p cooperbench_guard",
+            "PYTHONPATH": str(self.reporter / "python"),
+            "PYTEST_ADDOPTS": "-p cooperbench_reporter",
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # some of those that are installed here patch pytest
         }
@@ -52,8 +52,8 @@ class Guarded:
         command = [sys.executable, "-m", *arguments]
         subprocess.run(command, cwd=self.repository, env=environment, capture_output=True, timeout=120, check=False)
 
-    def report(self) -> Report:
-        return read_signed((self.guard / "state").read_bytes() + (self.guard / "report").read_bytes(), KEY)
+    def report(self) -> SuiteReport:
+        return read_signed((self.reporter / "state").read_bytes() + (self.reporter / "report").read_bytes(), KEY)
 
     def changed(self) -> set[str]:
         """Without what pytest itself replaces when it starts."""
@@ -64,19 +64,19 @@ class Guarded:
 
 
 @pytest.fixture
-def guarded(tmp_path: Path) -> Guarded:
-    return Guarded(tmp_path)
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
 
 
 EXPECTED = {"test_work.py::test_one": TestStatus.PASSED, "test_work.py::test_two": TestStatus.FAILED}
 
 
 @pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n", "2")], ids=["alone", "workers"])
-def test_results(guarded: Guarded, workers: tuple[str, ...]) -> None:
-    guarded.write("work.py", HONEST)
-    guarded.run("pytest", "-q", *workers)
-    assert guarded.results() == EXPECTED
-    assert guarded.changed() == set()
+def test_results(project: Project, workers: tuple[str, ...]) -> None:
+    project.write("work.py", HONEST)
+    project.run("pytest", "-q", *workers)
+    assert project.results() == EXPECTED
+    assert project.changed() == set()
 
 
 @pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n", "2")], ids=["alone", "workers"])
@@ -85,45 +85,45 @@ def test_results(guarded: Guarded, workers: tuple[str, ...]) -> None:
     [(PATCHED, "_pytest.python.pytest_pyfunc_call"), (EMPTIED, "test_two")],
     ids=["the runner is patched", "a test is emptied"],
 )
-def test_what_was_replaced_is_noted(guarded: Guarded, workers: tuple[str, ...], code: str, changed: str) -> None:
+def test_what_was_replaced_is_noted(project: Project, workers: tuple[str, ...], code: str, changed: str) -> None:
     # Imported after the tests are defined.
-    guarded.write("test_work.py", TESTS.replace("import work\n", "") + "\n\nimport work\n")
-    guarded.write("work.py", code)
-    guarded.run("pytest", "-q", *workers)
-    assert any(changed in name for name in guarded.report().changed), guarded.report()
+    project.write("test_work.py", TESTS.replace("import work\n", "") + "\n\nimport work\n")
+    project.write("work.py", code)
+    project.run("pytest", "-q", *workers)
+    assert any(changed in name for name in project.report().changed), project.report()
 
 
-def test_two_runs_are_both_reported(guarded: Guarded) -> None:
-    guarded.write("work.py", HONEST)
-    guarded.run("pytest", "-q", "-k", "one")
-    guarded.run("pytest", "-q", "-k", "two")
-    assert guarded.results() == EXPECTED
+def test_two_runs_are_both_reported(project: Project) -> None:
+    project.write("work.py", HONEST)
+    project.run("pytest", "-q", "-k", "one")
+    project.run("pytest", "-q", "-k", "two")
+    assert project.results() == EXPECTED
 
 
-def test_runs_that_a_test_starts_are_its_own_business(guarded: Guarded) -> None:
+def test_runs_that_a_test_starts_are_its_own_business(project: Project) -> None:
     inner = (
         "import subprocess, sys\nimport pytest\n\n\ndef test_inner(tmp_path):\n    (tmp_path / 'test_x.py').write_text('def test_x(): pass\\n')\n"
         "    assert subprocess.run([sys.executable, '-m', 'pytest', str(tmp_path)]).returncode == 0\n"
         "    assert pytest.main([str(tmp_path)]) == 0\n"
     )
-    guarded.write("test_work.py", inner)
-    guarded.run("pytest", "-q", "-p", "no:cacheprovider")
-    assert guarded.results() == {"test_work.py::test_inner": TestStatus.PASSED}
-    assert guarded.changed() == set()
+    project.write("test_work.py", inner)
+    project.run("pytest", "-q", "-p", "no:cacheprovider")
+    assert project.results() == {"test_work.py::test_inner": TestStatus.PASSED}
+    assert project.changed() == set()
 
 
-def test_hidden_tests_that_hold_something_else_are_noted(guarded: Guarded) -> None:
-    guarded.write("work.py", HONEST)
-    path = guarded.repository / "test_work.py"
-    (guarded.guard / "files").write_text(f"{'0' * 64}  {path}\n")
-    guarded.run("pytest", "-q")
-    assert str(path) in guarded.report().changed
+def test_hidden_tests_that_hold_something_else_are_noted(project: Project) -> None:
+    project.write("work.py", HONEST)
+    path = project.repository / "test_work.py"
+    (project.reporter / "files").write_text(f"{'0' * 64}  {path}\n")
+    project.run("pytest", "-q")
+    assert str(path) in project.report().changed
 
 
-def test_one_that_leaves_early_has_no_report(guarded: Guarded) -> None:
-    guarded.write("work.py", "import os; os._exit(0)\n")
-    guarded.run("pytest", "-q")
-    assert not (guarded.guard / "report").exists()
+def test_one_that_leaves_early_has_no_report(project: Project) -> None:
+    project.write("work.py", "import os; os._exit(0)\n")
+    project.run("pytest", "-q")
+    assert not (project.reporter / "report").exists()
 
 
 UNITTESTS = (
@@ -133,22 +133,22 @@ UNITTESTS = (
 )
 
 
-def test_unittest(guarded: Guarded) -> None:
-    guarded.write("work.py", HONEST)
-    guarded.write("test_work.py", UNITTESTS)
-    guarded.run("unittest", "-q")
-    report = guarded.report()
+def test_unittest(project: Project) -> None:
+    project.write("work.py", HONEST)
+    project.write("test_work.py", UNITTESTS)
+    project.run("unittest", "-q")
+    report = project.report()
     assert report.source == "unittest-guard"
-    assert guarded.results() == {
+    assert project.results() == {
         "test_work.T.test_one": TestStatus.PASSED,
         "test_work.T.test_two": TestStatus.FAILED,
         "test_work.T.test_three": TestStatus.SKIPPED,
     }
-    assert guarded.changed() == set()
+    assert project.changed() == set()
 
 
-def test_unittest_whose_assertions_were_replaced(guarded: Guarded) -> None:
-    guarded.write("work.py", HONEST + "import unittest\nunittest.TestCase.assertEqual = lambda *a: None\n")
-    guarded.write("test_work.py", UNITTESTS)
-    guarded.run("unittest", "-q")
-    assert any("assertEqual" in name for name in guarded.report().changed), guarded.report()
+def test_unittest_whose_assertions_were_replaced(project: Project) -> None:
+    project.write("work.py", HONEST + "import unittest\nunittest.TestCase.assertEqual = lambda *a: None\n")
+    project.write("test_work.py", UNITTESTS)
+    project.run("unittest", "-q")
+    assert any("assertEqual" in name for name in project.report().changed), project.report()

@@ -3,13 +3,13 @@ import json
 import pytest
 
 from cooperbench.evaluation import test_runners as runners
-from cooperbench.evaluation.test_runners import NO_REPORT, Report, RunnerKind, runner_kind
+from cooperbench.evaluation.test_runners import NO_REPORT, RunnerKind, SuiteReport, runner_kind
 from cooperbench.records import TestCase, TestStatus
 
 PASSED, FAILED, SKIPPED = TestStatus.PASSED, TestStatus.FAILED, TestStatus.SKIPPED
 
 
-def read_output(kind: RunnerKind, output: str) -> Report:
+def read_output(kind: RunnerKind, output: str) -> SuiteReport:
     return runners.read_output([runner for runner in runners.RUNNERS if runner.kind is kind], output)
 
 
@@ -115,12 +115,12 @@ def test_pytest_text() -> None:
 
 
 def test_documentation_tests_of_rust_are_beside_what_is_signed() -> None:
-    signed = Report("cargo-guard", (TestCase(name="basket:discount:tenth", status=FAILED),))
+    signed = SuiteReport("cargo-guard", (TestCase(name="basket:discount:tenth", status=FAILED),))
     output = "test tenth ... ok\n   Doc-tests basket:discount\n\nrunning 1 test\ntest tenth ... ok\n\ntest result: ok. 1 passed; 0 failed;\n"
     report = runners.complete(signed, runners.RUNNERS, output)
     assert {test.name: test.status for test in report.tests} == {
         "basket:discount:tenth": FAILED,
         "Doc-tests basket:discount:tenth": PASSED,
     }
-    other = Report("go-guard", signed.tests)
+    other = SuiteReport("go-guard", signed.tests)
     assert runners.complete(other, runners.RUNNERS, output) == other

@@ -7,14 +7,96 @@ installation reads, the installer is answered by "already installed". One module
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import ClassVar
 
-from cooperbench.evaluation.git import GitStore
-from cooperbench.evaluation.installers.installer import Installer
-from cooperbench.evaluation.installers.node import Node
-from cooperbench.evaluation.installers.pip import Pip
+from cooperbench.evaluation.git import ABSENT, GitStore, TreeEntry
 
-__all__ = ["INSTALLERS", "Installer", "changed_files", "installers_of", "reads_of_installation"]
+
+class Installer(ABC):
+    """One family of tools. The shell lines may use `$reporter`, the folder of the evaluator's files in the sandbox."""
+
+    calls: ClassVar[re.Pattern[bytes]]
+    """Finds a call in a `runner.sh`."""
+    fingerprint: ClassVar[str]
+    """A shell command that prints a line for each installed file: its digest, a space, its path."""
+    skip: ClassVar[Sequence[str]]
+    """Shell lines after which the tool answers "already installed"."""
+
+    @abstractmethod
+    def reads(self, store: GitStore, base: str, tree: str) -> list[str]:
+        """What changed from `base` to `tree` that an installation could read; empty when it would give what is there already."""
+
+
+_PIP_INPUTS = re.compile(
+    r"^(pyproject\.toml|setup\.(py|cfg)|MANIFEST(\.in)?|.*requirements.*\.(txt|in)|constraints.*\.txt|.*\.lock|Pipfile"
+    r"|hatch\.toml|flit\.ini|meson\.build|CMakeLists\.txt|build\.py|VERSION(\.txt)?|_?version\.py|__about__\.py"
+    r"|.*\.(pyx|pxd|pxi|c|cc|cpp|cxx|h|hpp|rs|f|f90|so|pyd|toml))$"
+)
+_VERSION = re.compile(rb"^[+-].*(__version__|VERSION)", re.MULTILINE)
+
+
+class Pip(Installer):
+    """pip, also as `python -m pip`."""
+
+    calls = re.compile(rb"^[^#\n]*\bpip3?\s+install\b", re.MULTILINE)
+    fingerprint = "$(command -v python || command -v python3) -I $reporter/fingerprint.py"
+    skip = ('export PYTHONPATH="$reporter/once${PYTHONPATH:+:$PYTHONPATH}"',)
+
+    def reads(self, store: GitStore, base: str, tree: str) -> list[str]:
+        """Changed packaging files, compiled sources, new packages, and the version."""
+        changes = store.changes(base, tree)
+        paths = [change.path for change in changes if _is_input(store, base, change)]
+        python = [change for change in changes if change.path.endswith(".py") and not change.deleted]
+        if python and _VERSION.search(store.diff(base, tree)):
+            paths.append("the version")
+        return paths
+
+
+def _is_input(store: GitStore, base: str, change: TreeEntry) -> bool:
+    path = PurePosixPath(change.path)
+    if _PIP_INPUTS.match(path.name):
+        return True
+    if change.old_mode != ABSENT[0]:
+        return False
+    # An editable installation may list the packages that it found: a new one at the top would be missing in it.
+    at_the_top = len(path.parts) - (path.parts[0] in ("src", "lib")) == 1 and path.suffix == ".py"
+    return at_the_top or not store.has(base, str(path.parent))
+
+
+_NODE_INPUTS = re.compile(
+    r"^(package\.json|package-lock\.json|npm-shrinkwrap\.json|pnpm-lock\.yaml|pnpm-workspace\.yaml|\.pnpmfile\.c?js|yarn\.lock"
+    r"|\.npmrc|\.yarnrc(\.yml)?|lerna\.json|\.nvmrc|\.node-version|\.tool-versions|binding\.gyp|.*\.(patch|tgz))$"
+)
+_OWN_SCRIPTS = '"(preinstall|install|postinstall|preprepare|prepare|postprepare|prepublish)"[[:space:]]*:'
+# Hooks for commits, which no test needs.
+_HARMLESS = re.compile(rb':\s*"(is-ci \|\| )?husky( install)?( [\w./-]+)?( \|\| (true|exit 0))?"')
+
+
+class Node(Installer):
+    """npm, pnpm, yarn."""
+
+    calls = re.compile(
+        rb"^[^#\n]*\b(?:npm|pnpm|yarn)\s+(?:-\S+\s+)*(?:install|i|ci|add)\b|^[^#\n]*\byarn\s*(?:--?\S+\s*)*$",
+        re.MULTILINE,
+    )
+    # Without the reporters, which would take this for a test runner's process.
+    fingerprint = "env -u NODE_OPTIONS node $reporter/fingerprint.cjs"
+    skip = (
+        "mkdir -p $reporter/once/bin",
+        "for tool in npm pnpm yarn; do cp $reporter/once/node.sh $reporter/once/bin/$tool; done",
+        'export PATH="$reporter/once/bin:$PATH"',
+    )
+
+    def reads(self, store: GitStore, base: str, tree: str) -> list[str]:
+        """Changed manifests, lock files and the like; everything that changed where the repository's own scripts take part."""
+        changed = [change.path for change in store.changes(base, tree)]
+        found = store.run("grep", "-h", "-E", "-e", _OWN_SCRIPTS, base, "--", "*package.json")
+        scripts = [line for line in found.stdout.splitlines() if not _HARMLESS.search(line)]
+        return changed if scripts else [path for path in changed if _NODE_INPUTS.match(PurePosixPath(path).name)]
+
 
 INSTALLERS: tuple[Installer, ...] = (Pip(), Node())
 

@@ -7,11 +7,10 @@ paths that no tree can hold (outside of the work tree, git's own directory) are 
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from cooperbench.evaluation.configuration import is_mixed, restore_sections
+from cooperbench.evaluation.configuration import holds_unit_tests, is_mixed, restore_sections, restore_unit_tests
 from cooperbench.evaluation.git import ABSENT, GitStore, TreeEntry
 from cooperbench.evaluation.patches import decode_path, join_patch, leaves_the_tree, repair_ending, split_patch
 from cooperbench.evaluation.rules import reason_to_drop
-from cooperbench.evaluation.unit_tests import holds_unit_tests, restore_unit_tests
 
 PATCH_LIMIT = 64 * 1024 * 1024
 """Bytes. A patch of this size is no source code; git would need several times as much memory for it."""

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from cooperbench.errors import ModelError
+from cooperbench.evaluation.configuration import holds_unit_tests
 from cooperbench.evaluation.merging import Merged, merge_members, natural_order
 from cooperbench.evaluation.patches import touched_paths
 from cooperbench.evaluation.policies import NAIVE, RESOLVER, UNION, missing_stage
 from cooperbench.evaluation.resolver import Resolver, settle_with
 from cooperbench.evaluation.sanitize import clean_submission
 from cooperbench.evaluation.testbench import TestBench
-from cooperbench.evaluation.unit_tests import holds_unit_tests
 from cooperbench.records import (
     DroppedPath,
     Failure,

@@ -6,6 +6,8 @@ way. A test that the gold patch does not make pass is not held against anybody.
 
 import re
 
+from pydantic import AliasChoices, Field
+
 from cooperbench.evaluation.suites import SuiteRun
 from cooperbench.records import Outcome, Record, SuiteResult, TestCase, TestStatus
 
@@ -33,7 +35,7 @@ class SuiteReference(Record):
     source: str
     passed: tuple[str, ...]
     changed: tuple[str, ...] = ()
-    guarded: bool = True
+    structured: bool = Field(True, validation_alias=AliasChoices("structured", "guarded"))
     """Whether a structured report was asked for; without an answer the runner is asked for names in its text."""
     seconds: float
     output_tail: str = ""
@@ -44,7 +46,7 @@ class SuiteReference(Record):
         return bool(self.passed) and bool(self.source)
 
 
-def make_reference(feature: int, tree: str, run: SuiteRun, *, guarded: bool = True) -> SuiteReference:
+def make_reference(feature: int, tree: str, run: SuiteRun, *, structured: bool = True) -> SuiteReference:
     """Keep what a run of the gold patch says."""
     return SuiteReference(
         feature=feature,
@@ -53,7 +55,7 @@ def make_reference(feature: int, tree: str, run: SuiteRun, *, guarded: bool = Tr
         source=run.report.source,
         passed=tuple(test.name for test in run.report.tests if test.status is TestStatus.PASSED),
         changed=run.report.changed,
-        guarded=guarded,
+        structured=structured,
         seconds=run.seconds,
         output_tail=run.output[-TAIL:],
     )

@@ -1,7 +1,7 @@
 """Running one feature's hidden tests on one tree, in a fresh sandbox, through the task's own runner.
 
-The runner is the data set's copy, written into the sandbox by the evaluator together with the patches and guards, one
-for each language, that report in a signed file what really ran (`guard/`). One file goes in, one command runs, one report comes out.
+The runner is the data set's copy, written into the sandbox by the evaluator together with the patches and reporters, one
+for each language, that report in a signed file what really ran (`reporter/`). One file goes in, one command runs, one report comes out.
 """
 
 import io
@@ -19,8 +19,8 @@ from cooperbench.evaluation.settings import EvaluationSettings
 from cooperbench.evaluation.slots import TestSlots, ThreadSlots
 from cooperbench.evaluation.test_runners import (
     NO_REPORT,
-    Report,
-    Request,
+    ReportRequest,
+    SuiteReport,
     TestRunner,
     complete,
     first_state,
@@ -30,7 +30,7 @@ from cooperbench.evaluation.test_runners import (
 )
 from cooperbench.tasks import Task
 
-GUARD = Path(__file__).parent / "guard"
+REPORTER = Path(__file__).parent / "reporter"
 WORK_TREE = "/workspace/repo"
 IMAGE_RUNNER = "/usr/local/bin/runner.sh"
 OUTPUT_LIMIT = 2_000_000
@@ -52,7 +52,7 @@ class Suite:
     """Answer the runner's installers with "already installed"; see `installers`."""
     watch_install: bool = False
     """Find out whether the runner changes what is installed."""
-    reporters: bool = True
+    structured: bool = True
     """Ask for a structured report. Runners that cut themselves off from their surroundings cannot give one."""
 
 
@@ -62,7 +62,7 @@ class SuiteRun:
 
     exit_code: int
     timed_out: bool
-    report: Report
+    report: SuiteReport
     output: str
     seconds: float
     """Of the runner alone, its installation included."""
@@ -127,9 +127,14 @@ def _place(environment: Environment, task: Task, suite: Suite) -> _Placed:
     # A name that cannot be guessed: the patch must not find the evaluator's files by their place.
     folder = f"/patches/{secrets.token_hex(12)}"
     key = secrets.token_hex(32)
-    files = {"tests.patch": suite.tests_patch, "runner.sh": runner, "guard/state": first_state(key), **_guard_files()}
+    files = {
+        "tests.patch": suite.tests_patch,
+        "runner.sh": runner,
+        "reporter/state": first_state(key),
+        **_reporter_files(),
+    }
     digests = "".join(f"{digest}  {WORK_TREE}/{path}\n" for path, digest in suite.test_files.items())
-    files["guard/files"] = digests.encode()
+    files["reporter/files"] = digests.encode()
     if suite.feature_patch:
         files["feature.patch"] = suite.feature_patch
     environment.write_file(f"{folder}.tar", _archive(files))
@@ -148,9 +153,9 @@ def _runner_of(task: Task, environment: Environment) -> bytes:
         ) from error
 
 
-def _guard_files() -> dict[str, bytes]:
-    paths = (path for path in sorted(GUARD.rglob("*")) if path.is_file() and "__pycache__" not in path.parts)
-    return {f"guard/{path.relative_to(GUARD).as_posix()}": path.read_bytes() for path in paths}
+def _reporter_files() -> dict[str, bytes]:
+    paths = (path for path in sorted(REPORTER.rglob("*")) if path.is_file() and "__pycache__" not in path.parts)
+    return {f"reporter/{path.relative_to(REPORTER).as_posix()}": path.read_bytes() for path in paths}
 
 
 def _archive(files: dict[str, bytes]) -> bytes:
@@ -165,10 +170,10 @@ def _archive(files: dict[str, bytes]) -> bytes:
 
 
 def _command(placed: _Placed, suite: Suite) -> str:
-    """Unpack, put the patches where the runner looks, run it, and put what the guards wrote into one file."""
+    """Unpack, put the patches where the runner looks, run it, and put what the reporters wrote into one file."""
     folder, runner = placed.folder, placed.runner
-    guard = f"{folder}/guard"
-    request = Request(runner, guarded=suite.reporters)
+    reporter = f"{folder}/reporter"
+    request = ReportRequest(runner, structured=suite.structured)
     installers = installers_of(runner)
     shell = "bash" if runner.startswith(b"#!") and b"bash" in runner.split(b"\n", 1)[0] else "sh"
     arguments = "tests.patch feature.patch" if suite.feature_patch else "tests.patch"
@@ -179,14 +184,14 @@ def _command(placed: _Placed, suite: Suite) -> str:
         f"mv {folder}/*.patch /patches/",
         f"rm {folder}.tar",
         f"ulimit -f {FILE_SIZE_LIMIT} 2>/dev/null || true",
-        f"guard={guard}",
+        f"reporter={reporter}",
         *dict.fromkeys(line for test_runner in placed.runners for line in test_runner.ask(request)),
         *(line for installer in installers if suite.skip_install for line in installer.skip),
         *_fingerprint(suite, installers, f"{folder}/before"),
         f"code=0; {shell} {folder}/runner.sh {arguments} || code=$?",
         *_fingerprint(suite, installers, f"{folder}/after"),
         *(f"{{ {test_runner.collect}; }} || true" for test_runner in placed.runners if test_runner.collect),
-        f"cat {guard}/state {guard}/report >{folder}/result 2>/dev/null || true",
+        f"cat {reporter}/state {reporter}/report >{folder}/result 2>/dev/null || true",
         "exit $code",
     ]
     return "\n".join(lines)
@@ -207,18 +212,18 @@ def _installed(environment: Environment, folder: str) -> Sequence[str]:
         return ["unknown: the installation could not be watched"]
 
 
-def _read_report(environment: Environment, placed: _Placed, suite: Suite, output: str) -> Report:
+def _read_report(environment: Environment, placed: _Placed, suite: Suite, output: str) -> SuiteReport:
     """Read what was signed, else what the runner wrote by itself, else its text.
 
     The gold run fixes which report format counts, so a submission cannot switch to a weaker one.
     """
-    if suite.reporters:
+    if suite.structured:
         report = read_signed(_read(environment, f"{placed.folder}/result"), placed.key)
         if report is not NO_REPORT:
             return complete(report, placed.runners, output)
     for test_runner in placed.runners:
         if test_runner.collect:
-            report = test_runner.read_collected(_read(environment, f"{placed.folder}/guard/collected.tar"))
+            report = test_runner.read_collected(_read(environment, f"{placed.folder}/reporter/collected.tar"))
             if report is not NO_REPORT:
                 return report
     return read_output(placed.runners, output)

@@ -110,8 +110,8 @@ class TestBench:
         self._note_install(run)
         reference = make_reference(feature, tree, run)
         if not reference.usable:
-            run = self.run(feature, tree, stop, reporters=False)
-            reference = make_reference(feature, tree, run, guarded=False)
+            run = self.run(feature, tree, stop, structured=False)
+            reference = make_reference(feature, tree, run, structured=False)
         if not reference.usable:
             said = f"time limit reached after {run.seconds:.0f} s" if run.timed_out else telling_line(run.output)
             raise EvaluationError(
@@ -181,7 +181,7 @@ class TestBench:
     def _test_one(self, feature: int, tree: str, stop: threading.Event) -> SuiteResult:
         try:
             reference = self.reference(feature, stop)
-            return suite_verdict(feature, self.run(feature, tree, stop, reporters=reference.guarded), reference)
+            return suite_verdict(feature, self.run(feature, tree, stop, structured=reference.structured), reference)
         except (SandboxError, EvaluationError) as error:
             return SuiteResult(feature=feature, outcome=Outcome.INFRA_ERROR, reason=str(error))
 
@@ -192,7 +192,7 @@ class TestBench:
         stop: threading.Event | None = None,
         *,
         watch: bool = False,
-        reporters: bool = True,
+        structured: bool = True,
     ) -> SuiteRun:
         """Run one suite on one tree, whatever is known already. A sandbox that fails is tried once more.
 
@@ -203,9 +203,9 @@ class TestBench:
             feature_patch=self._patch(tree),
             test_files=self._test_files(feature, tree),
             labels=self._labels.model_copy(update={"agent_id": f"suite{feature}"}),
-            skip_install=reporters and not watch and self._can_skip_install(tree),
+            skip_install=structured and not watch and self._can_skip_install(tree),
             watch_install=watch,
-            reporters=reporters,
+            structured=structured,
         )
         try:
             return self._run(suite, stop)

@@ -142,13 +142,13 @@ class _Validator:
             return FeatureValidation(feature=number, problems=(problem,))
         try:
             first = self.bench.run(number, tree)
-            reporters = bool(first.report.tests)
-            again = self.repetitions - 1 if reporters else self.repetitions
-            runs = ([first] if reporters else []) + [
-                self.bench.run(number, tree, reporters=reporters) for _ in range(again)
+            structured = bool(first.report.tests)
+            again = self.repetitions - 1 if structured else self.repetitions
+            runs = ([first] if structured else []) + [
+                self.bench.run(number, tree, structured=structured) for _ in range(again)
             ]
-            on_base = self.bench.run(number, self.base.tree, reporters=reporters)
-            on_combined = self.bench.run(number, self.combined, reporters=reporters) if self.combined else None
+            on_base = self.bench.run(number, self.base.tree, structured=structured)
+            on_combined = self.bench.run(number, self.combined, structured=structured) if self.combined else None
         except CooperBenchError as error:
             return FeatureValidation(feature=number, problems=(str(error),))
         cleaned = clean_submission(self.store, self.base.tree, gold, hidden_paths(self.task, (number,)))

@@ -113,7 +113,7 @@ ATTACKS = {
         {
             "basket.go": source(
                 "os path/filepath syscall",
-                'func init() { places, _ := filepath.Glob("/patches/*/guard/report"); more, _ := filepath.Glob("/patches/*/guard"); '
+                'func init() { places, _ := filepath.Glob("/patches/*/reporter/report"); more, _ := filepath.Glob("/patches/*/reporter"); '
                 'for _, p := range more { places = append(places, p+"/report") }; for _, p := range places { os.WriteFile(p, '
                 r'[]byte("0 0000000000000000000000000000000000000000000000000000000000000000 60\ngo-guard\npassed example.org/basket.TestDiscount/tenth\n"), 0644)'
                 " }; syscall.Exit(0) }\n",

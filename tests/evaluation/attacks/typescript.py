@@ -40,7 +40,7 @@ ATTACKS = {
     ),
     "write the report": source(
         "const fs = require('fs');\nconst places = process.argv.filter((a) => a.startsWith('--outputFile')).map((a) => a.split('=')[1]);\n"
-        "for (const f of fs.readdirSync('/patches')) places.push(`/patches/${f}/guard/report.json`, `/patches/${f}/guard/report`);\n"
+        "for (const f of fs.readdirSync('/patches')) places.push(`/patches/${f}/reporter/report.json`, `/patches/${f}/reporter/report`);\n"
         f"for (const p of places) try {{ fs.writeFileSync(p, {json.dumps(REPORT)}); }} catch {{}}\nprocess.exit(0);\n"
     ),
     "register empty tests": source(

@@ -7,23 +7,22 @@ from cooperbench.evaluation.test_runners.cargo import Cargo
 from cooperbench.evaluation.test_runners.go import Go
 from cooperbench.evaluation.test_runners.java import Java
 from cooperbench.evaluation.test_runners.node import Jest, Vitest
-from cooperbench.evaluation.test_runners.pytest import Pytest
+from cooperbench.evaluation.test_runners.python import Pytest, Unittest
 from cooperbench.evaluation.test_runners.report import (
     NO_REPORT,
-    Report,
-    Request,
+    ReportRequest,
     RunnerKind,
+    SuiteReport,
     TestRunner,
 )
 from cooperbench.evaluation.test_runners.signed import first_state, read_signed
-from cooperbench.evaluation.test_runners.unittest import Unittest
 
 __all__ = [
     "NO_REPORT",
     "RUNNERS",
-    "Report",
-    "Request",
+    "ReportRequest",
     "RunnerKind",
+    "SuiteReport",
     "TestRunner",
     "complete",
     "first_state",
@@ -55,14 +54,14 @@ def runners_of(runner: bytes) -> Sequence[TestRunner]:
     return [test_runner for test_runner in RUNNERS if kind in (test_runner.kind, RunnerKind.UNKNOWN)]
 
 
-def complete(signed: Report, runners: Sequence[TestRunner], output: str) -> Report:
+def complete(signed: SuiteReport, runners: Sequence[TestRunner], output: str) -> SuiteReport:
     """A signed report with the few things that only the output tells."""
     for test_runner in runners:
         signed = test_runner.complete(signed, _lines(output))
     return signed
 
 
-def read_output(runners: Sequence[TestRunner], output: str) -> Report:
+def read_output(runners: Sequence[TestRunner], output: str) -> SuiteReport:
     """The results in the runners' own output."""
     lines = _lines(output)
     for test_runner in runners:

@@ -1,13 +1,13 @@
-"""`cargo test`: the log of Rust's own test harness, read by what cargo runs test programs with (`guard/cargo`); else its text, in full."""
+"""`cargo test`: the log of Rust's own test harness, read by what cargo runs test programs with (`reporter/cargo`); else its text, in full."""
 
 import re
 from collections.abc import Sequence
 
 from cooperbench.evaluation.test_runners.report import (
     NO_REPORT,
-    Report,
-    Request,
+    ReportRequest,
     RunnerKind,
+    SuiteReport,
     TestRunner,
     keep_worst,
     report_of,
@@ -33,11 +33,11 @@ class Cargo(TestRunner):
     kind = RunnerKind.CARGO
     calls = re.compile(r"\bcargo\s+(?:\S+\s+)*?(?:test|nextest)\b")
 
-    def ask(self, request: Request) -> Sequence[str]:
+    def ask(self, request: ReportRequest) -> Sequence[str]:
         """Run test programs by our script. Without it nothing is needed: what cargo prints has the names."""
-        return [". $guard/cargo/setup.sh || true"] if request.guarded else []
+        return [". $reporter/cargo/setup.sh || true"] if request.structured else []
 
-    def complete(self, signed: Report, lines: Sequence[str]) -> Report:
+    def complete(self, signed: SuiteReport, lines: Sequence[str]) -> SuiteReport:
         """Documentation tests, which rustdoc runs itself."""
         start = next((number for number, line in enumerate(lines) if line.strip().startswith("Doc-tests ")), None)
         if "cargo-guard" not in signed.source or start is None:
@@ -46,7 +46,7 @@ class Cargo(TestRunner):
         tests = tuple(TestCase(name=f"Doc-tests {test.name}", status=test.status) for test in text.tests)
         return signed._replace(tests=signed.tests + tests)
 
-    def read_text(self, lines: Sequence[str]) -> Report:
+    def read_text(self, lines: Sequence[str]) -> SuiteReport:
         """Every test binary's lines, if some summary follows them."""
         tests: dict[str, TestStatus] = {}
         binary = ""

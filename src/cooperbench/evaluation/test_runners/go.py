@@ -1,10 +1,17 @@
-"""`go test`: a guard of ours inside the package `testing` says what really ran (`guard/go`); else its JSON events or its text."""
+"""`go test`: a reporter of ours inside the package `testing` says what really ran (`reporter/go`); else its JSON events or its text."""
 
 import json
 import re
 from collections.abc import Sequence
 
-from cooperbench.evaluation.test_runners.report import Report, Request, RunnerKind, TestRunner, keep_worst, report_of
+from cooperbench.evaluation.test_runners.report import (
+    ReportRequest,
+    RunnerKind,
+    SuiteReport,
+    TestRunner,
+    keep_worst,
+    report_of,
+)
 from cooperbench.records import TestStatus
 
 _ACTIONS = {"pass": TestStatus.PASSED, "fail": TestStatus.FAILED, "skip": TestStatus.SKIPPED}
@@ -17,14 +24,14 @@ class Go(TestRunner):
     kind = RunnerKind.GO
     calls = re.compile(r"\bgo\s+test\b")
 
-    def ask(self, request: Request) -> Sequence[str]:
-        """Compile the guard in. Else ask for JSON; where the runner filters the output of `go test`, JSON would be filtered away."""
-        if request.guarded:
-            return [". $guard/go/setup.sh || true"]
+    def ask(self, request: ReportRequest) -> Sequence[str]:
+        """Compile the reporter in. Else ask for JSON; where the runner filters the output of `go test`, JSON would be filtered away."""
+        if request.structured:
+            return [". $reporter/go/setup.sh || true"]
         flag = "-v" if re.search(rb"go\s+test[^\n]*\|", request.runner) else "-json"
         return [f'export GOFLAGS="${{GOFLAGS:+$GOFLAGS }}{flag}"']
 
-    def read_text(self, lines: Sequence[str]) -> Report:
+    def read_text(self, lines: Sequence[str]) -> SuiteReport:
         """JSON events, else the lines of `-v`."""
         tests: dict[str, TestStatus] = {}
         for line in lines:

@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 
 from cooperbench.evaluation.test_runners.report import (
     NO_REPORT,
-    Report,
-    Request,
+    ReportRequest,
     RunnerKind,
+    SuiteReport,
     TestRunner,
     keep_worst,
     report_of,
@@ -32,15 +32,15 @@ class Java(TestRunner):
     kind = RunnerKind.JAVA
     calls = re.compile(r"(?:^|[\s/])(?:mvnw?|gradlew?)\s[^\n]*", re.MULTILINE)
     collect = (
-        "find . -name 'TEST-*.xml' -newer $guard/started \\( -path '*/surefire-reports/*' -o -path '*/failsafe-reports/*'"
-        " -o -path '*/test-results/*' \\) >$guard/found && [ ! -s $guard/found ] || tar -cf $guard/collected.tar -T $guard/found"
+        "find . -name 'TEST-*.xml' -newer $reporter/started \\( -path '*/surefire-reports/*' -o -path '*/failsafe-reports/*'"
+        " -o -path '*/test-results/*' \\) >$reporter/found && [ ! -s $reporter/found ] || tar -cf $reporter/collected.tar -T $reporter/found"
     )
 
-    def ask(self, request: Request) -> Sequence[str]:
+    def ask(self, request: ReportRequest) -> Sequence[str]:
         """Both write their reports anyway; those of the image are older than the moment that is kept here."""
-        return [": >$guard/started"]
+        return [": >$reporter/started"]
 
-    def read_collected(self, data: bytes) -> Report:
+    def read_collected(self, data: bytes) -> SuiteReport:
         """All files together."""
         tests: dict[str, TestStatus] = {}
         try:
@@ -53,7 +53,7 @@ class Java(TestRunner):
             return NO_REPORT
         return report_of("junit", tests)
 
-    def read_text(self, lines: Sequence[str]) -> Report:
+    def read_text(self, lines: Sequence[str]) -> SuiteReport:
         """Neither names its tests."""
         return NO_REPORT
 

@@ -1,12 +1,12 @@
-"""jest and vitest: our file, loaded by node before they are, signs a report of what really ran (`guard/node`); else their text."""
+"""jest and vitest: our file, loaded by node before they are, signs a report of what really ran (`reporter/node`); else their text."""
 
 import re
 from collections.abc import Sequence
 
 from cooperbench.evaluation.test_runners.report import (
-    Report,
-    Request,
+    ReportRequest,
     RunnerKind,
+    SuiteReport,
     TestRunner,
     keep_worst,
     report_of,
@@ -29,13 +29,13 @@ class Jest(TestRunner):
     kind = RunnerKind.JEST
     calls = re.compile(r"\bjest\b|\b(?:npm|yarn|pnpm)\s+(?:run\s+)?test\b")
 
-    def ask(self, request: Request) -> Sequence[str]:
+    def ask(self, request: ReportRequest) -> Sequence[str]:
         """Load our file in every node process; those that run tests report."""
-        if not request.guarded:
+        if not request.structured:
             return []
-        return ['export NODE_OPTIONS="${NODE_OPTIONS:+$NODE_OPTIONS }--require=$guard/node/guard.cjs"']
+        return ['export NODE_OPTIONS="${NODE_OPTIONS:+$NODE_OPTIONS }--require=$reporter/node/reporter.cjs"']
 
-    def read_text(self, lines: Sequence[str]) -> Report:
+    def read_text(self, lines: Sequence[str]) -> SuiteReport:
         """The lines of the verbose reporter, below the name of each file."""
         tests: dict[str, TestStatus] = {}
         file = ""

@@ -1,12 +1,16 @@
-"""pytest: a plugin of ours, loaded before any code of the repository, writes a signed report (`guard/python/cooperbench_guard.py`)."""
+"""Python's test runners, whose reporters are loaded before any code of the repository and sign what they report.
+
+pytest has a plugin (`reporter/python/cooperbench_reporter.py`), `python -m unittest` a file that the interpreter loads when it starts
+(`reporter/python/sitecustomize.py`). Without them, their text is read.
+"""
 
 import re
 from collections.abc import Sequence
 
 from cooperbench.evaluation.test_runners.report import (
-    Report,
-    Request,
+    ReportRequest,
     RunnerKind,
+    SuiteReport,
     TestRunner,
     keep_worst,
     report_of,
@@ -15,9 +19,25 @@ from cooperbench.records import TestStatus
 
 ASK_PYTHON = (
     'export COOPERBENCH_PYTHONPATH="${PYTHONPATH-}"',
-    'export PYTHONPATH="$guard/python${PYTHONPATH:+:$PYTHONPATH}"',
+    'export PYTHONPATH="$reporter/python${PYTHONPATH:+:$PYTHONPATH}"',
 )
-"""Put the guards for Python where every interpreter looks first."""
+"""Put the reporters for Python where every interpreter looks first."""
+_PYTEST_WORDS = {
+    "PASSED": TestStatus.PASSED,
+    "FAILED": TestStatus.FAILED,
+    "ERROR": TestStatus.ERROR,
+    "SKIPPED": TestStatus.SKIPPED,
+    "XFAIL": TestStatus.SKIPPED,
+    "XPASS": TestStatus.PASSED,
+}
+_UNITTEST_WORDS = {
+    "ok": TestStatus.PASSED,
+    "FAIL": TestStatus.FAILED,
+    "ERROR": TestStatus.ERROR,
+    "skipped": TestStatus.SKIPPED,
+    "expected failure": TestStatus.SKIPPED,
+    "unexpected success": TestStatus.FAILED,
+}
 
 
 class Pytest(TestRunner):
@@ -26,37 +46,49 @@ class Pytest(TestRunner):
     kind = RunnerKind.PYTEST
     calls = re.compile(r"\bpytest\b|\bpy\.test\b")
 
-    def ask(self, request: Request) -> Sequence[str]:
+    def ask(self, request: ReportRequest) -> Sequence[str]:
         """Load the plugin; where that does not reach pytest, ask for names in its text."""
-        if not request.guarded:
+        if not request.structured:
             return ['export PYTEST_ADDOPTS="-rA ${PYTEST_ADDOPTS-}"']
         return [
             *ASK_PYTHON,
             'export COOPERBENCH_PYTEST_ADDOPTS="${PYTEST_ADDOPTS-}"',
-            'export PYTEST_ADDOPTS="-p cooperbench_guard ${PYTEST_ADDOPTS-}"',
+            'export PYTEST_ADDOPTS="-p cooperbench_reporter ${PYTEST_ADDOPTS-}"',
             # tox gives on what it is told to: version 4 by the one, version 3 by the other.
             'export TOX_OVERRIDE="testenv.pass_env+=PYTEST_ADDOPTS,PYTHONPATH,COOPERBENCH_*"',
             'export TOX_TESTENV_PASSENV="PYTEST_ADDOPTS PYTHONPATH COOPERBENCH_*"',
         ]
 
-    def read_text(self, lines: Sequence[str]) -> Report:
+    def read_text(self, lines: Sequence[str]) -> SuiteReport:
         """Verbose lines, and those of the short summary."""
         tests: dict[str, TestStatus] = {}
         for line in lines:
             verbose = re.match(r"^(\S+::.+?) (PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS)\b", line)
             short = re.match(r"^(PASSED|XPASS|FAILED|ERROR) (\S+::.+?)(?: - .*)?$", line)
             if verbose:
-                keep_worst(tests, verbose.group(1), _WORDS[verbose.group(2)])
+                keep_worst(tests, verbose.group(1), _PYTEST_WORDS[verbose.group(2)])
             elif short:
-                keep_worst(tests, short.group(2), _WORDS[short.group(1)])
+                keep_worst(tests, short.group(2), _PYTEST_WORDS[short.group(1)])
         return report_of("pytest-text", tests)
 
 
-_WORDS = {
-    "PASSED": TestStatus.PASSED,
-    "FAILED": TestStatus.FAILED,
-    "ERROR": TestStatus.ERROR,
-    "SKIPPED": TestStatus.SKIPPED,
-    "XFAIL": TestStatus.SKIPPED,
-    "XPASS": TestStatus.PASSED,
-}
+class Unittest(TestRunner):
+    """The standard library's test runner."""
+
+    kind = RunnerKind.UNITTEST
+    calls = re.compile(r"\s-m\s+unittest\b")
+
+    def ask(self, request: ReportRequest) -> Sequence[str]:
+        """Put our folder on Python's path."""
+        return ASK_PYTHON if request.structured else []
+
+    def read_text(self, lines: Sequence[str]) -> SuiteReport:
+        """The lines of `-v`."""
+        tests: dict[str, TestStatus] = {}
+        for line in lines:
+            found = re.match(
+                r"^(\w+) \(([\w.]+)\) \.\.\. (ok|FAIL|ERROR|skipped|expected failure|unexpected success)\b", line
+            )
+            if found:
+                keep_worst(tests, f"{found.group(2)}:{found.group(1)}", _UNITTEST_WORDS[found.group(3)])
+        return report_of("unittest-text", tests)

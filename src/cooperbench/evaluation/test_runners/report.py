@@ -23,7 +23,7 @@ class RunnerKind(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Report(NamedTuple):
+class SuiteReport(NamedTuple):
     """What a runner reported. Nothing in it decides whether a suite passed."""
 
     source: str
@@ -33,16 +33,16 @@ class Report(NamedTuple):
     """Tests and functions of the runner that were replaced while it ran."""
 
 
-NO_REPORT = Report("")
+NO_REPORT = SuiteReport("")
 
 
 @dataclass(frozen=True)
-class Request:
+class ReportRequest:
     """A run that a structured report is wanted of."""
 
     runner: bytes
     """The task's `runner.sh`."""
-    guarded: bool
+    structured: bool
     """Whether anything but text can be asked for. Runners that cut themselves off from their surroundings give nothing else."""
 
 
@@ -55,25 +55,25 @@ class TestRunner(ABC):
     calls: ClassVar[re.Pattern[str]]
     """A call of it in a shell script."""
     collect: ClassVar[str] = ""
-    """Shell that puts files which it writes by itself into `$guard/collected.tar`, after the runner."""
+    """Shell that puts files which it writes by itself into `$reporter/collected.tar`, after the runner."""
 
     @abstractmethod
-    def ask(self, request: Request) -> Sequence[str]:
-        """Lines of shell that come before the runner, so that its results can be read afterwards; `$guard` is our folder.
+    def ask(self, request: ReportRequest) -> Sequence[str]:
+        """Lines of shell that come before the runner, so that its results can be read afterwards; `$reporter` is our folder.
 
-        Where it is guarded they make test programs sign what they report; `signed` reads it.
+        Where it is sandboxed they make test programs sign what they report; `signed` reads it.
         """
 
-    def read_collected(self, data: bytes) -> Report:
+    def read_collected(self, data: bytes) -> SuiteReport:
         """The results in what `collect` collected; unsigned."""
         return NO_REPORT
 
-    def complete(self, signed: Report, lines: Sequence[str]) -> Report:
-        """A signed report with what no guard can see and the text tells, under names that no guard gives."""
+    def complete(self, signed: SuiteReport, lines: Sequence[str]) -> SuiteReport:
+        """A signed report with what no reporter can see and the text tells, under names that no reporter gives."""
         return signed
 
     @abstractmethod
-    def read_text(self, lines: Sequence[str]) -> Report:
+    def read_text(self, lines: Sequence[str]) -> SuiteReport:
         """The results in the runner's own output, read line by line in its format, never searched for a phrase."""
 
 
@@ -86,7 +86,7 @@ def keep_worst(tests: dict[str, TestStatus], name: str, status: TestStatus) -> N
     tests[name] = max(known, status, key=_SEVERITY.index)
 
 
-def report_of(source: str, tests: Mapping[str, TestStatus]) -> Report:
+def report_of(source: str, tests: Mapping[str, TestStatus]) -> SuiteReport:
     """A report of some tests, or `NO_REPORT` of none."""
     cases = tuple(TestCase(name=name, status=status) for name, status in tests.items())
-    return Report(source, cases) if cases else NO_REPORT
+    return SuiteReport(source, cases) if cases else NO_REPORT

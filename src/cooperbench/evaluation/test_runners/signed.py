@@ -1,4 +1,4 @@
-"""Reading the signed reports that our guards inside the sandbox write (`evaluation/guard`), and making the keys they sign with.
+"""Reading the signed reports that our reporters inside the sandbox write (`evaluation/reporter`), and making the keys they sign with.
 
 Every test program takes the next key of a chain from a file, and leaves there only the one that follows from it. So the code under
 test finds no key that any earlier report was signed with, and a program that ended without its report leaves a gap.
@@ -8,7 +8,7 @@ import hashlib
 import hmac
 from collections.abc import Iterator
 
-from cooperbench.evaluation.test_runners.report import NO_REPORT, Report, keep_worst, report_of
+from cooperbench.evaluation.test_runners.report import NO_REPORT, SuiteReport, keep_worst, report_of
 from cooperbench.records import TestStatus
 
 WITHOUT_REPORT = "a test program that ended without its report"
@@ -32,19 +32,19 @@ def next_key(key: str) -> str:
 
 
 def sign(key: str, body: bytes) -> str:
-    """The signature of a report; what the guards compute in their own languages."""
+    """The signature of a report; what the reporters compute in their own languages."""
     return hashlib.sha256((key + hashlib.sha256(body).hexdigest()).encode()).hexdigest()
 
 
-def read_signed(data: bytes, key: str) -> Report:
+def read_signed(data: bytes, key: str) -> SuiteReport:
     """All reports that follow the state of the chain at the end, as one.
 
-    `NO_REPORT` when nothing was signed, or when the state is none that the guards can have left.
+    `NO_REPORT` when nothing was signed, or when the state is none that the reporters can have left.
     """
     state, _, rest = data.partition(b"\n")
     count = int(state.split(b" ")[0]) if state.split(b" ")[0].isdigit() else 0
     if count > len(data) // 64 + 1000:
-        return NO_REPORT  # a chain that long was not walked by guards
+        return NO_REPORT  # a chain that long was not walked by reporters
     keys = [key]
     for _ in range(count):
         keys.append(next_key(keys[-1]))

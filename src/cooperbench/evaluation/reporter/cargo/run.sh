@@ -1,15 +1,15 @@
 #!/bin/sh
 # Runs a program for cargo. Rust's own test harness writes what became of each test to a log file as well: that is read, and what the
 # program prints does not count.
-guard=${0%/cargo/*}
+reporter=${0%/cargo/*}
 if ! grep -q 'Write logs to the specified file' "$1" || [ "${2-}" = --list ]; then
     exec "$@" # no test program, one with a harness of its own, or one that is only asked for names
 fi
-. "$guard/sign.sh"
+. "$reporter/sign.sh"
 claim
 changed=$(changed_files)
 name=${1##*/}
-log=$guard/log.$place
+log=$reporter/log.$place
 : >"$log"
 exec 5<"$log"
 code=0

@@ -1,8 +1,8 @@
 # Read before the runner: cargo runs test programs by run.sh. The variable takes precedence over every configuration file.
-guard_cargo() {
+reporter_cargo() {
     command -v rustc >/dev/null || return 0
     target=$(rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
-    chmod +x "$guard/cargo/run.sh"
-    export "CARGO_TARGET_${target}_RUNNER=$guard/cargo/run.sh"
+    chmod +x "$reporter/cargo/run.sh"
+    export "CARGO_TARGET_${target}_RUNNER=$reporter/cargo/run.sh"
 }
-guard_cargo
+reporter_cargo

@@ -3,46 +3,46 @@
 
 package testing
 
-import guardbytes "bytes"
-import guardos "os"
-import guardreflect "reflect"
-import guardruntime "runtime"
-import guardstrings "strings"
-import guardsync "sync"
-import guardsyscall "syscall"
-import guardtime "time"
+import reporterbytes "bytes"
+import reporteros "os"
+import reporterreflect "reflect"
+import reporterruntime "runtime"
+import reporterstrings "strings"
+import reportersync "sync"
+import reportersyscall "syscall"
+import reportertime "time"
 
-type cooperbenchGuard struct {
-	lock   guardsync.Mutex
+type cooperbenchReporter struct {
+	lock   reportersync.Mutex
 	secret string
 	roots  map[*common]string
 }
 
 var cooperbench = cooperbenchOpen()
 
-func cooperbenchOpen() *cooperbenchGuard {
-	if guardos.Getenv("COOPERBENCH_GUARD") == "" {
+func cooperbenchOpen() *cooperbenchReporter {
+	if reporteros.Getenv("COOPERBENCH_REPORTER") == "" {
 		return nil // a program that a test started
 	}
-	guardos.Unsetenv("COOPERBENCH_GUARD")
-	in := guardos.NewFile(3, "secret")
+	reporteros.Unsetenv("COOPERBENCH_REPORTER")
+	in := reporteros.NewFile(3, "secret")
 	secret := make([]byte, 64)
 	in.Read(secret)
 	in.Truncate(0)
 	in.Close()
-	guardsyscall.CloseOnExec(4)
-	return &cooperbenchGuard{secret: string(secret), roots: map[*common]string{}}
+	reportersyscall.CloseOnExec(4)
+	return &cooperbenchReporter{secret: string(secret), roots: map[*common]string{}}
 }
 
-func (g *cooperbenchGuard) say(line string) {
-	guardsyscall.Write(4, []byte(g.secret+" "+guardstrings.ReplaceAll(line, "\n", "\\n")+"\n"))
+func (g *cooperbenchReporter) say(line string) {
+	reportersyscall.Write(4, []byte(g.secret+" "+reporterstrings.ReplaceAll(line, "\n", "\\n")+"\n"))
 }
 
 // A test is known by its function: whoever hands other functions to the package testing does not get the names of the tests.
 func cooperbenchStart(c *common, fn interface{}) {
 	if g := cooperbench; g != nil && c.level == 1 {
 		g.lock.Lock()
-		g.roots[c] = guardruntime.FuncForPC(guardreflect.ValueOf(fn).Pointer()).Name()
+		g.roots[c] = reporterruntime.FuncForPC(reporterreflect.ValueOf(fn).Pointer()).Name()
 		g.lock.Unlock()
 	}
 }
@@ -59,7 +59,7 @@ func cooperbenchReport(c *common) {
 	g.lock.Lock()
 	defer g.lock.Unlock()
 	name := g.roots[root]
-	if at := guardstrings.Index(c.name, "/"); at >= 0 && c.level > 1 {
+	if at := reporterstrings.Index(c.name, "/"); at >= 0 && c.level > 1 {
 		name += c.name[at:]
 	}
 	status := "passed "
@@ -71,14 +71,14 @@ func cooperbenchReport(c *common) {
 	g.say(status + name)
 }
 
-func (eg *InternalExample) processRunResult(out string, spent guardtime.Duration, finished bool, recovered interface{}) bool {
+func (eg *InternalExample) processRunResult(out string, spent reportertime.Duration, finished bool, recovered interface{}) bool {
 	passed := eg.cooperbenchResult(out, spent, finished, recovered)
 	if g := cooperbench; g != nil {
 		status := "failed "
 		if passed {
 			status = "passed "
 		}
-		g.say(status + guardruntime.FuncForPC(guardreflect.ValueOf(eg.F).Pointer()).Name())
+		g.say(status + reporterruntime.FuncForPC(reporterreflect.ValueOf(eg.F).Pointer()).Name())
 	}
 	return passed
 }
@@ -94,13 +94,13 @@ func cooperbenchEnd() {
 
 // Pages of code that were written to are no longer those of the program's file.
 func cooperbenchCodeChanged() bool {
-	program, _ := guardos.Readlink("/proc/self/exe")
-	maps, _ := guardos.ReadFile("/proc/self/smaps")
+	program, _ := reporteros.Readlink("/proc/self/exe")
+	maps, _ := reporteros.ReadFile("/proc/self/smaps")
 	code := false
-	for _, line := range guardbytes.Split(maps, []byte("\n")) {
-		fields := guardstrings.Fields(string(line))
-		if len(fields) >= 5 && guardstrings.Contains(fields[0], "-") {
-			code = len(fields) > 5 && fields[5] == program && guardstrings.Contains(fields[1], "x")
+	for _, line := range reporterbytes.Split(maps, []byte("\n")) {
+		fields := reporterstrings.Fields(string(line))
+		if len(fields) >= 5 && reporterstrings.Contains(fields[0], "-") {
+			code = len(fields) > 5 && fields[5] == program && reporterstrings.Contains(fields[1], "x")
 		} else if code && len(fields) > 1 && fields[0] == "Anonymous:" && fields[1] != "0" {
 			return true
 		}

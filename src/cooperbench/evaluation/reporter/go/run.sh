@@ -1,18 +1,18 @@
 #!/bin/sh
-# Runs a test program for `go test -exec`. What our guard inside the package `testing` says comes back by a file that has no name,
-# each line behind a secret that the guard reads, and wipes, before the program's own code knows of anything.
-guard=${0%/go/*}
-. "$guard/sign.sh"
+# Runs a test program for `go test -exec`. What our reporter inside the package `testing` says comes back by a file that has no name,
+# each line behind a secret that the reporter reads, and wipes, before the program's own code knows of anything.
+reporter=${0%/go/*}
+. "$reporter/sign.sh"
 claim
 report="go-guard
 $(changed_files)"
 secret=$(printf %s "secret $key" | digest)
-printf %s "$secret" >"$guard/in.$place"
-: >"$guard/out.$place"
-exec 3<>"$guard/in.$place" 4>>"$guard/out.$place" 5<"$guard/out.$place"
-rm "$guard/in.$place" "$guard/out.$place"
+printf %s "$secret" >"$reporter/in.$place"
+: >"$reporter/out.$place"
+exec 3<>"$reporter/in.$place" 4>>"$reporter/out.$place" 5<"$reporter/out.$place"
+rm "$reporter/in.$place" "$reporter/out.$place"
 code=0
-COOPERBENCH_GUARD=1 "$@" 5<&- || code=$?
+COOPERBENCH_REPORTER=1 "$@" 5<&- || code=$?
 results=$(sed -n "s/^$secret //p" <&5)
 case "$results" in
 *"ended") ;;

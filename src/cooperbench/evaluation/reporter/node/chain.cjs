@@ -1,4 +1,4 @@
-// What the guards for node share: a key of the chain, the hidden tests' digests, and signing. See `sign.sh`, which does the same.
+// What the reporters for node share: a key of the chain, the hidden tests' digests, and signing. See `sign.sh`, which does the same.
 // Loaded before any code of the repository: everything that it needs later is taken now, for that code can reach the same objects.
 "use strict";
 const { createHash, Hash } = require("crypto");

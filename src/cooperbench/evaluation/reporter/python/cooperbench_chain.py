@@ -1,6 +1,6 @@
-"""What the guards in Python share: a key of the chain, digests of the hidden tests, functions that are watched, and signing. See `sign.sh`, which does the same.
+"""What the reporters in Python share: a key of the chain, digests of the hidden tests, functions that are watched, and signing. See `sign.sh`, which does the same.
 
-Loaded before any code of the repository; the guards keep these functions, and the module goes. Python 3.6 is enough for it.
+Loaded before any code of the repository; the reporters keep these functions, and the module goes. Python 3.6 is enough for it.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ _sha256, _open, _sleep = hashlib.sha256, open, time.sleep
 
 
 def folder():
-    """The folder of all guards."""
+    """The folder of all reporters."""
     return os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
