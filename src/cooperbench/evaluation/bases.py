@@ -1,4 +1,4 @@
-"""The base tree of a task, in a bare repository on the host; taken from the image once and kept.
+"""Keep the base tree of each task in a bare repository on the host, taken from the image once.
 
 Merging needs the base's content but no sandbox. The tree is the one that environments pin at the start of an episode, so
 submissions apply to it exactly.
@@ -35,9 +35,9 @@ class Base:
 
 
 def base_of(task: Task, backend: str) -> Base:
-    """The base of a task on a backend; starts a sandbox only when this image was never seen.
+    """Return the base of a task on a backend. Starts a sandbox only for an image that was never seen.
 
-    Raises `ImageError` when the image is not there, and the other classes below `SandboxError`.
+    Raises `ImageError` if the image is missing, and the other classes below `SandboxError`.
     """
     options = EnvironmentOptions(lifetime=600)
     digest = ensure_image(backend, task.recipe)
@@ -58,7 +58,7 @@ def base_of(task: Task, backend: str) -> Base:
 
 
 def base_of_repository(repository: Path, commit: str) -> Base:
-    """The base in a local clone, for git work that needs no image. Raises `EvaluationError` when the commit is not there."""
+    """Return the base in a local clone, for git work without an image. Raises `EvaluationError` if the commit is missing."""
     git_dir = repository / ".git" if (repository / ".git").is_dir() else repository
     with open_store(git_dir) as store:
         output = store.run("rev-parse", "--verify", "--quiet", f"{commit}^{{tree}}")

@@ -1,9 +1,12 @@
-"""Test configuration inside files that also hold other things: those sections keep the base's content.
+"""Restore test configuration and unit tests inside files that also hold other things.
 
 `pyproject.toml`, `setup.cfg`, `package.json`, `go.mod` and `Cargo.toml` mix what a feature may need to change (dependencies, metadata) with what
-decides how tests are found, run and installed. The sections of the second kind are put back textually; the result is parsed
-and compared, and where that cannot be done exactly the base's whole file is taken. So it is for sources in Rust that bring an
-`assert_eq!` of their own: unit tests stand in the same file, and would use it.
+decides how tests are found, run and installed. The sections of the second kind get the base's text back. The result is parsed and
+compared; if it is not exactly what was intended, the base's whole file is taken. The same goes for Rust sources that bring an
+`assert_eq!` of their own, since unit tests in the same file would use it.
+
+Rust also keeps unit tests inside sources. Where hidden tests change such a file, its `#[cfg(test)] mod` gets the base's content, as
+test files do: a member's own tests in that place would make the hidden ones impossible to apply. The rest of the file stays.
 """
 
 import configparser
@@ -37,7 +40,7 @@ _JSON_KEYS = ("scripts", "jest", "vitest", "mocha", "ava", "babel", "nyc", "c8")
 
 
 def is_mixed(path: str) -> bool:
-    """Whether a file can hold test configuration beside other things."""
+    """Tell whether a file can hold test configuration beside other things."""
     return _restorer(path) is not None
 
 
@@ -46,7 +49,7 @@ def _restorer(path: str) -> Callable[[bytes, bytes], bytes | None] | None:
 
 
 def restore_sections(path: str, base: bytes | None, submitted: bytes) -> bytes | None:
-    """The file with the base's test configuration; `None` when the submission did not touch that.
+    """Return the file with the base's test configuration, or `None` if the submission did not touch that.
 
     `base` is `None` for a new file. Files of other kinds are never changed.
     """
@@ -73,7 +76,7 @@ def _restore_toml(base: bytes, submitted: bytes) -> bytes | None:
 
 
 def _toml_blocks(text: str) -> list[tuple[tuple[str, ...], str]]:
-    """The tables of a TOML file as text, each with the key of its header; what stands before the first has an empty key."""
+    """Split a TOML file into its tables as text, each with the key of its header, which is empty before the first header."""
     blocks: list[tuple[tuple[str, ...], str]] = [((), "")]
     for line in text.splitlines(keepends=True):
         header = re.match(r"^\s*\[{1,2}\s*([^\[\]]+?)\s*\]{1,2}\s*(#.*)?$", line)
@@ -102,7 +105,7 @@ def _look_up(settings: Settings, key: tuple[str, ...]) -> object:
 
 
 def _rest(settings: Settings) -> str:
-    """Everything that is not protected, without tables that became empty, in a form that can be compared."""
+    """Return everything that is not protected, without tables that became empty, in a form that can be compared."""
 
     def without(value: object, path: tuple[str, ...]) -> object:
         if not isinstance(value, Mapping):
@@ -163,7 +166,7 @@ _REPLACE = re.compile(
 
 
 def _restore_go_mod(base: bytes, submitted: bytes) -> bytes | None:
-    """Another module in the place of one that tests assert with would be asked instead of it."""
+    """Restore replaced modules: another module in the place of one that tests assert with would be asked instead."""
     before, after = base.decode(), submitted.decode()
     replaced = _REPLACE.findall(before)
     if replaced == _REPLACE.findall(after):
@@ -188,13 +191,13 @@ _TEST_MODULE = re.compile(
 
 
 def holds_unit_tests(path: str) -> bool:
-    """Whether hidden tests at this path are unit tests inside a source, not a file of their own."""
+    """Tell whether hidden tests at this path are unit tests inside a source rather than a file of their own."""
     parts = PurePosixPath(path).parts
     return path.endswith(".rs") and "tests" not in parts[:-1] and parts[-1] not in ("tests.rs", "test.rs")
 
 
 def restore_unit_tests(base: bytes, submitted: bytes) -> bytes | None:
-    """The file with the base's test module; `None` when the submission left that alone."""
+    """Return the file with the base's test module, or `None` if the submission left that alone."""
     before, after = _TEST_MODULE.search(base), _TEST_MODULE.search(submitted)
     old = before.group() if before else b""
     if after is None:

@@ -1,4 +1,4 @@
-"""What the gold patches of a task say about it: sizes, languages, overlaps, and which pairs conflict.
+"""Describe a task by its gold patches: sizes, language, overlaps, and which pairs conflict.
 
 Conflicts are found by git on the host, without a sandbox: one merge takes a few milliseconds.
 """
@@ -36,14 +36,14 @@ _LANGUAGES = {
 
 
 class PairConflict(Record):
-    """How git merges the gold patches of two features."""
+    """The conflicts between the gold patches of two features."""
 
     features: tuple[int, int]
     conflicts: tuple[Conflict, ...]
 
     @property
     def clean(self) -> bool:
-        """Whether they merge without conflict."""
+        """True if they merge without conflict."""
         return not self.conflicts
 
 
@@ -60,11 +60,11 @@ class TaskStatistics(Record):
     pairs_sharing_files: int
     """Pairs whose gold patches touch a file in common."""
     pairs_conflicting: int | None = None
-    """`None` when the base was not there to merge on."""
+    """`None` if there was no base to merge on."""
 
 
 def task_statistics(task: Task, conflicts: Sequence[PairConflict] | None = None) -> TaskStatistics:
-    """Count; `conflicts` from `gold_conflicts` where there are some."""
+    """Count lines and pairs of a task. `conflicts` come from `gold_conflicts`, if known."""
     touched = {number: touched_paths(feature.gold_patch) for number, feature in task.features.items()}
     pairs = list(combinations(task.features, 2))
     return TaskStatistics(
@@ -80,7 +80,7 @@ def task_statistics(task: Task, conflicts: Sequence[PairConflict] | None = None)
 
 
 def task_language(task: Task) -> str:
-    """The language that most files of the gold patches are written in."""
+    """Return the language of most files of the gold patches."""
     paths = [path for feature in task.features.values() for path in touched_paths(feature.gold_patch)]
     languages = Counter(_LANGUAGES.get(PurePosixPath(path).suffix, "") for path in paths)
     del languages[""]

@@ -1,9 +1,9 @@
-"""When a runner's installation step can be left out: where it was seen to change nothing, and the submission cannot change that.
+"""Skip a runner's installation step where it was seen to change nothing, and the submission cannot change that.
 
 Most runners install again before they test, from the network, although the image has everything installed: on two real Python
 tasks this was 1.9 of 2.5 seconds of a suite. For each image the evaluator lets the runner install once and compares
 everything that is installed, file by file, before and after. Where nothing changed, and a submission touches nothing that an
-installation reads, the installer is answered by "already installed". One module for each family of installers.
+installation reads, the installer is answered with "already installed".
 """
 
 import re
@@ -27,7 +27,7 @@ class Installer(ABC):
 
     @abstractmethod
     def reads(self, store: GitStore, base: str, tree: str) -> list[str]:
-        """What changed from `base` to `tree` that an installation could read; empty when it would give what is there already."""
+        """List what changed from `base` to `tree` and an installation could read. If empty, installing again changes nothing."""
 
 
 _PIP_INPUTS = re.compile(
@@ -46,7 +46,7 @@ class Pip(Installer):
     skip = ('export PYTHONPATH="$reporter/once${PYTHONPATH:+:$PYTHONPATH}"',)
 
     def reads(self, store: GitStore, base: str, tree: str) -> list[str]:
-        """Changed packaging files, compiled sources, new packages, and the version."""
+        """List changed packaging files, compiled sources, new packages, and the version."""
         changes = store.changes(base, tree)
         paths = [change.path for change in changes if _is_input(store, base, change)]
         python = [change for change in changes if change.path.endswith(".py") and not change.deleted]
@@ -91,7 +91,7 @@ class Node(Installer):
     )
 
     def reads(self, store: GitStore, base: str, tree: str) -> list[str]:
-        """Changed manifests, lock files and the like; everything that changed where the repository's own scripts take part."""
+        """List changed manifests and lock files, or everything that changed if scripts of the repository take part."""
         changed = [change.path for change in store.changes(base, tree)]
         found = store.run("grep", "-h", "-E", "-e", _OWN_SCRIPTS, base, "--", "*package.json")
         scripts = [line for line in found.stdout.splitlines() if not _HARMLESS.search(line)]
@@ -102,17 +102,17 @@ INSTALLERS: tuple[Installer, ...] = (Pip(), Node())
 
 
 def installers_of(runner: bytes) -> Sequence[Installer]:
-    """The installers that a `runner.sh` calls."""
+    """List the installers that a `runner.sh` calls."""
     text = re.sub(rb"(?m)^\s*#.*$", b"", runner)
     return [installer for installer in INSTALLERS if installer.calls.search(text)]
 
 
 def reads_of_installation(installers: Sequence[Installer], store: GitStore, base: str, tree: str) -> list[str]:
-    """What changed from `base` to `tree` that one of the installers could read."""
+    """List what changed from `base` to `tree` and one of the installers could read."""
     return [read for installer in installers for read in installer.reads(store, base, tree)]
 
 
 def changed_files(before: bytes, after: bytes) -> Sequence[str]:
-    """The files in which two fingerprints differ."""
+    """List the files in which two fingerprints differ."""
     differing = set(before.splitlines()) ^ set(after.splitlines())
     return sorted({line.split(b" ", 1)[-1].decode("utf-8", "replace") for line in differing})

@@ -29,7 +29,7 @@ def natural_order(agent_id: str) -> tuple[str | int, ...]:
 
 
 Settle = Callable[[str, tuple[Conflict, ...]], str | None]
-"""Gets a tree with conflict markers and the conflicts, and returns a settled tree or `None`."""
+"""Takes a tree with conflict markers and the conflicts, and returns a settled tree or `None`."""
 
 
 def merge_members(
@@ -117,7 +117,7 @@ def _regions(store: GitStore, tree: str, path: str) -> tuple[tuple[int, int], ..
 
 
 def _attributes(store: GitStore, base: str, union: bool) -> Path:
-    """The merge attributes in force: the base's own built-in ones, or union for everything."""
+    """Write the merge attributes: the base's own built-in ones, or union for everything."""
     path = store.scratch / ("union.attributes" if union else "naive.attributes")
     if not path.exists():
         lines = []

@@ -1,7 +1,7 @@
 """The resolver stage: a model settles the conflicts that git leaves, one file at a time.
 
-The model is a function from a text to a text. Who has one (the runner makes it with LiteLLM at temperature 0) passes it in;
-nothing here knows providers.
+The model is a function from a text to a text, passed in by the caller (the runner makes it with LiteLLM at temperature 0).
+Nothing here knows providers.
 """
 
 import re
@@ -33,13 +33,13 @@ class Resolver(NamedTuple):
     """A model that settles conflicts."""
 
     name: str
-    """The model and its settings; part of the verdict's key."""
+    """The model and its settings, as the stage records them."""
     complete: Callable[[str], str]
     """From a prompt to the answer's text."""
 
 
 def settle_with(resolver: Resolver, store: GitStore) -> Settle:
-    """How `merge_members` asks the resolver. Conflicts without text (deleted, binary, links) stay conflicts."""
+    """Make the function that settles conflicts with a resolver. Those without text (deleted, binary, links) stay conflicts."""
 
     def settle(tree: str, conflicts: tuple[Conflict, ...]) -> str | None:
         entries = []

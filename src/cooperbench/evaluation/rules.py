@@ -1,8 +1,8 @@
-"""Which files of a submission are left out before merging, by the rules of each language.
+"""Decide which files of a submission are left out before merging, by the rules of each language.
 
 Three kinds of files decide what a test run means, and none of them is the work that was asked for: test files, the
-configuration of the test runner, and files that run by themselves when an interpreter, an installer or git starts. They keep
-the base's content. Sources that only look like tests (`contest/`, `latest.py`, `src/test.py`) stay.
+configuration of the test runner, and files that run by themselves when an interpreter, an installer or git starts. They get
+the base's content back. Sources that only look like tests (`contest/`, `latest.py`, `src/test.py`) stay.
 """
 
 import itertools
@@ -56,9 +56,9 @@ Content = Callable[[], bytes | None]
 
 
 def reason_to_drop(path: str, content: Content, in_base: Callable[[str], bool]) -> str | None:
-    """Why a changed file is left out, or `None` when it stays.
+    """Return why a changed file is left out, or `None` if it stays.
 
-    `content` gives the submitted one, `None` when deleted; few rules need it. `in_base` says whether the base has a file or folder of that name.
+    `content` reads the submitted file, `None` if deleted; few rules need it. `in_base` tells whether the base has a path.
     """
     parts = PurePosixPath(path).parts
     return (
@@ -71,7 +71,7 @@ def reason_to_drop(path: str, content: Content, in_base: Callable[[str], bool]) 
 
 
 def _internal(parts: tuple[str, ...]) -> str | None:
-    """Files that run without being called, or belong to the tools."""
+    """Name files that run without being called, or belong to the tools."""
     name = parts[-1]
     if name in (".gitattributes", ".gitmodules"):
         return "git configuration"
@@ -85,13 +85,13 @@ def _internal(parts: tuple[str, ...]) -> str | None:
 
 
 def _vendored(parts: tuple[str, ...], in_base: Callable[[str], bool]) -> str | None:
-    """A module in Go that the repository keeps a copy of: tests may assert with it. New ones stay."""
+    """Name Go modules of which the repository keeps a copy: tests may assert with them. New ones stay."""
     vendored = parts[0] == "vendor" and in_base("vendor/modules.txt") and parts != ("vendor", "modules.txt")
     return "installed package" if vendored and in_base("/".join(parts)) else None
 
 
 def _shadow(parts: tuple[str, ...], in_base: Callable[[str], bool]) -> str | None:
-    """A new module where Python looks first, with the name of one that the test runner imports."""
+    """Name new modules where Python looks first that are called like one which the test runner imports."""
     place = 1 if parts[0] in ("src", "lib", "test", "tests") and len(parts) > 1 else 0
     root = parts[place]
     if root.removesuffix(".py") not in _SHADOWED or not parts[-1].endswith((".py", ".so")):
@@ -123,7 +123,7 @@ def _test_file(parts: tuple[str, ...], content: Content) -> str | None:
 
 
 def _is_source(language: str, folders: tuple[str, ...], content: Content) -> bool:
-    """Whether a file that is named like a test is part of the program."""
+    """Tell whether a file that is named like a test is part of the program."""
     if language == "Java":
         return _has(folders, "src", "main")
     if language == "Python" and "tests" not in folders:

@@ -1,4 +1,4 @@
-"""From a submitted patch to the tree that is merged: apply it to the base exactly, then put back what is not the work.
+"""Sanitize a submission: apply its patch to the base exactly, then restore what is not part of the work.
 
 The rules look at trees, not at the text of the patch, so a patch cannot name one file to the rules and another to git. Only
 paths that no tree can hold (outside of the work tree, git's own directory) are cut out of the text before.
@@ -13,28 +13,28 @@ from cooperbench.evaluation.patches import decode_path, join_patch, leaves_the_t
 from cooperbench.evaluation.rules import reason_to_drop
 
 PATCH_LIMIT = 64 * 1024 * 1024
-"""Bytes. A patch of this size is no source code; git would need several times as much memory for it."""
+"""Bytes. A larger patch cannot be source code, and git would need several times as much memory for it."""
 
 _SYMLINK, _SUBMODULE = "120000", "160000"
 
 
 @dataclass(frozen=True)
 class CleanSubmission:
-    """What is left of a submission, as a tree."""
+    """A submission without what is not part of the work, as a tree."""
 
     tree: str | None
-    """`None` when the patch does not apply to the base."""
+    """`None` if the patch does not apply to the base."""
     reason: str = ""
-    """What git says about a patch that does not apply."""
+    """Git's message about a patch that does not apply."""
     dropped: tuple[tuple[str, str], ...] = ()
     """Path and reason of everything that was left out."""
     recounted: bool = False
-    """Whether wrong hunk counts had to be repaired."""
+    """True if wrong hunk counts had to be repaired."""
 
 
 @dataclass
 class _Edits:
-    """Entries that are put back, and why."""
+    """Entries that are restored, and why."""
 
     entries: dict[str, tuple[str, str]] = field(default_factory=dict)
     dropped: list[tuple[str, str]] = field(default_factory=list)
@@ -69,7 +69,7 @@ def clean_submission(
 
 
 def apply_exactly(store: GitStore, base: str, patch: bytes) -> str | None:
-    """The tree that a trusted patch (gold, hidden tests) makes of `base`, or `None` when it does not apply."""
+    """Return the tree that a trusted patch (gold, hidden tests) makes of `base`, or `None` if it does not apply."""
     return _apply(store, base, repair_ending(patch), recount=True)[0] if patch.strip() else base
 
 

@@ -1,4 +1,4 @@
-"""Verdicts and rewards from Python, without a run directory: for training, searching and one's own experiments.
+"""Score patches from Python, without a run directory: for training, search and experiments.
 
 evaluation = score(task, {1: patch_of_feature_1, 2: patch_of_feature_2}, backend="local")
 evaluation.verdict.passed
@@ -36,10 +36,11 @@ def score(
     workers: int | None = None,
     install: Install = "once",
 ) -> Evaluation:
-    """Merge one patch for each feature and test the result; `evaluation.verdict` is the answer.
+    """Merge one patch for each feature and test the result. The answer is `evaluation.verdict`.
 
     The member who did feature 3 is called `agent3`. With `singles` the members' patches are tested alone too; with `recount` wrong
-    hunk counts of a patch are repaired. Raises `UsageError` for features or policies that do not exist; failures of the evaluation itself are outcomes (`infra_error`).
+    hunk counts of a patch are repaired. A failure of the evaluation itself is an outcome, `infra_error`.
+    Raises `UsageError` for features and policies that do not exist, and for choices that make no sense.
     """
     choices = read_choices(
         EvaluationChoices,
@@ -73,7 +74,7 @@ class ScoreRequest(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """An answer of `score_many`, with the position of its request."""
+    """One answer of `score_many`, with the position of its request."""
 
     position: int
     evaluation: Evaluation
@@ -92,10 +93,10 @@ def score_many(
     recount: bool = False,
     install: Install = "once",
 ) -> Generator[Scored, None, None]:
-    """Score many groups, `concurrency` at a time, and yield each answer as it is there; the choices are those of `score`.
+    """Score many groups, `concurrency` at a time, and yield each answer as soon as it is there. Takes the choices of `score`.
 
-    The next groups are merged and their sandboxes started while tests of others run.
-    Closing the iterator starts nothing more and waits for what runs, which its time limits end.
+    The next groups are merged and their sandboxes started while the tests of others run.
+    Closing the iterator starts nothing more, and waits for running suites, which end by their time limit.
     """
     choices = read_choices(
         EvaluationChoices,
@@ -123,7 +124,7 @@ def score_many(
 
 
 def reward(evaluation: Evaluation, kind: RewardKind = "all", *, feature: int | None = None) -> float | None:
-    """A number between 0 and 1 to train with; `None` when the evaluation itself failed, which is no signal.
+    """Return a number between 0 and 1 to train with, or `None` if the evaluation itself failed: that is not a signal.
 
     `all`: every feature passes. `share`: the share of features that pass. `own`: whether `feature` passes in the merged work.
     `alone`: whether `feature` passes with its own member's patch alone (needs `singles="own"`).

@@ -1,4 +1,4 @@
-"""From what happened when a suite ran to its result.
+"""Turn the run of a suite into its result.
 
 The measure is the task's own gold patch: what it makes pass has to pass, by name, and the runner has to report in the same
 way. A test that the gold patch does not make pass is not held against anybody.
@@ -23,11 +23,11 @@ _ERROR = re.compile(
     r"^(?:\S+: )*(?:E +|npm )?(?:[\w.]*(?:Error|Exception)|error|ERROR|ERR!|fatal|FATAL)(?:\[\w+\])?:? +\S+ +\S"
     r"|: (?:(?:command )?not found|No such file or directory|Permission denied)$"
 )
-"""A line that names an error in words: `error: metadata-generation-failed` is none, pip prints it below the real one."""
+"""A line that names an error in words. `error: metadata-generation-failed` does not: pip prints it below the real one."""
 
 
 class SuiteReference(Record):
-    """How a feature's hidden tests ran with the gold patch alone."""
+    """The run of a feature's hidden tests with the gold patch alone."""
 
     feature: int
     tree: str
@@ -36,18 +36,18 @@ class SuiteReference(Record):
     passed: tuple[str, ...]
     changed: tuple[str, ...] = ()
     structured: bool = Field(True, validation_alias=AliasChoices("structured", "guarded"))
-    """Whether a structured report was asked for; without an answer the runner is asked for names in its text."""
+    """False if a structured report did not come, and the runner was asked for names in its text."""
     seconds: float
     output_tail: str = ""
 
     @property
     def usable(self) -> bool:
-        """Whether anything can be measured by it."""
+        """True if anything can be measured by it."""
         return bool(self.passed) and bool(self.source)
 
 
 def make_reference(feature: int, tree: str, run: SuiteRun, *, structured: bool = True) -> SuiteReference:
-    """Keep what a run of the gold patch says."""
+    """Make a reference of a run of the gold patch."""
     return SuiteReference(
         feature=feature,
         tree=tree,
@@ -62,7 +62,7 @@ def make_reference(feature: int, tree: str, run: SuiteRun, *, structured: bool =
 
 
 def suite_verdict(feature: int, run: SuiteRun, reference: SuiteReference) -> SuiteResult:
-    """The result of one suite on a submission's tree."""
+    """Return the result of one suite on a submission's tree."""
     outcome, reason = _decide(run, reference)
     return SuiteResult(
         feature=feature,
@@ -96,17 +96,17 @@ def _decide(run: SuiteRun, reference: SuiteReference) -> tuple[Outcome, str]:
 
 
 def telling_line(output: str) -> str:
-    """The last line that says what went wrong, else the last line: installers print advice after their errors."""
+    """Return the last line that names an error, else the last line: installers print advice after their errors."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     telling = [line for line in lines if _ERROR.search(line)] or lines or ["nothing was printed"]
     return telling[-1][:160]
 
 
 def _not_passed(tests: tuple[TestCase, ...], required: tuple[str, ...]) -> list[str]:
-    """The required tests that did not pass, with what became of them.
+    """List the required tests that did not pass, each with its status.
 
-    The name of a parametrised case may hold a text that the feature's own code makes. Where a case is not there under its exact
-    name, the cases of the same test function stand for it: at least one, and all of them passed.
+    The name of a parametrised case may hold text that the feature's own code makes. If a case did not run under its exact name,
+    the cases of the same test function stand for it: there is at least one, and all of them passed.
     """
     results = {test.name: test.status for test in tests}
     families: dict[str, list[TestStatus]] = {}

@@ -1,7 +1,7 @@
-"""Running one feature's hidden tests on one tree, in a fresh sandbox, through the task's own runner.
+"""Run one feature's hidden tests on one tree, in a fresh sandbox, through the task's own runner.
 
-The runner is the data set's copy, written into the sandbox by the evaluator together with the patches and reporters, one
-for each language, that report in a signed file what really ran (`reporter/`). One file goes in, one command runs, one report comes out.
+The evaluator writes the data set's runner into the sandbox, together with the patches and the reporters, one for each language,
+which write a signed report of what really ran (`reporter/`). One file goes in, one command runs, one report comes out.
 """
 
 import io
@@ -34,9 +34,9 @@ REPORTER = Path(__file__).parent / "reporter"
 WORK_TREE = "/workspace/repo"
 IMAGE_RUNNER = "/usr/local/bin/runner.sh"
 OUTPUT_LIMIT = 2_000_000
-"""Characters of a runner's output that are read; text reports of large suites need that much."""
+"""Characters of a runner's output that are read: text reports of large suites need that many."""
 FILE_SIZE_LIMIT = 4 * 1024 * 1024
-"""KiB that a single file written during a suite may have: a runaway test must not fill the host's disk."""
+"""KiB of the largest file that a suite may write: a runaway test must not fill the host's disk."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Suite:
 
 @dataclass(frozen=True)
 class SuiteRun:
-    """What happened when a suite ran; not yet a verdict."""
+    """The run of a suite; not yet a verdict."""
 
     exit_code: int
     timed_out: bool
@@ -67,7 +67,7 @@ class SuiteRun:
     seconds: float
     """Of the runner alone, its installation included."""
     installed: Sequence[str] | None = None
-    """Installed files that the runner changed; `None` when nobody watched."""
+    """Installed files that the runner changed; `None` if not watched."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def _place(environment: Environment, task: Task, suite: Suite) -> _Placed:
 
 
 def _runner_of(task: Task, environment: Environment) -> bytes:
-    """The data set's runner, or the image's where the data set has none."""
+    """Return the data set's runner, or the image's if the data set has none."""
     if (task.path / "runner.sh").is_file():
         return task.runner
     try:

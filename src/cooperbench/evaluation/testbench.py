@@ -1,6 +1,6 @@
-"""Testing trees: each hidden suite on each tree once, side by side, in fresh sandboxes, measured by the gold patch.
+"""Test trees: run each hidden suite on each tree once, side by side, in fresh sandboxes, measured by the gold patch.
 
-How a feature's tests run with the gold patch alone is found out once for an image and kept in the cache.
+How a feature's tests run with the gold patch alone is measured once for each image, and cached.
 """
 
 import hashlib
@@ -26,11 +26,11 @@ from cooperbench.records import Outcome, Record, Stage, SuiteResult, cache_dir, 
 from cooperbench.tasks import Task
 
 EVALUATOR = "cooperbench-evaluator@3"
-"""Part of every key: a change of what a verdict means needs a new number."""
+"""Part of every key: a change in what a verdict means needs a new number."""
 
 
 class InstallRecord(Record):
-    """What the runner's installation changes in an image when nothing was submitted that it reads."""
+    """The files that the runner's installation changes in an image when nothing was submitted that it reads."""
 
     image: str
     image_digest: str | None
@@ -59,7 +59,7 @@ class TestBench:
         self._results: dict[tuple[int, str], SuiteResult] = {}
 
     def test(self, suites: Iterable[tuple[int, str]]) -> None:
-        """Run the suites (feature, tree) that were not run yet, side by side. Results are read with `result`."""
+        """Run the suites (feature, tree) that were not run yet, side by side. `result` returns their results."""
         wanted = [suite for suite in dict.fromkeys(suites) if suite not in self._results]
         stop = threading.Event()
         # Twice as many as run: the others start the next sandboxes and end the last.
@@ -74,7 +74,7 @@ class TestBench:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def know(self, stages: Iterable[Stage]) -> None:
-        """Take results of an earlier evaluation of the same task, image and evaluator, so that they are not made again."""
+        """Take over results of an earlier evaluation of the same task, image and evaluator."""
         for stage in stages:
             for suite in stage.suites:
                 # A failure is tried again; `no_patch` says more than the tests did.
@@ -82,13 +82,13 @@ class TestBench:
                     self._results[suite.feature, stage.tree] = suite
 
     def result(self, feature: int, tree: str) -> SuiteResult:
-        """The result of a suite that `test` ran."""
+        """Return the result of a suite that `test` ran."""
         return self._results[feature, tree]
 
     def reference(self, feature: int, stop: threading.Event | None = None) -> SuiteReference:
-        """How the feature's tests run with the gold patch, from the cache or by running them.
+        """Return how the feature's tests run with the gold patch, from the cache or by running them.
 
-        Raises `EvaluationError` when the gold patch does not apply or makes no test pass: the task is broken then.
+        Raises `EvaluationError` if the gold patch does not apply or makes no test pass: then the task is broken.
         """
         path = cache_dir() / "references" / f"{self._reference_key(feature)}.json"
         with _locks[path]:
@@ -134,7 +134,7 @@ class TestBench:
         return hashlib.sha256("\0".join((*facts, *parts)).encode()).hexdigest()[:32]
 
     def _can_skip_install(self, tree: str) -> bool:
-        """Whether the runner would install what is installed already. Known once some gold patch's run was watched."""
+        """Tell whether the runner would install what is installed already. Known once the run of a gold patch was watched."""
         if self.settings.choices.install == "always" or not self._installers:
             return False
         try:
@@ -152,7 +152,7 @@ class TestBench:
         return cache_dir() / "installs" / f"{self._key('install')}.json"
 
     def _must_watch_install(self, tree: str) -> bool:
-        """The first gold patch that changes nothing that an installation reads is the one to watch."""
+        """Tell whether to watch this run: that of the first gold patch which changes nothing that an installation reads."""
         wanted = (
             self.settings.choices.install == "once" and bool(self._installers) and not self._install_record.is_file()
         )
@@ -171,7 +171,7 @@ class TestBench:
         return self._patches[tree]
 
     def _test_files(self, feature: int, tree: str) -> dict[str, str]:
-        """What each hidden test holds on this tree, by its path; empty where git alone does not apply their patch as it stands."""
+        """Return the digest of each hidden test on this tree, by path. Empty if git does not apply their patch as it is."""
         tested = apply_exactly(self.store, tree, self.task.features[feature].tests_patch)
         if tested is None:
             return {}

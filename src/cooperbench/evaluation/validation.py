@@ -1,6 +1,6 @@
-"""Whether a task can be trusted: every feature fails on the base and passes with its gold patch, k times, and so on.
+"""Validate a task: every feature fails on the base and passes with its gold patch, in each repetition.
 
-It runs the task's runner as it is, installation included: this is where a maintainer learns what users will meet.
+The task's runner runs as it is, installation included, so that a maintainer sees what users will meet.
 """
 
 from collections import defaultdict
@@ -33,7 +33,7 @@ class FeatureValidation(Record):
     passes_on_gold: bool = False
     """Exit code 0 and at least one test passed, in every repetition."""
     passes_combined: bool | None = None
-    """With `combined.patch`; `None` when the task has none."""
+    """With `combined.patch`; `None` if the task has none."""
     tests: int = 0
     """Tests that pass with the gold patch."""
     flaky: tuple[str, ...] = ()
@@ -41,14 +41,14 @@ class FeatureValidation(Record):
     dropped: tuple[str, ...] = ()
     """Files of the gold patch that the cleaning rules would leave out of a submission."""
     source: str = ""
-    """Where test results are read from."""
+    """The source of the test results, such as `pytest-guard`."""
     seconds: float = 0.0
     """Of one run with the gold patch."""
     problems: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Whether the feature can be used."""
+        """True if the feature can be used."""
         return not self.problems
 
 
@@ -70,7 +70,7 @@ class TaskValidation(Record):
 
     @property
     def ok(self) -> bool:
-        """Whether all of it can be used."""
+        """True if all of the task can be used."""
         return not self.problems and all(feature.ok for feature in self.features)
 
 
@@ -84,7 +84,7 @@ def validate_task(
     install: Install = "always",
     workers: int | None = None,
 ) -> TaskValidation:
-    """Check a task. A fault of the task is a finding, not an exception; so is an image that is not there."""
+    """Check a task. Faults of the task and a missing image are findings, not exceptions."""
     try:
         base = base_of(task, backend)
         later = _later_commits(task, backend)
@@ -205,7 +205,7 @@ def _flaky(runs: list[SuiteRun]) -> tuple[str, ...]:
 
 
 def _failure(runs: list[SuiteRun]) -> str:
-    """What a run that failed says: the tests by name, else the line that tells most."""
+    """Describe a failed run: the failed tests by name, else the line that tells most."""
     failed = next((run for run in runs if run.exit_code != 0), runs[0])
     tests = [test.name for test in failed.report.tests if test.status in (TestStatus.FAILED, TestStatus.ERROR)]
     if tests:

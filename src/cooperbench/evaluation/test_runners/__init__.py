@@ -1,4 +1,4 @@
-"""Test runners of many languages: how each is recognised, asked for a report, and read. One module for each."""
+"""Recognise test runners of many languages, ask them for reports, and read those. One module for each language."""
 
 import re
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ RUNNERS: tuple[TestRunner, ...] = (Pytest(), Unittest(), Go(), Cargo(), Jest(), 
 
 
 def runner_kind(runner: bytes) -> RunnerKind:
-    """Which test runner a `runner.sh` calls."""
+    """Return the kind of test runner that a `runner.sh` calls."""
     text = re.sub(r"(?m)^\s*#.*$", "", runner.decode("utf-8", "replace"))
     # Where two patterns match at one place, the more special one stands behind.
     found = [
@@ -49,20 +49,20 @@ def runner_kind(runner: bytes) -> RunnerKind:
 
 
 def runners_of(runner: bytes) -> Sequence[TestRunner]:
-    """The test runners that a `runner.sh` may come to: the one that it calls, or any of them where it calls a script or `make`."""
+    """List the test runners that a `runner.sh` may reach: the one that it calls, or all if it calls a script or `make`."""
     kind = runner_kind(runner)
     return [test_runner for test_runner in RUNNERS if kind in (test_runner.kind, RunnerKind.UNKNOWN)]
 
 
 def complete(signed: SuiteReport, runners: Sequence[TestRunner], output: str) -> SuiteReport:
-    """A signed report with the few things that only the output tells."""
+    """Add to a signed report the few things that only the output tells."""
     for test_runner in runners:
         signed = test_runner.complete(signed, _lines(output))
     return signed
 
 
 def read_output(runners: Sequence[TestRunner], output: str) -> SuiteReport:
-    """The results in the runners' own output."""
+    """Read the results in the runners' own output."""
     lines = _lines(output)
     for test_runner in runners:
         report = test_runner.read_text(lines)

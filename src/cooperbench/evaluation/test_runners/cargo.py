@@ -1,4 +1,4 @@
-"""`cargo test`: the log of Rust's own test harness, read by what cargo runs test programs with (`reporter/cargo`); else its text, in full."""
+"""`cargo test`: the script that runs test programs reads the log of Rust's own harness (`reporter/cargo`). Otherwise text is read."""
 
 import re
 from collections.abc import Sequence
@@ -34,11 +34,11 @@ class Cargo(TestRunner):
     calls = re.compile(r"\bcargo\s+(?:\S+\s+)*?(?:test|nextest)\b")
 
     def ask(self, request: ReportRequest) -> Sequence[str]:
-        """Run test programs by our script. Without it nothing is needed: what cargo prints has the names."""
+        """Run test programs with the reporter. Without it nothing is needed: cargo prints the names."""
         return [". $reporter/cargo/setup.sh || true"] if request.structured else []
 
     def complete(self, signed: SuiteReport, lines: Sequence[str]) -> SuiteReport:
-        """Documentation tests, which rustdoc runs itself."""
+        """Add documentation tests, which rustdoc runs itself."""
         start = next((number for number, line in enumerate(lines) if line.strip().startswith("Doc-tests ")), None)
         if "cargo-guard" not in signed.source or start is None:
             return signed
@@ -47,7 +47,7 @@ class Cargo(TestRunner):
         return signed._replace(tests=signed.tests + tests)
 
     def read_text(self, lines: Sequence[str]) -> SuiteReport:
-        """Every test binary's lines, if some summary follows them."""
+        """Read every test binary's lines, if a summary follows them."""
         tests: dict[str, TestStatus] = {}
         binary = ""
         summaries = 0

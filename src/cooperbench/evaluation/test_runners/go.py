@@ -1,4 +1,4 @@
-"""`go test`: a reporter of ours inside the package `testing` says what really ran (`reporter/go`); else its JSON events or its text."""
+"""`go test`: a reporter inside the package `testing` says what really ran (`reporter/go`). Otherwise JSON events or text are read."""
 
 import json
 import re
@@ -25,14 +25,14 @@ class Go(TestRunner):
     calls = re.compile(r"\bgo\s+test\b")
 
     def ask(self, request: ReportRequest) -> Sequence[str]:
-        """Compile the reporter in. Else ask for JSON; where the runner filters the output of `go test`, JSON would be filtered away."""
+        """Compile the reporter in, or ask for JSON, unless the runner filters the output of `go test`."""
         if request.structured:
             return [". $reporter/go/setup.sh || true"]
         flag = "-v" if re.search(rb"go\s+test[^\n]*\|", request.runner) else "-json"
         return [f'export GOFLAGS="${{GOFLAGS:+$GOFLAGS }}{flag}"']
 
     def read_text(self, lines: Sequence[str]) -> SuiteReport:
-        """JSON events, else the lines of `-v`."""
+        """Read JSON events, else the lines of `-v`."""
         tests: dict[str, TestStatus] = {}
         for line in lines:
             event = _json_object(line)

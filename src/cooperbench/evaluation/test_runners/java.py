@@ -1,4 +1,4 @@
-"""Maven and Gradle: the JUnit XML files that they write by themselves. They are not signed: code under test can write them too."""
+"""Maven and Gradle: the JUnit XML files that they write. They are not signed: code under test can write them too."""
 
 import io
 import re
@@ -37,11 +37,11 @@ class Java(TestRunner):
     )
 
     def ask(self, request: ReportRequest) -> Sequence[str]:
-        """Both write their reports anyway; those of the image are older than the moment that is kept here."""
+        """Note the time: both write their reports anyway, and those of the image are older."""
         return [": >$reporter/started"]
 
     def read_collected(self, data: bytes) -> SuiteReport:
-        """All files together."""
+        """Read all files together."""
         tests: dict[str, TestStatus] = {}
         try:
             with tarfile.open(fileobj=io.BytesIO(data)) as archive:
@@ -54,12 +54,12 @@ class Java(TestRunner):
         return report_of("junit", tests)
 
     def read_text(self, lines: Sequence[str]) -> SuiteReport:
-        """Neither names its tests."""
+        """Return nothing: neither prints the names of its tests."""
         return NO_REPORT
 
 
 def _read_suite(data: bytes, tests: dict[str, TestStatus]) -> None:
-    """Add the cases of one file; one that cannot be read has none."""
+    """Add the cases of one file. One that cannot be read has none."""
     if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
         return
     try:

@@ -1,4 +1,4 @@
-"""jest and vitest: our file, loaded by node before they are, signs a report of what really ran (`reporter/node`); else their text."""
+"""jest and vitest: a reporter that node loads before them signs what really ran (`reporter/node`). Otherwise their text is read."""
 
 import re
 from collections.abc import Sequence
@@ -30,13 +30,13 @@ class Jest(TestRunner):
     calls = re.compile(r"\bjest\b|\b(?:npm|yarn|pnpm)\s+(?:run\s+)?test\b")
 
     def ask(self, request: ReportRequest) -> Sequence[str]:
-        """Load our file in every node process; those that run tests report."""
+        """Load the reporter in every node process; those that run tests report."""
         if not request.structured:
             return []
         return ['export NODE_OPTIONS="${NODE_OPTIONS:+$NODE_OPTIONS }--require=$reporter/node/reporter.cjs"']
 
     def read_text(self, lines: Sequence[str]) -> SuiteReport:
-        """The lines of the verbose reporter, below the name of each file."""
+        """Read the lines of the verbose output, below the name of each file."""
         tests: dict[str, TestStatus] = {}
         file = ""
         for line in lines:

@@ -47,20 +47,20 @@ class Pytest(TestRunner):
     calls = re.compile(r"\bpytest\b|\bpy\.test\b")
 
     def ask(self, request: ReportRequest) -> Sequence[str]:
-        """Load the plugin; where that does not reach pytest, ask for names in its text."""
+        """Load the plugin, or ask for names in the text."""
         if not request.structured:
             return ['export PYTEST_ADDOPTS="-rA ${PYTEST_ADDOPTS-}"']
         return [
             *ASK_PYTHON,
             'export COOPERBENCH_PYTEST_ADDOPTS="${PYTEST_ADDOPTS-}"',
             'export PYTEST_ADDOPTS="-p cooperbench_reporter ${PYTEST_ADDOPTS-}"',
-            # tox gives on what it is told to: version 4 by the one, version 3 by the other.
+            # tox passes on only what it is configured to: version 4 by the first, version 3 by the second.
             'export TOX_OVERRIDE="testenv.pass_env+=PYTEST_ADDOPTS,PYTHONPATH,COOPERBENCH_*"',
             'export TOX_TESTENV_PASSENV="PYTEST_ADDOPTS PYTHONPATH COOPERBENCH_*"',
         ]
 
     def read_text(self, lines: Sequence[str]) -> SuiteReport:
-        """Verbose lines, and those of the short summary."""
+        """Read verbose lines, and those of the short summary."""
         tests: dict[str, TestStatus] = {}
         for line in lines:
             verbose = re.match(r"^(\S+::.+?) (PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS)\b", line)
@@ -79,11 +79,11 @@ class Unittest(TestRunner):
     calls = re.compile(r"\s-m\s+unittest\b")
 
     def ask(self, request: ReportRequest) -> Sequence[str]:
-        """Put our folder on Python's path."""
+        """Put the reporters on Python's path."""
         return ASK_PYTHON if request.structured else []
 
     def read_text(self, lines: Sequence[str]) -> SuiteReport:
-        """The lines of `-v`."""
+        """Read the lines of `-v`."""
         tests: dict[str, TestStatus] = {}
         for line in lines:
             found = re.match(

@@ -1,4 +1,4 @@
-"""What a test runner reported, and how one kind of test runner is asked for it: a module for each kind implements `TestRunner`."""
+"""The report of a test runner, and the interface `TestRunner` that each kind of test runner implements."""
 
 import re
 from abc import ABC, abstractmethod
@@ -24,10 +24,10 @@ class RunnerKind(StrEnum):
 
 
 class SuiteReport(NamedTuple):
-    """What a runner reported. Nothing in it decides whether a suite passed."""
+    """The results that a runner reported. Nothing in it decides whether a suite passed."""
 
     source: str
-    """Where it was read, `pytest-guard` for example; empty when nothing was recognised."""
+    """The kind of report, such as `pytest-guard`; empty if nothing was recognised. What ends in `-guard` is signed."""
     tests: tuple[TestCase, ...] = ()
     changed: tuple[str, ...] = ()
     """Tests and functions of the runner that were replaced while it ran."""
@@ -38,12 +38,12 @@ NO_REPORT = SuiteReport("")
 
 @dataclass(frozen=True)
 class ReportRequest:
-    """A run that a structured report is wanted of."""
+    """A run of a suite that is about to start."""
 
     runner: bytes
     """The task's `runner.sh`."""
     structured: bool
-    """Whether anything but text can be asked for. Runners that cut themselves off from their surroundings give nothing else."""
+    """False if only text can be had: the runner cuts itself off from its surroundings."""
 
 
 class TestRunner(ABC):
@@ -55,38 +55,38 @@ class TestRunner(ABC):
     calls: ClassVar[re.Pattern[str]]
     """A call of it in a shell script."""
     collect: ClassVar[str] = ""
-    """Shell that puts files which it writes by itself into `$reporter/collected.tar`, after the runner."""
+    """Shell that puts files which the runner writes by itself into `$reporter/collected.tar`, after it."""
 
     @abstractmethod
     def ask(self, request: ReportRequest) -> Sequence[str]:
-        """Lines of shell that come before the runner, so that its results can be read afterwards; `$reporter` is our folder.
+        """Return lines of shell that run before the runner; `$reporter` is the folder of the reporters.
 
-        Where it is sandboxed they make test programs sign what they report; `signed` reads it.
+        If a structured report is requested, they make test programs sign what they report; `signed` reads it.
         """
 
     def read_collected(self, data: bytes) -> SuiteReport:
-        """The results in what `collect` collected; unsigned."""
+        """Read the results in what `collect` collected. They are not signed."""
         return NO_REPORT
 
     def complete(self, signed: SuiteReport, lines: Sequence[str]) -> SuiteReport:
-        """A signed report with what no reporter can see and the text tells, under names that no reporter gives."""
+        """Add to a signed report what reporters cannot see and the text tells, under names that reporters do not use."""
         return signed
 
     @abstractmethod
     def read_text(self, lines: Sequence[str]) -> SuiteReport:
-        """The results in the runner's own output, read line by line in its format, never searched for a phrase."""
+        """Read the results in the runner's own output, line by line in its format; never search it for a phrase."""
 
 
 _SEVERITY = (TestStatus.PASSED, TestStatus.SKIPPED, TestStatus.FAILED, TestStatus.ERROR)
 
 
 def keep_worst(tests: dict[str, TestStatus], name: str, status: TestStatus) -> None:
-    """A name that is reported twice keeps the worse result: printing a line that says `ok` must not help."""
+    """Keep the worse result of a name that is reported twice: printing a line that says `ok` must not help."""
     known = tests.get(name, status)
     tests[name] = max(known, status, key=_SEVERITY.index)
 
 
 def report_of(source: str, tests: Mapping[str, TestStatus]) -> SuiteReport:
-    """A report of some tests, or `NO_REPORT` of none."""
+    """Make a report of tests, or `NO_REPORT` if there are none."""
     cases = tuple(TestCase(name=name, status=status) for name, status in tests.items())
     return SuiteReport(source, cases) if cases else NO_REPORT

@@ -1,4 +1,4 @@
-"""Reading the signed reports that our reporters inside the sandbox write (`evaluation/reporter`), and making the keys they sign with.
+"""Read the signed reports of the reporters inside the sandbox (`evaluation/reporter`), and make the keys that they sign with.
 
 Every test program takes the next key of a chain from a file, and leaves there only the one that follows from it. So the code under
 test finds no key that any earlier report was signed with, and a program that ended without its report leaves a gap.
@@ -22,24 +22,24 @@ _STATUSES = {
 
 
 def first_state(key: str) -> bytes:
-    """The file that the first test program takes its key from: how many were taken, and the next."""
+    """Return the file from which the first test program takes its key: how many were taken, and the next one."""
     return f"0 {key}\n".encode()
 
 
 def next_key(key: str) -> str:
-    """The key after this one."""
+    """Return the key after this one."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
 def sign(key: str, body: bytes) -> str:
-    """The signature of a report; what the reporters compute in their own languages."""
+    """Sign a report, as the reporters do in their own languages."""
     return hashlib.sha256((key + hashlib.sha256(body).hexdigest()).encode()).hexdigest()
 
 
 def read_signed(data: bytes, key: str) -> SuiteReport:
-    """All reports that follow the state of the chain at the end, as one.
+    """Join all reports that follow the state of the chain at the end.
 
-    `NO_REPORT` when nothing was signed, or when the state is none that the reporters can have left.
+    Returns `NO_REPORT` if nothing was signed, or the reporters cannot have left that state.
     """
     state, _, rest = data.partition(b"\n")
     count = int(state.split(b" ")[0]) if state.split(b" ")[0].isdigit() else 0
@@ -70,7 +70,7 @@ def _is_signed(place: int, signature: str, body: bytes, keys: list[str]) -> bool
 
 
 def _sections(data: bytes) -> Iterator[tuple[int, str, bytes]]:
-    """Place in the chain, signature and body of each report."""
+    """Yield place in the chain, signature and body of each report."""
     while data:
         head, _, rest = data.partition(b"\n")
         words = head.split(b" ")
