@@ -1,10 +1,9 @@
-"""Git on the host, for trees and merges without a work tree.
+"""Run git on the host, for trees and merges without a work tree.
 
 Everything happens in a bare repository that the harness made, with an index of its own: no file of a submission is ever
-written to the host's disk, and no hook, attribute, filter or configuration of the repository or of the user has a say.
+written to the host's disk, and no hook, attribute, filter or configuration of the repository has a say.
 """
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,7 +34,7 @@ class TreeEntry(NamedTuple):
 
     @property
     def deleted(self) -> bool:
-        """Whether the new tree lacks it."""
+        """True if the new tree lacks it."""
         return self.new_mode == "000000"
 
 
@@ -43,7 +42,7 @@ ABSENT = ("000000", "0" * 40)
 
 
 class GitStore:
-    """The objects of a repository; what is written while it is used goes to a folder that is thrown away."""
+    """The objects of a repository. New objects go to a temporary folder."""
 
     def __init__(self, repository: Path, scratch: Path) -> None:
         self.repository = repository
@@ -58,7 +57,7 @@ class GitStore:
     def run(
         self, *arguments: str, stdin: bytes = b"", index: Path | None = None, attributes: Path | None = None
     ) -> GitOutput:
-        """Run git and return what it gave, whatever its exit code."""
+        """Run git and return its output, whatever its exit code."""
         git = (
             replace(self._git, settings={**_SETTINGS, "core.attributesFile": str(attributes)})
             if attributes
@@ -68,7 +67,7 @@ class GitStore:
         return git.run(*arguments, cwd=self.scratch, stdin=stdin, variables=variables, check=False)
 
     def check(self, *arguments: str, stdin: bytes = b"", index: Path | None = None) -> bytes:
-        """Run git and return its output. Raises `EvaluationError` when it fails: the harness's own git work must not."""
+        """Run git and return its output. Raises `EvaluationError` if it fails."""
         output = self.run(*arguments, stdin=stdin, index=index)
         if output.code != 0:
             raise EvaluationError(
@@ -78,14 +77,14 @@ class GitStore:
 
     @contextmanager
     def index(self, tree: str) -> Iterator[Path]:
-        """A temporary index that holds `tree`."""
+        """Make a temporary index that holds `tree`."""
         with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
             path = Path(folder) / "index"
             self.check("read-tree", tree, index=path)
             yield path
 
     def changes(self, old: str, new: str) -> list[TreeEntry]:
-        """The files that differ between two trees."""
+        """List the files that differ between two trees."""
         raw = self.check("diff-tree", "-r", "-z", "--no-renames", "--full-index", "--raw", old, new)
         fields = raw.split(b"\0")
         entries = []
@@ -95,13 +94,13 @@ class GitStore:
         return entries
 
     def diff(self, old: str, new: str) -> bytes:
-        """The patch from one tree to another: binary-safe, complete, without rename detection."""
+        """Return the patch from one tree to another: binary-safe, complete, without rename detection."""
         return self.check(
             "diff-tree", "-r", "-p", "--binary", "--full-index", "--no-renames", "--no-textconv", old, new
         )
 
     def blob(self, identifier: str) -> bytes:
-        """The content of a blob."""
+        """Return the content of a blob."""
         return self.check("cat-file", "blob", identifier)
 
     def write_blob(self, data: bytes) -> str:
@@ -109,16 +108,16 @@ class GitStore:
         return self.check("hash-object", "-w", "--stdin", stdin=data).decode().strip()
 
     def has(self, tree: str, path: str) -> bool:
-        """Whether a tree has a file or folder of that name."""
+        """Tell whether a tree has a file or folder of that name."""
         return self.run("cat-file", "-e", f"{tree}:{path}").code == 0
 
     def commit(self, tree: str, *parents: str) -> str:
-        """Make a commit; the same tree and parents always give the same one."""
+        """Make a commit. The same tree and parents always give the same one."""
         options = [part for parent in parents for part in ("-p", parent)]
         return self.check("commit-tree", tree, *options, stdin=b"").decode().strip()
 
     def edit_tree(self, tree: str, entries: list[tuple[str, str, str]]) -> str:
-        """A tree with some paths set to (path, mode, blob); the mode 000000 removes a path."""
+        """Make a tree with some paths set to (path, mode, blob). The mode 000000 removes a path."""
         if not entries:
             return tree
         with self.index(tree) as index:
@@ -134,14 +133,14 @@ class GitStore:
 
 @contextmanager
 def open_store(repository: Path) -> Iterator[GitStore]:
-    """Use a bare repository without adding to it: new objects live as long as the context."""
+    """Use a bare repository without adding to it: new objects live as long as the block."""
     Git(EvaluationError).require()
-    scratch = Path(tempfile.mkdtemp(prefix="cooperbench-merge-", dir=scratch_dir()))
-    try:
-        # A git directory of our own: not even the configuration of the repository that holds the base is read.
+    with tempfile.TemporaryDirectory(
+        prefix="cooperbench-merge-", dir=scratch_dir(), ignore_cleanup_errors=True
+    ) as folder:
+        scratch = Path(folder)
+        # A git directory of its own: not even the configuration of the repository that holds the base is read.
         for name in ("objects", "refs"):
             (scratch / name).mkdir()
         (scratch / "HEAD").write_text("ref: refs/heads/main\n")
         yield GitStore(repository, scratch)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
