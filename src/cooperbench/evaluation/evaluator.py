@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from cooperbench.environments import SandboxLabels, ensure_image
 from cooperbench.errors import CooperBenchError, RecordError
@@ -108,28 +109,18 @@ def evaluate_submissions(
         staged = _evaluate(task, features, submissions, settings, known, labels)
     except CooperBenchError as error:
         return _failed(task, features, settings, key, Failure.of(error))
-    stages = tuple(
-        stage.model_copy(update={"merged_patch": keep(stage.name, staged.merged[stage.name])})
-        if keep is not None and stage.name in staged.merged
-        else stage
-        for stage in staged.stages
-    )
-    return Evaluation(
-        key=key,
-        repo=task.repo,
-        task_id=task.task_id,
-        features=tuple(features),
-        backend=settings.backend,
-        image=task.image,
+    stages = tuple(_with_patch(stage, staged.merged.get(stage.name), keep) for stage in staged.stages)
+    return _record(
+        task,
+        features,
+        settings,
+        key,
+        apply_policy(settings.policy, stages, features),
         image_digest=digest,
-        evaluator=EVALUATOR,
-        choices=settings.choices,
         dropped=tuple(staged.dropped),
         recounted=tuple(staged.recounted),
         stages=stages,
-        verdict=apply_policy(settings.policy, stages, features),
         seconds=round(time.monotonic() - started, 3),
-        evaluated_at=utc_now(),
     )
 
 
@@ -211,16 +202,23 @@ def _read_submissions(directory: EpisodeDirectory, result: EpisodeResult) -> Pat
     return submissions
 
 
-def _failed(
-    task: Task,
-    features: Sequence[int],
-    settings: EvaluationSettings,
-    key: str,
-    error: Failure,
-) -> Evaluation:
+def _with_patch(stage: Stage, patch: bytes | None, keep: Callable[[str, bytes], str] | None) -> Stage:
+    if keep is None or patch is None:
+        return stage
+    return stage.model_copy(update={"merged_patch": keep(stage.name, patch)})
+
+
+def _failed(task: Task, features: Sequence[int], settings: EvaluationSettings, key: str, error: Failure) -> Evaluation:
     verdicts = tuple(
         FeatureVerdict(feature=feature, outcome=Outcome.INFRA_ERROR, reason=error.message) for feature in features
     )
+    verdict = Verdict(policy=settings.policy, outcome=Outcome.INFRA_ERROR, features=verdicts)
+    return _record(task, features, settings, key, verdict, error=error)
+
+
+def _record(
+    task: Task, features: Sequence[int], settings: EvaluationSettings, key: str, verdict: Verdict, **more: Any
+) -> Evaluation:
     return Evaluation(
         key=key,
         repo=task.repo,
@@ -230,7 +228,7 @@ def _failed(
         image=task.image,
         evaluator=EVALUATOR,
         choices=settings.choices,
-        verdict=Verdict(policy=settings.policy, outcome=Outcome.INFRA_ERROR, features=verdicts),
+        verdict=verdict,
         evaluated_at=utc_now(),
-        error=error,
+        **more,
     )

@@ -31,24 +31,10 @@ _CONFIGURATION = (
 _STARTS_BY_ITSELF = re.compile(r"^(sitecustomize|usercustomize)\.py$|\.pth$|\.py[cod]$")
 _PYTHON_TEST = re.compile(rb"^\s*(async\s+)?(def\s+test|class\s+Test)", re.MULTILINE)
 _INSTALLS = frozenset({"setup.py", "hatch_build.py"})
-_SHADOWED = frozenset(
-    {"pytest", "_pytest", "py", "pluggy", "iniconfig", "exceptiongroup", "tomli", "colorama", "pip", "setuptools"}
-    | {
-        "unittest",
-        "doctest",
-        "site",
-        "os",
-        "sys",
-        "json",
-        "runpy",
-        "importlib",
-        "inspect",
-        "ast",
-        "re",
-        "io",
-        "pathlib",
-    }
-    | {"argparse", "traceback", "warnings", "functools", "dataclasses", "types", "typing", "collections", "contextlib"}
+_SHADOWED = re.compile(
+    r"pytest|_pytest|py|pluggy|iniconfig|exceptiongroup|tomli|colorama|pip|setuptools|unittest|doctest"
+    r"|site|os|sys|json|runpy|importlib|inspect|ast|re|io|pathlib|argparse|traceback|warnings|functools"
+    r"|dataclasses|types|typing|collections|contextlib"
 )
 _METADATA_FOLDER = re.compile(r"\.(egg-info|dist-info)$")
 
@@ -94,7 +80,7 @@ def _shadow(parts: tuple[str, ...], in_base: Callable[[str], bool]) -> str | Non
     """Name new modules where Python looks first that are called like one which the test runner imports."""
     place = 1 if parts[0] in ("src", "lib", "test", "tests") and len(parts) > 1 else 0
     root = parts[place]
-    if root.removesuffix(".py") not in _SHADOWED or not parts[-1].endswith((".py", ".so")):
+    if not _SHADOWED.fullmatch(root.removesuffix(".py")) or not parts[-1].endswith((".py", ".so")):
         return None
     return None if in_base("/".join(parts[: place + 1])) else "stands in for a module of the test runner"
 

@@ -43,12 +43,7 @@ def score(
     Raises `UsageError` for features and policies that do not exist, and for choices that make no sense.
     """
     choices = read_choices(
-        EvaluationChoices,
-        singles=singles,
-        time_limit=time_limit,
-        network=network,
-        recount=recount,
-        install=install,
+        EvaluationChoices, singles=singles, time_limit=time_limit, network=network, recount=recount, install=install
     )
     return _score(task, patches, EvaluationSettings(backend, policy, choices, resolver, workers))
 
@@ -99,12 +94,7 @@ def score_many(
     Closing the iterator starts nothing more, and waits for running suites, which end by their time limit.
     """
     choices = read_choices(
-        EvaluationChoices,
-        singles=singles,
-        time_limit=time_limit,
-        network=network,
-        recount=recount,
-        install=install,
+        EvaluationChoices, singles=singles, time_limit=time_limit, network=network, recount=recount, install=install
     )
     workers = 1 if concurrency > 1 else processors()
     ahead = min(concurrency * workers, processors())

@@ -3,22 +3,21 @@
 The task's runner runs as it is, installation included, so that a maintainer sees what users will meet.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from cooperbench.environments import EnvironmentOptions, SandboxLabels, open_environment
 from cooperbench.errors import CooperBenchError
-from cooperbench.evaluation.bases import Base, base_of
-from cooperbench.evaluation.git import GitStore, open_store
+from cooperbench.evaluation.bases import base_of
+from cooperbench.evaluation.git import open_store
 from cooperbench.evaluation.gold import gold_conflicts
 from cooperbench.evaluation.sanitize import apply_exactly, clean_submission
 from cooperbench.evaluation.settings import EvaluationSettings
 from cooperbench.evaluation.stages import hidden_paths
-from cooperbench.evaluation.suite_verdict import SuiteReference, make_reference, suite_verdict, telling_line
+from cooperbench.evaluation.suite_verdict import make_reference, suite_verdict, telling_line
 from cooperbench.evaluation.suites import SuiteRun
 from cooperbench.evaluation.testbench import TestBench
-from cooperbench.records import EvaluationChoices, Install, Outcome, Record, TestStatus
+from cooperbench.records import TIME_LIMIT, EvaluationChoices, Install, Outcome, Record, TestStatus
 from cooperbench.tasks import Task
 
 _LATER_HISTORY = "git rev-list --count --all --reflog --not HEAD"
@@ -80,57 +79,47 @@ def validate_task(
     backend: str,
     repetitions: int = 1,
     features: Sequence[int] | None = None,
-    time_limit: float = 900.0,
+    time_limit: float = TIME_LIMIT,
     install: Install = "always",
     workers: int | None = None,
 ) -> TaskValidation:
     """Check a task. Faults of the task and a missing image are findings, not exceptions."""
+    found = TaskValidation(
+        repo=task.repo, task_id=task.task_id, backend=backend, image=task.image, repetitions=repetitions
+    )
+    labels = SandboxLabels(run="validation", episode=task.key.replace("/", "-"))
+    choices = EvaluationChoices(time_limit=time_limit, install=install, network="default")
+    settings = EvaluationSettings(backend, choices=choices, workers=workers)
     try:
         base = base_of(task, backend)
         later = _later_commits(task, backend)
-        labels = SandboxLabels(run="validation", episode=task.key.replace("/", "-"))
-        choices = EvaluationChoices(time_limit=time_limit, install=install, network="default")
-        settings = EvaluationSettings(backend, choices=choices, workers=workers)
         with open_store(base.store) as store:
-            bench = TestBench(task, base, store, settings, labels)
-            validator = _Validator(task, base, store, bench, repetitions)
-            with ThreadPoolExecutor(2 * bench.workers) as pool:  # half of them start and end sandboxes
-                found = list(pool.map(validator.feature, features or task.features))
-        pairs = [] if any("does not apply" in p for f in found for p in f.problems) else gold_conflicts(task, base)
+            validator = _Validator(TestBench(task, base, store, settings, labels), repetitions)
+            with ThreadPoolExecutor(2 * validator.bench.workers) as pool:  # half of them start and end sandboxes
+                checked = tuple(pool.map(validator.feature, features or task.features))
+        pairs = [] if any("does not apply" in p for f in checked for p in f.problems) else gold_conflicts(task, base)
     except CooperBenchError as error:
-        return TaskValidation(
-            repo=task.repo,
-            task_id=task.task_id,
-            backend=backend,
-            image=task.image,
-            repetitions=repetitions,
-            problems=(str(error),),
-        )
-    return TaskValidation(
-        repo=task.repo,
-        task_id=task.task_id,
-        backend=backend,
-        image=task.image,
-        image_digest=base.image_digest,
-        repetitions=repetitions,
-        features=tuple(found),
-        pairs=len(pairs),
-        pairs_conflicting=sum(not pair.clean for pair in pairs),
-        later_commits=later,
+        return found.model_copy(update={"problems": (str(error),)})
+    return found.model_copy(
+        update={
+            "image_digest": base.image_digest,
+            "features": checked,
+            "pairs": len(pairs),
+            "pairs_conflicting": sum(not pair.clean for pair in pairs),
+            "later_commits": later,
+        }
     )
 
 
 class _Validator:
     """Checks the features of one task."""
 
-    def __init__(self, task: Task, base: Base, store: GitStore, bench: TestBench, repetitions: int) -> None:
-        self.task = task
-        self.base = base
-        self.store = store
+    def __init__(self, bench: TestBench, repetitions: int) -> None:
         self.bench = bench
         self.repetitions = repetitions
-        combined = task.combined_patch
-        self.combined = apply_exactly(store, base.tree, combined) if combined else None
+        self.task, self.store, self.base = bench.task, bench.store, bench.base
+        combined = self.task.combined_patch
+        self.combined = apply_exactly(self.store, self.base.tree, combined) if combined else None
         self.combined_rejected = bool(combined) and self.combined is None
 
     def feature(self, number: int) -> FeatureValidation:
@@ -166,7 +155,7 @@ class _Validator:
         reference = make_reference(number, tree, runs[0])
         passes = all(run.exit_code == 0 and reference.usable for run in runs)
         fails_on_base = suite_verdict(number, on_base, reference).outcome is not Outcome.PASSED
-        combined = self._passes(number, on_combined, reference)
+        combined = on_combined and suite_verdict(number, on_combined, reference).outcome is Outcome.PASSED
         flaky = _flaky(runs)
         problems = []
         if not passes:
@@ -190,18 +179,11 @@ class _Validator:
             problems=tuple(problems),
         )
 
-    def _passes(self, number: int, run: SuiteRun | None, reference: SuiteReference) -> bool | None:
-        return None if run is None else suite_verdict(number, run, reference).outcome is Outcome.PASSED
-
 
 def _flaky(runs: list[SuiteRun]) -> tuple[str, ...]:
-    results: defaultdict[str, set[TestStatus | None]] = defaultdict(set)
-    names = {test.name for run in runs for test in run.report.tests}
-    for run in runs:
-        found = {test.name: test.status for test in run.report.tests}
-        for name in names:
-            results[name].add(found.get(name))
-    return tuple(sorted(name for name, statuses in results.items() if len(statuses) > 1))
+    results = [{test.name: test.status for test in run.report.tests} for run in runs]
+    names = sorted({name for found in results for name in found})
+    return tuple(name for name in names if len({found.get(name) for found in results}) > 1)
 
 
 def _failure(runs: list[SuiteRun]) -> str:
