@@ -1,4 +1,4 @@
-"""The built-in agent, put together from its parts: environment, model, mailbox, loop.
+"""The built-in agent, assembled by hand: sandbox, model, mailbox and loop.
 
 COOPERBENCH_EXTERNAL_AGENTS=complete_agent cooperbench run --agent complete_agent -m gpt-4o -s demo
 """
@@ -13,7 +13,7 @@ from cooperbench.agents.registry import register
 
 @register("complete_agent")
 class CompleteAgent:
-    """Every part of the built-in agent, by hand."""
+    """The built-in agent, assembled by hand."""
 
     def run(
         self,
@@ -28,6 +28,7 @@ class CompleteAgent:
         config: dict | None = None,
         **kwargs,
     ) -> AgentResult:
+        # Inside a run, --backend decides where this sandbox really runs.
         env = ModalEnvironment(image=image, cwd="/workspace/repo", timeout=3600)
 
         base_commit_result = env.execute("git rev-parse HEAD", timeout=10)
@@ -35,6 +36,7 @@ class CompleteAgent:
 
         model = LitellmModel(model_name=model_name)
 
+        # Connect to teammates, if there are any.
         comm = None
         if messaging_enabled and comm_url and agents and len(agents) > 1:
             comm = MessagingConnector(agent_id=agent_id, agents=agents, url=comm_url)
@@ -48,6 +50,7 @@ class CompleteAgent:
             status = "Error"
             error_msg = str(e)
 
+        # The changes since the base commit, committed or not.
         patch_result = env.execute(f"git diff {base_commit}", timeout=30)
         patch = patch_result.get("output", "").strip()
 

@@ -1,4 +1,4 @@
-"""Starting a run from Python, with the agent's configuration as a dictionary."""
+"""Start a run from Python, with the agent's configuration as a dictionary."""
 
 from cooperbench.runner import run
 

@@ -1,4 +1,4 @@
-"""An agent that asks a model by LiteLLM and runs what it says in ```bash blocks; costs are LiteLLM's.
+"""Ask a model through LiteLLM and run the ```bash blocks of its answers. LiteLLM computes the cost.
 
 COOPERBENCH_EXTERNAL_AGENTS=llm_agent cooperbench run --agent llm_agent -m gpt-4o --agent-config config/my_agent.yaml -s demo
 """
@@ -13,7 +13,7 @@ from cooperbench.agents.registry import register
 
 @register("llm_agent")
 class LLMAgent:
-    """Runs the commands in a model's answers until it says DONE."""
+    """Runs the commands in the model's answers until it says DONE."""
 
     def run(self, task, image, *, model_name="gpt-4o", config=None, **kwargs):
         from cooperbench.agents.mini_swe_agent.environments.modal import ModalEnvironment

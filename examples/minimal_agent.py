@@ -1,4 +1,4 @@
-"""The smallest agent: opens its environment, changes something, hands it in.
+"""The smallest agent: open a sandbox, change something, submit it.
 
 COOPERBENCH_EXTERNAL_AGENTS=minimal_agent cooperbench run --agent simple_agent -s demo
 """
@@ -14,7 +14,7 @@ class SimpleAgent:
     def run(self, task, image, **kwargs):
         from cooperbench.agents.mini_swe_agent.environments.modal import ModalEnvironment
 
-        # Inside a run, --backend decides where this really runs.
+        # Inside a run, --backend decides where this sandbox really runs.
         env = ModalEnvironment(image=image, cwd="/workspace/repo", timeout=600)
         base = env.execute("git rev-parse HEAD").get("output").strip()
 

@@ -1,4 +1,4 @@
-"""A whole agent in thirty lines: `AgentSession` does the chores, `make_model` speaks to any model.
+"""A complete agent in thirty lines: `AgentSession` does the chores, `make_model` calls any model.
 
 COOPERBENCH_EXTERNAL_AGENTS=short_agent cooperbench run --agent short_agent -m gpt-4o -s demo
 """
@@ -11,7 +11,7 @@ from cooperbench.agents.registry import register
 
 @register("short_agent")
 class ShortAgent:
-    """The built-in loop with a prompt of its own."""
+    """The built-in loop with its own prompt."""
 
     def run(self, task, image, *, model_name="gpt-4o", config=None, agent_id="agent", **kwargs):
         model = make_model(model_name, config, agent_id=agent_id)

@@ -1,4 +1,4 @@
-"""An agent that works with its teammate: says what it does, reads what the other says, shares its branch.
+"""Work with a teammate: report the work, read the answer, merge the teammate's branch.
 
 COOPERBENCH_EXTERNAL_AGENTS=team_agent cooperbench run --agent team_agent -s demo --git
 """
@@ -11,7 +11,7 @@ from cooperbench.agents.registry import register
 
 @register("team_agent")
 class TeamAgent:
-    """Writes a note, tells the teammate, and merges the teammate's branch."""
+    """Writes a note, announces it, and merges the teammate's branch."""
 
     def run(
         self,
@@ -31,12 +31,14 @@ class TeamAgent:
         env = DockerEnvironment(image=image, cwd="/workspace/repo", timeout=3600)
         heard = []
         try:
+            # Join the shared repository: `origin` becomes the team's remote.
             if git_enabled and git_server_url:
                 git = GitConnector(agent_id=agent_id, agents=agents, server_url=git_server_url)
                 git.setup(env)
             env.execute(f"echo 'by {agent_id}' > note-{agent_id}.txt && git add -A && git commit -qm 'Add a note'")
             if git_enabled and git_server_url:
                 env.execute(f"git push -q origin {agent_id}")
+            # Announce the change, and wait up to a minute for the teammate's announcement.
             if messaging_enabled and comm_url and agents and len(agents) > 1:
                 comm = MessagingConnector(agent_id=agent_id, agents=agents, url=comm_url)
                 for name in agents:
@@ -49,5 +51,5 @@ class TeamAgent:
         finally:
             env.cleanup()
         messages = [{"role": "user", "content": f"From {message['from']}: {message['text']}"} for message in heard]
-        # No patch: the harness takes the work tree.
+        # The patch is empty, so the harness captures the work tree.
         return AgentResult(status="Submitted", patch="", cost=0.0, steps=1, messages=messages)
