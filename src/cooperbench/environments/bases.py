@@ -4,16 +4,14 @@ An image that is addressed by its content gives every sandbox the same work tree
 first one only, which saves each further sandbox the programs of a capture and of a look through all objects.
 """
 
-import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from cooperbench.environments.contract import Environment
+from cooperbench.environments.locks import locked
 from cooperbench.environments.worktree import pin_base, prepare_store, strip_later_history
 from cooperbench.records import Record, cache_dir, read_model, write_bytes, write_model
 
@@ -74,8 +72,8 @@ def ensure_base(environment: Environment) -> ImageBase | None:
     if digest is None:
         return None
     folder = _folder(image, digest, environment.options.cwd)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
+    # Of hundreds of processes that start together, each would do the same work.
+    with locked(folder.with_suffix(".lock")):
         found = find_base(image, digest, environment.options.cwd)
         if found is not None:
             return found
@@ -122,11 +120,3 @@ def _share(source: Path, target: Path) -> None:
 def _folder(image: str, digest: str, cwd: str) -> Path:
     key = hashlib.sha256("\0".join((LAYOUT, image, digest, cwd)).encode()).hexdigest()[:32]
     return cache_dir() / "bases" / key
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One process takes a base, the others wait for it: of hundreds that start together, each would do the same work."""
-    with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -5,7 +5,6 @@ stays below any limit. So the next free moment lies in one small locked file in 
 the same moves that moment for everybody.
 """
 
-import fcntl
 import os
 import random
 import time
@@ -13,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from cooperbench.environments.locks import locked
 from cooperbench.errors import CapacityError, TransportError
 from cooperbench.records import cache_dir
 
@@ -46,10 +46,7 @@ class CreationLimiter:
 
     def _update(self, change: Callable[[float], tuple[float, float]]) -> float:
         """Change the next free moment under a lock; `change` gives our own turn and the moment to store."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with locked(self._path) as descriptor:
             stored = os.read(descriptor, 64).decode("ascii", "replace").strip("\0 \n")
             try:
                 free = float(stored)
@@ -61,8 +58,6 @@ class CreationLimiter:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{following:.6f}".encode(), 0)
             return turn
-        finally:
-            os.close(descriptor)
 
 
 def create_patiently(create: Callable[[], T], limiter: CreationLimiter, *, patience: float) -> T:

@@ -18,6 +18,7 @@ from pathlib import Path
 from cooperbench.environments.gcp.compute import Compute
 from cooperbench.environments.gcp.machine import Machine, create_machine, new_name
 from cooperbench.environments.gcp.settings import GCPSettings
+from cooperbench.environments.locks import locked
 from cooperbench.errors import SandboxLostError
 from cooperbench.records import Record, cache_dir, read_model, write_model
 
@@ -132,12 +133,8 @@ def pool_lock(project: str) -> Iterator[None]:
     """Look for and change machines one process at a time; held for moments only."""
     folder = machines_folder(project)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(folder / "pool.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with locked(folder / "pool.lock"):
         yield
-    finally:
-        os.close(descriptor)
 
 
 def known_machines(project: str) -> list[MachineFolder]:

@@ -4,7 +4,6 @@
 be started at any moment and two processes never see half an image.
 """
 
-import fcntl
 import hashlib
 import os
 import re
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from cooperbench.environments.locks import locked
 from cooperbench.records import Record, cache_dir, read_model, write_bytes, write_model
 
 
@@ -73,10 +73,7 @@ def find_all() -> list[LocalImage]:
 @contextmanager
 def building(name: str) -> Iterator[None]:
     """Hold the lock of an image: one process builds, the others wait and find it done."""
-    home = folder(name)
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(folder(name) / "lock"):
         yield
 
 
