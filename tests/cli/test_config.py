@@ -6,8 +6,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
-from cooperbench.environments.configuration import read_config, write_config
+from cooperbench.environments.configuration import SECRET, read_config, write_config
 from cooperbench.errors import UsageError
 from tests.command_line import cooperbench
 
@@ -61,6 +63,44 @@ def test_the_walk_through_asks_on_a_terminal(tmp_path: Path) -> None:
     assert tomllib.loads((tmp_path / "config.toml").read_text()) == {
         "gcp": {"project_id": "my-project", "zone": "zone-1", "machine_type": "n2-standard-8", "slots": "8"}
     }
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+NAMES = TEXT.filter(lambda name: not SECRET.search(name))
+TABLES = st.dictionaries(TEXT, st.dictionaries(NAMES, TEXT, min_size=1, max_size=3), max_size=2)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(first=TABLES, second=TABLES)
+@example(first={"a.b": {'"': '"\\\n\r\t'}, "gcp": {"zone": "😀", "a.b": "\x7f\0"}}, second={"gcp": {"zone": "a # b"}})
+def test_whatever_is_written_is_read_back(
+    first: dict[str, dict[str, str]], second: dict[str, dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COOPERBENCH_CONFIG_DIR", str(tmp_path))
+    (tmp_path / "config.toml").unlink(missing_ok=True)
+    for tables in (first, second):
+        for backend, values in tables.items():
+            write_config(backend, values)
+    for backend, values in (first | second).items():
+        assert read_config(backend) == values
+
+
+def test_comments_and_what_does_not_change_stay(tmp_path: Path) -> None:
+    before = """\
+# mine
+[modal]
+environment = 'main' # not dev
+
+[gcp] # the shared project
+project_id = "mine"
+slots = 4
+spot = true # cheap
+"""
+    (tmp_path / "config.toml").write_text(before)
+    env = {"COOPERBENCH_CONFIG_DIR": str(tmp_path)}
+    assert cooperbench("config", "gcp", "--disk-gb", "50", "--project-id", "ours", "--no-check", env=env).code == 0
+    after = before.replace('"mine"', '"ours"') + 'disk_gb = "50"\n'
+    assert (tmp_path / "config.toml").read_text() == after
 
 
 def test_secrets_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,6 @@
 It holds names of projects, zones, profiles, never a secret: those stay with the providers' own tools.
 """
 
-import json
 import os
 import re
 import tomllib
@@ -83,33 +82,40 @@ def read_config(backend: str) -> dict[str, str]:
 
 
 def write_config(backend: str, values: Mapping[str, str]) -> Path:
-    """Replace a backend's table and return the file's path. Refuses names that sound like secrets."""
+    """Replace a backend's table and return the path of the file. Comments, and values that do not change, stay as they are.
+
+    Raises `UsageError` for a name that sounds like a secret, and for an unreadable file.
+    """
+    import tomlkit  # 40 ms, which reading need not pay
+
+    path = config_path()
     for name in values:
         if SECRET.search(name):
-            raise UsageError(
-                f"{name!r} sounds like a secret, and {config_path()} is not the place for one", subject=name
-            )
-    tables = {**_read(), backend: dict(values)}
-    text = HEADER
-    for table, entries in sorted(tables.items()):
-        if entries:
-            lines = (f"{name} = {json.dumps(value)}" for name, value in sorted(entries.items()))
-            text += f"\n[{table}]\n" + "\n".join(lines) + "\n"
-    write_bytes(config_path(), text.encode())
-    return config_path()
+            raise UsageError(f"{name!r} sounds like a secret, and {path} is not the place for one", subject=name)
+    _read()  # raises for a file that would be lost
+    document = tomlkit.parse(path.read_bytes().decode() if path.exists() else HEADER)
+    table = document.setdefault(backend, tomlkit.table())
+    for name in [name for name in table if name not in values]:
+        del table[name]
+    for name, value in sorted(values.items()):
+        if name not in table or str(table[name]) != value:
+            table[name] = value
+    if not table:
+        del document[backend]
+    write_bytes(path, tomlkit.dumps(document).encode())
+    return path
 
 
 def _read() -> dict[str, dict[str, str]]:
     path = config_path()
+    hint = "fix or remove the file"
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise UsageError(f"cannot read {path}: {error}", subject=str(path), hint="fix or remove the file") from error
-    tables = {}
+        raise UsageError(f"cannot read {path}: {error}", subject=str(path), hint=hint) from error
     for backend, entries in content.items():
         if not isinstance(entries, dict):
-            raise UsageError(f"{path}: {backend!r} is not a table", subject=str(path), hint="fix or remove the file")
-        tables[backend] = {name: str(value) for name, value in entries.items()}
-    return tables
+            raise UsageError(f"{path}: {backend!r} is not a table", subject=str(path), hint=hint)
+    return {backend: {name: str(value) for name, value in entries.items()} for backend, entries in content.items()}
