@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from cooperbench import runner
-from cooperbench.evaluation import POLICIES, Resolver, apply_policy, score
-from cooperbench.evaluation.policies import UNION, always
+from cooperbench.evaluation import POLICIES, Policy, Resolver, apply_policy, score
+from cooperbench.evaluation.policies import RESOLVER, UNION, always
 from cooperbench.evaluation.stages import MERGE_STAGES
 from cooperbench.records import Evaluation, Outcome, StageStatus, read_model, write_model
 from cooperbench.tasks import Task
@@ -82,7 +82,7 @@ def test_without_its_stage_a_policy_has_no_verdict(logs: Path) -> None:
 @pytest.fixture
 def optimist() -> Iterator[str]:
     """A policy that somebody adds: whatever keeps both sides counts, also where git merges by itself."""
-    POLICIES["optimist@1"] = {UNION: always}
+    POLICIES["optimist@1"] = Policy({UNION: always})
     yield "optimist"
     del POLICIES["optimist@1"]
 
@@ -101,7 +101,7 @@ def refuse(prompt: str) -> str:
 
 @pytest.fixture
 def model_only() -> Iterator[str]:
-    POLICIES["model-only@1"] = {"resolver": always}
+    POLICIES["model-only@1"] = Policy({RESOLVER: always})
     yield "model-only@1"
     del POLICIES["model-only@1"]
 
@@ -123,4 +123,4 @@ def test_a_policy_gets_the_stage_that_it_names_also_where_nothing_conflicts(ledg
 
 
 def test_every_policy_names_stages_that_can_be_made() -> None:
-    assert {stage for policy in POLICIES.values() for stage in policy} <= set(MERGE_STAGES)
+    assert {stage for policy in POLICIES.values() for stage in policy.stages} <= set(MERGE_STAGES)

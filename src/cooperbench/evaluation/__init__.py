@@ -11,6 +11,7 @@ from cooperbench.evaluation.patches import make_submission
 from cooperbench.evaluation.policies import (
     DEFAULT_POLICY,
     POLICIES,
+    Policy,
     apply_policy,
     check_policy,
     policy_names,
@@ -34,6 +35,7 @@ __all__ = [
     "FeatureValidation",
     "Install",
     "PairConflict",
+    "Policy",
     "Resolver",
     "ScoreRequest",
     "Scored",

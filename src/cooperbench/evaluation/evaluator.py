@@ -163,7 +163,7 @@ def _evaluate(
 
 def _wanted_policies(settings: EvaluationSettings) -> set[str]:
     """Return the policies whose stages have to be there: the one asked for, and with a resolver those that need one."""
-    return {settings.policy, *(name for name in POLICIES if settings.resolver and RESOLVER in POLICIES[name])}
+    return {settings.policy, *(name for name in POLICIES if settings.resolver and RESOLVER in POLICIES[name].stages)}
 
 
 def _answers(known: Evaluation, settings: EvaluationSettings) -> bool:

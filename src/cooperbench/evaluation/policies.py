@@ -6,6 +6,7 @@ Changing a policy means a new entry under a new number; `@1` stays what it is.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from cooperbench.errors import UnknownNameError, UsageError
 from cooperbench.records import FeatureVerdict, Outcome, Stage, StageStatus, Verdict
@@ -13,8 +14,6 @@ from cooperbench.records import FeatureVerdict, Outcome, Stage, StageStatus, Ver
 DEFAULT_POLICY = "naive@1"
 
 NAIVE, UNION, RESOLVER = "naive", "union", "resolver"
-
-Policy = Mapping[str, Callable[[Stage], bool]]
 
 
 def always(stage: Stage) -> bool:
@@ -32,10 +31,29 @@ def passes(stage: Stage) -> bool:
     return bool(stage.suites) and all(suite.outcome is Outcome.PASSED for suite in stage.suites)
 
 
+@dataclass(frozen=True)
+class Policy:
+    """The merge stages that are asked in turn, each with the condition under which it decides."""
+
+    stages: Mapping[str, Callable[[Stage], bool]]
+
+    def deciding(self, stages: Iterable[Stage]) -> tuple[str, Stage | None]:
+        """Return the name of the deciding stage, and the stage, or `None` if it has not been evaluated.
+
+        A missing stage counts as the deciding one, since nobody knows whether it would be.
+        """
+        known = {stage.name: stage for stage in stages}
+        name = ""
+        for name, decides in self.stages.items():
+            if name not in known or decides(known[name]):
+                break
+        return name, known.get(name)
+
+
 POLICIES: dict[str, Policy] = {
-    "naive@1": {NAIVE: always},
-    "union@1": {NAIVE: merges, UNION: always},
-    "cascade@1": {NAIVE: merges, UNION: passes, RESOLVER: always},
+    "naive@1": Policy({NAIVE: always}),
+    "union@1": Policy({NAIVE: merges, UNION: always}),
+    "cascade@1": Policy({NAIVE: merges, UNION: passes, RESOLVER: always}),
 }
 
 _OF_STATUS = {
@@ -73,7 +91,7 @@ def resolve_policy(name: str) -> str:
 def check_policy(policy: str, *, resolver: bool) -> str:
     """Return the full name of a policy that can be applied. Raises `UsageError` if it needs a resolver and there is none."""
     name = resolve_policy(policy)
-    if RESOLVER in POLICIES[name] and not resolver:
+    if RESOLVER in POLICIES[name].stages and not resolver:
         raise UsageError(
             f"policy {name} needs a model that settles conflicts, and none is configured",
             subject=name,
@@ -82,33 +100,19 @@ def check_policy(policy: str, *, resolver: bool) -> str:
     return name
 
 
-def deciding_stage(policy: str, stages: Iterable[Stage]) -> tuple[str, Stage | None]:
-    """Return the name of the stage that decides, and the stage, or `None` if it has not been evaluated.
-
-    A stage that is not there is taken for the deciding one: nobody knows whether it would be.
-    """
-    known = {stage.name: stage for stage in stages}
-    name = ""
-    for name, decides in POLICIES[resolve_policy(policy)].items():
-        if name not in known or decides(known[name]):
-            break
-    return name, known.get(name)
-
-
 def missing_stage(policy: str, stages: Iterable[Stage]) -> str | None:
-    """Return the stage that has to be evaluated before the policy can be applied, or `None` if nothing is missing."""
-    name, stage = deciding_stage(policy, stages)
+    """Return the stage that has to be evaluated before a policy can be applied, or `None` if nothing is missing."""
+    name, stage = POLICIES[resolve_policy(policy)].deciding(stages)
     return name if stage is None else None
 
 
 def apply_policy(policy: str, stages: Iterable[Stage], features: Sequence[int]) -> Verdict:
     """Return the verdict of a policy, an `infra_error` if a stage is missing. Executes nothing."""
-    name, stage = deciding_stage(policy, stages)
+    policy = resolve_policy(policy)
+    name, stage = POLICIES[policy].deciding(stages)
     verdicts = tuple(_feature_verdict(name, stage, feature) for feature in features)
     outcome = next(outcome for outcome in _PRECEDENCE if any(verdict.outcome is outcome for verdict in verdicts))
-    return Verdict(
-        policy=resolve_policy(policy), stage=stage.name if stage else None, outcome=outcome, features=verdicts
-    )
+    return Verdict(policy=policy, stage=stage.name if stage else None, outcome=outcome, features=verdicts)
 
 
 def _feature_verdict(name: str, stage: Stage | None, feature: int) -> FeatureVerdict:
