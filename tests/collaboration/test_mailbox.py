@@ -208,5 +208,5 @@ def test_wrong_names_and_addresses_are_told_at_once(broker: Broker) -> None:
     with pytest.raises(UsageError, match="names no episode") as error:
         MessagingConnector("agent1", ["agent1", "agent2"], broker.url)
     assert "harness:" not in str(error.value)
-    with pytest.raises(UsageError, match="is no Redis address"):
+    with pytest.raises(UsageError, match="is not a Redis address"):
         MessagingConnector("agent1", ["agent1", "agent2"], "http://localhost#run:x")

@@ -1,4 +1,4 @@
-"""How teammates meet: mailbox, shared git remote, task board, and what is put into a sandbox for them."""
+"""Teammates: mailbox, shared git remote, task board, and what a sandbox needs for them."""
 
 from cooperbench.collaboration.board import BoardEvent, BoardTask, TaskBoard, read_board
 from cooperbench.collaboration.bridge import CoopBridge

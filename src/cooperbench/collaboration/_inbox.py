@@ -1,6 +1,6 @@
-"""Reading one member's messages: each goes to one reader, and one whose reader died before handling it goes to the next.
+"""Read one member's messages: each goes to one reader, or to the next one when that reader dies before handling it.
 
-A reader's name tells another process whether its bearer is still alive.
+A reader's token names its process, so that the next reader can look whether it is still alive.
 """
 
 import os
@@ -21,17 +21,17 @@ from cooperbench.errors import TeammateGoneError
 _BATCH_MESSAGES = 1000
 _BATCH_BYTES = 8 * 1024 * 1024
 _BLOCK_SECONDS = 10.0
-"""The longest single wait on a connection, so that one which broke without a word is noticed."""
+"""The longest single wait, so that a connection which broke silently is noticed."""
 
 
 class _Batch(NamedTuple):
     messages: list[Message]
     tails: dict[str, str]
-    """Stream names and the last entry that was there when the messages were taken."""
+    """The last entry of each stream when the messages were taken."""
 
 
 class Inbox:
-    """What one reader of a member's messages knows. Safe to use from several threads."""
+    """One reader of a member's messages. Safe to use from several threads."""
 
     def __init__(self, store: Store, prefix: str, agent_id: str, teammates: Sequence[str]) -> None:
         self._store = store
@@ -45,17 +45,17 @@ class Inbox:
         self._closed = threading.Event()
 
     def take(self, from_: str | None) -> list[Message]:
-        """New messages from one teammate or from anyone, which stay in flight."""
+        """Return new messages, from one teammate or from anyone. They stay in flight until acknowledged or released."""
         return self._take(self._senders(from_)).messages
 
     def look(self) -> list[Message]:
-        """What `take` would give, left where it is."""
+        """Return what `take` would return, and leave it unread."""
         return self._take(self._senders(None), mode="look").messages
 
     def wait(
         self, from_: str | None, timeout: float | None, *, answer: str = "", stop: threading.Event | None = None
     ) -> list[Message]:
-        """As `take`, waiting; with `answer`, for the answer to the question with this id. Raises `TeammateGoneError`."""
+        """Wait for what `take` returns, or for the answer to the question with the id `answer`. Raises `TeammateGoneError`."""
         senders = self._senders(from_)
         deadline = None if timeout is None else time.monotonic() + timeout
         batch = self._take(senders, answer=answer)
@@ -76,23 +76,23 @@ class Inbox:
         return batch.messages
 
     def wake(self) -> None:
-        """Let everyone who waits on this inbox look again, also at `stop`."""
+        """Make everyone who waits on this inbox look again, also at `stop`."""
         self._store.command("XADD", self._own("poke"), "MAXLEN", 1, "*", "x", 1)
 
     def close(self) -> None:
-        """End what waits here."""
+        """End all waiting."""
         self._closed.set()
         self.wake()
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
-        """These messages were handled and will not come again."""
+        """Mark messages as handled; they will not come again."""
         if messages:
             self._store.command("HDEL", self._own("inflight"), *(message.sequence for message in messages))
             for message in messages:
                 self._in_flight.pop(message.sequence, None)
 
     def release(self, messages: Sequence[Message]) -> None:
-        """These messages were not handled; the next reader gets them again."""
+        """Give messages back for the next reader."""
         if messages:
             sequences = [message.sequence for message in messages]
             self._store.run("release", self._prefix, self._agent_id, "+", 1, self._token, *sequences)
@@ -109,7 +109,7 @@ class Inbox:
         return f"{self._prefix}mail:{sender}:{self._agent_id}"
 
     def _take(self, senders: list[str], *, answer: str = "", mode: Literal["take", "look"] = "take") -> _Batch:
-        # One at a time: `_forget_lost_reply` must not give back what another thread has just been handed.
+        # One at a time: `_forget_lost_reply` must not give back what another thread has just received.
         with self._lock:
             if mode == "take":
                 self._take_over_from_dead_readers()
@@ -145,7 +145,7 @@ class Inbox:
         self._store.run("release", self._prefix, self._agent_id, "-", 1, self._token, *self._in_flight)
 
     def _last_words(self, senders: list[str], gone: dict[str, str], answer: str) -> list[Message]:
-        # What they sent between the last look and their end.
+        # They may have sent something after the last look.
         messages = self._take(senders, answer=answer).messages
         if not messages:
             raise TeammateGoneError(f"no message will come: {'; '.join(gone.values()) or 'you have no teammates'}")
@@ -162,15 +162,14 @@ class Inbox:
 
 
 def _new_token() -> str:
-    """A name for one reader of this process."""
+    """Name one reader of this process."""
     return f"{socket.gethostname()}/{os.getpid()}/{_started(os.getpid())}/{uuid.uuid4().hex}"
 
 
 def _is_dead(token: str) -> bool:
-    """Whether the process that the token names has ended.
+    """Return whether the process that a token names has ended.
 
-    A reader on another machine counts as ended: a member works in one place at a time, so when somebody reads its inbox
-    elsewhere, the former reader was given up.
+    A reader on another machine counts as ended: a member works in one place at a time, so a reader elsewhere was abandoned.
     """
     host, pid, started, _ = token.rsplit("/", 3)
     if host != socket.gethostname():
@@ -181,7 +180,7 @@ def _is_dead(token: str) -> bool:
         return True
     except PermissionError:
         return False
-    # Process ids are used again; the time of the start tells two bearers apart, where the system shows it.
+    # Process ids are reused; the start time tells two processes apart where the system shows it.
     return _started(int(pid)) != started
 
 
@@ -191,5 +190,5 @@ def _started(pid: int) -> str:
     except OSError:
         return "0"
     fields = status.rpartition(")")[2].split()
-    # A process that was killed and not yet waited for is dead.
+    # A zombie is dead.
     return "dead" if fields[0] == "Z" else fields[19]

@@ -1,7 +1,8 @@
-"""The task board of a team: a list that all members see, on which each task is taken by one of them at most.
+"""The task board of a team: a list that all members see, on which at most one of them takes each task.
 
-It lives in the broker, next to the messages and independent of them. Every operation is one script call, so of several members
-who claim a task at the same moment exactly one gets it. Nothing is removed: who added, claimed and finished what is the record.
+It lives in the broker, next to the messages and independent of them. Every operation is one script call, so when several members
+claim a task at the same moment, exactly one gets it. Nothing is removed: the log of who added, claimed and finished what is
+the record.
 """
 
 import uuid
@@ -19,9 +20,9 @@ TEXT_LIMIT = 2000
 """Characters of one task's text."""
 
 _USAGE = {
-    "task list": "show the tasks of the team, and who does what",
+    "task list": "show the tasks of the team and who does what",
     'task add "TEXT"': "put a task on the list",
-    "task claim NUMBER": "take a task on",
+    "task claim NUMBER": "claim a task",
     "task done NUMBER": "mark your task as done",
 }
 
@@ -39,15 +40,15 @@ class BoardTask(Record):
 
 
 class BoardAnswer(NamedTuple):
-    """What came of one operation."""
+    """The result of one operation."""
 
     number: int
     refused: str | None
-    """Why it was not done, e.g. because somebody else has the task."""
+    """Why the operation was refused, such as another owner of the task."""
 
 
 class BoardEvent(Record):
-    """One operation that was tried."""
+    """One attempted operation."""
 
     time: AwareDatetime
     agent_id: AgentId
@@ -70,22 +71,22 @@ class TaskBoard:
         self._store = Store(address.server)
 
     def add(self, text: str) -> BoardAnswer:
-        """Put a task on the board; the answer has its number."""
+        """Put a task on the board and return its number."""
         text = " ".join(text.split())
         if not text or len(text) > TEXT_LIMIT:
             raise UsageError(f"a task needs a text of 1 to {TEXT_LIMIT} characters, not {len(text)}")
         return self._do("add", text)
 
     def claim(self, number: int) -> BoardAnswer:
-        """Take a task on. Refused when somebody else has it who is still there; again is fine."""
+        """Claim a task. Refused when a teammate that is still at work has it. Claiming twice is fine."""
         return self._do("claim", number)
 
     def done(self, number: int) -> BoardAnswer:
-        """Mark a task as done. Refused when it is somebody else's."""
+        """Mark a task as done. Refused when it belongs to a teammate."""
         return self._do("done", number)
 
     def tasks(self) -> list[BoardTask]:
-        """All tasks, in the order in which they were added."""
+        """Return all tasks in the order in which they were added."""
         content: dict[bytes, bytes] = self._store.command("HGETALL", f"{self._prefix}board")
         fields = {text_of(name): text_of(value) for name, value in content.items()}
         return [
@@ -109,7 +110,7 @@ class TaskBoard:
 
 
 def read_board(url: str) -> list[BoardEvent]:
-    """Everything that was tried on the board of an episode, in the order of the broker. `url` is the harness's address."""
+    """Return everything that was attempted on an episode's board, in the broker's order. `url` is the harness's address."""
     address = MailboxAddress.parse(url)
     store = Store(address.server)
     try:
@@ -125,7 +126,7 @@ def _event(fields: dict[str, str]) -> BoardEvent:
 
 
 def board_service(agent_id: str, board_url: str) -> Service:
-    """The part of a bridge that the task board needs."""
+    """Return the commands of the task board."""
     board = TaskBoard(agent_id=agent_id, url=board_url)
     return Service(handlers={"task": lambda call: _task(board, call)}, usage=_USAGE, close=board.close)
 

@@ -1,12 +1,12 @@
-"""The bridge between a sandbox and the harness: how `coop` works with networking off, on every backend.
+"""The bridge between a sandbox and the harness, by which `coop` works with networking off, on every backend.
 
-`coop` in the sandbox writes a request to a folder and waits on a FIFO; a relay, one long-lived shell started by
-`Environment.open_stream`, passes requests out and answers in; a thread here answers them. Nothing in the sandbox knows an
-address or a password: who is calling is known by the stream it comes from, so no name can be forged.
+`coop` in the sandbox writes a request to a folder and waits on a FIFO. A relay, one long-lived shell that `Environment.open_stream`
+started, carries requests out and answers in. A thread here answers them. Nothing in the sandbox knows an address or a password:
+the stream that a call comes from tells who is calling, so no name can be forged.
 
-Each call has an id. The relay keeps a request until it was answered, so when it was killed, the next one hands in what is
-open, and an id that was seen is not carried out again. `coop` confirms that it has written the answer to its standard output;
-what was taken for a call that died before is given back (`Reply.dropped`).
+Each call has an id. The relay keeps a request until it is answered, so a new relay can hand in what a killed one left open, and
+an id that was seen is not carried out again. `coop` confirms that it has written the answer to its standard output; what was
+taken for a call that died before that is given back (`Reply.dropped`).
 """
 
 import hashlib
@@ -22,14 +22,14 @@ from cooperbench.environments.contract import FrameReader
 from cooperbench.errors import CooperBenchError, MailboxError, SandboxError, SandboxLostError, TransportError
 
 MOST_AT_ONCE = 64
-"""Calls that one sandbox may have open; further ones are refused."""
+"""Calls that one sandbox may have open at a time; more are refused."""
 LARGEST_PART = 256 * 1024 * 1024
-"""Bytes of a call's arguments or input."""
+"""Bytes of a call's arguments, or of its input."""
 TOLERATED_FAILURES, TOLERATED_SHARE = 3, 0.1
 """More failures than this number and this share of all calls void the episode."""
 _RESTARTS = 20
 _CHECK_SECONDS = 180.0
-"""A bridge that is broken ends at once. This only bounds one that hangs: a busy machine is slow, not broken."""
+"""A broken bridge fails at once. This only bounds one that hangs: a busy machine is slow, not broken."""
 _TOO_MANY = "\0too many"
 
 _log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class CoopBridge:
         self._closed = threading.Event()
         self.calls = 0
         self.failures = 0
-        """Calls that failed for a reason that is ours: the broker, the remote or the sandbox did not answer."""
+        """Calls that failed through no fault of the agent: the broker, the remote or the sandbox did not answer."""
         self.folder = ""
         self._stream, reader = self._open()
         self._env.add_to_path(posixpath.join(self.folder, "bin"))
@@ -64,21 +64,21 @@ class CoopBridge:
 
     @property
     def fault(self) -> MailboxError | None:
-        """Why the episode says nothing about its members: too many of their calls failed through no fault of theirs."""
+        """The error that voids the episode, once too many of its calls failed through no fault of the agent."""
         if self.failures <= TOLERATED_FAILURES or self.failures < self.calls * TOLERATED_SHARE:
             return None
         return MailboxError(f"{self.failures} of {self.calls} calls to teammates failed", retryable=True)
 
     @property
     def closed(self) -> bool:
-        """Whether `close` was called."""
+        """True once `close` was called."""
         return self._closed.is_set()
 
     @property
     def kind(self) -> str:
-        """Names the conditions of this bridge: in another sandbox of the same image, one of the same kind works as this one does."""
-        told = (self._env.backend, self._env.isolation, self._env.options.model_dump_json())
-        parts = [*(text.encode() for text in told), _inside("relay.sh"), *self._programs.values()]
+        """A digest of the conditions of this bridge: one of the same kind works alike in another sandbox of the same image."""
+        conditions = (self._env.backend, self._env.isolation, self._env.options.model_dump_json())
+        parts = [*(text.encode() for text in conditions), _inside("relay.sh"), *self._programs.values()]
         return "bridge-" + hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
     def check(self) -> None:
@@ -88,12 +88,12 @@ class CoopBridge:
         result = self._env.execute(f"printf '%s' '{quoted}' | coop ping -", timeout=_CHECK_SECONDS)
         if result["returncode"] != 0 or result["output"] != text:
             raise MailboxError(
-                f"the sandbox cannot reach its teammates: `coop` gave {result['output'].strip()[:200]!r}, "
+                f"the sandbox cannot reach its teammates: `coop` printed {result['output'].strip()[:200]!r}, "
                 f"exit code {result['returncode']}"
             )
 
     def close(self) -> None:
-        """Hang up; calls that wait end with an error. Twice is fine."""
+        """Hang up; calls that wait end with an error. Closing twice is fine."""
         with self._lock:
             if self._closed.is_set():
                 return
@@ -101,7 +101,7 @@ class CoopBridge:
             calls = list(self._calls.values())
         for call in calls:
             call.cancelled.set()
-        # A broker or remote that is away already must not keep the sandbox from ending.
+        # A broker or remote that is gone must not keep the sandbox from ending.
         for service in self._services if calls else ():
             with suppress(CooperBenchError):
                 service.cancel()
@@ -122,13 +122,13 @@ class CoopBridge:
             reader = FrameReader(stream)
             greeting, _, rest = reader.read_line().decode(errors="replace").partition(" ")
             if greeting != "hello":
-                raise SandboxError(f"`coop` cannot be put into the sandbox: {rest or 'it has no POSIX shell'}")
+                raise SandboxError(f"cannot put `coop` into the sandbox: {rest or 'it has no POSIX shell'}")
             self.folder = rest
             for name, data in self._programs.items():
                 stream.write(f"program {name} {len(data)}\n".encode() + data)
             stream.write(b"ready\n")
             if reader.read_line() != b"ready":
-                raise SandboxError("`coop` cannot be put into the sandbox")
+                raise SandboxError("cannot put `coop` into the sandbox")
         except BaseException:
             stream.close()
             raise
@@ -178,7 +178,7 @@ class CoopBridge:
                     return
                 self._seen.add(identifier)
                 call = self._calls[identifier] = Call(words[1:], given)
-        if reply is not None:  # answered, but the relay was killed before it could pass it on
+        if reply is not None:  # answered, but the relay was killed before it passed the answer on
             self._answer(identifier, reply)
             return
         verb = words[0] if words else "help"
@@ -217,7 +217,7 @@ class CoopBridge:
                 self.failures += error.retryable or isinstance(error, SandboxLostError)
             return refuse(str(error))
         except Exception:
-            # A bug of ours must not leave the agent waiting.
+            # A bug here must not leave the agent waiting.
             _log.exception("coop %s failed", verb)
             with self._lock:
                 self.failures += 1

@@ -1,4 +1,4 @@
-"""The broker of a run: a given Redis, or one of our own that needs nothing and ends with the run."""
+"""The broker of a run: a Redis that the user named, or an embedded server that ends with the run."""
 
 import re
 import secrets
@@ -12,7 +12,7 @@ from cooperbench.collaboration._embedded import EmbeddedServer
 from cooperbench.collaboration._store import MailboxAddress, Store, shown, split_url
 from cooperbench.errors import MailboxError, MailboxUnavailableError, UnknownNameError, UsageError
 
-# What a member may do, on which keys, besides its own. `%W~`/`%R~` need Redis 7.
+# The commands that a member may use. `%W~` and `%R~` below need Redis 7.
 _COMMANDS = (
     "+ping +select +eval +evalsha +time +incr +xadd +xread +xrange +xrevrange +hget +hset +hsetnx +hdel +hmget +hgetall "
     "+hvals +hexists +sadd +srem +sismember"
@@ -24,16 +24,16 @@ _SUFFIX = r"-[0-9a-f]{8}$"
 
 
 class _Opened(NamedTuple):
-    """An open episode."""
+    """One open episode."""
 
     namespace: str
     agents: tuple[str, ...]
     process: str | None
-    """The server's process that it was opened with, if that would lose messages by being started again."""
+    """The run id of a server that would lose messages in a restart."""
 
 
 class Broker:
-    """Opens mailboxes for episodes. `url` is the server's address with the harness's rights, `name` what it is."""
+    """Opens mailboxes for episodes. `url` is the server's address with the harness's rights; `name` says what serves there."""
 
     def __init__(self, url: str, name: str, embedded: EmbeddedServer | None) -> None:
         self.url = url
@@ -43,10 +43,10 @@ class Broker:
         self._opened: dict[str, _Opened] = {}
 
     def open_episode(self, episode: str, agents: Sequence[str]) -> dict[str, str]:
-        """Make the mailbox of one episode and return each member's address of it.
+        """Make the mailbox of one episode and return each member's address.
 
-        Each call makes a new namespace, so a repeated episode sees nothing of the former attempt. On a server of our own
-        every address carries a name and password that open this member's part of this episode only.
+        Each call makes a new namespace, so a repeated episode sees nothing of an earlier attempt. On the embedded server, every
+        address carries a user and password that open only this member's part of this episode.
         """
         namespace = f"{re.sub(r'[^A-Za-z0-9._/-]', '-', episode)}-{secrets.token_hex(4)}"
         self._opened[episode] = _Opened(namespace, tuple(agents), self._forgetful_process())
@@ -57,29 +57,29 @@ class Broker:
         return {agent: self._add_user(namespace, prefix, agent) for agent in agents}
 
     def episode_url(self, episode: str) -> str:
-        """The harness's own address of an open episode: for presence and for reading the conversation."""
+        """Return the harness's own address of an open episode, for presence and for reading the conversation."""
         if episode not in self._opened:
             raise UnknownNameError("open episode", episode, self._opened)
         return f"{self.url}#run:{self._opened[episode].namespace}"
 
     def check_episode(self, episode: str) -> None:
-        """Raise `MailboxError` when the broker has lost what it held of an episode: a Redis that was started again without it.
+        """Raise `MailboxError` when the broker has lost messages of an episode, as a Redis does that was restarted.
 
-        One that keeps snapshots only comes back with what was there at the last of them, so having been started again is enough.
+        One with snapshots only comes back with those of the last snapshot, so a restart is reason enough.
         """
         prefix = MailboxAddress.parse(self.episode_url(episode)).prefix
         process = self._opened[episode].process
-        started_again = process is not None and self._forgetful_process() != process
-        if started_again or not self._store.command("EXISTS", f"{prefix}members"):
+        restarted = process is not None and self._forgetful_process() != process
+        if restarted or not self._store.command("EXISTS", f"{prefix}members"):
             raise MailboxError(
                 f"the broker at {shown(self.url)} has lost the episode's messages",
                 subject=episode,
-                hint="let it keep them over a restart (appendonly yes), or leave out --redis",
+                hint="set `appendonly yes` on it, or leave out --redis",
                 retryable=True,
             )
 
     def close_episode(self, episode: str) -> None:
-        """Free what an episode holds, once its conversation was read. Its members cannot get in any more."""
+        """Free what an episode holds, once its conversation has been read, and lock its members out."""
         opened = self._opened.pop(episode, None)
         if opened is None:
             return
@@ -88,19 +88,19 @@ class Broker:
         self._store.remove(MailboxAddress.parse(f"{self.url}#run:{opened.namespace}").prefix)
 
     def _forgetful_process(self) -> str | None:
-        """Which process the server is; `None` when it keeps every message over a restart, or does not say."""
+        """Return the server's run id, or `None` when it keeps every message over a restart or does not say."""
         if self._embedded is not None:
             return None
         try:
             facts: dict[str, object] = self._store.command("INFO")
         except MailboxUnavailableError:
             raise
-        except MailboxError:  # not allowed to us
+        except MailboxError:  # INFO is not allowed
             return None
         return None if facts.get("aof_enabled") else str(facts.get("run_id"))
 
     def close(self) -> None:
-        """End the run's broker, if it is our own. Twice is fine."""
+        """End the embedded server, if there is one. Closing twice is fine."""
         self._store.close()
         if self._embedded is not None:
             self._embedded.close()
@@ -122,7 +122,7 @@ class Broker:
         )
         rules = f"reset on >{password} -@all {_COMMANDS} {keys}".split()
         self._store.command("ACL", "SETUSER", user, *rules)
-        # So that a server which is started again knows its users.
+        # A restarted server reads its users from there.
         self._store.command("ACL", "SAVE")
         parts = urlsplit(self.url)
         address = f"{quote(user, safe='')}:{password}@{parts.hostname}:{parts.port}"
@@ -132,9 +132,9 @@ class Broker:
 def open_broker(url: str | None = None) -> Broker:
     """Open the broker of a run: the Redis at `url`, or, without one, an embedded server on loopback.
 
-    The embedded server is the system's `valkey-server` or `redis-server`, else the one of the extra `redis`, else Docker's.
-    A given server is asked for an answer at once. Raises `UsageError` for a malformed address, `MailboxUnavailableError`
-    when there is no answer or no server.
+    The embedded server is the system's `valkey-server` or `redis-server`, else the one of the extra `redis`, else one in Docker.
+    A server at `url` is probed at once. Raises `UsageError` for a malformed address, and `MailboxUnavailableError` when nothing
+    answers or no server can be started.
     """
     if url is None:
         server = EmbeddedServer()
@@ -142,13 +142,13 @@ def open_broker(url: str | None = None) -> Broker:
     address, fragment = split_url(url)
     if fragment:
         raise UsageError(
-            f"{shown(url)} names an episode; a run gives its episodes names itself", hint=f"leave out #{fragment}"
+            f"{shown(url)} names an episode, but a run names its episodes itself", hint=f"leave out #{fragment}"
         )
     _check(address)
     return Broker(address, shown(address), None)
 
 
-# An answer, and the newest thing that the scripts need: exclusive ranges came with 6.2.
+# Exclusive ranges, the newest feature that the scripts need, came with Redis 6.2.
 _PROBE = "redis.call('XRANGE', ARGV[1], '(0-0', '+', 'COUNT', 1) return ARGV[1]"
 
 
@@ -156,7 +156,7 @@ def _check(address: str) -> None:
     store = Store(address, retry_seconds=0.0)
     try:
         if store.command("EVAL", _PROBE, 0, "cooperbench:probe") != b"cooperbench:probe":
-            raise MailboxUnavailableError(f"what answers at {shown(address)} is no Redis")
+            raise MailboxUnavailableError(f"the server at {shown(address)} is not a Redis")
     except MailboxUnavailableError as error:
         port = urlsplit(address).port or 6379
         hint = f"start one with `redis-server --port {port}`, or leave out --redis to use an embedded one"
@@ -165,7 +165,7 @@ def _check(address: str) -> None:
         if "stream ID" in error.message:
             raise UsageError(f"the Redis at {shown(address)} is older than 6.2", subject=shown(address)) from error
         raise UsageError(
-            f"{shown(address)} does not let us in: {error.message}", hint="write redis://user:password@host:port"
+            f"{shown(address)} refuses access: {error.message}", hint="write redis://user:password@host:port"
         ) from error
     finally:
         store.close()
@@ -176,7 +176,7 @@ def _user(namespace: str, agent: str) -> str:
 
 
 def orphaned_mailboxes(url: str, run: str | None = None) -> list[str]:
-    """The namespaces of mailboxes on a server, of one run or of all; those of runs that are going on are among them.
+    """Return the namespaces of the mailboxes on a server, of one run or of all. Those of running runs are among them.
 
     Raises `UsageError` or `MailboxUnavailableError`.
     """
@@ -193,7 +193,7 @@ def orphaned_mailboxes(url: str, run: str | None = None) -> list[str]:
 
 
 def remove_mailbox(url: str, namespace: str) -> None:
-    """Remove everything of a mailbox. One that is gone already is fine."""
+    """Remove a mailbox. Removing it twice is fine."""
     address, _ = split_url(url)
     store = Store(address, retry_seconds=0.0)
     try:

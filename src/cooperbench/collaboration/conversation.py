@@ -1,4 +1,4 @@
-"""What was said in an episode, read from the broker's own log: who sent what to whom, and what became of it."""
+"""Read the conversation of an episode from the broker's own log: who sent what to whom, and what became of it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from cooperbench.records import ConversationMessage, Event, FeatureId
 _PAGE = 50
 
 LOST = "lost on the way"
-"""The refusal recorded for a message that the channel's policy lost; its sender was told that it was delivered."""
+"""The refusal recorded for a message that the channel's policy lost; its sender believes that it was delivered."""
 
 
 class _Logged(NamedTuple):
@@ -22,10 +22,10 @@ class _Logged(NamedTuple):
 
 
 def read_conversation(url: str, features: Mapping[str, FeatureId | None]) -> list[ConversationMessage]:
-    """The messages of an episode in the order of the broker. `url` is the harness's address of it.
+    """Return the messages of an episode in the broker's order. `url` is the harness's address of the episode.
 
-    `features` names the members, each with its (first) feature. Refused messages are there, with the reason. Notices from the
-    harness are not: they are events. Can be read at any time, also while the members write.
+    `features` names the members, each with its (first) feature. Refused messages are included, with the reason; notices from the
+    harness are not, because they are events. Safe to call while the members write.
     """
     return [
         ConversationMessage(
@@ -47,8 +47,10 @@ def read_conversation(url: str, features: Mapping[str, FeatureId | None]) -> lis
 
 
 def read_events(url: str, agents: Sequence[str]) -> list[Event]:
-    """The same as events, with the notices, ordered by the broker's time: `message.sent`, `message.delivered`,
-    `message.refused`, `message.lost`, `message.read`, `notice.sent` and `notice.read`. They are numbered from 0.
+    """Return messages and notices as events, ordered by the broker's time and numbered from 0.
+
+    Their kinds are `message.sent`, `message.delivered`, `message.refused`, `message.lost`, `message.read`, `notice.sent` and
+    `notice.read`.
     """
     found: list[tuple[datetime, str, str, dict[str, object]]] = []
     for message, delivered, read_at in _log(url, agents):
@@ -81,7 +83,7 @@ def _log(url: str, agents: Sequence[str]) -> list[_Logged]:
     address = MailboxAddress.parse(url)
     store = Store(address.server)
     try:
-        # The streams are read one after another while members write; up to here they are all complete.
+        # The streams are read one after another while members write; up to this number they are all complete.
         until = int(store.command("GET", f"{address.prefix}clock") or 0)
         entries = [entry for entry in _entries(store, address.prefix, agents) if entry.message.sequence <= until]
         return sorted(entries, key=lambda entry: entry.message.sequence)

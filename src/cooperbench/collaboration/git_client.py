@@ -1,6 +1,6 @@
-"""The harness as a client of the shared git remote, for an agent whose sandbox has no network.
+"""A client of the shared git remote, for an agent whose sandbox has no network.
 
-It needs no repository and no git: the objects are packed and unpacked inside the sandbox, and go through here as bytes.
+It needs neither a repository nor git: the sandbox packs and unpacks the objects, which pass through here as bytes.
 """
 
 import json
@@ -28,16 +28,16 @@ _ABILITIES = ["ofs-delta", "thin-pack", "side-band-64k"]
 
 
 class Listing(NamedTuple):
-    """What a remote repository has."""
+    """The references of a remote repository."""
 
     refs: dict[str, str]
     """The commit of each reference, by its full name."""
     head: str | None
-    """The reference that HEAD stands for."""
+    """The reference that HEAD points to."""
 
 
 class GitClient:
-    """Talks to the server for one agent. `server_url` is the one that `create_repository` handed out for it."""
+    """Talks to the server for one agent. `server_url` is the URL that `create_repository` returned for it."""
 
     def __init__(self, server_url: str) -> None:
         url = urlsplit(server_url)
@@ -52,7 +52,7 @@ class GitClient:
         self._headers = {"Authorization": f"Basic {credentials}"}
 
     def list_refs(self) -> Listing:
-        """Ask what is there. Raises `RemoteError`, as all methods do."""
+        """List the references. Raises `RemoteError`, as all methods do."""
         answer = BytesIO(self._request("GET", "info/refs?service=git-upload-pack"))
         list(read_section(answer))  # the name of the service
         refs: dict[str, str] = {}
@@ -68,7 +68,7 @@ class GitClient:
         return Listing(refs, head if head in refs else None)
 
     def fetch_pack(self, wants: Iterable[str], haves: Iterable[str]) -> bytes:
-        """Get the objects that `wants` need besides everything that `haves` bring, as a thin pack."""
+        """Fetch the objects that `wants` need beyond those of `haves`, as a thin pack."""
         lines = [f"want {commit}" for commit in dict.fromkeys(wants)]
         lines[0] += " " + " ".join(_ABILITIES)
         body = b"".join(packet(line + "\n") for line in lines) + FLUSH
@@ -76,13 +76,13 @@ class GitClient:
         return _read_pack(BytesIO(self._request("POST", "git-upload-pack", body)))
 
     def push_pack(self, commands: list[RefCommand], pack: bytes, *, atomic: bool = False) -> PushReport:
-        """Bring objects and move references."""
+        """Push objects and move references."""
         abilities = ["report-status", "side-band-64k", "ofs-delta"] + ["atomic"] * atomic
         answer = self._request("POST", "git-receive-pack", write_commands(commands, abilities) + pack)
         return read_report(BytesIO(answer))
 
     def conflicts(self) -> dict[str, list[str]]:
-        """For each branch of a teammate that would conflict with the agent's own one, the files in question."""
+        """Return the conflicting files of each teammate's branch that would conflict with the agent's own."""
         found: dict[str, list[str]] = json.loads(self._request("GET", "conflicts"))
         return found
 

@@ -1,7 +1,7 @@
-"""What `coop` and git's remote helper inside a sandbox ask the harness to do with the shared repository.
+"""The commands by which `coop` and git's remote helper in a sandbox reach the shared repository.
 
-The other ends are `inside/git-remote-coop` and `inside/coop-submit`. Requests and answers are lines of text, followed by a pack
-where there is one. The harness makes the requests to the server with this agent's credentials, which the sandbox never sees.
+The other ends are `inside/git-remote-coop` and `inside/coop-submit`. Requests and answers are lines of text, and a pack may
+follow. The harness talks to the server with this agent's credentials, which the sandbox never sees.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,7 +16,7 @@ PROGRAMS = ("git-remote-coop", "coop-submit")
 
 
 def git_service(agent_id: str, server_url: str) -> Service:
-    """The part of a bridge that git needs."""
+    """Return the commands of the shared git repository."""
     client = GitClient(server_url)
     folder = files("cooperbench.collaboration") / "inside"
 
@@ -31,13 +31,13 @@ def git_service(agent_id: str, server_url: str) -> Service:
             "git-conflicts": handler(lambda call: conflicts(client)),
             "git-agent": handler(lambda call: agent_id.encode()),
         },
-        usage={'submit -m "TEXT"': "commit everything, push it, and say what would conflict"},
+        usage={'submit -m "TEXT"': "commit everything, push it, and name the files that would conflict"},
         programs={name: (folder / name).read_bytes() for name in PROGRAMS},
     )
 
 
 def list_refs(client: GitClient) -> bytes:
-    """What the shared repository has, in the words of gitremote-helpers(7)."""
+    """List the references of the shared repository in the format of gitremote-helpers(7)."""
     listing = client.list_refs()
     lines = [f"{commit} {ref}" for ref, commit in listing.refs.items()]
     if listing.head:
@@ -46,7 +46,7 @@ def list_refs(client: GitClient) -> bytes:
 
 
 def fetch(client: GitClient, request: bytes) -> bytes:
-    """A pack; `request` has lines `want <commit>` and `have <commit>`."""
+    """Return a pack. `request` has lines `want <commit>` and `have <commit>`."""
     pairs = [line.partition(" ") for line in request.decode().splitlines()]
     wants = [commit for word, _, commit in pairs if word == "want"]
     if not wants:
@@ -55,7 +55,10 @@ def fetch(client: GitClient, request: bytes) -> bytes:
 
 
 def push(client: GitClient, request: bytes, *, atomic: bool = False) -> bytes:
-    """For each reference `ok <ref>` or `error <ref> <reason>`; `request` has lines `<old> <new> <ref>`, a blank one, a pack."""
+    """Push, and return `ok <ref>` or `error <ref> <reason>` for each reference.
+
+    `request` has lines `<old> <new> <ref>`, a blank line, and a pack.
+    """
     head, _, pack = request.partition(b"\n\n")
     commands = []
     for line in head.decode(errors="surrogateescape").splitlines():
@@ -69,7 +72,7 @@ def push(client: GitClient, request: bytes, *, atomic: bool = False) -> bytes:
 
 
 def conflicts(client: GitClient) -> bytes:
-    """A sentence for each teammate's branch that would conflict, or one that none does."""
+    """Return a sentence for each teammate's branch that would conflict, or one that says that none does."""
     found = client.conflicts()
     if not found:
         return _lines(["It merges cleanly with everything that your teammates have pushed."])
@@ -81,7 +84,7 @@ def conflicts(client: GitClient) -> bytes:
 def _reply(work: Callable[[Call], bytes], call: Call) -> Reply:
     try:
         return Reply(stdout=work(call))
-    except ValueError as error:  # what came in is not what the helper writes
+    except ValueError as error:  # not what the helper writes
         return refuse(f"unreadable request: {error}", 2)
 
 

@@ -1,7 +1,7 @@
-"""The HTTP side of the shared remote: credentials, request bodies in all the forms git sends them, streamed answers.
+"""The HTTP side of the shared remote: credentials, request bodies in all the forms that git sends, streamed answers.
 
-A request is spooled to a file before git works on it: a client that disappears in mid-push has done nothing, and a large push
-does not fill the memory.
+A request is spooled to a file before git works on it, so a client that disappears in mid-push has changed nothing, and a large
+push does not fill the memory. `git http-backend` and dulwich were tried in its place: docs/design/git-remote.md.
 """
 
 import gzip
@@ -23,7 +23,7 @@ LARGEST_REQUEST = 1 << 30
 _IDLE_SECONDS = 600.0
 
 Find = Callable[[str, str, str], EpisodeService | None]
-"""Looks up the service of a URL's episode for an agent and a token; `None` if they do not open it."""
+"""Looks up the service of an episode for an agent and its token; `None` if they do not match."""
 
 
 class GitHttpServer(ThreadingHTTPServer):
@@ -38,7 +38,7 @@ class GitHttpServer(ThreadingHTTPServer):
         self.find = find
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a client that is gone, such as one whose agent was killed; a mistake of ours keeps its traceback."""
+        """Ignore a client that is gone, such as one whose agent was killed. A bug keeps its traceback."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
 
@@ -57,14 +57,14 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = _IDLE_SECONDS
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as in the base class
-        """Say nothing: what matters is in the events."""
+        """Log nothing: what matters is in the events."""
 
     def do_GET(self) -> None:
-        """Answer the opening of a conversation."""
+        """List references, or the files that would conflict."""
         self._answer(self._advertise)
 
     def do_POST(self) -> None:
-        """Answer a fetch or a push."""
+        """Serve a fetch or a push."""
         self._answer(self._serve)
 
     def _answer(self, work: Callable[[EpisodeService, str, str], None]) -> None:
@@ -91,11 +91,11 @@ class _Handler(BaseHTTPRequestHandler):
             plain = ""
         agent, _, token = plain.partition(":")
         if not token:
-            raise _Refusal(401, "credentials are needed: use the URL as it was handed out")
+            raise _Refusal(401, "credentials are missing: use the URL as it was given")
         return agent, token
 
     def _refuse(self, refusal: _Refusal) -> None:
-        self.close_connection = True  # a body that nobody read would be taken for the next request
+        self.close_connection = True  # or the unread body would be taken for the next request
         text = f"{refusal}\n".encode()
         self.send_response(refusal.status)
         if refusal.status == 401:
@@ -111,12 +111,12 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send("application/json", [json.dumps(episode.conflicts(agent)).encode()])
         service = parse_qs(urlsplit(self.path).query).get("service", [""])[0]
         if rest != "info/refs" or service not in SERVICES:
-            raise _Refusal(404, "there is nothing here but git's smart protocol")
+            raise _Refusal(404, "only git's smart protocol is served here")
         return self._send(f"application/x-{service}-advertisement", episode.advertise(service, self._protocol))
 
     def _serve(self, episode: EpisodeService, agent: str, rest: str) -> None:
         if rest not in SERVICES:
-            raise _Refusal(404, "there is nothing here but git's smart protocol")
+            raise _Refusal(404, "only git's smart protocol is served here")
         with tempfile.TemporaryFile() as request:
             self._read_body(request)
             request.seek(0)
@@ -130,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     @property
     def _protocol(self) -> str:
-        # Anything else than this one word would be an odd thing to put into a process's environment.
+        # It becomes an environment variable of git, so nothing else is let through.
         return "version=2" if self.headers.get("Git-Protocol") == "version=2" else ""
 
     def _read_body(self, target: IO[bytes]) -> None:
@@ -142,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
                 try:
                     _copy(_pieces(gzip.GzipFile(fileobj=raw)), target)
                 except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-                    raise _Refusal(400, f"the body is not what it says: {error}") from error
+                    raise _Refusal(400, f"the body is not valid gzip: {error}") from error
             else:
                 shutil.copyfileobj(raw, target)
 
@@ -157,11 +157,11 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             left = int(size, base)
         except ValueError:
-            raise _Refusal(400, f"{size!r} is no length") from None
+            raise _Refusal(400, f"{size!r} is not a length") from None
         while left > 0:
             piece = self.rfile.read(min(left, 1 << 16))
             if not piece:
-                raise ConnectionError("the client went away in the middle of a request")
+                raise ConnectionError("the client disconnected in the middle of a request")
             left -= len(piece)
             yield piece
 
@@ -182,7 +182,7 @@ def _copy(pieces: Iterable[bytes], target: IO[bytes]) -> None:
     for piece in pieces:
         total += len(piece)
         if total > LARGEST_REQUEST:
-            raise _Refusal(413, "this is more than a push may bring")
+            raise _Refusal(413, "this push is too large")
         target.write(piece)
 
 

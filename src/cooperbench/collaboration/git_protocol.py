@@ -2,8 +2,7 @@
 
 Packets carry their length in four hexadecimal digits; `0000` ends a section. The answer to a push or a fetch is split into
 bands: data, text for the user, and a fatal error. The server reads the commands of a push before git does, because it decides
-who may move which branch; the client writes them. Only the oldest dialect (version 0, SHA-1) is spoken here: every git in
-every task image understands what comes out of it.
+who may move which branch. Only version 0 with SHA-1 is spoken here, which the git of every task image understands.
 """
 
 import re
@@ -15,7 +14,7 @@ from cooperbench.errors import RemoteError
 
 FLUSH = b"0000"
 NO_OBJECT = "0" * 40
-"""Stands for "does not exist" as the old or new value of a reference."""
+"""The old or new value of a reference that does not exist."""
 
 PROTECTED = "main"
 """The branch that stays at the base commit."""
@@ -25,7 +24,7 @@ _LARGEST_BAND = 65_515  # bytes of data in one packet of side-band-64k
 
 
 class RefCommand(NamedTuple):
-    """One line of a push: move `ref` from `old` to `new`."""
+    """One command of a push: move `ref` from `old` to `new`."""
 
     old: str
     new: str
@@ -33,12 +32,12 @@ class RefCommand(NamedTuple):
 
 
 class PushReport(NamedTuple):
-    """What became of a push."""
+    """The result of a push."""
 
     results: dict[str, str | None]
-    """For each reference `None` when it was moved, else the reason why not."""
+    """`None` for each reference that was moved, else the reason why it was not."""
     messages: bytes
-    """What the other side has to say to the user."""
+    """Text for the user."""
 
 
 def packet(data: bytes | str) -> bytes:
@@ -68,7 +67,7 @@ def read_section(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def read_commands(stream: BinaryIO) -> tuple[list[RefCommand], list[str]]:
-    """Read what a push wants to move, and the abilities of the pusher; leaves `stream` at the pack."""
+    """Read the commands of a push and the client's abilities, and leave `stream` at the pack."""
     commands: list[RefCommand] = []
     abilities: list[str] = []
     for line in read_section(stream):
@@ -83,14 +82,14 @@ def read_commands(stream: BinaryIO) -> tuple[list[RefCommand], list[str]]:
 
 
 def write_commands(commands: Iterable[RefCommand], abilities: Iterable[str]) -> bytes:
-    """The first part of a push; the pack follows it."""
+    """Encode the commands of a push; the pack follows them."""
     lines = [f"{old} {new} {ref}".encode(errors="surrogateescape") for old, new, ref in commands]
     lines[0] += b"\0 " + " ".join(abilities).encode()
     return b"".join(map(packet, lines)) + FLUSH
 
 
 def read_report(stream: BinaryIO) -> PushReport:
-    """Read the answer to a push in bands. Raises `RemoteError` when the push failed as a whole."""
+    """Read the answer to a push. Raises `RemoteError` when the push failed as a whole."""
     data, messages = bytearray(), bytearray()
     for line in read_section(stream):
         (data if line[:1] == b"\1" else messages).extend(line[1:])
@@ -115,7 +114,7 @@ def _read_results(data: bytes) -> dict[str, str | None]:
 
 
 def write_report(report: PushReport) -> bytes:
-    """The answer to a push, in bands."""
+    """Encode the answer to a push."""
     lines = [packet("unpack ok\n")]
     for ref, reason in report.results.items():
         text = f"ok {ref}\n" if reason is None else f"ng {ref} {reason}\n"

@@ -1,10 +1,8 @@
 """The repositories behind the shared remote: one for each episode, on the host, out of the agents' reach.
 
-Many episodes start from the same commit. Its history is kept once for each base commit, in a repository of its own that the
-episodes' repositories borrow objects from, so that creating one takes a few milliseconds however long the history is. Bases
-are not shared between different commits: what is history for one task can be the solution of another.
-
-No file of these repositories is written by anybody but git itself.
+Many episodes start from the same commit. The history of each base commit is kept once, in a repository from which the episodes'
+repositories borrow objects, so creating one takes a few milliseconds however long the history is. Different base commits do not
+share a repository: what is history for one task can be the solution of another.
 """
 
 import shutil
@@ -23,14 +21,14 @@ _SETTINGS = {
     "receive.maxInputSize": str(1 << 30),
     # A teammate may have moved a branch on since it was listed; the commit itself is still there to be fetched.
     "uploadpack.allowAnySHA1InWant": "true",
-    # Or a push would be told the tips of the repository that objects are borrowed from.
+    # Or the tips of the repository that objects are borrowed from would be advertised to a push.
     "core.alternateRefsCommand": "true",
 }
 GIT = Git(RemoteError, _SETTINGS)
 
 
 class Repositories:
-    """The repositories of a run below one folder."""
+    """The repositories of a run, in one folder."""
 
     def __init__(self, root: Path) -> None:
         self._bases = root / "bases"
@@ -38,18 +36,18 @@ class Repositories:
         self._lock = threading.Lock()
 
     def path(self, episode: str) -> Path:
-        """Where the repository of an episode lies."""
+        """Return the path of an episode's repository."""
         return self._episodes / f"{quote(episode, safe='')}.git"
 
     def create(self, episode: str) -> Path:
-        """Make the empty repository of an episode; one that is left of an earlier attempt goes away."""
+        """Make the empty repository of an episode, in place of one of an earlier attempt."""
         path = self.path(episode)
         shutil.rmtree(path, ignore_errors=True)
         _initialize(path)
         return path
 
     def keep_base(self, source: Path, revision: str = "HEAD") -> str:
-        """Copy the history up to `revision` of a repository or bundle, unless it is there already; return the commit."""
+        """Copy the history up to `revision` from a repository or bundle, unless it is here already, and return the commit."""
         if source.is_file():
             commit = GIT.run("bundle", "list-heads", source.absolute(), revision).text.split(" ")[0]
         else:
@@ -69,14 +67,14 @@ class Repositories:
         return commit
 
     def has_base(self, commit: str) -> bool:
-        """Whether the history of `commit` is kept."""
+        """Return whether the history of `commit` is kept."""
         return self._base(commit).exists()
 
     def borrow_base(self, episode: str, commit: str) -> None:
-        """Let the repository of an episode use the objects of a base that is kept."""
+        """Let an episode's repository use the objects of a base that is kept."""
         alternates = self.path(episode) / "objects" / "info" / "alternates"
         alternates.parent.mkdir(exist_ok=True)
-        # In one step: a git that is at work in the repository would miss objects in half a file.
+        # Atomically: a git at work in the repository would miss objects if it read half a file.
         write_bytes(alternates, f"{self._base(commit).absolute() / 'objects'}\n".encode())
 
     def set_main(self, episode: str, commit: str) -> None:
@@ -84,17 +82,17 @@ class Repositories:
         GIT.run("update-ref", f"refs/heads/{PROTECTED}", commit, NO_OBJECT, cwd=self.path(episode))
 
     def branches(self, episode: str) -> dict[str, str]:
-        """The branches of an episode, by their full names, with the commits they point to."""
+        """Return the commit of each branch of an episode, by the branch's full name."""
         listing = GIT.run("for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", cwd=self.path(episode))
         pairs = (line.partition(" ") for line in listing.stdout.decode(errors="surrogateescape").splitlines())
         return {ref: commit for commit, _, ref in pairs}
 
     def subject(self, episode: str, commit: str) -> str:
-        """The first line of a commit's message."""
+        """Return the first line of a commit's message."""
         return GIT.run("log", "-1", "--format=%s", commit, cwd=self.path(episode)).text
 
     def conflicts(self, episode: str, one: str, other: str) -> list[str]:
-        """The files that a merge of two commits could not settle."""
+        """Return the files in which a merge of two commits would conflict."""
         merged = ["merge-tree", "--write-tree", "--name-only", "--no-messages", "--allow-unrelated-histories", "-z"]
         done = GIT.run(*merged, one, other, cwd=self.path(episode), check=False)
         if done.code not in (0, 1):

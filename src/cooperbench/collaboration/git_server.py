@@ -1,8 +1,8 @@
 """One git server for all episodes of a run, on loopback.
 
-It speaks git's smart HTTP, so any git can be its client with nothing but a URL. Every agent of every episode has a token of
-its own, and a token opens the repository of its episode only. Which branches of a push are accepted is decided in front of
-git (`git_rules`), so there is neither a hook that could be missing nor one that could be planted.
+It speaks git's smart HTTP, so any git can be its client with nothing but a URL. Every agent of every episode has its own token,
+which opens only the repository of its episode. The server decides in front of git which branches of a push are accepted
+(`BranchRules`), so there is no hook that could be missing or planted.
 """
 
 import hmac
@@ -29,7 +29,7 @@ class _Entry(NamedTuple):
 class GitServer:
     """The server; `with GitServer(root) as server:` runs it. Repositories are made below `root`.
 
-    `on_event` is told of every push and fetch from the server's threads, before the client has its answer; it must not raise.
+    `on_event` is called with every push and fetch from the server's threads, before the client has its answer. It must not raise.
     """
 
     def __init__(self, root: Path, *, on_event: Callable[[GitEvent], None] | None = None) -> None:
@@ -53,7 +53,7 @@ class GitServer:
         self.close()
 
     def close(self) -> None:
-        """Stop serving. The repositories stay. Twice is fine."""
+        """Stop serving. The repositories stay. Closing twice is fine."""
         if self._http:
             self._http.shutdown()
             self._http.server_close()
@@ -62,9 +62,9 @@ class GitServer:
     def create_repository(self, episode: str, agents: Iterable[str], *, base: Path | None = None) -> dict[str, str]:
         """Make the shared repository of an episode and return each agent's URL, with the credentials in it.
 
-        `base` is a repository or a bundle whose HEAD becomes `main`, commit for commit; without it, the setup of the first
-        sandbox brings the base commit, and later episodes with the same one find it here. An episode that exists already starts
-        afresh, and its old URLs end.
+        `base` is a repository or a bundle whose HEAD becomes `main`. Without it, the setup of the first sandbox brings the base
+        commit, and later episodes with the same one find it here. An episode that exists starts afresh, and its old URLs stop
+        working.
         """
         if not episode:
             raise RemoteError("an episode needs a name")
@@ -84,12 +84,12 @@ class GitServer:
         return {agent: f"http://{agent}:{token}@{place}" for agent, token in tokens.items()}
 
     def events(self, episode: str | None = None) -> list[GitEvent]:
-        """What happened so far, in order, in one episode or in all."""
+        """Return the events so far, of one episode or of all, in order."""
         with self._lock:
             return [event for event in self._events if episode in (None, event.episode)]
 
     def published(self, episode: str, agent_id: str) -> str | None:
-        """Where an agent's work can be found, such as `origin/agent2 at 1a2b3c4: Add the parser`; `None` if it pushed none."""
+        """Say where an agent's work is, such as `origin/agent2 at 1a2b3c4: Add the parser`; `None` if it pushed nothing."""
         commit = self.repositories.branches(episode).get(f"refs/heads/{agent_id}")
         return f"origin/{agent_id} at {commit[:7]}: {self.repositories.subject(episode, commit)}" if commit else None
 
@@ -123,4 +123,4 @@ class GitServer:
         finally:
             connection.close()
         if status != 401:
-            raise RemoteError(f"the git server answers {status} to a stranger instead of 401")
+            raise RemoteError(f"the git server answers {status}, not 401, to a request without credentials")

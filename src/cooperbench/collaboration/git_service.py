@@ -1,7 +1,13 @@
-"""What the shared remote does for one episode: tell what is there, hand out objects, take pushes in.
+"""The shared remote of one episode: list references, serve fetches, accept pushes.
 
-The work is git's (`upload-pack` and `receive-pack` in the form that smart HTTP uses: one request, one answer). The service
-stands in front of it to keep the rules and to write down what happened.
+Git does the work (`upload-pack` and `receive-pack` in the form that smart HTTP uses: one request, one answer). The service
+stands in front of it to keep the rules and to record what happened.
+
+Who may move which branch: `main` stays at the base commit for everybody; where the server does not know that commit from the
+start, the first setup of a sandbox puts it there. The names `<agent_id>` and `<agent_id>/…` belong to that agent. Any other branch
+belongs to the agent that pushes it first, for the rest of the episode, even after a deletion, so that nobody can take over a branch
+that somebody works on. An owner may update, force and delete a branch; others can only read it. Tags and other references are
+not shared.
 """
 
 import re
@@ -41,12 +47,12 @@ class RefChange(Record):
     ref: str = Field(description="Full name, such as refs/heads/agent1.")
     old: str | None = Field(None, description="Commit before a push; `None` when the branch is new, and in a fetch.")
     new: str | None = Field(None, description="Commit after a push, or the one fetched; `None` when deleted.")
-    refused: str | None = Field(None, description="Why a push of it was not accepted.")
-    subject: str | None = Field(None, description="First line of the message of the commit that was pushed.")
+    refused: str | None = Field(None, description="Why its push was refused.")
+    subject: str | None = Field(None, description="First line of the pushed commit's message.")
 
 
 class GitEvent(Record):
-    """A push, accepted or refused, or a fetch that brought something."""
+    """A push, accepted or refused, or a fetch that transferred objects."""
 
     time: AwareDatetime = Field(default_factory=utc_now)
     episode: str
@@ -56,7 +62,7 @@ class GitEvent(Record):
 
     @property
     def summary(self) -> str | None:
-        """An accepted push in a few words, such as `agent1 at 1a2b3c4: Add the parser`; `None` for anything else."""
+        """The accepted part of a push in a few words, such as `agent1 at 1a2b3c4: Add the parser`; else `None`."""
         moved = [change for change in self.refs if self.action == "push" and change.refused is None]
         return "; ".join(map(_in_words, moved)) or None
 
@@ -76,12 +82,12 @@ class BranchRules:
         self._lock = threading.Lock()
 
     def refusals(self, agent: str, commands: Iterable[RefCommand]) -> dict[str, str]:
-        """The references of a push that `agent` may not move, each with the reason. New names are taken by asking."""
+        """Return the references of a push that `agent` may not move, each with the reason. Claims new names for `agent`."""
         reasons = ((command.ref, self._refusal(agent, command.ref)) for command in commands)
         return {ref: reason for ref, reason in reasons if reason}
 
     def owner(self, ref: str) -> str | None:
-        """Whose branch this is, by its full name."""
+        """Return the owner of a branch, given by its full name."""
         branch = ref.removeprefix(_BRANCHES)
         return self._named(branch) or self._owners.get(_fold(branch))
 
@@ -94,7 +100,7 @@ class BranchRules:
         if _fold(branch) == PROTECTED:
             return f"{PROTECTED} is protected: it stays at the base commit; push to {agent} instead"
         if _fold(branch) == "head":
-            return "HEAD is no name for a branch"
+            return "HEAD cannot be the name of a branch"
         owner = self._claim(agent, branch)
         return (
             None if owner == agent else f"this branch belongs to {owner}; push to {agent} or another name of your own"
@@ -109,7 +115,7 @@ class BranchRules:
 
 
 def _fold(name: str) -> str:
-    # On a host whose file system ignores case, `MAIN` would be the same file as `main`.
+    # On a file system that ignores case, `MAIN` would be the same file as `main`.
     return name.casefold()
 
 
@@ -131,14 +137,14 @@ class EpisodeService:
         self._record = record
 
     def advertise(self, service: str, protocol: str) -> Iterator[bytes]:
-        """The opening of a conversation: the branches and the server's abilities. `protocol` is git's own header."""
+        """Advertise the branches and the server's abilities. `protocol` is the value of git's header `Git-Protocol`."""
         if protocol != "version=2" or service == "git-receive-pack":
             yield packet(f"# service={service}\n") + FLUSH
         with tempfile.TemporaryFile() as nothing:
             yield from self._run(service, nothing, "--advertise-refs", protocol=protocol)
 
     def fetch(self, agent: str, request: BinaryIO, protocol: str) -> Iterator[bytes]:
-        """Hand out objects."""
+        """Serve a fetch."""
         wanted = {commit.decode() for commit in re.findall(rb"want ([0-9a-f]{40})", request.read())}
         request.seek(0)
         beginning = b""
@@ -146,16 +152,16 @@ class EpisodeService:
             if len(beginning) < 1 << 16:
                 beginning += piece
             yield piece
-        # A fetch may take several requests; the one whose answer has the pack in it is the one that counts.
+        # A fetch may take several requests; the one whose answer contains the pack counts.
         if wanted and b"PACK" in beginning:
             branches = self._repositories.branches(self.episode)
             refs = tuple(RefChange(ref=ref, new=commit) for ref, commit in branches.items() if commit in wanted)
             self._record(GitEvent(episode=self.episode, agent_id=agent, action="fetch", refs=refs))
 
     def push(self, agent: str, request: BinaryIO) -> bytes:
-        """Let git do the part of a push that is allowed, and report on all of it. Raises `RemoteError` if unreadable."""
+        """Let git do the allowed part of a push, and report on all of it. Raises `RemoteError` if it is unreadable."""
         commands, abilities = read_commands(request)
-        if not commands:  # clients try their credentials with an empty push before they send a large one
+        if not commands:  # clients probe their credentials with an empty push before a large one
             return b""
         refused = self._rules.refusals(agent, commands)
         if refused and "atomic" in abilities:
@@ -170,13 +176,13 @@ class EpisodeService:
             self._repositories.keep_base(self._repositories.path(self.episode), base)
         report = PushReport({**report.results, **refused}, report.messages)
         changes = tuple(self._change(command, report.results.get(command.ref, "no report")) for command in commands)
-        # Bringing the base commit is the harness's doing; of two sandboxes that are set up together, one comes too late.
+        # The harness itself brings the base commit; of two sandboxes that are set up together, one comes too late.
         if not any(command.ref == _MAIN and command.old == NO_OBJECT for command in commands):
             self._record(GitEvent(episode=self.episode, agent_id=agent, action="push", refs=changes))
         return write_report(report)
 
     def conflicts(self, agent: str) -> dict[str, list[str]]:
-        """For each branch of a teammate that would conflict with the agent's own one, the files in question."""
+        """Return the conflicting files of each teammate's branch that would conflict with the agent's own."""
         branches = self._repositories.branches(self.episode)
         mine = branches.get(f"refs/heads/{agent}")
         found = {

@@ -1,8 +1,8 @@
-"""What is done to a sandbox so that plain git in it works with the shared repository of the episode.
+"""Set up a sandbox so that plain git in it works with the shared repository of the episode.
 
-Afterwards `origin` (also called `team`) is the shared repository, the agent is on a branch of its own name, and `main` is where
-everybody started. What the image brought along from elsewhere is gone: upstream remotes, and all history after the base commit.
-The remote's URL is not one of a network: git runs the helper `git-remote-coop` for it, which speaks to the harness.
+Afterwards `origin` (also called `team`) is the shared repository, the agent is on a branch of its own name, and `main` is the base
+commit. The image's own remotes and all history after the base commit are gone. The remote's URL is not a network address: git
+runs the helper `git-remote-coop` for it, which talks to the harness.
 """
 
 import hashlib
@@ -35,10 +35,10 @@ _PACK = 'echo "$1" | git pack-objects -q --revs --stdout --delta-base-offset'
 
 
 def set_up_git(env: Environment, agent_id: str, server_url: str, *, history_stripped: bool = False) -> None:
-    """Make git work in a sandbox that is connected, and try it. Again is fine and changes nothing.
+    """Make git work in a connected sandbox, and fetch once. Repeating it changes nothing.
 
-    `history_stripped` says that there is nothing after the base commit any more. Raises `RemoteError` when it does not work, and
-    the classes below `SandboxError`.
+    `history_stripped` says that nothing after the base commit is left in it. Raises `RemoteError` when git does not work, and the
+    classes below `SandboxError`.
     """
     if env.execute("git config --get remote.origin.url", timeout=_SECONDS)["output"].strip() != REMOTE_URL:
         base = _run(env, "git rev-parse --verify HEAD^0", "the sandbox has no git repository with a commit")
@@ -50,7 +50,7 @@ def set_up_git(env: Environment, agent_id: str, server_url: str, *, history_stri
 
 
 def _agree_on_base(env: Environment, agent_id: str, client: GitClient, base: str) -> None:
-    """Make sure that `main` of the shared repository is the commit that the sandbox starts from."""
+    """Make sure that `main` of the shared repository is the commit from which the sandbox starts."""
     if _MAIN not in client.list_refs().refs and not _offer(client, base, _empty_pack()):
         _offer(client, base, _history(env, base))
     main = client.list_refs().refs.get(_MAIN, "missing")
@@ -68,7 +68,7 @@ def _offer(client: GitClient, base: str, pack: bytes) -> bool:
 
 
 def _history(env: Environment, base: str) -> bytes:
-    """All objects that the base commit reaches."""
+    """Pack all objects that the base commit reaches."""
     done = env.run_script(_PACK, base, timeout=_SECONDS)
     if done.returncode:
         raise RemoteError(f"the history could not be packed: {done.stderr.decode('utf-8', 'replace').strip()[-500:]}")

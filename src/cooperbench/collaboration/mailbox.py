@@ -1,10 +1,10 @@
-"""Messages between the members of one episode: `MessagingConnector`, the published interface, and what it needs.
+"""Messages between the members of one episode: `MessagingConnector`, the published interface.
 
-Each ordered pair of members has a stream that only the sender may write and only the recipient may read, so a name cannot be
-forged and nobody reads along. One script call sends: it numbers the message, gives it the broker's time, and puts it down as
-delivered or refused; repeated after a broken connection it answers with what happened the first time. Reading moves messages
+Each ordered pair of members has a stream that only the sender may write and only the recipient may read, so names cannot be
+forged and nobody else can read along. One script call sends: it numbers the message, gives it the broker's time, and records it as
+delivered or refused. Repeated after a broken connection, it answers with what happened the first time. Reading moves messages
 from the stream to "in flight" in one step, so two readers of one inbox never get the same message, and a message whose reader
-died before handling it goes to the next. See `docs/design/mailbox.md`.
+died before handling it goes to the next reader. See `docs/design/mailbox.md`.
 """
 
 import threading
@@ -38,31 +38,32 @@ from cooperbench.errors import (
 _CLOSE_SECONDS = 1.0
 
 
-class Tally:
-    """Counts from several threads."""
+class MessageCounter:
+    """A counter that several threads share."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.count = 0
 
     def add(self) -> None:
-        """One more."""
+        """Count one message."""
         with self._lock:
             self.count += 1
 
 
-messages_sent = Tally()
+messages_sent = MessageCounter()
+"""The messages sent by this process, for the live display: in a run, a process is one member."""
 
 
 class MessagingConnector:
     """One member's mailbox.
 
     `agent_id` is the member's own name, `agents` the names of all members, `url` the mailbox
-    (`redis://[user:password@]host:port#run:<id>`). Nothing is deleted or registered when it is made: messages that came
-    before are there. Safe to use from several threads.
+    (`redis://[user:password@]host:port#run:<id>`). Making one deletes and registers nothing: earlier messages are there. Safe to
+    use from several threads.
 
-    What `receive`, `wait` and `ask` return counts as handled when one of them is called again or the connector is closed; if
-    the process dies before, the next connector of this member gets it again. Raises `UsageError` for a wrong address or name,
+    What `receive`, `wait` and `ask` return counts as handled once one of them is called again or the connector is closed. If the
+    process dies before that, the member's next connector gets it again. Raises `UsageError` for a wrong address or name, and
     `MailboxUnavailableError` when the broker stays away for 15 seconds.
     """
 
@@ -70,7 +71,7 @@ class MessagingConnector:
         if agent_id not in agents:
             raise UnknownNameError("member", agent_id, agents)
         if HARNESS in agents:
-            raise UsageError(f"no member can be called {HARNESS!r}: notices come from there", subject=HARNESS)
+            raise UsageError(f"a member cannot be called {HARNESS!r}: that is the sender of notices", subject=HARNESS)
         self.agent_id = agent_id
         self.agents = list(agents)
         self.teammates = [name for name in self.agents if name != agent_id]
@@ -85,19 +86,19 @@ class MessagingConnector:
     # Sending
 
     def send(self, to_agent: str, message: str | bytes, *, reply_to: str | None = None) -> Receipt:
-        """Send one message. Raises `MessageRefusedError` when it cannot be delivered, saying why and what is possible.
+        """Send one message. Raises `MessageRefusedError`, with the reason and what is possible, when it cannot be delivered.
 
-        `reply_to` is the id of the question that this answers; without it, the first message to somebody whose question was
-        read is taken as the answer.
+        `reply_to` is the id of the question that this answers. Without it, the first message to a teammate whose question was read
+        counts as the answer.
         """
         return _accepted(self._send(to_agent, message, reply_to=reply_to or ""))
 
     def broadcast(self, message: str | bytes) -> list[Receipt]:
-        """Send a message to every teammate. The receipts say for each whether it was delivered; none is raised."""
+        """Send a message to every teammate. Each receipt says whether it was delivered; a refusal raises nothing."""
         return [self._send(teammate, message) for teammate in self.teammates]
 
     def ask(self, to_agent: str, message: str | bytes, *, timeout: float | None = None) -> ReceivedMessage | None:
-        """Send a question and wait for the answer to it, at most `timeout` seconds; `None` when none came.
+        """Send a question and wait at most `timeout` seconds for its answer; return `None` when none came.
 
         Other messages that arrive meanwhile stay unread. Raises `TeammateGoneError` when the teammate's work ends first.
         """
@@ -144,15 +145,15 @@ class MessagingConnector:
     # Reading
 
     def receive(self) -> list[ReceivedMessage]:
-        """All new messages, oldest first; empty when there are none. Does not wait."""
+        """Return all new messages, oldest first, without waiting."""
         return self._read(self.take())
 
     def peek(self) -> list[ReceivedMessage]:
-        """What `receive` would return, left unread."""
+        """Return what `receive` would return, and leave it unread."""
         return [message.received() for message in self._inbox.look()]
 
     def wait(self, from_: str | None = None, timeout: float | None = None) -> list[ReceivedMessage]:
-        """Wait for new messages, from one teammate or from anyone, at most `timeout` seconds; empty when none came.
+        """Wait at most `timeout` seconds for new messages, from one teammate or from anyone; return `[]` when none came.
 
         Teammates see who is waiting for them. A notice that a teammate's work has ended is a message too, from `harness`.
         Raises `TeammateGoneError` when nobody is left who could write.
@@ -160,10 +161,10 @@ class MessagingConnector:
         return self._read(self.take(from_, timeout=timeout, wait=True))
 
     def team(self) -> list[presence.Teammate]:
-        """What is known about each teammate: whether it is there, what it does, whom it waits for, how it ended."""
+        """Return what is known about each teammate: presence, current work, whom it waits for, how it ended."""
         return presence.read_team(self._store, self._prefix, self.teammates)
 
-    # Reading with an explicit acknowledgement, for what hands messages on
+    # Reading with explicit acknowledgement, for callers that pass messages on
 
     def take(
         self,
@@ -173,9 +174,9 @@ class MessagingConnector:
         wait: bool = False,
         stop: threading.Event | None = None,
     ) -> list[Message]:
-        """As `receive` or `wait`, but each message stays in flight until `acknowledge` or `release` is called for it.
+        """Read as `receive` or `wait` do, but keep each message in flight until `acknowledge` or `release` is called for it.
 
-        `stop` ends the waiting when it is set and `wake` is called.
+        Setting `stop` and calling `wake` ends the waiting.
         """
         if from_ is not None and from_ not in self.teammates:
             raise UnknownNameError("teammate", from_, self.teammates)
@@ -184,29 +185,29 @@ class MessagingConnector:
     def take_answer(
         self, from_: str, question: str, *, timeout: float | None = None, stop: threading.Event | None = None
     ) -> list[Message]:
-        """Wait for the answer to the question with this id; at most one message, in flight until acknowledged."""
+        """Wait for the answer to the question with this id. Returns at most one message, in flight until acknowledged."""
         return self._inbox.wait(from_, timeout, answer=question, stop=stop)
 
     def wake(self) -> None:
-        """Let everyone who waits on this inbox look again, also at `stop`."""
+        """Make everyone who waits on this inbox look again, also at `stop`."""
         self._inbox.wake()
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
-        """These messages were handled and will not come again."""
+        """Mark messages as handled; they will not come again."""
         self._inbox.acknowledge(messages)
 
     def release(self, messages: Sequence[Message]) -> None:
-        """These messages were not handled; the next reader gets them again."""
+        """Give messages back for the next reader."""
         self._inbox.release(messages)
 
     def was_read(self, receipt: Receipt) -> bool:
-        """Whether the recipient has got this message already."""
+        """Return whether the recipient has read this message."""
         return bool(self._store.command("HEXISTS", f"{self._prefix}own:{receipt.to}:read", receipt.sequence))
 
     def close(self) -> None:
-        """What was returned counts as handled; end what waits and close the connections. Twice is fine.
+        """Acknowledge what was returned, end all waiting and close the connections. Closing twice is fine.
 
-        A broker that is away is no error here: there is nothing left to be told to it.
+        An unreachable broker is ignored here.
         """
         if self._closed:
             return

@@ -3,8 +3,8 @@
     COOPERBENCH_COMM_URL=... COOPERBENCH_AGENT_ID=agent1 COOPERBENCH_AGENTS=agent1,agent2 \\
         python -m cooperbench.collaboration.mcp
 
-The same operations as `coop` in a sandbox, over the same mailbox: a message that was read here does not come again there. The
-address comes from the environment and not from arguments, because it contains a password and arguments can be seen by others.
+It offers the operations of `coop` in a sandbox, over the same mailbox: a message that is read here does not come again there. The
+address is in the environment, because it contains a password and other users can see arguments.
 """
 
 import os
@@ -22,15 +22,13 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 LONGEST_WAIT = 600.0
-"""Seconds that one call may wait, whatever was asked for."""
+"""The longest wait of one call, in seconds."""
 
 
 def make_server(mailbox: MessagingConnector) -> "FastMCP":
-    """The server for this mailbox. Raises `MissingExtraError`."""
+    """Make the server for a mailbox. Raises `MissingExtraError`."""
     try:
-        from anyio import to_thread
         from mcp.server.fastmcp import FastMCP
-        from mcp.server.fastmcp.exceptions import ToolError
     except ImportError as error:
         raise MissingExtraError("the MCP server", "mcp") from error
 
@@ -39,60 +37,69 @@ def make_server(mailbox: MessagingConnector) -> "FastMCP":
         instructions=f"You are {mailbox.agent_id}. Your teammates are {', '.join(mailbox.teammates)}; these tools reach them.",
         log_level="WARNING",
     )
-
-    async def carry_out(action: Callable[[], _T]) -> _T:
-        # In a thread: waiting for a message must not stop the server.
-        try:
-            return await to_thread.run_sync(action, abandon_on_cancel=True)
-        except CooperBenchError as error:
-            raise ToolError(str(error)) from error
-
-    async def send_message(to: str, text: str) -> str:
-        """Tell a teammate something. Fails when it cannot be delivered, and says why."""
-        receipt = await carry_out(lambda: mailbox.send(to, text))
-        return f"delivered to {receipt.to}"
-
-    async def broadcast(text: str) -> str:
-        """Tell all teammates something."""
-        receipts = await carry_out(lambda: mailbox.broadcast(text))
-        return "\n".join(_told(receipt) for receipt in receipts)
-
-    async def receive_messages(wait_seconds: float = 0.0, from_teammate: str | None = None) -> str:
-        """Read new messages; with wait_seconds, wait until there are some, from one teammate or from anyone."""
-        wait = min(wait_seconds, LONGEST_WAIT)
-        if wait > 0:
-            messages = await carry_out(lambda: mailbox.wait(from_teammate, timeout=wait))
-        else:
-            messages = await carry_out(mailbox.receive)
-        return "\n\n".join(_read(message) for message in messages) or "no new messages"
-
-    async def ask(to: str, question: str, wait_seconds: float = 120.0) -> str:
-        """Send a question to a teammate and wait for the answer to it."""
-        wait = min(wait_seconds, LONGEST_WAIT)
-        answer = await carry_out(lambda: mailbox.ask(to, question, timeout=wait))
-        return _read(answer) if answer else f"no answer within {wait:g} s; it will come with receive_messages"
-
-    async def team() -> str:
-        """Who is here, what they do, and who is waiting for you."""
-        members = await carry_out(mailbox.team)
-        return "\n".join(member.sentence(mailbox.agent_id) for member in members)
-
-    for tool in (send_message, broadcast, receive_messages, ask, team):
+    tools = _Tools(mailbox)
+    for tool in (tools.send_message, tools.broadcast, tools.receive_messages, tools.ask, tools.team):
         server.add_tool(tool)
     return server
 
 
-def _told(receipt: Receipt) -> str:
+class _Tools:
+    """The tools. Their docstrings are what a model reads."""
+
+    def __init__(self, mailbox: MessagingConnector) -> None:
+        self._mailbox = mailbox
+
+    async def send_message(self, to: str, text: str) -> str:
+        """Send a message to a teammate. Fails with the reason when it cannot be delivered."""
+        return _outcome(await _carry_out(lambda: self._mailbox.send(to, text)))
+
+    async def broadcast(self, text: str) -> str:
+        """Send a message to all teammates."""
+        return "\n".join(map(_outcome, await _carry_out(lambda: self._mailbox.broadcast(text))))
+
+    async def receive_messages(self, wait_seconds: float = 0.0, from_teammate: str | None = None) -> str:
+        """Read new messages. With wait_seconds, wait until there are some, from one teammate or from anyone."""
+        wait = min(wait_seconds, LONGEST_WAIT)
+        if wait > 0:
+            messages = await _carry_out(lambda: self._mailbox.wait(from_teammate, timeout=wait))
+        else:
+            messages = await _carry_out(self._mailbox.receive)
+        return "\n\n".join(map(_shown, messages)) or "no new messages"
+
+    async def ask(self, to: str, question: str, wait_seconds: float = 120.0) -> str:
+        """Send a question to a teammate and wait for its answer."""
+        wait = min(wait_seconds, LONGEST_WAIT)
+        answer = await _carry_out(lambda: self._mailbox.ask(to, question, timeout=wait))
+        return _shown(answer) if answer else f"no answer within {wait:g} s; it will come with receive_messages"
+
+    async def team(self) -> str:
+        """Show who is here, what they do, and who is waiting for you."""
+        members = await _carry_out(self._mailbox.team)
+        return "\n".join(member.sentence(self._mailbox.agent_id) for member in members)
+
+
+async def _carry_out(action: Callable[[], _T]) -> _T:
+    from anyio import to_thread
+    from mcp.server.fastmcp.exceptions import ToolError
+
+    # In a thread: waiting for a message must not stop the server.
+    try:
+        return await to_thread.run_sync(action, abandon_on_cancel=True)
+    except CooperBenchError as error:
+        raise ToolError(str(error)) from error
+
+
+def _outcome(receipt: Receipt) -> str:
     return f"not delivered: {receipt.refused}" if receipt.refused else f"delivered to {receipt.to}"
 
 
-def _read(message: ReceivedMessage) -> str:
+def _shown(message: ReceivedMessage) -> str:
     kind = ", who waits for your answer" if message["question"] else ""
     return f"From {message['from']}{kind}:\n{message['text']}"
 
 
 def main() -> int:
-    """Serve until standard input ends. Exit codes: 0, or 2 for a wrong setting."""
+    """Serve until standard input ends. Exit codes: 0; 1 for a failure; 2 for a wrong setting."""
     try:
         names = ("COOPERBENCH_COMM_URL", "COOPERBENCH_AGENT_ID", "COOPERBENCH_AGENTS")
         missing = [name for name in names if not os.environ.get(name)]

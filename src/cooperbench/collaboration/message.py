@@ -1,4 +1,4 @@
-"""A message between teammates, on its way and as an agent gets it."""
+"""Messages between teammates: as the broker stores them, as agents get them, and the policy of the channel between."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -6,10 +6,10 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol, TypedDict
 
 HARNESS = "harness"
-"""The sender of notices: that a teammate's work has ended, and how. No member may be called so."""
+"""The sender of notices that a teammate's work has ended. No member may have this name."""
 
 MESSAGE_LIMIT = 1024 * 1024
-"""Bytes of one message. Longer things belong into the shared repository."""
+"""Bytes of one message. Anything longer belongs in the shared repository."""
 
 ReceivedMessage = TypedDict(
     "ReceivedMessage",
@@ -24,18 +24,18 @@ ReceivedMessage = TypedDict(
         "question": bool,
     },
 )
-"""One message as `receive()` gives it. `time` is the broker's, ISO 8601 in UTC; `reply_to` the id of the question that this
-answers; `question` says that the sender is waiting for an answer."""
+"""One message as `receive()` returns it. `time` is the broker's, in ISO 8601 and UTC; `reply_to` is the id of the question that
+this answers; `question` says that the sender waits for an answer."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """One message as it lies in the broker."""
+    """One message as the broker stores it."""
 
     sender: str
     to: str
     sequence: int
-    """Position in the broker's log of the episode; gaps are normal for a reader, who sees only its own messages."""
+    """Position in the broker's log of the episode. A reader sees gaps, because it sees only its own messages."""
     time: datetime
     id: str
     data: bytes
@@ -43,15 +43,15 @@ class Message:
     question: bool
     refused: str | None = None
     place: str = ""
-    """Id of the entry in its stream."""
+    """Id of its stream entry."""
 
     @property
     def text(self) -> str:
-        """The text; bytes that are not UTF-8 become U+FFFD."""
+        """The text, with U+FFFD for bytes that are not UTF-8."""
         return self.data.decode(errors="replace")
 
     def received(self) -> ReceivedMessage:
-        """The message as agents get it."""
+        """Convert to the form that agents get."""
         return {
             "from": self.sender,
             "to": self.to,
@@ -65,7 +65,7 @@ class Message:
 
 
 class Receipt(NamedTuple):
-    """What became of one send: delivered, or refused with the reason."""
+    """The outcome of one send: delivered, or refused with the reason."""
 
     to: str
     id: str
@@ -77,23 +77,23 @@ class Receipt(NamedTuple):
 
 
 class Fate(StrEnum):
-    """What becomes of a message that the broker accepts."""
+    """The fate of a message that the broker accepts."""
 
     DELIVER = "deliver"
     LOSE = "lose"
-    """The sender believes it was sent, the recipient never gets it, the record says so."""
+    """The recipient never gets it, while its sender believes that it was delivered. The record says so."""
 
 
 class ChannelPolicy(Protocol):
-    """Decides on each message before it is sent. May sleep to delay the sender, or change nothing but what it returns."""
+    """Decides on each message before it is sent: the place to study delay, loss and silence. It may sleep to delay the sender."""
 
     def fate(self, sender: str, to: str, data: bytes) -> Fate:
-        """What becomes of this message."""
+        """Decide what happens to this message."""
         ...
 
 
 class DeliverAsIs:
-    """The default: everything arrives, at once and unchanged."""
+    """The default policy: everything arrives, at once and unchanged."""
 
     def fate(self, sender: str, to: str, data: bytes) -> Fate:
         """Deliver."""
@@ -101,7 +101,7 @@ class DeliverAsIs:
 
 
 def broker_time(microseconds: bytes | str) -> datetime:
-    """A point in time by the broker's clock, given in microseconds since 1970 UTC."""
+    """Convert a time of the broker's clock, in microseconds since 1970 UTC."""
     return datetime.fromtimestamp(int(microseconds) / 1e6, UTC)
 
 

@@ -5,23 +5,23 @@ from cooperbench.collaboration.message import Message
 from cooperbench.collaboration.rpc import Call, Reply, Service, refuse
 
 LEEWAY = 10.0
-"""Seconds before the end of a command's time at which `coop` stops waiting, so that it can still say so."""
+"""Seconds by which `coop` stops waiting before the sandbox's limit of a command, so that it can still say so."""
 
 TIMED_OUT = 3
 """Exit code of `coop ask` and `coop recv --wait` when nothing came."""
 
 _USAGE = {
-    "send NAME TEXT": "tell a teammate something; TEXT can be - for standard input",
-    "broadcast TEXT": "tell all teammates",
+    "send NAME TEXT": "send a message to a teammate; - reads TEXT from standard input",
+    "broadcast TEXT": "send a message to all teammates",
     "recv": "print new messages",
-    "recv --wait SECONDS [--from NAME]": "the same, waiting until there are some",
-    "ask NAME TEXT [--wait SECONDS]": "send a question and wait for the answer to it",
-    "team": "who is here, what they do, who is waiting for you",
+    "recv --wait SECONDS [--from NAME]": "wait for new messages",
+    "ask NAME TEXT [--wait SECONDS]": "send a question and wait for its answer",
+    "team": "show who is here, what they do, who is waiting for you",
 }
 
 
 def message_service(mailbox: MessagingConnector, command_timeout: float) -> Service:
-    """The verbs over this mailbox. `command_timeout` is the limit in seconds of a command in the sandbox."""
+    """Return the commands over a mailbox. `command_timeout` is the sandbox's limit of a command, in seconds."""
     verbs = _Verbs(mailbox, max(1.0, command_timeout - LEEWAY))
     return Service(
         handlers={
@@ -38,7 +38,7 @@ def message_service(mailbox: MessagingConnector, command_timeout: float) -> Serv
 
 
 class _Verbs:
-    """The handlers."""
+    """The handlers of the commands."""
 
     def __init__(self, mailbox: MessagingConnector, longest_wait: float) -> None:
         self._mailbox = mailbox
@@ -129,16 +129,16 @@ def _printed(message: Message) -> bytes:
 
 
 def _text(words: list[str], given: bytes) -> bytes:
-    """The message: what was given on standard input when there are no words or only `-`, else the words."""
+    """Return the message: standard input when there are no words or only `-`, else the words."""
     if words in ([], ["-"]):
         return given
     return " ".join(words).encode(errors="surrogateescape")
 
 
 def _options(words: list[str], *names: str) -> tuple[list[str], dict[str, str] | None]:
-    """Split options with a value from the rest; `None` for the options when a value is missing.
+    """Split options from the rest; the options are `None` when one lacks its value.
 
-    Options stand before or after the text, never within it: a text may well begin with dashes.
+    Options stand before or after the text, never within it: a text may begin with dashes.
     """
     rest, found = list(words), {}
     while len(rest) >= 2 and rest[0] in names:

@@ -1,8 +1,8 @@
-"""Who is there: what the harness knows about each member, and tells the others.
+"""Presence: what the harness knows about each member, and shows to the others.
 
-Presence is not self-reported. The harness owns the members' processes, so it writes down when one begins and when its work
-has ended, whatever the reason; that a member is slow says nothing. An ending is announced once, in the same step that makes
-the broker refuse messages to that member, so no message falls between.
+Members do not report themselves. The harness owns their processes, so it records when one begins and when its work has ended,
+whatever the reason; a slow member still counts as working. An ending is announced once, in the same step that makes the broker
+refuse messages to that member, so a message is either delivered before or refused after.
 """
 
 import json
@@ -18,27 +18,27 @@ from cooperbench.records import AgentId, Ending, Record, utc_now
 
 _ENDINGS = {
     Ending.SUBMITTED: "has finished",
-    Ending.LIMIT: "has used up its limit and stopped",
+    Ending.LIMIT: "reached its limit and stopped",
     Ending.TIMEOUT: "ran out of time and was stopped",
     Ending.ERROR: "stopped with an error",
     Ending.CRASH: "crashed",
     Ending.INTERRUPTED: "was interrupted",
-    Ending.INFRA_ERROR: "was lost to a failure that is not its own",
+    Ending.INFRA_ERROR: "was lost to a failure of the infrastructure",
 }
 
 
 class Presence(StrEnum):
-    """Whether a member can be reached."""
+    """The state of a member, as far as its teammates are concerned."""
 
     EXPECTED = "expected"
-    """Not begun yet; messages to it will be there when it does."""
+    """It has not begun; messages to it wait until it does."""
     WORKING = "working"
     FINISHED = "finished"
     """Its work has ended; messages to it are refused."""
 
 
 class Teammate(Record):
-    """What is known about one member."""
+    """The known facts about one member."""
 
     agent_id: AgentId
     presence: Presence = Presence.EXPECTED
@@ -52,7 +52,7 @@ class Teammate(Record):
     waiting_since: datetime | None = None
 
     def sentence(self, reader: str) -> str:
-        """One line about this member for `reader`."""
+        """Describe this member in one line for `reader`."""
         if self.presence is Presence.FINISHED and self.ending is not None:
             return farewell(self.agent_id, self.ending, self.branch)
         parts = [
@@ -70,12 +70,12 @@ class Teammate(Record):
 
 
 def farewell(agent_id: str, ending: Ending, branch: str | None) -> str:
-    """How the end of a member's work is put in words; `branch` says where the work is."""
+    """Describe the end of a member's work; `branch` says where the work is."""
     return f"{agent_id} {_ENDINGS[ending]}" + (f"; its work is on {branch}" if branch else "")
 
 
 def mark_working(url: str, agent_id: str, *, doing: str = "") -> None:
-    """Tell the teammates that this member has begun. `url` is the harness's address of the episode."""
+    """Show teammates that this member has begun. `url` is the harness's address of the episode."""
     with _open(url) as (store, prefix):
         state = Teammate(agent_id=agent_id, presence=Presence.WORKING, since=utc_now(), doing=doing)
         store.command("HSET", f"{prefix}state", agent_id, state.model_dump_json())
@@ -86,8 +86,8 @@ def mark_finished(
 ) -> bool:
     """Announce that this member's work has ended, and refuse messages to it from now on.
 
-    `branch` says where its work can be found, e.g. "branch agent2 of origin". `agents` are the members to tell, by default
-    those the episode was opened for. Returns false when it was announced before.
+    `branch` says where its work is, such as "branch agent2 of origin". `agents` are the members to notify, by default those for
+    which the episode was opened. Returns false when the ending was announced before.
     """
     with _open(url) as (store, prefix):
         state = Teammate(
@@ -100,18 +100,18 @@ def mark_finished(
 
 
 def note_push(url: str, agent_id: str, what: str) -> None:
-    """Show teammates the last thing this member pushed, e.g. "agent1 at 1a2b3c4: Add the parser"."""
+    """Show teammates the last push of this member, such as "agent1 at 1a2b3c4: Add the parser"."""
     with _open(url) as (store, prefix):
         store.command("HSET", f"{prefix}pushes", agent_id, what)
 
 
 def note_members(store: Store, prefix: str, agents: Sequence[str]) -> None:
-    """Write down who belongs to the episode."""
+    """Record who belongs to the episode."""
     store.command("SET", f"{prefix}members", json.dumps(list(agents)))
 
 
 def read_team(store: Store, prefix: str, agents: Sequence[str]) -> list[Teammate]:
-    """What is known about these members."""
+    """Return what is known about these members."""
     if not agents:
         return []
     states = store.command("HMGET", f"{prefix}state", *agents)
@@ -130,7 +130,7 @@ def read_team(store: Store, prefix: str, agents: Sequence[str]) -> list[Teammate
 
 
 def farewells(store: Store, prefix: str, agents: Sequence[str]) -> dict[str, str]:
-    """Those whose work has ended, each with the words about it."""
+    """Return the members whose work has ended, each with a sentence about it."""
     words = store.command("HMGET", f"{prefix}farewell", *agents) if agents else []
     return {name: text_of(text) for name, text in zip(agents, words, strict=True) if text}
 
@@ -142,7 +142,7 @@ def _members(store: Store, prefix: str) -> list[str]:
 
 @contextmanager
 def _open(url: str) -> Iterator[tuple[Store, str]]:
-    """A connection for one operation of the harness, and the prefix of the episode's keys."""
+    """Open a connection for one operation of the harness; yield it with the prefix of the episode's keys."""
     address = MailboxAddress.parse(url)
     store = Store(address.server)
     try:

@@ -1,8 +1,8 @@
-"""The text that a member is given: its feature, and what it can do with its teammates.
+"""The prompt of a member: its feature, and what it can do with its teammates.
 
-There is one description of every capability (`team_access`), and a section appears exactly when the member has it. A member is
-told its own features and the names of its teammates, not what the teammates do; alone, it is told all features and nothing of
-any team. How an agent works and ends is the business of its framework, and not said here.
+Every capability is described once (`team_access`), and its section appears exactly when the member has it. A member learns its own
+features and the names of its teammates, not what the teammates do. An agent that works alone gets all features, and no word
+about a team. How an agent works and finishes is up to its framework, so it is not mentioned here.
 """
 
 import hashlib
@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 
 
 def render_task(features: Mapping[int, str], access: TeamAccess, setting: Setting) -> str:
-    """The task as the agent reads it. `features` are the descriptions of this member's own features, by number."""
+    """Render the task as the agent reads it. `features` are the descriptions of this member's own features, by number."""
     if not features:
         raise UsageError(f"{access.agent_id} has no feature to work on", subject=access.agent_id)
     alone = setting is Setting.SOLO
     if alone != (len(access.agents) < 2):
-        raise UsageError(f"{setting} does not go with {len(access.agents)} members", subject=access.agent_id)
+        raise UsageError(f"the setting {setting} does not allow {len(access.agents)} members", subject=access.agent_id)
     template = _environment().get_template("solo.j2" if alone else "team.j2")
     return (
         template.render(
+            # The templates' own word. Renaming it would change their digest, and runs that are not finished could not go on.
             seat=access,
             teammates=access.teammates,
             lead=access.lead,
@@ -41,7 +42,7 @@ def render_task(features: Mapping[int, str], access: TeamAccess, setting: Settin
 
 @cache
 def templates_digest() -> str:
-    """A digest of all templates, for the record: prompts with the same digest were made from the same words."""
+    """Return a digest of all templates for the record: prompts with the same digest were made from the same words."""
     digest = hashlib.sha256()
     for name, text in sorted(_templates().items()):
         digest.update(f"{name}\0{text}\0".encode())

@@ -1,4 +1,4 @@
-"""What passes over the bridge between a sandbox and the harness: calls of `coop`, replies, and who gives them."""
+"""Remote calls over the bridge between a sandbox and the harness: `coop` calls, replies, and the services that answer."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -11,27 +11,27 @@ def _nothing() -> None:
 
 @dataclass(frozen=True)
 class Call:
-    """One `coop` call, as a handler gets it."""
+    """One `coop` call."""
 
     arguments: list[str]
-    """What followed `coop <command>`; bytes that are not UTF-8 are surrogates (`os.fsencode` gives them back)."""
+    """The words after `coop <command>`. Bytes that are not UTF-8 are surrogates, which `os.fsencode` turns back."""
     input: bytes = b""
     """Standard input, when one of the arguments is `-`."""
     cancelled: threading.Event = field(default_factory=threading.Event)
-    """Set when the caller is gone; a handler that waits for something should stop then."""
+    """Set when the caller is gone; a handler that waits should stop then."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What `coop` prints and how it exits."""
+    """The output and exit code of a `coop` call."""
 
     exit_code: int = 0
     stdout: bytes = b""
     stderr: bytes = b""
     received: Callable[[], None] = _nothing
-    """Called when the caller has written all of it."""
+    """Called once the caller has written all of it."""
     dropped: Callable[[], None] = _nothing
-    """Called instead when the caller was gone before."""
+    """Called instead when the caller was gone by then."""
 
 
 Handler = Callable[[Call], Reply]
@@ -39,11 +39,11 @@ Handler = Callable[[Call], Reply]
 
 @dataclass(frozen=True)
 class Service:
-    """What one capability adds to a bridge."""
+    """The commands of one capability."""
 
     handlers: Mapping[str, Handler]
     usage: Mapping[str, str]
-    """For `coop help`: how a command is written, and what it does in a few words."""
+    """Lines of `coop help`: the synopsis of each command, and what it does in a few words."""
     programs: Mapping[str, bytes] = field(default_factory=dict)
     """Further executables for the sandbox, beside `coop`."""
     cancel: Callable[[], None] = _nothing
@@ -52,5 +52,5 @@ class Service:
 
 
 def refuse(message: str, exit_code: int = 1) -> Reply:
-    """A reply that is one line on standard error. Exit codes: 1 refused or failed, 2 wrong usage."""
+    """Reply with one line on standard error. Exit codes: 1 refused or failed, 2 wrong usage."""
     return Reply(exit_code, stderr=f"coop: {message}\n".encode(errors="surrogateescape"))

@@ -1,4 +1,4 @@
-"""What one member may use to work with its teammates.
+"""The means by which one member may work with its teammates.
 
 Each means of working together is described once, as a `TeamCapability`. It owns everything by which the means shows: the section
 of the prompt, the commands that a sandbox answers, and the kinds of events that record its use. A member has all of it or

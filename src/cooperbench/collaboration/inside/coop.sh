@@ -1,5 +1,5 @@
 #!/bin/sh
-# Asks the harness to do something for this agent: `coop help` lists what. See relay.sh.
+# Sends a command to the harness: `coop help` lists the commands. See relay.sh.
 LC_ALL=C
 home=${0%/bin/*}
 
@@ -10,12 +10,12 @@ fail() {
 tell() { echo "$1" 1<>"$home/requests"; }
 alive() { if [ -d /proc/self ]; then [ -d "/proc/$1" ]; else kill -0 "$1" 2>/dev/null; fi; }
 
-# A command that takes more than one request is a program of its own.
+# A command that makes more than one request is a program of its own.
 case ${1-} in '' | */*) ;; *) [ -x "$home/bin/coop-$1" ] && name=$1 && shift && exec "$home/bin/coop-$name" "$@" ;; esac
 
 [ -p "$home/requests" ] || fail "the line to the harness is closed"
 
-# Calls that were killed never say so themselves.
+# A call that was killed cannot report it.
 for old in "$home"/calls/*; do
     name=${old##*/}
     if [ -d "$old" ] && ! alive "${name%%-*}"; then
@@ -29,7 +29,7 @@ now=
 id=$$-${now:-$(date +%s)}
 call=$home/calls/$id
 mkdir -p "$call/draft" || fail "no space for a request"
-# Standard input is read only when it is meant: `coop send` in a loop must not eat what the loop reads.
+# Read standard input only on request: `coop send` in a loop must not consume the loop's input.
 input=
 case $#:${1-} in 1:broadcast | 2:send | 2:ask | ?:git-fetch | ?:git-push) input=yes ;; esac
 for word in "$@"; do
@@ -43,7 +43,7 @@ mkfifo "$call/done"
 exec 5<>"$call/done"
 trap 'rm -rf "$call"; tell "dropped $id"; exit 130' HUP INT TERM
 mv "$call/draft" "$call/request"
-# Looked at again: a relay that hangs up removes the pipe first and then tells the calls that it sees, this one since `done` is there.
+# Look again: a relay that hangs up removes the pipe first, then wakes the calls that it sees, as this one since `done` exists.
 code=closed
 [ -p "$home/requests" ] && tell "call $id" && read -r code <&5
 [ "$code" = closed ] && { rm -rf "$call"; fail "the line to the harness is closed"; }

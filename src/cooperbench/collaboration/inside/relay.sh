@@ -1,9 +1,9 @@
-# Connects the `coop` calls in a sandbox with the harness, over this process's stdin and stdout. Needs a POSIX shell and what
-# busybox has. Sent as text by `bridge.py`, which describes the conversation; see also docs/design/mailbox.md.
+# Connects the `coop` calls in a sandbox with the harness, over this process's stdin and stdout. Needs a POSIX shell and the
+# programs of busybox. `bridge.py` sends it as text and describes the conversation; see also docs/design/mailbox.md.
 #   to the harness:  hello <folder>, ready, call <id> <size> <size> + arguments + input, got <id>, dropped <id>
 #   from it:         program <name> <size> + bytes, answer <id> <exit code> <size> <size> + stdout + stderr, ready
-# Every part is counted, because `read` stops at a line's end but most programs read ahead of what they need.
-# Each program that this starts is a millisecond or more of processor time, for each sandbox or each call.
+# Every part is counted, because `read` stops at the end of a line but most programs read ahead.
+# Each program started here costs a millisecond or more of processor time, for each sandbox or each call.
 trap '' INT
 LC_ALL=C
 export LC_ALL
@@ -19,10 +19,10 @@ for place in "${TMPDIR:-/tmp}" /tmp /var/tmp /dev/shm "$HOME"; do
 done
 [ -n "$home" ] || { echo "lost no folder in which programs can run"; exit 1; }
 
-# A relay before this one may be dead or cut off; what it left is taken over.
+# An earlier relay may be dead or cut off; take over what it left.
 if [ -e "$home/pids" ]; then kill -9 $(cat "$home/pids") 2>/dev/null; fi
 echo $$ >"$home/pids"
-# Replaced in one step: a call that finds none takes the line for closed.
+# Replace it atomically: a call that finds no pipe takes the line for closed.
 fresh=$home/requests
 [ -e "$fresh" ] && fresh=$home/requests.new && rm -f "$fresh"
 (umask 0 && mkfifo "$fresh")
@@ -30,7 +30,7 @@ fresh=$home/requests
 chmod 1777 "$home/calls" "$home/taken"
 exec 4<>"$home/requests"
 
-# busybox's `wc -c <file` reads all of it; that of macOS writes spaces before the number
+# busybox's `wc -c <file` reads the whole file; that of macOS writes spaces before the number
 size() { stat -c %s "$@" 2>/dev/null || for file in "$@"; do echo $(($(wc -c <"$file"))); done; }
 
 send() {
@@ -40,7 +40,7 @@ send() {
     cat "$home/taken/$1/arguments" "$home/taken/$1/input"
 }
 
-# Copy exactly $1 bytes from stdin to the file $2; a pipe gives what it has, so a piece may be short.
+# Copy exactly $1 bytes from stdin to the file $2. A pipe returns what it has, so a piece may be short.
 take() {
     have=0
     : >"$2"
@@ -65,7 +65,7 @@ announce() {
     done
 }
 
-# The harness is gone or has closed the line: not every transport delivers end of file, some send SIGHUP.
+# The harness is gone or has closed the line. Not every transport delivers end of file; some send SIGHUP.
 hang_up() {
     trap '' HUP
     read -r owner rest <"$home/pids" && [ "$owner" = $$ ] || exit 0
@@ -98,7 +98,7 @@ while read -r what id code out err; do
         take "$out" "$home/out"
         take "$err" "$home/err"
         rm -rf "${home:?}/taken/$id"
-        # Opened for reading too, so that a call which was killed does not stop us.
+        # Open it for reading too, so that a killed call does not block this.
         if mv "$home/out" "$home/err" "$home/calls/$id/" 2>/dev/null; then
             echo "$code" 1<>"$home/calls/$id/done"
         else

@@ -1,4 +1,4 @@
--- One operation on the task board, wholly or not at all; repeated with the same token, it answers what it answered before.
+-- One operation on the task board. Repeated with the same token, it returns the same answer.
 -- ARGV: prefix, agent, token, then 'add' and the text, or 'claim' or 'done' and the number of a task.
 -- Returns {number, refusal or ''}.
 local prefix, agent, token, operation, argument = unpack(ARGV)
@@ -28,7 +28,7 @@ local function perform()
     if owner == agent and operation == 'done' then return number, '' end
     return number, 'task ' .. number .. ' is done already, by ' .. owner
   end
-  -- The work of somebody who has gone can be taken over.
+  -- A task whose owner's work has ended can be taken over.
   if owner ~= agent and redis.call('HEXISTS', prefix .. 'farewell', owner) == 0 then
     return number, 'task ' .. number .. ' is taken by ' .. owner
   end

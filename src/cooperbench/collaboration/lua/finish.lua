@@ -1,5 +1,5 @@
--- Note that a member's work has ended, and announce it to every teammate who is still there; once, however often repeated.
--- ARGV: prefix, member, state (JSON), farewell, id, then the teammates. Returns 1, or 0 when it was noted before.
+-- Record that a member's work has ended, and announce it to every teammate that is still at work: once, however often repeated.
+-- ARGV: prefix, member, state (JSON), farewell, id, then the teammates. Returns 1, or 0 when it was recorded before.
 local prefix, member, state, farewell, id = unpack(ARGV)
 if redis.call('HSETNX', prefix .. 'farewell', member, farewell) == 0 then return 0 end
 redis.call('HSET', prefix .. 'state', member, state)

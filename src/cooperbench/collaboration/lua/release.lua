@@ -1,4 +1,4 @@
--- Give back messages that were handed out and not handled, so that the next reader gets them again.
+-- Give back messages that were taken and not handled, for the next reader.
 -- ARGV: prefix, reader, '+' or '-', number of tokens, tokens, sequences.
 -- '+' gives back these sequences of these tokens; '-' gives back all of these tokens except these sequences.
 -- Returns how many were given back.
@@ -17,6 +17,6 @@ for i = 1, #places, 2 do
     released = released + 1
   end
 end
--- Wake readers that wait already.
+-- Wake readers that are waiting.
 if released > 0 then redis.call('XADD', own .. 'poke', 'MAXLEN', 1, '*', 'x', 1) end
 return released

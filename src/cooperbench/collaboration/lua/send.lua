@@ -1,4 +1,4 @@
--- Send one message, or find out what became of it: exactly one outcome for each id, however often this is repeated.
+-- Send one message, or return its earlier outcome: each id has exactly one, however often this is repeated.
 -- ARGV: prefix, sender, recipient, id, text, reply_to or '', '1' for a question, fate ('deliver', 'lose'), refusal or ''.
 -- Returns {sequence, microseconds since 1970 UTC, refusal or ''}.
 local prefix, sender, recipient, id, text, reply_to, question, fate, refusal = unpack(ARGV)

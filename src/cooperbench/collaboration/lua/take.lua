@@ -1,7 +1,7 @@
--- Hand out messages to a reader, in the order of the broker, each to one reader only.
+-- Give messages to a reader in the broker's order, each to one reader only.
 -- ARGV: prefix, reader, token, most messages, most bytes, answer or '', 'take' or 'look', then the senders to read from.
--- With an answer (the id of a question), only the message that replies to it is handed out, also before its turn.
--- Handed out means noted as in flight under the reader's token, until acknowledged or released.
+-- With an answer (the id of a question), give only the message that replies to it, even before its turn.
+-- A message that was given is in flight under the reader's token until acknowledged or released.
 -- Returns {messages, tails}: a message is {sender, entry id, fields}; a tail is the last entry id of a stream, one for each
 -- sender, then those of the harness's notices and of the pokes that wake readers.
 local prefix, reader, token, most_messages, most_bytes, answer, mode = unpack(ARGV)
@@ -44,7 +44,7 @@ end
 note_tail(stream('harness'))
 note_tail(own .. 'poke')
 
--- First what was handed out before to somebody who could not handle it.
+-- First the messages that an earlier reader gave back.
 local returned = {}
 local places = redis.call('HGETALL', own .. 'returned')
 for i = 1, #places, 2 do
