@@ -1,14 +1,11 @@
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
-from atif import Trajectory as Independent
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from cooperbench.records import Trajectory, TrajectoryMessage
-from cooperbench.records.atif import AtifStep, AtifTrajectory, to_atif
+from cooperbench.records.atif import to_atif
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
@@ -32,11 +29,7 @@ def call(identifier: str, arguments: Any) -> dict[str, Any]:
 
 
 def exported(of: Trajectory) -> dict[str, Any]:
-    """The document, read by an independent implementation of the format."""
-    text = to_atif(of, version="1.0", session_id="run/episode").to_json()
-    read = Independent.model_validate_json(text).to_json_dict(exclude_none=True)
-    assert isinstance(read, dict)
-    return read
+    return to_atif(of, version="1.0", session_id="run/episode").to_json_dict()
 
 
 def test_a_trajectory_becomes_a_valid_document() -> None:
@@ -96,24 +89,3 @@ messages = st.fixed_dictionaries(
 @given(st.lists(messages, max_size=6))
 def test_any_history_becomes_a_valid_document(history: list[dict[str, Any]]) -> None:
     exported(trajectory(*history))
-
-
-@pytest.mark.parametrize(
-    "step",
-    [
-        {"source": "user", "message": "x", "model_name": "m"},
-        {"source": "agent", "message": None},
-        {"source": "agent", "message": "x", "observation": {"results": [{"source_call_id": "nobody"}]}},
-        {"source": "robot", "message": "x"},
-        {"source": "user", "message": "x", "unknown": 1},
-    ],
-)
-def test_what_breaks_a_rule_is_refused(step: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
-        AtifStep.model_validate({"step_id": 1, **step})
-
-
-def test_steps_are_numbered_without_a_gap() -> None:
-    step = {"step_id": 2, "source": "user", "message": "x"}
-    with pytest.raises(ValidationError, match="numbered"):
-        AtifTrajectory.model_validate({"agent": {"name": "a", "version": "1"}, "steps": [step]})

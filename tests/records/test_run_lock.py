@@ -36,6 +36,30 @@ def test_a_second_runner_is_refused_until_the_first_is_gone_however_it_went(tmp_
         assert is_locked(run)
 
 
+LOOK = """
+import sys
+from pathlib import Path
+from cooperbench.records import RunDirectory
+from cooperbench.records.run_lock import is_locked
+print("looking", flush=True)
+while True:
+    is_locked(RunDirectory(Path(sys.argv[1])))
+"""
+
+
+def test_looking_at_a_run_never_keeps_it_from_starting(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path / "exp")
+    with locked(run):
+        pass
+    with subprocess.Popen([sys.executable, "-c", LOOK, str(run.path)], stdout=subprocess.PIPE) as watcher:
+        assert watcher.stdout is not None
+        assert watcher.stdout.readline() == b"looking\n"
+        for _ in range(200):
+            with locked(run):
+                pass
+        watcher.kill()
+
+
 def test_a_log_directory_that_is_a_file_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "logs").write_text("")
     with pytest.raises(UsageError, match="cannot write to"), locked(RunDirectory(tmp_path / "logs" / "exp")):
