@@ -59,7 +59,7 @@ def test_a_package_that_was_changed_or_damaged_is_refused(surroundings: Path) ->
     export_run("exp", Path("package"), log_dir=surroundings)
     result = next(Path("package").rglob("result.json"))
     result.write_text(result.read_text().replace('"steps": 0', '"steps": 1'))
-    with pytest.raises(RecordError, match=r"result\.json is not as it was exported"):
+    with pytest.raises(RecordError, match=r"result\.json has changed since its export"):
         merge_runs("whole", [Path("package")], log_dir=surroundings)
     assert not (surroundings / "whole").exists()
 

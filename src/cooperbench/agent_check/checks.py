@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from cooperbench.agent_check.findings import CheckReport, Finding, Grade, failed, note, passed
-from cooperbench.agent_check.trial import Subject, Trial, TrialResult, run_trial
+from cooperbench.agent_check.trial import CheckedAgent, Trial, TrialResult, run_trial
 from cooperbench.agents.call import check_signature
 from cooperbench.agents.reading import one_line
 from cooperbench.agents.registry import check_config, get_runner
@@ -52,10 +52,10 @@ def check_agent(
     patch = task.features[min(task.features)].path / "feature.patch"
     # The gold agent is the only one that learns where the solution is.
     config = {**(config or {}), **({"gold": {"patches": [str(patch)]}} if name == "gold" else {})}
-    subject = Subject(name, config, agent_config, backend, task, deadline)
+    agent = CheckedAgent(name, config, agent_config, backend, task, deadline)
     findings = []
     with scratch_directory() as folder, WorkerPool(scratch=folder, backend=backend) as pool:
-        checks = _Checks(subject, model_name, pool, folder)
+        checks = _Checks(agent, model_name, pool, folder)
         for finding in checks.run():
             findings.append(finding)
             show(finding)
@@ -65,8 +65,8 @@ def check_agent(
 class _Checks:
     """The checks of one agent."""
 
-    def __init__(self, subject: Subject, model: str | None, pool: WorkerPool, folder: Path) -> None:
-        self._subject = subject
+    def __init__(self, agent: CheckedAgent, model: str | None, pool: WorkerPool, folder: Path) -> None:
+        self._agent = agent
         self._given = model
         self._pool = pool
         self._folder = folder
@@ -77,7 +77,7 @@ class _Checks:
             yield (finding := check())
             if finding.grade is Grade.FAILED:
                 return
-        ensure_image(self._subject.backend, self._subject.task.recipe)
+        ensure_image(self._agent.backend, self._agent.task.recipe)
         self._pool.wait_until_ready()
         alone = self._try(Trial("result", self.model("alone"), ALONE))
         yield (finding := self._result(alone))
@@ -105,10 +105,10 @@ class _Checks:
         return f"scripted/{path}"
 
     def _try(self, trial: Trial) -> TrialResult:
-        return run_trial(trial, self._subject, self._pool, self._folder)
+        return run_trial(trial, self._agent, self._pool, self._folder)
 
     def _found(self) -> Finding:
-        agent, config = self._subject.agent, self._subject.config
+        agent, config = self._agent.name, self._agent.config
         try:
             check_config(agent, self.model("alone"), config, agent_id=MEMBERS[0])
         except CooperBenchError as error:
@@ -117,7 +117,7 @@ class _Checks:
 
     def _signature(self) -> Finding:
         try:
-            check_signature(get_runner(self._subject.agent, self._subject.config))
+            check_signature(get_runner(self._agent.name, self._agent.config))
         except CooperBenchError as error:
             return failed("signature", error.message, error.hint)
         return passed("signature", "run() takes what is offered")
@@ -164,13 +164,13 @@ class _Checks:
         return passed("limits", "ends when its budget is used up", result.seconds)
 
     def _lost_sandbox(self, alone: TrialResult) -> Finding:
-        if not alone.leftovers.environments:
+        if not alone.left_behind.environments:
             return passed("lost sandbox", "has none to lose")
         result = self._try(Trial("lost", self.model("slow"), ALONE, lose_sandbox=True))
         if result.outcome is None:
             return failed(
                 "lost sandbox",
-                f"goes on for {self._subject.deadline:g} s after its sandbox is gone",
+                f"goes on for {self._agent.deadline:g} s after its sandbox is gone",
                 "let SandboxLostError through, or return an AgentResult with the error",
             )
         return passed("lost sandbox", "ends when its sandbox is gone", result.seconds)
@@ -180,7 +180,7 @@ class _Checks:
         if result.outcome is None and result.exit_code is None:
             return failed(
                 check,
-                f"run() did not return within {self._subject.deadline:g} s",
+                f"run() did not return within {self._agent.deadline:g} s",
                 "give every wait and every loop a limit; --deadline allows more time",
             )
         if result.outcome is None:
@@ -201,14 +201,14 @@ def _work(alone: TrialResult) -> Finding:
     if alone.changed:
         whose = "the agent returned a patch" if alone.returned_patch else "the harness takes the patch"
         return passed("work", f"there is a change; {whose}")
-    if alone.leftovers.environments:
+    if alone.left_behind.environments:
         return note("work", "nothing was changed")
     hint = "open one of cooperbench's environments, so that the harness can capture the work"
     return note("work", "no environment was opened", hint)
 
 
 def _cleanup(alone: TrialResult) -> Finding:
-    left = alone.leftovers
+    left = alone.left_behind
     if left.left_open:
         return failed(
             "clean-up",

@@ -19,7 +19,7 @@ CHILD_SECONDS = 2.0
 """How long child processes may take to end: those of a sandbox do so a moment after it."""
 
 
-class Leftovers(Record):
+class LeftBehind(Record):
     """Things that an agent left behind in its process."""
 
     environments: int = 0
@@ -31,12 +31,12 @@ class Leftovers(Record):
 
 
 class ProbedAgent:
-    """Run another agent and note its leftovers in a file."""
+    """Run another agent and note its left_behind in a file."""
 
-    def __init__(self, agent: str, config: dict[str, Any], leftovers: str) -> None:
+    def __init__(self, agent: str, config: dict[str, Any], left_behind: str) -> None:
         self._runner = get_runner(agent, config)
         self._config = config
-        self._file = Path(leftovers)
+        self._file = Path(left_behind)
 
     def run(self, **offered: Any) -> AgentResult:
         """Run the agent with its own configuration."""
@@ -49,13 +49,13 @@ class ProbedAgent:
             return run_agent(self._runner, AgentArguments.model_validate({**offered, "config": self._config}))
         finally:
             _, children = psutil.wait_procs(psutil.Process().children(), timeout=CHILD_SECONDS)
-            leftovers = Leftovers(
+            left_behind = LeftBehind(
                 environments=len(opened),
                 left_open=len(opened) - len(closed),
                 threads=_threads(),
                 children=len(children),
             )
-            write_model(self._file, leftovers)
+            write_model(self._file, left_behind)
 
 
 def _threads() -> tuple[str, ...]:

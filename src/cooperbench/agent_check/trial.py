@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from cooperbench.agent_check.probe import Leftovers, ProbedAgent
+from cooperbench.agent_check.probe import LeftBehind, ProbedAgent
 from cooperbench.collaboration.prompts import render_task
 from cooperbench.collaboration.team_access import TeamAccess
 from cooperbench.records import Limits, Member, Record, Setting, read_model
@@ -26,10 +26,10 @@ LOSE_AFTER = 0.3
 PROBE = f"{ProbedAgent.__module__}:{ProbedAgent.__name__}"
 
 
-class Subject(NamedTuple):
+class CheckedAgent(NamedTuple):
     """The agent under test, and the conditions of all its trials."""
 
-    agent: str
+    name: str
     config: dict[str, Any]
     config_path: str | None
     backend: str
@@ -56,7 +56,7 @@ class TrialResult(NamedTuple):
     """`None` when the process ended, or had to be ended, before `run` came back."""
     exit_code: int | None
     """`None` when the process did not end by itself."""
-    leftovers: Leftovers
+    left_behind: LeftBehind
     calls: int
     """Model calls that were charged to the budget."""
     messages: int
@@ -68,18 +68,18 @@ class TrialResult(NamedTuple):
     """The end of what the process printed."""
 
 
-def run_trial(trial: Trial, subject: Subject, pool: WorkerPool, folder: Path) -> TrialResult:
+def run_trial(trial: Trial, agent: CheckedAgent, pool: WorkerPool, folder: Path) -> TrialResult:
     """Run the agent for at most the deadline, and remove everything that it leaves."""
     member = MemberFolder(folder / trial.name)
-    leftovers = member.path / "leftovers.json"
-    spec = _spec(trial, subject, member, leftovers)
+    left_behind = member.path / "left_behind.json"
+    spec = _spec(trial, agent, member, left_behind)
     spec.log_dir.mkdir(parents=True)
     began = time.monotonic()
     worker = pool.start(spec, member.log, threading.Event())
     try:
         if trial.lose_sandbox:
-            _lose_sandbox(worker, member, subject.deadline)
-        in_time = worker.ended.wait(subject.deadline - (time.monotonic() - began))
+            _lose_sandbox(worker, member, agent.deadline)
+        in_time = worker.ended.wait(agent.deadline - (time.monotonic() - began))
     finally:
         worker.kill()
         worker.ended.wait()
@@ -89,7 +89,7 @@ def run_trial(trial: Trial, subject: Subject, pool: WorkerPool, folder: Path) ->
     return TrialResult(
         outcome=_read(member.outcome, AgentOutcome),
         exit_code=os.waitstatus_to_exitcode(worker.status) if in_time and worker.status is not None else None,
-        leftovers=_read(leftovers, Leftovers) or Leftovers(),
+        left_behind=_read(left_behind, LeftBehind) or LeftBehind(),
         calls=progress.steps if progress else 0,
         messages=len(read_journal(member.messages)),
         returned_patch=returned,
@@ -99,28 +99,28 @@ def run_trial(trial: Trial, subject: Subject, pool: WorkerPool, folder: Path) ->
     )
 
 
-def _spec(trial: Trial, subject: Subject, folder: MemberFolder, leftovers: Path) -> MemberSpec:
-    feature = min(subject.task.features)
+def _spec(trial: Trial, agent: CheckedAgent, folder: MemberFolder, left_behind: Path) -> MemberSpec:
+    feature = min(agent.task.features)
     member = Member(
         agent_id=trial.access.agent_id,
         agent=PROBE,
         model=trial.model,
         features=(feature,),
-        config_path=subject.config_path,
+        config_path=agent.config_path,
         limits=trial.limits,
     )
     setting = Setting.COOP if trial.access.teammates else Setting.SOLO
-    probe = {"agent": subject.agent, "config": subject.config, "leftovers": str(leftovers)}
+    probe = {"agent": agent.name, "config": agent.config, "left_behind": str(left_behind)}
     return MemberSpec(
         run="agents-check",
         episode=trial.name,
         member=member,
         access=trial.access,
-        task=render_task({feature: subject.task.features[feature].description}, trial.access, setting),
-        image=subject.task.image,
-        backend=subject.backend,
+        task=render_task({feature: agent.task.features[feature].description}, trial.access, setting),
+        image=agent.task.image,
+        backend=agent.backend,
         environment={},
-        config={**subject.config, "init": probe},
+        config={**agent.config, "init": probe},
         store=folder.path / "store.git",
         folder=folder.path,
         log_dir=folder.path / "logs",

@@ -1,4 +1,4 @@
-"""How work is run: a plan becomes episodes, episodes become submissions and a record.
+"""Run work: a plan becomes episodes, episodes become submissions and a record.
 
     from cooperbench.runner import run
 

@@ -1,4 +1,4 @@
-"""The Python way to run and to evaluate, with the words of the documented interface."""
+"""Run and evaluate from Python, by the names of the documented interface."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -52,12 +52,12 @@ def run(
     retries: int = 2,
     observer: Observer | None = None,
 ) -> RunResult:
-    """Let agents work on tasks, evaluate what they hand in, and return the run.
+    """Let agents work on tasks, evaluate their submissions, and return the run.
 
-    Calling it again with the same arguments resumes: finished episodes are left alone. `features` selects one group of
+    A second call with the same arguments resumes the run: finished episodes are left alone. `features` selects one group of
     every task; otherwise the groups are those of the subset, or all of `size` features. `environment` fixes fields of
-    `EnvironmentOptions` such as `network` or `memory_mb`. `limits` bound each member, `max_cost` (US dollars) the run.
-    `evaluation` says how what is handed in is judged, and by which model conflicts are settled.
+    `EnvironmentOptions` such as `network` or `memory_mb`. `limits` apply to each member, `max_cost` (US dollars) to the run.
+    `evaluation` says how submissions are tested, and which model settles conflicts.
 
     Raises `UsageError` before anything is started or written.
     """
@@ -113,7 +113,7 @@ def evaluate(
     resolver: ResolverOptions | None = None,
     observer: Observer | None = None,
 ) -> RunResult:
-    """Merge and test what a run's agents handed in, and return the run. Valid evaluations are used again unless `force`.
+    """Merge and test the submissions of a run, and return the run. Valid evaluations are used again unless `force`.
 
     `time_limit` is in seconds for one suite. `recount` repairs wrong hunk counts; `install="always"` lets every runner install again;
     `singles` says which suites run on each member's work alone; `resolver` is the model that settles conflicts.

@@ -14,7 +14,7 @@ SIDE_BY_SIDE = 3
 
 
 class ScenarioResult(NamedTuple):
-    """A scenario and what came of it."""
+    """A scenario and its episode."""
 
     scenario: Scenario
     episode: EpisodeView
@@ -62,7 +62,7 @@ def _play(scenario: Scenario, log_dir: Path | None, observer: Observer | None) -
 
 
 def coordination_gap(results: Iterable[ScenarioResult]) -> Gap:
-    """Count what was judged."""
+    """Compare the pass rates of the judged scenarios."""
     judged = [(item.scenario.together, item.episode.passed) for item in results if item.episode.passed is not None]
     solo = [passed for together, passed in judged if not together]
     coop = [passed for together, passed in judged if together]

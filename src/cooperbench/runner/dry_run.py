@@ -41,13 +41,13 @@ class Preview(NamedTuple):
 def preview(plan: Plan, options: SessionOptions) -> Preview:
     """Say what `execute` would do, writing nothing. Raises what `execute` would raise before it starts."""
     options.check()
+    check_writable(plan.directory)
     found = [read_state(episode.directory, episode.group) for episode in plan.episodes]
     finished = [each.completed for each in found if each.completed is not None]
     spent = RunLedger(plan.directory.ledger).total()
     _check_money(plan, spent, left=len(found) if options.force else len(found) - len(finished))
     if options.auto_eval:
         options.evaluation.check(plan.config.policy)
-    check_writable(plan.directory)
     opened = check_run(plan.directory, plan.config, force=options.force)
     given_up = len(finished) if options.force else 0
     notes = (f"finished episodes whose results are discarded (--force): {given_up}",) if given_up else ()

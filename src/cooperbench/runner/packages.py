@@ -1,9 +1,10 @@
-"""Sharing runs: a package of a run that is complete, carries no secret, and proves its content; and joining parts of a run."""
+"""Share runs: write a package that is complete, carries no secret and proves its content, and join parts of a run."""
 
 import hashlib
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from cooperbench.errors import RecordError, RunMismatchError, UsageError
 from cooperbench.records import (
@@ -39,7 +40,7 @@ class PackagedFile(Record):
 
 
 class Manifest(Record):
-    """What a package holds."""
+    """The content of a package."""
 
     schema_version: int = 1
     run: str
@@ -53,43 +54,57 @@ class Manifest(Record):
     files: tuple[PackagedFile, ...]
 
 
+class _Part(NamedTuple):
+    """A run, or a part of one, on disk."""
+
+    directory: RunDirectory
+    config: RunConfig
+
+    def episode(self, group: GroupKey) -> EpisodeDirectory:
+        return self.directory.episode(self.config.setting, group)
+
+    def is_finished(self, group: GroupKey) -> bool:
+        return read_state(self.episode(group), group).completed is not None
+
+    def files(self, group: GroupKey) -> Iterator[Path]:
+        place = self.episode(group).path
+        for path in sorted(place.rglob("*")):
+            hidden = any(part.startswith(".") for part in path.relative_to(place).parts)
+            if path.is_file() and not path.is_symlink() and not hidden:
+                yield path
+
+    def patch_with_key(self, group: GroupKey) -> Path | None:
+        patches = (file for file in self.files(group) if _is_patch(file))
+        return next((file for file in patches if holds_key(file.read_bytes())), None)
+
+
 def export_run(name: str, target: Path, *, log_dir: Path | None = None) -> Manifest:
     """Write the finished part of a run into the new folder `target`.
 
-    Episodes whose patches hold what looks like a key are left out: a patch is evidence, and is not changed. Raises `UsageError` when
-    the folder has something in it, or the run has nothing finished that can be shared.
+    Episodes whose patches hold what looks like a key are left out: a patch is evidence, and is not changed. Raises `UsageError`
+    when the folder is not empty, or the run has nothing finished that can be shared.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f"{target} is not an empty folder", subject=str(target), hint="name a new one")
-    directory, config = open_run(name, log_dir)
-    done = [group for group in config.groups if _finished(directory, config, group)]
-    telling = {group: file for group in done if (file := _telling_patch(directory, config, group)) is not None}
-    finished = [group for group in done if group not in telling]
-    if telling and not finished:
-        raise UsageError(
-            f"no episode can be shared: {next(iter(telling.values()))} holds what looks like a key", subject=name
-        )
+    run = _Part(*open_run(name, log_dir))
+    done = [group for group in run.config.groups if run.is_finished(group)]
+    secret = {group: file for group in done if (file := run.patch_with_key(group)) is not None}
+    finished = [group for group in done if group not in secret]
+    if secret and not finished:
+        file = next(iter(secret.values()))
+        raise UsageError(f"no episode can be shared: {file} holds what looks like a key", subject=name)
     if not finished:
         raise UsageError(f"run {name!r} has no finished episode", subject=name, hint=f"cooperbench runs show {name}")
     unfinished = target.with_name(f".{target.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
-    ledgers = [directory.ledger] if directory.ledger.exists() else []
-    sources = [directory.config, *ledgers, *(file for group in finished for file in _files(directory, config, group))]
-    files, redactions = [], 0
-    for source in sources:
-        path = source.relative_to(directory.path)
-        data, count = scrubbed(source.read_bytes()) if _is_text(source) else (source.read_bytes(), 0)
-        write_bytes(unfinished / path, data)
-        redactions += count
-        files.append(PackagedFile(path=path.as_posix(), bytes=len(data), sha256=hashlib.sha256(data).hexdigest()))
-    write_summary(RunDirectory(unfinished), summarize(directory, config, read_episodes(directory, config)))
+    files, redactions = _write_files(run, finished, unfinished)
     manifest = Manifest(
-        run=config.run,
+        run=run.config.run,
         exported_at=utc_now(),
         episodes=len(finished),
-        planned=len(config.groups),
+        planned=len(run.config.groups),
         redactions=redactions,
-        left_out=tuple(file.relative_to(directory.path).as_posix() for file in telling.values()),
+        left_out=tuple(file.relative_to(run.directory.path).as_posix() for file in secret.values()),
         files=tuple(files),
     )
     write_model(unfinished / MANIFEST, manifest)
@@ -98,40 +113,45 @@ def export_run(name: str, target: Path, *, log_dir: Path | None = None) -> Manif
     return manifest
 
 
+def _write_files(run: _Part, groups: Sequence[GroupKey], target: Path) -> tuple[list[PackagedFile], int]:
+    """Copy the files of a run without secrets; return them and the number of places that were redacted."""
+    directory, config = run
+    ledgers = [directory.ledger] if directory.ledger.exists() else []
+    files, redactions = [], 0
+    for source in [directory.config, *ledgers, *(file for group in groups for file in run.files(group))]:
+        path = source.relative_to(directory.path)
+        data, count = (source.read_bytes(), 0) if _is_patch(source) else scrubbed(source.read_bytes())
+        write_bytes(target / path, data)
+        redactions += count
+        files.append(PackagedFile(path=path.as_posix(), bytes=len(data), sha256=hashlib.sha256(data).hexdigest()))
+    write_summary(RunDirectory(target), summarize(directory, config, read_episodes(directory, config)))
+    return files, redactions
+
+
 def merge_runs(name: str, parts: Sequence[Path], *, log_dir: Path | None = None) -> RunConfig:
     """Join parts of a run, each a run directory or a package, into the run `name`.
 
     An episode that several parts have finished is taken from the first. Raises `RunMismatchError` when the parts were made
-    with different configurations (other than which episodes they have), `RecordError` when a package is not as it was exported.
+    with different configurations (other than their episodes), `RecordError` when a package has changed since its export.
     """
     if not parts:
         raise UsageError("nothing to merge", hint="cooperbench runs merge NAME PART PART")
     for part in parts:
         check_package(part)
-    sources = [(RunDirectory(part), _config(part)) for part in parts]
-    first = sources[0][1]
-    groups = tuple(dict.fromkeys(group for _, config in sources for group in config.groups))
-    for directory, config in sources[1:]:
-        changes = differences(_comparable(first, groups), _comparable(config, groups))
-        if changes:
-            raise RunMismatchError(
-                f"{directory.path} was made with another configuration than {parts[0]}: {'; '.join(changes[:4])}",
-                subject=str(directory.path),
-                hint="only parts of one experiment can be merged",
-            )
-    target = _new_run(name, log_dir)
-    merged = first.model_copy(update={"run": name, "groups": groups})
-    with locked(target):
-        for directory, config in sources:
-            for group in config.groups:
-                place = target.episode(merged.setting, group)
-                if _finished(directory, config, group) and read_state(place, group).completed is None:
-                    _copy_episode(directory.episode(config.setting, group), place)
-        spent = sum(RunLedger(directory.ledger).total() for directory, _ in sources)
-        write_bytes(target.ledger, f"{spent:.9f}\n".encode())
-        write_model(target.config, merged)
-        write_summary(target, summarize(target, merged, read_episodes(target, merged)))
-    return merged
+    sources = [_Part(RunDirectory(part), _config(part)) for part in parts]
+    groups = tuple(dict.fromkeys(group for source in sources for group in source.config.groups))
+    _check_alike(sources, groups)
+    target = _Part(_new_run(name, log_dir), sources[0].config.model_copy(update={"run": name, "groups": groups}))
+    with locked(target.directory):
+        for source in sources:
+            for group in source.config.groups:
+                if source.is_finished(group) and not target.is_finished(group):
+                    _copy_episode(source.episode(group), target.episode(group))
+        spent = sum(RunLedger(source.directory.ledger).total() for source in sources)
+        write_bytes(target.directory.ledger, f"{spent:.9f}\n".encode())
+        write_model(target.directory.config, target.config)
+        write_summary(target.directory, summarize(*target, read_episodes(*target)))
+    return target.config
 
 
 def check_package(part: Path) -> None:
@@ -144,7 +164,21 @@ def check_package(part: Path) -> None:
         path = part / file.path
         if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != file.sha256:
             raise RecordError(
-                f"{path} is not as it was exported", subject=str(part), hint="export the run again, or copy it again"
+                f"{path} has changed since its export", subject=str(part), hint="export the run again, or copy it again"
+            )
+
+
+def _check_alike(sources: Sequence[_Part], groups: tuple[GroupKey, ...]) -> None:
+    """Raise `RunMismatchError` unless all parts have the configuration of the first."""
+    first = sources[0]
+    for source in sources[1:]:
+        changes = differences(_comparable(first.config, groups), _comparable(source.config, groups))
+        if changes:
+            raise RunMismatchError(
+                f"{source.directory.path} was made with another configuration than {first.directory.path}: "
+                f"{'; '.join(changes[:4])}",
+                subject=str(source.directory.path),
+                hint="only parts of one experiment can be merged",
             )
 
 
@@ -165,30 +199,12 @@ def _config(part: Path) -> RunConfig:
     try:
         return read_model(part / "config.json", RunConfig)
     except FileNotFoundError as error:
-        raise UsageError(f"{part} is no run directory: it has no config.json", subject=str(part)) from error
+        raise UsageError(f"{part} is not a run directory: it has no config.json", subject=str(part)) from error
 
 
-def _finished(directory: RunDirectory, config: RunConfig, group: GroupKey) -> bool:
-    return read_state(directory.episode(config.setting, group), group).completed is not None
-
-
-def _files(directory: RunDirectory, config: RunConfig, group: GroupKey) -> Iterator[Path]:
-    place = directory.episode(config.setting, group).path
-    for path in sorted(place.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(place).parts)
-        if path.is_file() and not path.is_symlink() and not hidden:
-            yield path
-
-
-def _telling_patch(directory: RunDirectory, config: RunConfig, group: GroupKey) -> Path | None:
-    """A patch of the episode that holds a key."""
-    patches = (file for file in _files(directory, config, group) if not _is_text(file))
-    return next((file for file in patches if holds_key(file.read_bytes())), None)
-
-
-def _is_text(path: Path) -> bool:
+def _is_patch(path: Path) -> bool:
     # Patches are evidence with a recorded digest: they stay as they are.
-    return path.suffix != ".patch"
+    return path.suffix == ".patch"
 
 
 def _copy_episode(source: EpisodeDirectory, target: EpisodeDirectory) -> None:

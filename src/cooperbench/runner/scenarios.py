@@ -1,4 +1,4 @@
-"""The scripted scenarios that ship with the bundled tasks: teams whose every move is written down, so that they need no model."""
+"""Read the scripted scenarios of the bundled tasks: teams whose every move is written down, so that they need no model."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -9,13 +9,13 @@ from cooperbench.errors import RecordError
 from cooperbench.records import Setting
 
 SCRIPTS = Path(cooperbench.tasks.__file__).parent / "demo" / "scripts"
-# A team that has nothing to talk with, in the same episode as one that has.
+# A team without messages, in the same episode as one that has them.
 _WITHOUT_MESSAGES = frozenset({"silent_and_conflicts"})
 _SHOWN = ("talks_and_passes", "silent_and_conflicts", "merges_but_breaks", "warns_and_passes", "solo_passes")
 
 
 class Scenario(NamedTuple):
-    """One episode that a script was written for."""
+    """An episode that a script was written for."""
 
     name: str
     description: str
@@ -33,12 +33,12 @@ class Scenario(NamedTuple):
 
     @property
     def together(self) -> bool:
-        """Whether a team plays it."""
+        """True when a team plays it."""
         return self.setting is not Setting.SOLO
 
 
 def read_scenarios() -> list[Scenario]:
-    """The scenarios that the demo tells, in its order; other scripts are there to be played by name."""
+    """Read the scenarios that the demo shows, in its order; other scripts can be played by name."""
     return [_read(SCRIPTS / f"{name}.yaml") for name in _SHOWN]
 
 

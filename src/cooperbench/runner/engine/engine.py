@@ -195,6 +195,8 @@ class Engine:
     def _evaluation_ended(self, episode: Episode, verdict: Evaluation | Failure) -> None:
         self._progress.evaluate(verdict)
         self._observer.evaluated(episode.group, verdict)
+        if self._interrupted:
+            return
         if failure := self._evaluation_breaker.note(episode.task.key, failure_of(verdict)):
             self._stop(f"every evaluation fails with {failure.kind}: {failure.message}")
             for waiting in self._evaluating:

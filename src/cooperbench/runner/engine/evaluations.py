@@ -1,10 +1,9 @@
-"""Evaluating episodes: each in a process of its own, so that one that hangs can be killed and is then a failure of ours.
+"""Evaluate episodes, each in a process of its own, so that one that hangs can be killed.
 
-The process is forked like a member's. What it comes to lies in `eval.json`; what it opened is ended with it. One that fails for
-a reason that can pass (a restarted engine, a killed process) is made again, and the suites that had run are not run again.
+The process is forked like a member's. Its result is `eval.json`; the sandboxes that it opened are ended with it. After a transient
+failure (a restarted engine, a killed process) it is started again, and suites that have run do not run again.
 """
 
-import random
 import shutil
 import threading
 import time
@@ -12,6 +11,7 @@ import time
 from cooperbench.errors import RecordError
 from cooperbench.records import Evaluation, Failure, Outcome, RunConfig, read_model
 from cooperbench.records.member_files import MemberFolder
+from cooperbench.runner.engine.queue import retry_pause
 from cooperbench.runner.engine.session import SessionOptions
 from cooperbench.runner.episodes.job import Services
 from cooperbench.runner.planning.plan import Episode
@@ -29,21 +29,21 @@ def evaluate_one(
 
     It is repeated as often as `options` say, where that can help.
     """
-    for attempt in range(options.retries + 1):
+    for attempt in range(1, options.retries + 2):
         try:
             evaluated = _evaluate(episode, config, options, services)
         except (OSError, RecordError) as error:  # a full disk
             return Failure(boundary="record", kind=type(error).__name__, message=str(error))
         failure = failure_of(evaluated)
-        if failure is None or not failure.retryable or attempt == options.retries:
+        if failure is None or not failure.retryable or attempt > options.retries:
             break
-        if services.stop.wait(options.retry_wait * 2**attempt * random.uniform(0.75, 1.25)):
+        if services.stop.wait(retry_pause(options.retry_wait, attempt)):
             break
     return evaluated
 
 
 def failure_of(judged: Evaluation | Failure) -> Failure | None:
-    """Why there is no verdict; `None` when there is one."""
+    """Return the failure that takes the place of a verdict; `None` when there is a verdict."""
     if isinstance(judged, Failure):
         return judged
     if judged.verdict.outcome is not Outcome.INFRA_ERROR:
@@ -81,7 +81,7 @@ def _evaluate(episode: Episode, config: RunConfig, options: SessionOptions, serv
     while not worker.ended.is_set():
         wake.wait(TICK)
         if services.stop.is_set() or time.monotonic() > deadline:
-            why = "interrupted" if services.stop.is_set() else f"took more than {limit:.0f} s"
+            why = "was interrupted" if services.stop.is_set() else f"took more than {limit:.0f} s"
             worker.kill()
     worker.kill()
     discard(folder)

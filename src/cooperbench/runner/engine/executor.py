@@ -1,4 +1,4 @@
-"""Where episodes run. The engine decides what runs when; an executor only runs it.
+"""Run episodes somewhere. The engine decides what runs when; an executor only runs it.
 
 The local one gives each episode a thread, which mostly sleeps: the work is in the members' processes. An executor on a
 cluster runs `run_episode` on another machine, with `Services` that it opens there.
@@ -17,11 +17,11 @@ from cooperbench.runner.episodes.job import Job, Services
 
 
 class Executor(Protocol):
-    """Runs episodes, each isolated from every other."""
+    """Runs episodes, each isolated from all others."""
 
     @property
     def capacity(self) -> int:
-        """How many episodes can run at the same time."""
+        """The number of episodes that can run at the same time."""
         ...
 
     @property
@@ -62,12 +62,12 @@ class LocalExecutor:
 
     @property
     def capacity(self) -> int:
-        """As many as it was told."""
+        """The number that it was made with."""
         return self._capacity
 
     @property
     def waiting(self) -> int:
-        """Those whose turn to begin has not come."""
+        """Episodes that wait for one before them to be at work."""
         return self._waiting
 
     def submit(self, job: Job) -> Future[EpisodeResult]:
@@ -84,14 +84,14 @@ class LocalExecutor:
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def _run(self, job: Job) -> EpisodeResult:
-        with self._turn() as at_work:
+        with self._permission_to_begin() as at_work:
             if self._services.stop.is_set():
                 raise CancelledError
             return run_episode(job, self._services, at_work)
 
     @contextmanager
-    def _turn(self) -> Iterator[Callable[[], None]]:
-        """Wait for a turn to begin, and give it back with the callable, or with the block at the latest."""
+    def _permission_to_begin(self) -> Iterator[Callable[[], None]]:
+        """Wait until another episode may begin; let the next one begin when the callable is called, at the latest after the block."""
         self._starts.acquire()
         self._count(-1)
         held = [self._starts]

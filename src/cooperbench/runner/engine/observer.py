@@ -1,4 +1,4 @@
-"""What the engine tells about its work, for displays."""
+"""Follow the engine at work: the interface of displays."""
 
 from typing import Protocol
 
@@ -8,35 +8,35 @@ from cooperbench.runner.planning.plan import Plan
 
 
 class Observer(Protocol):
-    """Is told what happens, from the engine's thread."""
+    """Follows a session. Its methods are called from the engine's thread."""
 
     def begin(self, plan: Plan, counts: Counts) -> None:
-        """Work begins."""
+        """Begin."""
         ...
 
     def note(self, text: str) -> None:
-        """Something the user should know."""
+        """Show something that the user should know."""
         ...
 
     def episode_ended(self, result: EpisodeResult) -> None:
-        """An episode has its result."""
+        """Show that an episode has its result."""
         ...
 
     def evaluated(self, group: GroupKey, verdict: Evaluation | Failure) -> None:
-        """An episode was judged, or could not be."""
+        """Show an episode's evaluation, or why there is none."""
         ...
 
     def tick(self, counts: Counts) -> None:
-        """Called about twice a second."""
+        """Update the numbers, about twice a second."""
         ...
 
     def end(self, counts: Counts) -> None:
-        """Work is over; the terminal belongs to the caller again."""
+        """End; the terminal belongs to the caller again."""
         ...
 
 
 class Silent:
-    """Tells nobody."""
+    """Shows nothing."""
 
     def begin(self, plan: Plan, counts: Counts) -> None:
         """Ignore."""

@@ -1,4 +1,4 @@
-"""How a run is worked on this time; none of it changes what the run is."""
+"""Choices for one session of work on a run, which do not change what the run is, and the services that it starts."""
 
 import os
 from collections.abc import Iterator
@@ -27,19 +27,19 @@ class SessionOptions:
     concurrency: int = 20
     eval_concurrency: int = 10
     retries: int = 2
-    """How often an episode is repeated at once after a failure that a repetition can help."""
+    """Retries of an episode or an evaluation after a transient failure."""
     retry_wait: float = 5.0
-    """Seconds before the first repetition; doubled each time."""
+    """Seconds before the first retry; doubled each time."""
     auto_eval: bool = True
     evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
     force: bool = False
     redis_url: str | None = None
     agent_memory_mb: int = 4096
     overtime: float = 60.0
-    """Seconds that an agent at a limit has to come to an end by itself."""
+    """Seconds that an agent at a limit has to end by itself."""
 
     def check(self) -> None:
-        """Raise `UsageError` for numbers that make no sense."""
+        """Raise `UsageError` for numbers out of range."""
         for name in ("concurrency", "eval_concurrency"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name.replace('_', ' ')} must be at least 1", subject=name)
@@ -47,15 +47,15 @@ class SessionOptions:
 
 @contextmanager
 def open_services(config: RunConfig, directory: RunDirectory, options: SessionOptions) -> Iterator[Services]:
-    """Start what the run's episodes share, and end it with the block.
+    """Start the services that the run's episodes share, and end them with the block.
 
-    Raises `UsageError` when a mailbox that was asked for by address does not answer.
+    Raises `UsageError` when the Redis at `redis_url` does not answer.
     """
     together = config.setting is not Setting.SOLO
     with ExitStack() as stack:
         scratch = stack.enter_context(scratch_directory())
         pool = stack.enter_context(WorkerPool(preload(config), scratch, config.backend))
-        pool.prepare()  # its imports, a second or with LiteLLM several, go on beside all that follows
+        pool.prepare()  # imports for a second, or with LiteLLM several, while the rest starts
         broker = None
         if together and (config.messaging or config.task_board):
             try:
@@ -80,20 +80,20 @@ def open_services(config: RunConfig, directory: RunDirectory, options: SessionOp
 
 
 def _show_push(broker: Broker, event: GitEvent) -> None:
-    """Let teammates see at once what somebody pushed."""
+    """Show a push to teammates at once."""
     if event.summary:
         with suppress(CooperBenchError):  # the push is made and recorded all the same
             note_push(broker.episode_url(event.episode), event.agent_id, event.summary)
 
 
-# What every worker would import sooner or later. redis alone is 0.3 s and 20 MB, which are shared when it is imported before.
+# Every worker would import these sooner or later. redis alone takes 0.3 s and 20 MB, which are shared when it is imported before.
 _COMMON = ("redis", "cooperbench.collaboration.mailbox", "cooperbench.tasks", "ctypes", "encodings.idna")
 
 
 def preload(config: RunConfig) -> tuple[str, ...]:
-    """Modules for the fork server: the common ones, the built-in agent, LiteLLM (4 to 8 s).
+    """Choose the modules that the fork server imports: the common ones, the built-in agent, LiteLLM (4 to 8 s).
 
-    Nothing of users' own: a module that starts threads must not be forked.
+    No module of a user's own: one that starts threads must not be forked.
     """
     names = [*_COMMON]
     built_in = [member for member in config.team if member.agent == DEFAULT_AGENT]

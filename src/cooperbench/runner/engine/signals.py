@@ -1,7 +1,7 @@
-"""Ctrl-C, SIGTERM and a closed terminal: once to come to an orderly end, twice to quit.
+"""Answer Ctrl-C, SIGTERM and a closed terminal: the first time with an orderly end, the second time by quitting.
 
-A thread answers them, not Python's signal handlers: those run in the middle of whatever the main thread does, where printing may raise
-("reentrant call") and taking a lock may never return.
+A thread answers them, not Python's signal handlers: those run in the middle of whatever the main thread does, where printing may
+raise ("reentrant call") and taking a lock may never return.
 """
 
 import os

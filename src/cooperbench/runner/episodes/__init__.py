@@ -1,1 +1,1 @@
-"""One episode: its members on their members, its submissions, its record."""
+"""One episode: its members at work, its submissions, its record."""

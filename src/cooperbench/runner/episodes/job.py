@@ -1,4 +1,4 @@
-"""The unit of work, and what is there to do it with."""
+"""The unit of work, and the services that it needs."""
 
 import threading
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Services:
-    """What all episodes on one machine share."""
+    """The services that all episodes on one machine share."""
 
     pool: WorkerPool
     broker: Broker | None = None
@@ -34,8 +34,8 @@ class Services:
     slots: FileSlots | None = None
     """Held by evaluations while they test; without slots each tests at once."""
     memory_mb: int = 4096
-    """What one agent's own process may take of the host's memory."""
+    """The memory of the host that one agent's process may take."""
     overtime: float = 60.0
-    """Seconds that an agent at a limit has to come to an end by itself before it is asked to."""
+    """Seconds that an agent at a limit has to end by itself before it is asked to."""
     stop: threading.Event = field(default_factory=threading.Event)
     """Set when running episodes shall end with their work captured."""

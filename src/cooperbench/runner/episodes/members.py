@@ -16,7 +16,6 @@ from cooperbench.runner.episodes.timeline import Timeline
 from cooperbench.runner.workers.orphans import rescue
 from cooperbench.runner.workers.output import keep_short
 from cooperbench.runner.workers.pool import Worker
-from cooperbench.runner.workers.processes import memory_mb
 from cooperbench.runner.workers.specs import MemberSpec
 
 _Model = TypeVar("_Model", bound=Record)
@@ -107,8 +106,7 @@ class MemberRun:
         return now - self._at_limit
 
     def _limit_memory(self, worker: Worker, now: float) -> None:
-        if worker.process is not None:
-            self._peak_mb = max(self._peak_mb, memory_mb(worker.process))
+        self._peak_mb = max(self._peak_mb, worker.memory_mb)
         if self._peak_mb > self._services.memory_mb:
             self._stopped = StopReason.MEMORY
             self._kill_at = now

@@ -1,4 +1,4 @@
-"""`events.jsonl`: what happened in an episode, from several sources, in one order.
+"""Write `events.jsonl`: the events of an episode, from several sources, in one order.
 
 While an episode runs, the harness appends its own events. When it ends, those are joined by what the broker, the git server
 and the agents' journals recorded, sorted by time and numbered, and written in one step.
@@ -26,7 +26,7 @@ class PendingEvent(NamedTuple):
 
 
 class Timeline:
-    """Collects the events of one episode."""
+    """The events of one episode."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -34,7 +34,7 @@ class Timeline:
         self._lock = threading.Lock()
 
     def add(self, kind: str, agent_id: str | None = None, /, **data: Any) -> None:
-        """Note that something happens now. `data` may use any names: a failure has a `kind` too."""
+        """Note an event that happens now. `data` may use any names: a failure has a `kind` too."""
         with self._lock:
             event = PendingEvent(utc_now(), kind, agent_id, data)
             self._pending.append(event)
@@ -42,7 +42,7 @@ class Timeline:
                 stream.write(_line(len(self._pending) - 1, event))
 
     def merged(self, others: Iterable[PendingEvent]) -> bytes:
-        """The content of the file with everything in the order of time."""
+        """Return the content of the file with everything in the order of time."""
         with self._lock:
             merged = sorted([*self._pending, *others], key=lambda event: event.time)
         return b"".join(_line(number, event) for number, event in enumerate(merged))
@@ -55,27 +55,27 @@ def _line(number: int, pending: PendingEvent) -> bytes:
 
 
 def of_broker(events: Iterable[Event]) -> Iterable[PendingEvent]:
-    """The broker's part: messages and notices."""
+    """Yield the broker's part: messages and notices."""
     for event in events:
         yield PendingEvent(event.time, event.kind, event.agent_id, event.data)
 
 
 def of_board(events: Iterable[BoardEvent]) -> Iterable[PendingEvent]:
-    """The task board's part."""
+    """Yield the task board's part."""
     for event in events:
         data = event.model_dump(mode="json", include={"number", "text", "refused"}, exclude_none=True)
         yield PendingEvent(event.time, f"task.{event.action}", event.agent_id, data)
 
 
 def of_git(events: Iterable[GitEvent]) -> Iterable[PendingEvent]:
-    """The git server's part."""
+    """Yield the git server's part."""
     for event in events:
         refs = [ref.model_dump(mode="json", exclude_none=True) for ref in event.refs]
         yield PendingEvent(event.time, f"git.{event.action}", event.agent_id, {"refs": refs})
 
 
 def of_journal(agent_id: str, messages: Iterable[TrajectoryMessage]) -> Iterable[PendingEvent]:
-    """An agent's part: when its history grew, by what. The text is in the trajectory."""
+    """Yield an agent's part: when its history grew, and by which role. The text is in the trajectory."""
     for number, entry in enumerate(messages):
         if entry.time is None:
             continue

@@ -1,6 +1,6 @@
-"""From what was asked for to the episodes to be run, with everything checked that can be checked before anything starts.
+"""Turn a request into the episodes to be run, and check everything that can be checked before anything starts.
 
-Nothing is written here. Every mistake is a `UsageError` that names it, what was available, and what to type next.
+Nothing is written here. Every mistake is a `UsageError` that names it, the alternatives, and the next command to type.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ from cooperbench.records import (
 )
 from cooperbench.records.run_names import check_run_name, default_run_name
 from cooperbench.records.secrets import secret_fields
-from cooperbench.runner.planning.request import DEFAULT_AGENT, DEFAULT_MODEL, RunRequest
+from cooperbench.runner.planning.request import RunRequest
 from cooperbench.runner.planning.team import assign_features, make_team
 from cooperbench.tasks import Group, Task, discover_groups, discover_tasks
 
@@ -118,7 +118,7 @@ def _setting(name: str) -> Setting:
 def _check_size(setting: Setting, size: int, task: str | None) -> None:
     if setting is not Setting.SOLO and size < 2:
         raise UsageError(
-            f"{setting.value} needs at least two features, and got {size}",
+            f"{setting.value} needs at least two features, but got {size}",
             subject=task,
             hint="name them as -f 1,2, or use --setting solo",
         )
@@ -126,11 +126,11 @@ def _check_size(setting: Setting, size: int, task: str | None) -> None:
 
 def _check_collaboration(request: RunRequest, setting: Setting) -> None:
     if request.git and setting is Setting.SOLO:
-        raise UsageError("--git is a way to work together, and solo has one agent", hint="leave out --git")
+        raise UsageError("--git shares a repository between agents, and solo has one agent", hint="leave out --git")
 
 
 def _backend(request: RunRequest, tasks: Iterable[Task], team: tuple[Member, ...]) -> str:
-    """The one asked for, else the one of the agents' configuration, else what suits the tasks."""
+    """Choose the backend: the one asked for, else that of the agents' configuration, else what suits the tasks."""
     bundled = all(task.recipe.bundled for task in tasks)
     configured = {str(member.config["backend"]) for member in team if member.config.get("backend")}
     if request.backend is None and len(configured) > 1:
@@ -145,7 +145,7 @@ def _backend(request: RunRequest, tasks: Iterable[Task], team: tuple[Member, ...
 
 
 def _environment(overrides: dict[str, Any], backend: str) -> dict[str, Any]:
-    """Check the run's conditions for sandboxes against what there is and what the backend can do."""
+    """Check the run's environment options, and that the backend supports them."""
     unknown = set(overrides) - set(EnvironmentOptions.model_fields)
     if unknown:
         raise UnknownNameError("environment option", min(unknown), EnvironmentOptions.model_fields)
@@ -163,9 +163,9 @@ def _environment(overrides: dict[str, Any], backend: str) -> dict[str, Any]:
 def _unable(backend: str, missing: Capability) -> UsageError:
     able = [name for name in backend_names() if missing in _capabilities_or_none(name)]
     return UsageError(
-        f"backend {backend!r} cannot do {missing.value.replace('_', ' ')}",
+        f"backend {backend!r} does not support {missing.value.replace('_', ' ')}",
         subject=backend,
-        hint=f"use another backend ({', '.join(able) or 'none can'}) or leave the option out",
+        hint=f"use another backend ({', '.join(able) or 'none can'}) or omit the option",
     )
 
 
@@ -180,33 +180,27 @@ def _team(request: RunRequest, setting: Setting, groups: list[Group]) -> tuple[M
     sizes = sorted({len(group.features) for group in groups})
     if request.team is not None and setting is not Setting.SOLO and len(sizes) > 1:
         raise UsageError(
-            f"a named team needs groups of one size, and these have {sizes}",
+            f"a named team needs groups of one size, and these have sizes {sizes}",
             subject=request.team,
             hint="select groups of one size with -f or --size",
         )
-    team = make_team(
-        request,
-        setting,
-        sizes[-1],
-        agent=request.agent or DEFAULT_AGENT,
-        model=request.model_name or DEFAULT_MODEL,
-    )
+    team = make_team(request, setting, sizes[-1])
     for name in dict.fromkeys(member.agent for member in team):
         described = describe(name)
         if described.error is not None:
             raise UsageError(f"agent {name!r} cannot be used: {described.error}", subject=name)
         if described.target.startswith("__main__:"):
             raise UsageError(
-                f"agent {name!r} is defined in the script that is running, where its own process cannot find it",
+                f"agent {name!r} is defined in the running script, where its own process cannot find it",
                 subject=name,
-                hint="move the class into a module and name that in COOPERBENCH_EXTERNAL_AGENTS",
+                hint="move the class into a module, and name the module in COOPERBENCH_EXTERNAL_AGENTS",
             )
     for member in team:
         for place in secret_fields(member.config):
             raise UsageError(
                 f"the configuration of {member.agent_id} holds what looks like a key or a password at {place}, and would be recorded",
                 subject=place,
-                hint="put it into an environment variable, and name that: --api-key-env, or api_key_env in the file",
+                hint="put it into an environment variable, and name the variable: --api-key-env, or api_key_env in the file",
             )
         check_config(member.agent, member.model, member.config, agent_id=member.agent_id)
     return team
@@ -222,7 +216,7 @@ def _name(request: RunRequest, setting: Setting, team: tuple[Member, ...]) -> st
 
 
 def _revision(request: RunRequest, groups: list[Group]) -> TaskRevision:
-    """Names the data and fixes its content: a digest of every file that agents or the evaluation of these groups read."""
+    """Name the data and pin its content, by a digest of every file that agents or the evaluation of these groups read."""
     digest = hashlib.sha256()
     for task in {group.task.key: group.task for group in groups}.values():
         wanted = {number for group in groups if group.task.key == task.key for number in group.features}

@@ -1,4 +1,4 @@
-"""What a run needs and does not find, looked for without starting anything: part of what `--dry-run` says."""
+"""Look for what a run needs and lacks, without starting anything: part of `--dry-run`."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,12 +11,12 @@ from cooperbench.tasks import Task
 
 
 def preflight(config: RunConfig, tasks: Sequence[Task], *, redis_url: str | None = None) -> tuple[Check, ...]:
-    """What is missing for a run, and what will be fetched before it begins; the latter is `ok`.
+    """Find what a run lacks, and what will be fetched before it begins; the latter is `ok`.
 
     Asks the backend, and starts a mailbox's server for a moment where the run has one. Failures are part of the answer.
     """
     checks = [check for check in readiness(config.backend).checks if not check.ok]
-    if not checks:  # a backend that does not answer knows no images
+    if not checks:  # a backend that does not answer cannot be asked for images
         recipes = {task.recipe.name: task.recipe for task in tasks}
         checks += get_backend(config.backend).image_checks(list(recipes.values()))
     if config.setting is not Setting.SOLO and (config.messaging or config.task_board):

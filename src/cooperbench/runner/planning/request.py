@@ -1,4 +1,4 @@
-"""What a caller asks for, from the command line or from Python, before any of it is checked."""
+"""A caller's request, from the command line or from Python, before any of it is checked."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,23 +12,23 @@ DEFAULT_MODEL = "gpt-4o"
 
 @dataclass(frozen=True, kw_only=True)
 class RunRequest:
-    """The wishes for one run. `None` leaves a choice to the defaults."""
+    """A request for one run. `None` leaves a choice to the defaults."""
 
     run_name: str | None = None
     agent: str | None = None
     model_name: str | None = None
     config: dict[str, Any] | None = None
-    """What the agent gets as `config`; together with `agent_config`, these keys win over the file's."""
+    """The agent's `config`. Its keys take precedence over those of `agent_config`."""
     agent_config: Path | None = None
     team: str | None = None
-    """The members, for teams of unlike ones: `agent:model,agent:model`, or the path of a YAML file."""
+    """The members of a mixed team: `agent:model,agent:model`, or the path of a YAML file."""
     setting: str = "coop"
     subset: str | None = None
     repo: str | None = None
     task: int | str | None = None
     features: tuple[int, ...] | None = None
     size: int = 2
-    """Features in a group, where neither `features` nor the subset says it."""
+    """Features in a group, where neither `features` nor the subset decides it."""
     backend: str | None = None
     environment: dict[str, Any] = field(default_factory=dict)
     """Fields of `EnvironmentOptions` that the run fixes."""

@@ -1,4 +1,4 @@
-"""Opening a run directory: new, or one that is to be continued."""
+"""Open a run directory, a new one or one to be resumed."""
 
 import os
 from typing import Any, NamedTuple
@@ -7,11 +7,11 @@ from cooperbench.errors import RecordError, RunMismatchError, UsageError
 from cooperbench.records import MAY_DIFFER, GroupKey, RunConfig, RunDirectory, read_model, write_model
 from cooperbench.records.episode_state import read_state
 
-_HINT = "choose a new name with --name, or --force to repeat the run as it is asked for now"
+_HINT = "choose another name with --name, or start the run afresh with --force"
 
 
 class OpenedRun(NamedTuple):
-    """What was found in the run directory."""
+    """A run directory before work on it begins."""
 
     config: RunConfig
     resumed: bool
@@ -21,15 +21,15 @@ class OpenedRun(NamedTuple):
 def check_run(directory: RunDirectory, config: RunConfig, *, force: bool) -> OpenedRun:
     """Compare a configuration with the one on disk, writing nothing.
 
-    Raises `RunMismatchError` when they differ, unless `force`. An unreadable file counts as absent, and is said; then what the finished
-    episodes say of themselves must fit.
+    Raises `RunMismatchError` when they differ, unless `force`. An unreadable file counts as absent, with a note; then the
+    finished episodes must have been made with this configuration.
     """
     try:
         before = read_model(directory.config, RunConfig)
     except FileNotFoundError:
         notes: tuple[str, ...] = ()
     except RecordError as error:
-        notes = (f"{error.message}; written anew",)
+        notes = (f"{error.message}; it is written again",)
     else:
         return _compared(directory, before, config, force=force)
     strangers = [] if force else _strangers(directory, config)
@@ -53,14 +53,14 @@ def _compared(directory: RunDirectory, before: RunConfig, config: RunConfig, *, 
         )
     if changes:
         return OpenedRun(
-            config, resumed=True, notes=(f"repeated with another configuration: {'; '.join(changes[:4])}",)
+            config, resumed=True, notes=(f"run again with another configuration: {'; '.join(changes[:4])}",)
         )
     digests = {**before.image_digests, **config.image_digests}
     return OpenedRun(before.model_copy(update={"image_digests": digests, "max_cost": config.max_cost}), resumed=True)
 
 
 def _strangers(directory: RunDirectory, config: RunConfig) -> list[GroupKey]:
-    """Finished episodes that were made with another configuration, as far as their results tell."""
+    """Find finished episodes that were made with another configuration, as far as their results say."""
     found = []
     for group in config.groups:
         result = read_state(directory.episode(config.setting, group), group).result
@@ -70,7 +70,7 @@ def _strangers(directory: RunDirectory, config: RunConfig) -> list[GroupKey]:
 
 
 def check_writable(directory: RunDirectory) -> None:
-    """Raise `UsageError` when the run could not be written, before anything is."""
+    """Raise `UsageError` when the run directory cannot be written."""
     place = directory.path
     while not place.exists():
         place = place.parent
@@ -83,7 +83,7 @@ def check_writable(directory: RunDirectory) -> None:
 
 
 def write_config(directory: RunDirectory, config: RunConfig) -> None:
-    """Write `config.json`, when it says something new."""
+    """Write `config.json`, unless it is there already."""
     try:
         if read_model(directory.config, RunConfig) == config:
             return
@@ -93,7 +93,7 @@ def write_config(directory: RunDirectory, config: RunConfig) -> None:
 
 
 def differences(before: RunConfig, after: RunConfig) -> list[str]:
-    """What differs between two configurations of a run, one readable line each."""
+    """List the differences between two configurations of a run, one readable line each."""
     old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
     lines: list[str] = []
     for name in old:

@@ -11,7 +11,7 @@ A team is usually one agent framework and model for every member. `agent:model,a
         agent_config: my_agent.yaml
         limits: {steps: 50}
 
-What a member leaves out is taken from the command line. Members take the features of a group in order.
+The command line supplies what a member leaves out. Members take the features of a group in order.
 """
 
 import re
@@ -24,12 +24,12 @@ from pydantic import Field, ValidationError
 
 from cooperbench.errors import UsageError
 from cooperbench.records import Limits, Member, Record, Role, Setting
-from cooperbench.runner.planning.request import RunRequest
+from cooperbench.runner.planning.request import DEFAULT_AGENT, DEFAULT_MODEL, RunRequest
 
 _NAMED_MEMBER = re.compile(r"(?P<agent>[\w-]+(?:\.[\w-]+)+:[A-Za-z_]\w*|[^:\s]*)(?::(?P<model>\S+))?")
 
 
-class _FileMember(Record):
+class _TeamEntry(Record):
     agent: str | None = None
     model: str | None = None
     role: Role | None = None
@@ -39,11 +39,11 @@ class _FileMember(Record):
 
 
 class _TeamFile(Record):
-    members: tuple[_FileMember, ...] = Field(min_length=1)
+    members: tuple[_TeamEntry, ...] = Field(min_length=1)
 
 
 class AgentConfig(NamedTuple):
-    """An agent's configuration as both forms in which an agent may take it."""
+    """An agent's configuration in both forms that an agent may ask for."""
 
     values: dict[str, Any]
     path: str | None
@@ -64,7 +64,7 @@ def read_agent_config(path: Path | None, overrides: Mapping[str, Any] | None) ->
 
 
 def _merged(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Sections that both have are put together; within one, the keys of `overrides` win."""
+    """Merge two configurations, section by section; the keys of `overrides` take precedence."""
     both = {
         name: {**values[name], **given} for name, given in overrides.items() if _is_section(values.get(name), given)
     }
@@ -75,37 +75,26 @@ def _is_section(one: object, other: object) -> bool:
     return isinstance(one, dict) and isinstance(other, dict)
 
 
-def make_team(request: RunRequest, setting: Setting, size: int, *, agent: str, model: str) -> tuple[Member, ...]:
+def make_team(request: RunRequest, setting: Setting, size: int) -> tuple[Member, ...]:
     """Make the members of a team for groups of `size` features; features are assigned later. Raises `UsageError`."""
     count = 1 if setting is Setting.SOLO else size
     if request.team is None:
-        config = read_agent_config(request.agent_config, request.config)
-        return tuple(
-            Member(
-                agent_id=_agent_id(setting, number),
-                agent=agent,
-                model=model,
-                role=_role(setting, number, None),
-                config=config.values,
-                config_path=config.path,
-                limits=request.limits,
-            )
-            for number in range(count)
-        )
-    members = _named_team(request.team) if _is_list(request.team) else _read_team(Path(request.team))
-    if len(members) != count:
+        entries: tuple[_TeamEntry, ...] = (_TeamEntry(),) * count
+    elif _is_list(request.team):
+        entries = _named_team(request.team)
+    else:
+        entries = _read_team(Path(request.team))
+    if len(entries) != count:
         raise UsageError(
-            f"{request.team} names {len(members)} members, but a {setting} episode of {size} features has {count}",
+            f"a {setting} episode of {size} features needs {count} members, but {request.team} names {len(entries)}",
             subject=request.team,
             hint="name one member for each feature of a group, in order",
         )
-    return tuple(
-        _from_file(entry, request, setting, number, agent=agent, model=model) for number, entry in enumerate(members)
-    )
+    return tuple(_make_member(entry, request, setting, number) for number, entry in enumerate(entries))
 
 
 def assign_features(team: tuple[Member, ...], setting: Setting, features: tuple[int, ...]) -> tuple[Member, ...]:
-    """The team with the features of one group handed out."""
+    """Hand out the features of one group to the team."""
     if setting is Setting.SOLO:
         return (team[0].model_copy(update={"features": features}),)
     return tuple(
@@ -113,34 +102,27 @@ def assign_features(team: tuple[Member, ...], setting: Setting, features: tuple[
     )
 
 
-def _from_file(
-    entry: _FileMember, request: RunRequest, setting: Setting, number: int, *, agent: str, model: str
-) -> Member:
-    assert request.team is not None
-    path = entry.agent_config
-    if path is not None:
-        path = Path(request.team).parent / path
-    config = read_agent_config(path or request.agent_config, {**(request.config or {}), **entry.config})
+def _make_member(entry: _TeamEntry, request: RunRequest, setting: Setting, number: int) -> Member:
+    path = request.agent_config
+    if entry.agent_config is not None:
+        path = Path(request.team or "").parent / entry.agent_config
+    config = read_agent_config(path, {**(request.config or {}), **entry.config})
     return Member(
-        agent_id=_agent_id(setting, number),
-        agent=entry.agent or agent,
-        model=entry.model or model,
+        agent_id="solo" if setting is Setting.SOLO else f"agent{number + 1}",
+        agent=entry.agent or request.agent or DEFAULT_AGENT,
+        model=entry.model or request.model_name or DEFAULT_MODEL,
         role=_role(setting, number, entry.role),
         config=config.values,
         config_path=config.path,
-        limits=_validated_limits(request, entry),
+        limits=_limits(entry, request),
     )
 
 
-def _validated_limits(request: RunRequest, entry: _FileMember) -> Limits:
+def _limits(entry: _TeamEntry, request: RunRequest) -> Limits:
     try:
         return Limits.model_validate({**request.limits.model_dump(), **entry.limits})
     except ValidationError as error:
         raise _bad_file(Path(request.team or ""), "limits", error) from error
-
-
-def _agent_id(setting: Setting, number: int) -> str:
-    return "solo" if setting is Setting.SOLO else f"agent{number + 1}"
 
 
 def _role(setting: Setting, number: int, asked: Role | None) -> Role | None:
@@ -150,11 +132,11 @@ def _role(setting: Setting, number: int, asked: Role | None) -> Role | None:
 
 
 def _is_list(team: str) -> bool:
-    """Whether a team is written out: no file of that name or ending."""
+    """Tell `agent:model,agent:model` from the path of a file."""
     return Path(team).suffix not in {".yaml", ".yml"} and not Path(team).is_file()
 
 
-def _named_team(team: str) -> tuple[_FileMember, ...]:
+def _named_team(team: str) -> tuple[_TeamEntry, ...]:
     """Read `agent:model,agent:model`; either part may be left out, and an agent may be `package.module:Class`."""
     members = []
     for text in team.split(","):
@@ -165,11 +147,11 @@ def _named_team(team: str) -> tuple[_FileMember, ...]:
                 subject=team,
                 hint="write agent:model,agent:model, or name a YAML file",
             )
-        members.append(_FileMember(agent=found["agent"] or None, model=found["model"]))
+        members.append(_TeamEntry(agent=found["agent"] or None, model=found["model"]))
     return tuple(members)
 
 
-def _read_team(path: Path) -> tuple[_FileMember, ...]:
+def _read_team(path: Path) -> tuple[_TeamEntry, ...]:
     try:
         members = _TeamFile.model_validate(_read_yaml(path, "team file")).members
     except ValidationError as error:
@@ -198,4 +180,4 @@ def _read_yaml(path: Path, kind: str) -> object:
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         text = " ".join(str(error).split())
-        raise UsageError(f"{kind} {path} is not valid YAML: {text}", subject=str(path), hint="mend the file") from error
+        raise UsageError(f"{kind} {path} is not valid YAML: {text}", subject=str(path), hint="fix the file") from error

@@ -1,4 +1,4 @@
-"""What an exception means for a member, an episode and the run.
+"""Say what an exception means for a member, an episode and the run.
 
 Every failure is attributed to one boundary, once, here. Failures of the agent are its result and are scored. Failures of
 sandbox, mailbox, remote or provider say nothing about it: they void the episode, which is repeated on resume.
@@ -16,8 +16,10 @@ from cooperbench.errors import (
 )
 from cooperbench.records import Ending, Failure
 
-# Boundaries at which a failure is not the agent's. What a model answered or refused because of what the agent sent it is.
-_OURS = frozenset({"model", "environment", "mailbox", "remote", "record", "task", "evaluation", "cooperbench", "usage"})
+# Boundaries at which a failure is not the agent's, except for what a model answers or refuses because of what the agent sent.
+_NOT_THE_AGENTS = frozenset(
+    {"model", "environment", "mailbox", "remote", "record", "task", "evaluation", "cooperbench", "usage"}
+)
 _AGENTS = (AgentError, MessageRefusedError, ModelContextWindowError, ModelRequestError)
 REPORTED = "Reported"
 """Kind of a failure that the agent itself returned as `AgentResult.error`."""
@@ -25,13 +27,13 @@ _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 
 
 def failure_of(error: BaseException) -> Failure:
-    """What a member's agent raised, as data. A disk of this machine that takes nothing more is not the agent's failure."""
+    """Turn what a member's agent raised into data. A full disk of this machine is not the agent's failure."""
     disk = _disk_error(error) if isinstance(error, AgentError) else None
     return Failure.of(disk or error, boundary="agent" if disk is None else "record")
 
 
 def _disk_error(error: BaseException | None) -> OSError | None:
-    """What the system said about a disk, if the error or one behind it comes from there."""
+    """Return the error of a disk that is this error or behind it."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in _DISK:
             return error
@@ -40,7 +42,7 @@ def _disk_error(error: BaseException | None) -> OSError | None:
 
 
 def ending_of(error: BaseException, steps: int) -> Ending:
-    """How a member's work ended when its agent raised this after so many answers of its model."""
+    """Say how a member's work ended when its agent raised `error` after so many `steps`."""
     if isinstance(error, LimitReachedError):
         return Ending.TIMEOUT if error.kind == "wall_time" else Ending.LIMIT
     if isinstance(error, ModelRequestError) and steps == 0:
@@ -48,6 +50,6 @@ def ending_of(error: BaseException, steps: int) -> Ending:
         return Ending.INFRA_ERROR
     if isinstance(error, _AGENTS):
         return Ending.ERROR if _disk_error(error) is None else Ending.INFRA_ERROR
-    if isinstance(error, CooperBenchError) and error.boundary in _OURS:
+    if isinstance(error, CooperBenchError) and error.boundary in _NOT_THE_AGENTS:
         return Ending.INFRA_ERROR
     return Ending.ERROR

@@ -1,16 +1,16 @@
-"""A small process that has imported what workers need, and forks one worker for each member.
+"""Import once what workers need, in a small process that forks one worker for each member.
 
 Why not `multiprocessing`: its children import the user's main script again, which for the documented
-`from cooperbench.runner import run; run(…)` without a guard means running it again; and they are tied to the thread that
+`from cooperbench.runner import run; run(…)` without a guard against that means running it again; and they are tied to the thread that
 started them. Why not a fresh interpreter: 0.5 s and 40 MB each, against 5 ms and the pages that a worker really changes.
 
-Protocol, one JSON object a line. In: `Setup`, then any number of `Start`. Out: a `Report` when everything is imported, and for each
+Protocol, one JSON object a line. In: `Setup`, then any number of `Start`. Out: a `WorkerReport` when everything is imported, and for each
 worker one when it has started and one when it has ended. The end of the input ends every worker and the server, so that nothing
 survives a killed runner.
 
-Between the server and each worker stands a guard, which only waits for its worker: an agent that kills its parent ends itself, and not
-the workers of all other episodes. What the agent started comes to the guard when it loses its parent, so the guard knows what the
-worker left behind, and ends it.
+Between the server and each worker stands a supervisor, which only waits for its worker: an agent that kills its parent ends itself,
+and not the workers of all other episodes. Whatever the agent started becomes the supervisor's child when it loses its parent, so the
+supervisor knows what the worker left behind, and ends it.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ WORKER_FAULT = 70
 
 
 class Setup(Record):
-    """The first line of the input: what the runner's own process looks like."""
+    """The first line of the input: how to be like the runner's own process."""
 
     path: tuple[str, ...]
     preload: tuple[str, ...] = ()
@@ -41,21 +41,21 @@ class Setup(Record):
 
 
 class Start(Record):
-    """Fork a worker for a spec, with its output appended to `log`."""
+    """A request to fork a worker for a spec, with its output appended to `log`."""
 
     key: int
     spec: MemberSpec | EvaluationSpec
     log: str
     mark: str
-    """Tells what the worker starts from everything else on the host."""
+    """Distinguishes the programs that the worker starts from all others on the host."""
 
 
-class Report(Record):
-    """What became of a worker, or that workers can be forked at once from now on."""
+class WorkerReport(Record):
+    """A worker has started or ended, or workers can be forked at once from now on."""
 
     kind: Literal["ready", "started", "ended"]
     process: int
-    guard: int = 0
+    supervisor: int = 0
     """The worker's parent, when it has started."""
     key: int = -1
     status: int = 0
@@ -68,7 +68,7 @@ class _Server:
         self._reports = reports
         self._buffer = b""
         self._workers: dict[int, tuple[int, Start]] = {}
-        """Workers and their orders, by their guards."""
+        """Workers and their requests, by their supervisors."""
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
@@ -76,7 +76,7 @@ class _Server:
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
 
     def serve(self) -> None:
-        self._report(Report(kind="ready", process=os.getpid()))
+        self._report(WorkerReport(kind="ready", process=os.getpid()))
         with selectors.DefaultSelector() as selector:
             selector.register(self._requests, selectors.EVENT_READ)
             selector.register(self._wake_read, selectors.EVENT_READ)
@@ -86,8 +86,8 @@ class _Server:
                     self._reap()
                 if self._requests in ready and not self._read_requests():
                     break
-        for guard, (worker, request) in self._workers.items():
-            kill_tree(worker, request.mark, below=guard)
+        for supervisor, (worker, request) in self._workers.items():
+            kill_tree(worker, request.mark, below=supervisor)
 
     def _read_requests(self) -> bool:
         data = os.read(self._requests, 1 << 20)
@@ -99,17 +99,17 @@ class _Server:
         return True
 
     def _start(self, request: Start) -> None:
-        told, tell = os.pipe()
-        guard = os.fork()
-        if guard == 0:
-            self._become_guard(request, tell)
-        os.close(tell)
-        worker = int(os.read(told, 32))
-        os.close(told)
-        self._workers[guard] = (worker, request)
-        self._report(Report(key=request.key, kind="started", process=worker, guard=guard))
+        reader, writer = os.pipe()
+        supervisor = os.fork()
+        if supervisor == 0:
+            self._become_supervisor(request, writer)
+        os.close(writer)
+        worker = int(os.read(reader, 32))
+        os.close(reader)
+        self._workers[supervisor] = (worker, request)
+        self._report(WorkerReport(key=request.key, kind="started", process=worker, supervisor=supervisor))
 
-    def _become_guard(self, request: Start, tell: int) -> NoReturn:
+    def _become_supervisor(self, request: Start, writer: int) -> NoReturn:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
@@ -119,12 +119,12 @@ class _Server:
         adopt_orphans()
         worker = os.fork()
         if worker == 0:
-            os.close(tell)
+            os.close(writer)
             self._become_worker(request)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)  # whoever ends the guard this way means the agent
-        os.write(tell, str(worker).encode())
-        os.close(tell)
+            signal.signal(number, signal.SIG_IGN)  # whoever ends the supervisor this way means the agent
+        os.write(writer, str(worker).encode())
+        os.close(writer)
         ended, status = os.wait()
         while ended != worker:  # an orphan
             ended, status = os.wait()
@@ -178,9 +178,9 @@ class _Server:
                 return
             if process in self._workers:
                 _, request = self._workers.pop(process)
-                self._report(Report(key=request.key, kind="ended", process=process, status=status))
+                self._report(WorkerReport(key=request.key, kind="ended", process=process, status=status))
 
-    def _report(self, report: Report) -> None:
+    def _report(self, report: WorkerReport) -> None:
         data = report.model_dump_json().encode() + b"\n"
         with contextlib.suppress(BrokenPipeError):  # the runner was killed: the end of the input comes next
             while data:
@@ -188,7 +188,7 @@ class _Server:
 
 
 def _end_like(status: int) -> NoReturn:
-    """End in the way another process did, as `os.waitpid` tells it."""
+    """End in the way another process did. `status` is as `os.waitpid` gives it."""
     if os.WIFSIGNALED(status):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         number = os.WTERMSIG(status)

@@ -1,4 +1,4 @@
-"""Sandboxes that outlived the process that opened them."""
+"""Find sandboxes that outlived the process that opened them: capture the work in them, and end them."""
 
 import contextlib
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from cooperbench.records.member_files import MemberFolder, StartedSandbox
 
 
 class Rescue(NamedTuple):
-    """What came of a look for the work that a dead worker left in its sandboxes."""
+    """The result of looking for work in a dead worker's sandboxes."""
 
     found: bool
     failure: Failure | None = None
@@ -39,14 +39,11 @@ def rescue(folder: MemberFolder, store: Path) -> Rescue:
     return Rescue(found, failure)
 
 
-def discard(folder: MemberFolder) -> int:
-    """End a dead worker's sandboxes without looking at what is in them, and return how many there were."""
-    count = 0
+def discard(folder: MemberFolder) -> None:
+    """End a dead worker's sandboxes without looking at what is in them."""
     for environment in _left_behind(folder):
         if not isinstance(environment, Failure):
             _end(environment)
-            count += 1
-    return count
 
 
 def _end(environment: Environment) -> None:

@@ -1,4 +1,4 @@
-"""The runner's side of the fork server: start workers, hear when they end."""
+"""Start workers through the fork server, and learn when they end."""
 
 import contextlib
 import os
@@ -11,8 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import psutil
+
 from cooperbench.records import SCRATCH
-from cooperbench.runner.workers.fork_server import Report, Setup, Start
+from cooperbench.runner.workers.fork_server import Setup, Start, WorkerReport
 from cooperbench.runner.workers.processes import kill_tree
 from cooperbench.runner.workers.specs import EvaluationSpec, MemberSpec
 
@@ -24,19 +26,19 @@ class Worker:
         self._wake = wake
         self.mark = uuid.uuid4().hex
         self.process: int | None = None
-        self.guard: int | None = None
+        self.supervisor: int | None = None
         self.status: int | None = None
         """As `os.waitpid` gives it; `None` while it runs, or when it was lost together with its server."""
         self.ended = threading.Event()
 
     @property
     def succeeded(self) -> bool:
-        """Whether it ran to its own end."""
+        """True when it ran to its own end."""
         return self.status == 0
 
     @property
     def exit_text(self) -> str:
-        """How the process ended, in words."""
+        """The end of the process in words."""
         if self.status is None:
             return "was lost together with its server"
         code = os.waitstatus_to_exitcode(self.status)
@@ -44,32 +46,40 @@ class Worker:
             return f"was killed by {signal.Signals(-code).name}"
         return f"exited with code {code}"
 
+    @property
+    def memory_mb(self) -> float:
+        """The memory that the process has in use; 0 while there is none."""
+        try:
+            return psutil.Process(self.process).memory_info().rss / 2**20 if self.process is not None else 0.0
+        except psutil.Error:
+            return 0.0
+
     def end(self, status: int | None) -> None:
-        """Note that the process is gone, and wake who waits for that."""
+        """Note that the process is gone, and wake whoever waits for that."""
         self.status = status
         self.ended.set()
         self._wake.set()
 
     def ask_to_end(self) -> None:
-        """Interrupt the agent: it may write down what it knows, and its sandbox is captured as always."""
+        """Interrupt the agent: the worker still writes its files and captures its sandbox."""
         if self.process is not None and not self.ended.is_set():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.process, signal.SIGTERM)
 
     def kill(self) -> None:
         """End the process and everything that it started, now."""
-        if self.process is not None and not (self.ended.is_set() and self._looked_after):
-            kill_tree(self.process, self.mark, below=self.guard)
+        if self.process is not None and not (self.ended.is_set() and self._cleaned_up):
+            kill_tree(self.process, self.mark, below=self.supervisor)
 
     @property
-    def _looked_after(self) -> bool:
-        """Whether its guard lived to end what it left behind; one that was killed ends by the same signal as its worker."""
+    def _cleaned_up(self) -> bool:
+        """True when its supervisor lived to end what it left behind; one that is killed ends by the same signal as its worker."""
         return self.status is not None and not (
             os.WIFSIGNALED(self.status) and os.WTERMSIG(self.status) == signal.SIGKILL
         )
 
 
-class _Server:
+class _ForkServer:
     """One fork server and the workers that it started."""
 
     def __init__(self, preload: tuple[str, ...], scratch: Path | None, backend: str | None) -> None:
@@ -78,7 +88,7 @@ class _Server:
         self._next = 0
         self._gone = False
         self.ready = threading.Event()
-        """Set when everything is imported, or when there is no hope of that any more."""
+        """Set when everything is imported, or when the server is gone."""
         self._process = subprocess.Popen(
             [sys.executable, "-m", "cooperbench.runner.workers.fork_server"],
             stdin=subprocess.PIPE,
@@ -129,13 +139,13 @@ class _Server:
         assert self._process.stdout is not None
         with self._process.stdout as reports:
             for line in reports:
-                report = Report.model_validate_json(line)
+                report = WorkerReport.model_validate_json(line)
                 if report.kind == "ready":
                     self.ready.set()
                     continue
                 worker = self._workers[report.key]
                 if report.kind == "started":
-                    worker.process, worker.guard = report.process, report.guard
+                    worker.process, worker.supervisor = report.process, report.supervisor
                 else:
                     worker.end(report.status)
                     with self._lock:
@@ -150,14 +160,14 @@ class _Server:
 
 
 class WorkerPool:
-    """Starts workers through a fork server, which is started when it is first needed, and again if it dies."""
+    """Start workers through a fork server, which is started when it is first needed, and again if it dies."""
 
     def __init__(self, preload: tuple[str, ...] = (), scratch: Path | None = None, backend: str | None = None) -> None:
         self._preload = preload
         self._scratch = scratch
         self._backend = backend
         self._lock = threading.Lock()
-        self._server: _Server | None = None
+        self._server: _ForkServer | None = None
 
     def start(self, spec: MemberSpec | EvaluationSpec, log: Path, wake: threading.Event) -> Worker:
         """Start a worker on an spec. Its output goes to `log`; `wake` is set when it ends."""
@@ -165,7 +175,7 @@ class WorkerPool:
             return self._living_server().start(spec, log, wake)
 
     def prepare(self) -> None:
-        """Let the server begin to import what workers need; does not wait."""
+        """Have the server begin to import what workers need, without waiting for it."""
         with self._lock:
             self._living_server()
 
@@ -190,7 +200,7 @@ class WorkerPool:
     ) -> None:
         self.close()
 
-    def _living_server(self) -> _Server:
+    def _living_server(self) -> _ForkServer:
         if self._server is None or not self._server.alive:
-            self._server = _Server(self._preload, self._scratch, self._backend)
+            self._server = _ForkServer(self._preload, self._scratch, self._backend)
         return self._server

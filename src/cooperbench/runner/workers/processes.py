@@ -1,4 +1,4 @@
-"""Ending a worker together with everything it started."""
+"""End a worker together with everything it started."""
 
 import contextlib
 import ctypes
@@ -8,15 +8,13 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-import psutil
-
 from cooperbench.environments.scope import WORKER_MARK
 
 _ROUNDS = 50
 
 
 def adopt_orphans() -> None:
-    """Become the parent of every descendant whose own parent ends, so that none of them gets lost. Only Linux can."""
+    """Become the parent of every descendant whose own parent ends, so that none of them is lost. Linux only."""
     if sys.platform == "linux":
         set_child_subreaper = 36
         ctypes.CDLL(None, use_errno=True).prctl(set_child_subreaper, 1, 0, 0, 0)
@@ -25,11 +23,11 @@ def adopt_orphans() -> None:
 def kill_tree(leader: int, mark: str = "", below: int | None = None) -> None:
     """Kill the session `leader`, all its descendants, and the programs that carry its mark in their environment.
 
-    They are looked for among the descendants of `below`, if that process lives and adopts orphans, else among all processes: a look
-    at every process of the machine at the end of each agent grows with the square of their number.
+    They are looked for among the descendants of `below`, if that process lives and adopts orphans, else among all processes. Beside
+    400 other programs the first takes 0.25 ms, the second 21 ms, and psutil, which reads every process to find descendants, 10 ms.
 
     They are stopped first, until no new ones appear: a fork bomb would outrun a killer, and the children of a killed process
-    could no longer be told from others'. Where there is no /proc (macOS) the process group is killed, which covers all but
+    could not be distinguished from others'. Where there is no /proc (macOS) the process group is killed, which covers all but
     programs that left it.
     """
     stopped: set[int] = set()
@@ -46,29 +44,19 @@ def kill_tree(leader: int, mark: str = "", below: int | None = None) -> None:
         os.killpg(leader, signal.SIGKILL)
 
 
-def memory_mb(process: int) -> float:
-    """Return the memory that a process has in use; 0 when it is gone."""
-    try:
-        return psutil.Process(process).memory_info().rss / 2**20
-    except psutil.Error:
-        return 0.0
-
-
 def _send(process: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(process, number)
 
 
 def _members(leader: int, mark: str, below: int | None) -> set[int]:
-    """Living processes of the session `leader`, their descendants, and the marked ones."""
+    """Find the living processes of the session `leader`, their descendants, and the marked ones."""
     parents: dict[int, int] = {}
     found: set[int] = set()
     marked = f"{WORKER_MARK}={mark}\0".encode()
     for entry in _entries(below):
         try:
-            text = (entry / "stat").read_text(errors="replace")
-            # The command name, in parentheses, may contain anything; the fields start after the last one.
-            state, parent, group, session = text[text.rindex(")") + 2 :].split()[:4]
+            state, parent, group, session = _fields(entry)
             if state in "ZX":
                 continue
             process = int(entry.name)
@@ -87,20 +75,26 @@ def _members(leader: int, mark: str, below: int | None) -> set[int]:
     return found
 
 
+def _fields(entry: Path) -> list[str]:
+    """Read the state, parent, group and session of a process."""
+    text = (entry / "stat").read_text(errors="replace")
+    # The command name, in parentheses, may contain anything; the fields start after the last one.
+    return text[text.rindex(")") + 2 :].split()[:4]
+
+
 def _entries(below: int | None) -> Iterable[Path]:
-    """Folders in /proc of the processes among which to look."""
+    """Return the folders in /proc of the processes among which to look."""
     proc = Path("/proc")
-    # Older kernels do not tell children, and a process that has ended (a zombie) has none.
+    # Older kernels do not list children, and a process that has ended (a zombie) has none.
     if below is not None and (proc / str(below) / "task" / str(below) / "children").exists():
         with contextlib.suppress(OSError, ValueError):
-            text = (proc / str(below) / "stat").read_text(errors="replace")
-            if text[text.rindex(")") + 2] not in "ZX":
+            if _fields(proc / str(below))[0] not in "ZX":
                 return [proc / str(process) for process in _descendants(below)]
     return proc.glob("[0-9]*")
 
 
 def _descendants(process: int) -> set[int]:
-    """All processes below a living one, as far as they live too."""
+    """Find all living processes below a living one."""
     found: set[int] = set()
     left = [process]
     while left:

@@ -1,4 +1,4 @@
-"""What the runner hands a worker: a spec, through a pipe and never to disk, since the addresses in it carry passwords.
+"""The specs that the runner hands its workers: through a pipe and never to disk, since the addresses in them carry passwords.
 
 What a worker leaves behind are the files of `cooperbench.records.member_files`.
 """

@@ -1,4 +1,4 @@
-"""What an agent says it used, set against what was counted while it worked."""
+"""Compare the usage that an agent reports with what was counted while it worked."""
 
 from pathlib import Path
 from typing import Any
@@ -10,23 +10,23 @@ from cooperbench.records.member_files import AgentOutcome
 
 
 def counted(outcome: AgentOutcome, budget: Budget) -> AgentOutcome:
-    """The outcome with what was counted, where that is more: an agent can know of other calls than were seen, not of fewer."""
+    """Raise an outcome's usage to what was counted: an agent can know of more calls than were seen, not of fewer."""
     if budget.steps == 0:
         return outcome
-    told, seen = outcome.usage, budget.usage
-    # When a call that was seen had no price, only the agent can know the whole cost, if it says more than the others came to.
-    unknown = told.cost is None or (seen.cost is None and told.cost <= budget.known_cost)
+    reported, seen = outcome.usage, budget.usage
+    # When a call that was seen had no price, only the agent can know the whole cost, if it reports more than the others cost.
+    unknown = reported.cost is None or (seen.cost is None and reported.cost <= budget.known_cost)
     usage = Usage(
-        cost=None if unknown else max(told.cost or 0.0, budget.known_cost),
-        input_tokens=_more(told.input_tokens, seen.input_tokens),
-        output_tokens=_more(told.output_tokens, seen.output_tokens),
-        cached_tokens=_more(told.cached_tokens, seen.cached_tokens),
+        cost=None if unknown else max(reported.cost or 0.0, budget.known_cost),
+        input_tokens=_more(reported.input_tokens, seen.input_tokens),
+        output_tokens=_more(reported.output_tokens, seen.output_tokens),
+        cached_tokens=_more(reported.cached_tokens, seen.cached_tokens),
     )
     return outcome.model_copy(update={"steps": max(outcome.steps, budget.steps), "usage": usage})
 
 
 def pricer(config: dict[str, Any]) -> Pricer:
-    """Prices by the table that `--price-table` names for the agent's model, read when there is something to be priced."""
+    """Make a pricer from the table that `--price-table` names for the agent's model; it is read when the first call has to be priced."""
     section = config.get("model")
     path = section.get("price_table") if isinstance(section, dict) else None
 
@@ -41,5 +41,5 @@ def pricer(config: dict[str, Any]) -> Pricer:
     return price
 
 
-def _more(told: int | None, seen: int | None) -> int | None:
-    return max((count for count in (told, seen) if count is not None), default=None)
+def _more(reported: int | None, seen: int | None) -> int | None:
+    return max((count for count in (reported, seen) if count is not None), default=None)

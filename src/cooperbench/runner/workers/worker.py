@@ -1,8 +1,8 @@
-"""What runs in a member's own process: the agent, under the harness's conditions.
+"""Run an agent under the harness's conditions, in its member's own process.
 
-The harness decides where the agent's sandbox runs and what is set up in it, counts what the agent uses up, captures its work
-before the sandbox ends, and writes down how it went. All of that holds for any agent that opens one of our environments,
-whatever else it does. What cannot be done from inside a process (a deadline, a crash, a hang) is the runner's.
+The harness decides where the agent's sandbox runs and what is set up in it, counts what the agent uses, captures its work
+before the sandbox ends, and records how it went. All of that holds for any agent that opens one of CooperBench's environments,
+whatever else it does. What cannot be done from inside a process (a deadline, a crash, a hang) is the runner's part.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ MOST_MESSAGES = 20_000
 
 
 def work(spec: MemberSpec) -> None:
-    """Run the agent of one member and leave what came of it in the member's folder."""
+    """Run one member's agent and leave the results in the member's folder."""
     signal.signal(signal.SIGTERM, _end_on_request)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _prefer_for_memory_shortage()
@@ -65,18 +65,18 @@ def work(spec: MemberSpec) -> None:
 
 
 class _Sandboxes:
-    """Sets up the sandboxes that the agent opens, and takes their work before they end."""
+    """Set up the sandboxes that the agent opens, and take their work before they end."""
 
     def __init__(self, spec: MemberSpec, folder: MemberFolder) -> None:
         self._spec = spec
         self._folder = folder
         self._ready: dict[int, tuple[Environment, str, CoopBridge | None]] = {}
         self.failure: Failure | None = None
-        """What went wrong in our part, also when the agent swallowed the error."""
+        """The harness's own failure, kept even where the agent swallows the error."""
 
     def prepare(self, environment: Environment) -> None:
         try:
-            # What the image has checked out is what the agent gets to see; nothing later may be found beside it.
+            # The agent gets to see what the image has checked out; nothing later may be found beside it.
             base = prepare_for_agent(environment, self._spec.store)
             # Alone there is nobody to speak to, and nothing of a team is put into the sandbox.
             together = len(self._spec.access.agents) > 1
@@ -116,23 +116,8 @@ class _Sandboxes:
 
 
 def _run(spec: MemberSpec, folder: MemberFolder, budget: Budget) -> AgentOutcome:
-    member, access = spec.member, spec.access
-    arguments = AgentArguments(
-        task=spec.task,
-        image=spec.image,
-        agent_id=member.agent_id,
-        model_name=member.model,
-        agents=list(access.agents),
-        comm_url=access.comm_url,
-        git_server_url=access.git_server_url,
-        git_enabled=access.git_server_url is not None,
-        messaging_enabled=access.comm_url is not None,
-        config=spec.config,
-        agent_config=member.config_path,
-        log_dir=str(spec.log_dir),
-    )
     try:
-        result = run_agent(get_runner(member.agent, spec.config), arguments)
+        result = run_agent(get_runner(spec.member.agent, spec.config), _arguments(spec))
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt)
         return AgentOutcome(
@@ -148,13 +133,25 @@ def _run(spec: MemberSpec, folder: MemberFolder, budget: Budget) -> AgentOutcome
         ending=_ending_of_result(result),
         status=result.status,
         steps=result.steps,
-        usage=Usage(
-            cost=result.cost,
-            input_tokens=result.input_tokens,
-            output_tokens=result.output_tokens,
-            cached_tokens=result.cached_tokens,
-        ),
+        usage=Usage.model_validate(result, from_attributes=True),
         error=Failure(boundary="agent", kind=REPORTED, message=result.error) if result.error else None,
+    )
+
+
+def _arguments(spec: MemberSpec) -> AgentArguments:
+    return AgentArguments(
+        task=spec.task,
+        image=spec.image,
+        agent_id=spec.member.agent_id,
+        model_name=spec.member.model,
+        agents=list(spec.access.agents),
+        comm_url=spec.access.comm_url,
+        git_server_url=spec.access.git_server_url,
+        git_enabled=spec.access.git_server_url is not None,
+        messaging_enabled=spec.access.comm_url is not None,
+        config=spec.config,
+        agent_config=spec.member.config_path,
+        log_dir=str(spec.log_dir),
     )
 
 
@@ -175,12 +172,12 @@ def _keep_result(folder: MemberFolder, result: AgentResult) -> None:
         write_bytes(folder.messages, b"".join(json.dumps(entry).encode() + b"\n" for entry in entries))
 
 
-def _settle_outcome(outcome: AgentOutcome, budget: Budget, ours: Failure | None) -> AgentOutcome:
-    """A failure of the harness or a limit decides how the work ended, whatever the agent made of it."""
+def _settle_outcome(outcome: AgentOutcome, budget: Budget, failure: Failure | None) -> AgentOutcome:
+    """Let a failure of the harness or a limit decide how the work ended, whatever the agent made of it."""
     if outcome.ending is Ending.INTERRUPTED and budget.reached is None:
         return outcome
-    if ours is not None:
-        return outcome.model_copy(update={"ending": Ending.INFRA_ERROR, "error": ours})
+    if failure is not None:
+        return outcome.model_copy(update={"ending": Ending.INFRA_ERROR, "error": failure})
     if budget.reached is not None:
         status = "LimitsExceeded" if outcome.ending is Ending.INTERRUPTED else outcome.status
         changes = {"ending": Ending.LIMIT, "status": status, "limit": limit_of(budget.reached), "error": None}
@@ -189,7 +186,7 @@ def _settle_outcome(outcome: AgentOutcome, budget: Budget, ours: Failure | None)
 
 
 def _steady() -> None:
-    """Undo what an agent may have done to its process that would make our own programs fail or their results unreadable."""
+    """Undo what an agent may have done to its process that makes programs fail or their results unreadable."""
     with contextlib.suppress(ValueError):  # in a thread of the agent's: only the main one may
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, every program seems to succeed
     try:
@@ -199,12 +196,12 @@ def _steady() -> None:
 
 
 def _end_on_request(number: int, frame: FrameType | None) -> None:
-    """The runner asks to come to an end; asked once, it is followed by a kill."""
+    """Interrupt the agent, once: the runner asks for it before it kills."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def _prefer_for_memory_shortage() -> None:
-    """When the host runs out of memory, the kernel shall end an agent and not the runner or another run."""
+    """Have the kernel end an agent, not the runner or another run, when the host runs out of memory."""
     if sys.platform == "linux":
         Path(f"/proc/{os.getpid()}/oom_score_adj").write_text("500")
