@@ -40,7 +40,7 @@ def execute(
         digests = {**found.config.image_digests, **images.digests}
         plan = replace(plan, config=found.config.model_copy(update={"image_digests": digests}))
         if options.force:
-            # At once and not one by one: what is left of the former run must not pass for a result of this one.
+            # All at once: what is left of the former run must not pass for a result of this one.
             for episode in plan.episodes:
                 clear_episode(episode)
             options = replace(options, force=False)
@@ -67,6 +67,6 @@ def sum_up(
     try:
         summary = write_summary(directory, summary)
     except RecordError:
-        if not end.stopped:  # else a full disk is why, and that has been said
+        if not end.stopped:  # else a full disk is the reason, which has been reported
             raise
     return RunResult(directory.path, config, summary, episodes, end.interrupted, end.stopped)

@@ -1,1 +1,1 @@
-"""Working through a plan: what runs next, where, how often it is tried, and when the run must stop."""
+"""Work through a plan: what runs next, where, how often it is tried, and when the run must stop."""

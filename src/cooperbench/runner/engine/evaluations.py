@@ -27,7 +27,7 @@ def evaluate_one(
 ) -> Evaluation | Failure:
     """Evaluate one finished episode under `config`, or return why that failed. A valid earlier evaluation is used again.
 
-    It is repeated as often as `options` say, where that can help.
+    After a transient failure it is retried as often as `options` say.
     """
     for attempt in range(1, options.retries + 2):
         try:
@@ -48,7 +48,7 @@ def failure_of(judged: Evaluation | Failure) -> Failure | None:
         return judged
     if judged.verdict.outcome is not Outcome.INFRA_ERROR:
         return None
-    # A suite's own failure is a line of text: the sandbox was lost under it, which another one need not be.
+    # A suite that could not run has a line of text only: it lost its sandbox, and may keep the next one.
     reasons = [feature.reason for feature in judged.verdict.features if feature.outcome is Outcome.INFRA_ERROR]
     return judged.error or Failure(
         boundary="evaluation", kind="SuiteFailed", message="; ".join(reasons), retryable=True

@@ -82,7 +82,7 @@ def open_services(config: RunConfig, directory: RunDirectory, options: SessionOp
 def _show_push(broker: Broker, event: GitEvent) -> None:
     """Show a push to teammates at once."""
     if event.summary:
-        with suppress(CooperBenchError):  # the push is made and recorded all the same
+        with suppress(CooperBenchError):  # the push is recorded all the same
             note_push(broker.episode_url(event.episode), event.agent_id, event.summary)
 
 

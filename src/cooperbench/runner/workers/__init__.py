@@ -1,1 +1,1 @@
-"""The processes in which agents and evaluations run: how they are started, given orders, and ended."""
+"""The processes in which agents and evaluations run: starting, supervising and ending them."""

@@ -46,7 +46,7 @@ def ending_of(error: BaseException, steps: int) -> Ending:
     if isinstance(error, LimitReachedError):
         return Ending.TIMEOUT if error.kind == "wall_time" else Ending.LIMIT
     if isinstance(error, ModelRequestError) and steps == 0:
-        # Nothing was done yet that could have been wrong: the model's name or its configuration is.
+        # The agent has done nothing yet, so the model's name or its configuration is wrong.
         return Ending.INFRA_ERROR
     if isinstance(error, _AGENTS):
         return Ending.ERROR if _disk_error(error) is None else Ending.INFRA_ERROR

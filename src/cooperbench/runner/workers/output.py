@@ -6,7 +6,7 @@ from pathlib import Path
 LONGEST = 1 << 20
 """Bytes that are kept: the last ones."""
 TOO_LONG = 64 << 20
-"""Bytes at which a file is cut while it is written. Agents that print for ever must not fill the disk."""
+"""Bytes at which a file is cut while it is written. An agent that prints forever must not fill the disk."""
 
 
 def read_end(log: Path) -> bytes:
@@ -34,4 +34,4 @@ def keep_short(log: Path) -> None:
             with log.open("ab") as stream:
                 stream.write(end)
     except OSError:
-        return  # gone, or the disk is full: the next look may have more luck
+        return  # gone, or the disk is full: the next look may succeed

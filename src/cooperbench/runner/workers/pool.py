@@ -170,7 +170,7 @@ class WorkerPool:
         self._server: _ForkServer | None = None
 
     def start(self, spec: MemberSpec | EvaluationSpec, log: Path, wake: threading.Event) -> Worker:
-        """Start a worker on an spec. Its output goes to `log`; `wake` is set when it ends."""
+        """Start a worker. Its output goes to `log`; `wake` is set when it ends."""
         with self._lock:
             return self._living_server().start(spec, log, wake)
 

@@ -32,7 +32,7 @@ class MemberSpec(Record):
 
 
 class EvaluationSpec(Record):
-    """All that a worker has to know to judge an episode."""
+    """All that a worker has to know to evaluate an episode."""
 
     run: str
     episode: str
