@@ -196,45 +196,46 @@ class _Finder(MetaPathFinder):
         return spec
 
 
-def _install(litellm: ModuleType, meter: Meter) -> None:
-    """Register the meter in all lists of callbacks, because agents replace `litellm.callbacks` by their own."""
+class _Callbacks:
+    """The callbacks of LiteLLM that feed a meter."""
 
-    def before(_: object, model: str, messages: object, kwargs: dict[str, Any]) -> None:
-        meter.before(messages, kwargs)
+    def __init__(self, litellm: ModuleType, meter: Meter) -> None:
+        super().__init__()
+        self._litellm = litellm
+        self._meter = meter
 
-    def succeeded(
-        _: object, kwargs: dict[str, Any], response_obj: object, start_time: object, end_time: object
+    def log_pre_api_call(self, model: str, messages: object, kwargs: dict[str, Any]) -> None:
+        self._meter.before(messages, kwargs)
+
+    def log_success_event(
+        self, kwargs: dict[str, Any], response_obj: object, start_time: object, end_time: object
     ) -> None:
-        meter.succeeded(kwargs, response_obj)
+        self._meter.succeeded(kwargs, response_obj)
 
-    def failed(_: object, kwargs: dict[str, Any], response_obj: object, start_time: object, end_time: object) -> None:
-        meter.failed(kwargs)
-
-    async def succeeded_later(
-        _: object, kwargs: dict[str, Any], response_obj: object, start_time: object, end_time: object
+    def log_failure_event(
+        self, kwargs: dict[str, Any], response_obj: object, start_time: object, end_time: object
     ) -> None:
-        meter.succeeded(kwargs, response_obj)
+        self._meter.failed(kwargs)
 
-    async def failed_later(
-        _: object, kwargs: dict[str, Any], response_obj: object, start_time: object, end_time: object
+    async def async_log_success_event(self, *event: Any, **named: Any) -> None:
+        self.log_success_event(*event, **named)
+
+    async def async_log_failure_event(self, *event: Any, **named: Any) -> None:
+        self.log_failure_event(*event, **named)
+
+    async def async_post_call_success_deployment_hook(
+        self, request_data: dict[str, Any], response: object, call_type: object
     ) -> None:
-        meter.failed(kwargs)
-
-    async def answered(_: object, request_data: dict[str, Any], response: object, call_type: object) -> None:
         # Awaited before an asynchronous call returns, so the next call cannot overtake its charge; the events above come later.
         if hasattr(response, "usage"):
-            meter.succeeded({**request_data, "response_cost": _cost(litellm, request_data, response)}, response)
+            cost = _cost(self._litellm, request_data, response)
+            self._meter.succeeded({**request_data, "response_cost": cost}, response)
 
+
+def _install(litellm: ModuleType, meter: Meter) -> None:
+    """Register the meter in all lists of callbacks, because agents replace `litellm.callbacks` by their own."""
     base = import_module("litellm.integrations.custom_logger").CustomLogger
-    methods = {
-        "log_pre_api_call": before,
-        "log_success_event": succeeded,
-        "log_failure_event": failed,
-        "async_log_success_event": succeeded_later,
-        "async_log_failure_event": failed_later,
-        "async_post_call_success_deployment_hook": answered,
-    }
-    callback = type("CooperBenchMeter", (base,), methods)()
+    callback = type("CooperBenchMeter", (_Callbacks, base), {})(litellm, meter)
     names = ("callbacks", "input_callback", "success_callback", "failure_callback")
     for name in (*names, "_async_success_callback", "_async_failure_callback"):
         callbacks = getattr(litellm, name, None)

@@ -1,16 +1,18 @@
 """`cooperbench eval`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
-from cooperbench.cli.options import dataset_option, json_option, load_environment_file, log_dir_option, model_options
-from cooperbench.errors import UsageError
-
-if TYPE_CHECKING:
-    from cooperbench.evaluation import Install, Singles
-    from cooperbench.runner import ResolverOptions
+from cooperbench.cli.options import (
+    ModelOptions,
+    dataset_option,
+    json_option,
+    load_environment_file,
+    log_dir_option,
+    model_options,
+)
 
 
 @click.command("eval")
@@ -51,22 +53,7 @@ if TYPE_CHECKING:
 @log_dir_option
 @json_option
 def command(
-    name: str,
-    backend: str | None,
-    policy: str | None,
-    eval_concurrency: int,
-    resolver_model: str | None,
-    base_url: str | None,
-    api_key_env: str | None,
-    price_table: Path | None,
-    time_limit: float,
-    recount: bool,
-    install: "Install",
-    singles: "Singles",
-    force: bool,
-    dataset_dir: Path | None,
-    log_dir: Path | None,
-    as_json: bool,
+    name: str, served: ModelOptions, resolver_model: str | None, log_dir: Path | None, as_json: bool, **choices: Any
 ) -> int:
     """Merge and test the submissions of a run. Evaluations that are still valid are reused."""
     load_environment_file()
@@ -74,37 +61,8 @@ def command(
     from cooperbench.cli.show import show_outcome
     from cooperbench.runner import evaluate, open_run
 
-    resolver = resolver_options(resolver_model, base_url, api_key_env, price_table)
+    resolver = served.resolver(resolver_model)
     directory, _ = open_run(name, log_dir)
     with open_display(directory, quiet=as_json) as observer:
-        result = evaluate(
-            name,
-            backend=backend,
-            policy=policy,
-            eval_concurrency=eval_concurrency,
-            dataset_dir=dataset_dir,
-            log_dir=log_dir,
-            force=force,
-            time_limit=time_limit,
-            recount=recount,
-            install=install,
-            singles=singles,
-            resolver=resolver,
-            observer=observer,
-        )
+        result = evaluate(name, log_dir=log_dir, resolver=resolver, observer=observer, **choices)
     return show_outcome(result, as_json=as_json)
-
-
-def resolver_options(
-    model: str | None, base_url: str | None, api_key_env: str | None, price_table: Path | None
-) -> "ResolverOptions | None":
-    """Return the resolver that the options describe, if any. Raises `UsageError` for a description without a model."""
-    from cooperbench.runner import ResolverOptions
-
-    if model is not None:
-        return ResolverOptions(
-            model=model, base_url=base_url, api_key_env=api_key_env, price_table=price_table and price_table.resolve()
-        )
-    if base_url or api_key_env or price_table:
-        raise UsageError("--base-url, --api-key-env and --price-table need --resolver-model")
-    return None

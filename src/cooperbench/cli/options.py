@@ -4,16 +4,15 @@ import math
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from cooperbench.errors import UsageError
 
 if TYPE_CHECKING:
+    from cooperbench.runner import ResolverOptions
     from cooperbench.tasks import Task
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 YEAR = 365 * 86_400.0
 """Seconds. The clocks of kernels and engines overflow somewhere beyond it."""
@@ -34,15 +33,47 @@ dataset_option = click.option(
 )
 
 
-def model_options(function: Function) -> Function:
-    """Add the options that say where a model is served and what it costs."""
-    for option in (
-        click.option("--price-table", type=click.Path(path_type=Path), help="YAML file with the model's prices."),
-        click.option("--api-key-env", metavar="NAME", help="Environment variable that holds the model's API key."),
-        click.option("--base-url", metavar="URL", help="OpenAI-compatible server, such as http://localhost:8000/v1."),
-    ):
-        function = option(function)
-    return function
+class ModelOptions(NamedTuple):
+    """Where a model is served, and what it costs: `--base-url`, `--api-key-env` and `--price-table`."""
+
+    base_url: str | None
+    api_key_env: str | None
+    price_table: Path | None
+
+    def section(self) -> dict[str, Any] | None:
+        """Return the options as the section `model` of an agent's configuration; `None` without any."""
+        given = {name: str(value) for name, value in self._given().items()}
+        return {"model": given} if given else None
+
+    def resolver(self, model: str | None) -> "ResolverOptions | None":
+        """Return the resolver `model`, if any. Raises `UsageError` for options without a model."""
+        from cooperbench.runner import ResolverOptions
+
+        if model is not None:
+            return ResolverOptions(model=model, **self._given())
+        if any(self):
+            raise UsageError("--base-url, --api-key-env and --price-table need --resolver-model")
+        return None
+
+    def _given(self) -> dict[str, Any]:
+        table = self.price_table.resolve() if self.price_table else None
+        given = self._replace(price_table=table)._asdict()
+        return {name: value for name, value in given.items() if value is not None}
+
+
+def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of a model, and pass them on as one `ModelOptions`, the argument `served`."""
+
+    @wraps(function)
+    def served(
+        *values: Any, base_url: str | None, api_key_env: str | None, price_table: Path | None, **named: Any
+    ) -> Any:
+        return function(*values, served=ModelOptions(base_url, api_key_env, price_table), **named)
+
+    url = click.option("--base-url", metavar="URL", help="OpenAI-compatible server, such as http://localhost:8000/v1.")
+    key = click.option("--api-key-env", metavar="NAME", help="Environment variable that holds the model's API key.")
+    prices = click.option("--price-table", type=click.Path(path_type=Path), help="YAML file with the model's prices.")
+    return url(key(prices(served)))
 
 
 class TaskFilter(NamedTuple):

@@ -8,17 +8,17 @@ from cooperbench.environments import Check
 from cooperbench.runner import Preview
 
 
-def show_preview(found: Preview, needs: Sequence[Check], *, as_json: bool) -> None:
+def show_preview(found: Preview, checks: Sequence[Check], *, as_json: bool) -> None:
     """Print what a run would do, and what it would find missing."""
     if as_json:
-        print_json(_facts(found, needs))
+        print_json(_facts(found, checks))
         return
     out = console()
-    for line in (*_plan_lines(found), *_bound_lines(found), *found.notes, *_need_lines(needs)):
+    for line in (*_plan_lines(found), *_bound_lines(found), *found.notes, *_check_lines(checks)):
         out.print(line, markup=False, soft_wrap=True)
 
 
-def _facts(found: Preview, needs: Sequence[Check]) -> dict[str, Any]:
+def _facts(found: Preview, checks: Sequence[Check]) -> dict[str, Any]:
     return {
         "directory": str(found.plan.directory.path),
         "config": found.config.model_dump(mode="json"),
@@ -29,7 +29,7 @@ def _facts(found: Preview, needs: Sequence[Check]) -> dict[str, Any]:
         "spent": found.spent,
         "mean_seconds": found.mean_seconds,
         "mean_cost": found.mean_cost,
-        "needs": [need.model_dump(mode="json") for need in needs],
+        "needs": [check.model_dump(mode="json") for check in checks],
     }
 
 
@@ -63,8 +63,8 @@ def _bound_lines(found: Preview) -> Iterator[str]:
         yield f"about {money}{minutes:,.0f} minutes, at the average of the finished episodes"
 
 
-def _need_lines(needs: Sequence[Check]) -> Iterator[str]:
-    for need in needs:
-        yield f"{need.name}: {need.detail}" if need.ok else f"missing: {need.name}: {need.detail}"
-        if need.fix:
-            yield f"  try: {need.fix}"
+def _check_lines(checks: Sequence[Check]) -> Iterator[str]:
+    for check in checks:
+        yield f"{check.name}: {check.detail}" if check.ok else f"missing: {check.name}: {check.detail}"
+        if check.fix:
+            yield f"  try: {check.fix}"

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cooperbench.cli.evaluate import resolver_options
 from cooperbench.cli.options import (
     YEAR,
     Amount,
@@ -21,7 +20,7 @@ from cooperbench.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from cooperbench.runner import ResolverOptions, RunRequest, SessionOptions
+    from cooperbench.runner import RunRequest, SessionOptions
 
 # Their values are not recorded: addresses may carry passwords.
 _SECRET = frozenset({"--redis"})
@@ -114,8 +113,8 @@ def command(words: tuple[str, ...] | None, /, **values: Any) -> int:
         from cooperbench.runner.planning.preflight import preflight
 
         found = preview(plan, options)
-        needs = preflight(found.config, plan.tasks, redis_url=options.redis_url)
-        show_preview(found, needs, as_json=values["as_json"])
+        checks = preflight(found.config, plan.tasks, redis_url=options.redis_url)
+        show_preview(found, checks, as_json=values["as_json"])
         return 0
     from cooperbench.cli.display import open_display
     from cooperbench.cli.show import show_outcome
@@ -123,18 +122,6 @@ def command(words: tuple[str, ...] | None, /, **values: Any) -> int:
     with open_display(plan.directory, quiet=values["as_json"]) as observer:
         result = execute(plan, options, observer)
     return show_outcome(result, as_json=values["as_json"], judged=options.auto_eval)
-
-
-def _model_section(values: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the options about the model as the section `model` of an agent's configuration."""
-    table = values["price_table"]
-    given = {
-        "base_url": values["base_url"],
-        "api_key_env": values["api_key_env"],
-        "price_table": str(table.resolve()) if table else None,
-    }
-    section = {name: value for name, value in given.items() if value is not None}
-    return {"model": section} if section else None
 
 
 def _request(values: dict[str, Any], words: tuple[str, ...]) -> "RunRequest":
@@ -147,7 +134,7 @@ def _request(values: dict[str, Any], words: tuple[str, ...]) -> "RunRequest":
         run_name=values["name"],
         agent=values["agent"],
         model_name=values["model"],
-        config=_model_section(values),
+        config=values["served"].section(),
         agent_config=values["agent_config"],
         team=values["team"],
         setting=values["setting"],
@@ -179,23 +166,18 @@ def _request(values: dict[str, Any], words: tuple[str, ...]) -> "RunRequest":
 def _session(values: dict[str, Any]) -> "SessionOptions":
     from cooperbench.runner import EvaluationOptions, SessionOptions
 
+    model = values["resolver_model"]
+    # Without a resolver, the options of a model are those of the agents' alone.
+    resolver = None if model is None else values["served"].resolver(model)
     return SessionOptions(
         concurrency=values["concurrency"],
         eval_concurrency=values["eval_concurrency"],
         retries=values["retries"],
         auto_eval=not values["no_auto_eval"],
-        evaluation=EvaluationOptions(resolver=_resolver(values)),
+        evaluation=EvaluationOptions(resolver=resolver),
         force=values["force"],
         redis_url=values["redis_url"],
     )
-
-
-def _resolver(values: dict[str, Any]) -> "ResolverOptions | None":
-    # Without a resolver, the options about the model apply to the agents alone.
-    if values["resolver_model"] is None:
-        return None
-    names = ("resolver_model", "base_url", "api_key_env", "price_table")
-    return resolver_options(*(values[name] for name in names))
 
 
 def _scrubbed(words: tuple[str, ...]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from cooperbench.errors import MissingExtraError, TaskError, UsageError
@@ -53,34 +54,11 @@ def prepare_dataset(
     """
     if subset == DEMO:
         raise UsageError("the bundled tasks need no download", subject=DEMO, hint="cooperbench run -s demo …")
-    try:
-        from huggingface_hub import HfApi, snapshot_download
-    except ImportError as error:
-        raise MissingExtraError("downloading the dataset", "hub") from error
     endpoint = endpoint or os.environ.get("HF_ENDPOINT") or None
-    with _readable_errors(dataset, revision):
-        commit = HfApi(endpoint=endpoint).dataset_info(dataset, revision=revision).sha
-
-        def download(patterns: list[str] | None) -> None:
-            snapshot_download(
-                dataset,
-                repo_type="dataset",
-                revision=commit,
-                local_dir=dataset_dir,
-                endpoint=endpoint,
-                allow_patterns=patterns,
-            )
-
-        if subset is None:
-            download(None)
-        else:
-            download(["subsets/*.json", "README.md"])
-            entries = read_subset(dataset_dir, subset).tasks
-            names = {f"{entry.repo.removesuffix('_task')}_task/task{entry.task_id}" for entry in entries}
-            download([f"{name}/*" for name in sorted(names)])
+    commit = _download(dataset_dir, dataset, revision, subset=subset, endpoint=endpoint)
     manifest = DatasetManifest(
         dataset=dataset,
-        revision=str(commit),
+        revision=commit,
         requested=revision,
         endpoint=endpoint,
         subset=subset,
@@ -88,6 +66,27 @@ def prepare_dataset(
     )
     write_model(dataset_dir / MANIFEST, manifest)
     return manifest
+
+
+def _download(dataset_dir: Path, dataset: str, revision: str, *, subset: str | None, endpoint: str | None) -> str:
+    """Download the tasks, and return the commit that the revision names."""
+    try:
+        from huggingface_hub import HfApi, snapshot_download
+    except ImportError as error:
+        raise MissingExtraError("downloading the dataset", "hub") from error
+    with _readable_errors(dataset, revision):
+        commit = str(HfApi(endpoint=endpoint).dataset_info(dataset, revision=revision).sha)
+        fetch = partial(
+            snapshot_download, dataset, repo_type="dataset", revision=commit, local_dir=dataset_dir, endpoint=endpoint
+        )
+        if subset is None:
+            fetch()
+        else:
+            fetch(allow_patterns=["subsets/*.json", "README.md"])
+            entries = read_subset(dataset_dir, subset).tasks
+            names = {f"{entry.repo.removesuffix('_task')}_task/task{entry.task_id}" for entry in entries}
+            fetch(allow_patterns=[f"{name}/*" for name in sorted(names)])
+    return commit
 
 
 @contextmanager
