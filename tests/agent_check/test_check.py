@@ -1,5 +1,3 @@
-import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,23 +7,11 @@ import pytest
 from cooperbench.agent_check import CheckReport, Grade, check_agent
 from cooperbench.agents.scaffold import write_agent
 from cooperbench.errors import UsageError
+from tests.command_line import cooperbench
 
 
 def failed(report: CheckReport) -> dict[str, str]:
     return {finding.check: finding.message for finding in report.findings if finding.grade is Grade.FAILED}
-
-
-def command(*arguments: str, cwd: Path, **env: str) -> "subprocess.CompletedProcess[str]":
-    script = "import sys; from cooperbench.cli.main import main; sys.exit(main())"
-    return subprocess.run(
-        [sys.executable, "-P", "-c", script, *arguments],
-        cwd=cwd,
-        env={**os.environ, **env},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
 
 
 def test_the_built_in_agent_passes_every_trial() -> None:
@@ -67,16 +53,15 @@ def test_broken_agents_are_told_what_to_mend(name: str, check: str, text: str) -
 
 
 def test_from_an_empty_folder_to_an_agent_that_keeps_the_interface(tmp_path: Path) -> None:
-    made = command("agents", "new", "my_agent", cwd=tmp_path)
-    assert made.returncode == 0, made.stderr
+    made = cooperbench("agents", "new", "my_agent", cwd=tmp_path)
+    assert made.code == 0, made.err
     folder = tmp_path / "my_agent"
     assert (folder / "my_agent" / "adapter.py").is_file()
 
-    checked = command(
-        "agents", "check", "my_agent", "--json", cwd=folder, COOPERBENCH_EXTERNAL_AGENTS="my_agent.adapter"
-    )
-    assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert {finding["grade"] for finding in json.loads(checked.stdout)["findings"]} == {"passed"}
+    env = {"COOPERBENCH_EXTERNAL_AGENTS": "my_agent.adapter"}
+    checked = cooperbench("agents", "check", "my_agent", "--json", cwd=folder, env=env)
+    assert checked.code == 0, checked
+    assert {finding["grade"] for finding in checked.facts["findings"]} == {"passed"}
 
     tested = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"],
@@ -88,9 +73,9 @@ def test_from_an_empty_folder_to_an_agent_that_keeps_the_interface(tmp_path: Pat
     )
     assert tested.returncode == 0, tested.stdout
 
-    again = command("agents", "new", "my_agent", cwd=tmp_path)
-    assert again.returncode == 2
-    assert "already exists and is not empty" in again.stderr
+    again = cooperbench("agents", "new", "my_agent", cwd=tmp_path)
+    assert again.code == 2
+    assert "already exists and is not empty" in again.err
 
 
 @pytest.mark.parametrize("name", ["My-Agent", "1st", "", "a/b"])
@@ -105,26 +90,26 @@ def test_agents_are_listed_with_where_they_come_from(tmp_path: Path) -> None:
         "from cooperbench.agents.registry import register\n\n\n@register('outside')\nclass Outside:\n"
         '    """From outside."""\n\n    def run(self, task, image):\n        ...\n'
     )
-    listed = command("agents", "list", "--json", cwd=tmp_path, COOPERBENCH_EXTERNAL_AGENTS="outside")
-    found = {agent["name"]: agent for agent in json.loads(listed.stdout)}
+    listed = cooperbench("agents", "list", "--json", cwd=tmp_path, env={"COOPERBENCH_EXTERNAL_AGENTS": "outside"})
+    found = {agent["name"]: agent for agent in listed.facts}
     assert found["outside"]["origin"] == "COOPERBENCH_EXTERNAL_AGENTS"
     assert found["mini_swe_agent"]["origin"] == "built-in"
-    plain = command("agents", "list", cwd=tmp_path)
-    assert "nop" in plain.stdout
-    shown = command("agents", "show", "outside", cwd=tmp_path, COOPERBENCH_EXTERNAL_AGENTS="outside")
-    assert "outside:Outside" in shown.stdout
-    unknown = command("agents", "show", "golden", cwd=tmp_path)
-    assert unknown.returncode == 2
-    assert "did you mean 'gold'" in unknown.stderr
-    broken = command("agents", "list", cwd=tmp_path, COOPERBENCH_EXTERNAL_AGENTS="not_there")
-    assert broken.returncode == 2
-    assert "not_there" in broken.stderr
+    plain = cooperbench("agents", "list", cwd=tmp_path)
+    assert "nop" in plain.out
+    shown = cooperbench("agents", "show", "outside", cwd=tmp_path, env={"COOPERBENCH_EXTERNAL_AGENTS": "outside"})
+    assert "outside:Outside" in shown.out
+    unknown = cooperbench("agents", "show", "golden", cwd=tmp_path)
+    assert unknown.code == 2
+    assert "did you mean 'gold'" in unknown.err
+    broken = cooperbench("agents", "list", cwd=tmp_path, env={"COOPERBENCH_EXTERNAL_AGENTS": "not_there"})
+    assert broken.code == 2
+    assert "not_there" in broken.err
 
 
 def test_a_wrong_configuration_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "list.yaml").write_text("- 1\n")
     (tmp_path / "broken.yaml").write_text("a: [\n")
     for name, text in [("none.yaml", "cannot read"), ("list.yaml", "not a mapping"), ("broken.yaml", "not valid YAML")]:
-        done = command("agents", "check", "nop", "--agent-config", name, cwd=tmp_path)
-        assert done.returncode == 2
-        assert text in done.stderr
+        done = cooperbench("agents", "check", "nop", "--agent-config", name, cwd=tmp_path)
+        assert done.code == 2
+        assert text in done.err

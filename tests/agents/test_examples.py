@@ -11,6 +11,7 @@ import pytest
 
 from cooperbench.agents.mini_swe_agent.models.litellm_model import load_litellm
 from tests.agents.standin_llm import Answer, StandIn, says, serve
+from tests.command_line import cooperbench
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TASK = ("-s", "demo", "-r", "ledgerkit_task", "-f", "4,5", "--no-auto-eval", "--json")
@@ -22,24 +23,13 @@ class User:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.env = {
-            **os.environ,
-            "PYTHONPATH": str(EXAMPLES),
-            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-            "OPENAI_API_KEY": "key-of-the-test",
-        }
 
     def run(self, module: str, *arguments: str, server: StandIn | None = None) -> dict[str, Any]:
         """One run with the agents of one example; what its only episode's `result.json` says."""
-        command = [sys.executable, "-m", "cooperbench.cli.main", "run", "-n", "try", "--log-dir", "logs", *arguments]
-        self.call(command, COOPERBENCH_EXTERNAL_AGENTS=module, **self.model_server(server))
+        env = {"COOPERBENCH_EXTERNAL_AGENTS": module, **self.model_server(server)}
+        said = cooperbench("run", "-n", "try", "--log-dir", "logs", *arguments, cwd=self.folder, env=env)
+        assert said.code == 0, said
         return self.result("try")
-
-    def call(self, command: list[str], **env: str) -> None:
-        done = subprocess.run(
-            command, cwd=self.folder, env={**self.env, **env}, capture_output=True, text=True, check=False, timeout=240
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
 
     def model_server(self, server: StandIn | None) -> dict[str, str]:
         return {"OPENAI_BASE_URL": server.url, "OPENAI_API_BASE": server.url} if server else {}
@@ -56,7 +46,11 @@ class User:
 
 
 @pytest.fixture
-def user(tmp_path: Path) -> User:
+def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> User:
+    monkeypatch.syspath_prepend(EXAMPLES)
+    monkeypatch.setenv("PYTHONPATH", str(EXAMPLES))
+    monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    monkeypatch.setenv("OPENAI_API_KEY", "key-of-the-test")
     return User(tmp_path)
 
 
@@ -146,7 +140,15 @@ def test_a_run_can_be_started_from_python(user: User) -> None:
     script = script.replace('subset="demo",', 'subset="demo", repo="shelfdb_task", features=(4, 5), auto_eval=False,')
     (user.folder / "start.py").write_text(script)
     with serve(says(None, ("submit", {}))) as server:
-        user.call([sys.executable, "start.py"], **user.model_server(server))
+        done = subprocess.run(
+            [sys.executable, "start.py"],
+            cwd=user.folder,
+            env={**os.environ, **user.model_server(server)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
     result = user.result("my-experiment")
     assert [member["steps"] for member in members(result).values()] == [1, 1]
     assert server.requests[0]["temperature"] == 0.2
