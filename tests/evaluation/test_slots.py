@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import accumulate
 
@@ -22,6 +22,7 @@ from cooperbench.evaluation import (
     score_many,
 )
 from cooperbench.evaluation.suites import Suite, SuiteRun, run_suite
+from cooperbench.records import Evaluation
 from cooperbench.tasks import Task
 
 FEATURE = 1
@@ -48,15 +49,41 @@ class Watch:
         self.changes.append(-1)
 
 
-@pytest.fixture
-def watch(shelfdb: Task) -> Iterator[Watch]:
+@pytest.fixture(scope="module")
+def measured(shelfdb: Task) -> Task:
+    """The task, with the gold patches' own runs of its features made: what is counted below are sandboxes of suites."""
     for feature in (1, 3, 5):
-        assert score(shelfdb, {feature: shelfdb.features[feature].gold_patch}).verdict.passed  # the measures are known
-    watching = Watch()
-    with activate(EnvironmentScope(after_start=[watching.start], before_cleanup=[watching.end])):
-        yield watching
-    assert sorted(watching.started) == sorted(watching.ended)
-    assert not {found.identifier for found in orphans(backends=["local"])} & set(watching.started)
+        assert score(shelfdb, {feature: shelfdb.features[feature].gold_patch}).verdict.passed
+    return shelfdb
+
+
+@pytest.fixture
+def watch(measured: Task) -> Iterator[Watch]:
+    with watching() as watch:
+        yield watch
+
+
+@contextmanager
+def watching() -> Iterator[Watch]:
+    watch = Watch()
+    with activate(EnvironmentScope(after_start=[watch.start], before_cleanup=[watch.end])):
+        yield watch
+    assert sorted(watch.started) == sorted(watch.ended)
+    assert not {found.identifier for found in orphans(backends=["local"])} & set(watch.started)
+
+
+@pytest.fixture(scope="module")
+def apart(measured: Task) -> list[Evaluation]:
+    """What each request gives alone."""
+    with watching() as watch:
+        evaluations = [score(request.task, request.patches) for request in requests(measured)]
+    assert len(watch.started) == len(set(watch.started)) == suites(evaluations)
+    return evaluations
+
+
+def suites(evaluations: list[Evaluation]) -> int:
+    """How many suites had to run: two for each tree."""
+    return 2 * sum(len({stage.tree for stage in one.stages if stage.suites}) for one in evaluations)
 
 
 def requests(task: Task) -> list[ScoreRequest]:
@@ -104,13 +131,11 @@ def test_once_stopped_nothing_begins_and_nothing_stays(shelfdb: Task, watch: Wat
 
 @pytest.mark.parametrize("concurrency", [1, 2])
 def test_a_batch_starts_what_its_suites_need_and_a_bounded_number_at_a_time(
-    shelfdb: Task, watch: Watch, concurrency: int
+    shelfdb: Task, apart: list[Evaluation], watch: Watch, concurrency: int
 ) -> None:
     answers = {item.position: item.evaluation for item in score_many(requests(shelfdb), concurrency=concurrency)}
-    apart = [score(request.task, request.patches) for request in requests(shelfdb)]
     assert [answers[position].verdict for position in range(len(PAIRS))] == [one.verdict for one in apart]
-    trees = [{stage.tree for stage in one.stages if stage.suites} for one in apart]
-    assert len(watch.started) == len(set(watch.started)) == 2 * 2 * sum(map(len, trees))  # twice: together and apart
+    assert len(watch.started) == len(set(watch.started)) == suites(apart)
     running = processors() if concurrency == 1 else concurrency
     assert max(accumulate(watch.changes)) <= running + min(running, processors())
 
