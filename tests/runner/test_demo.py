@@ -8,7 +8,7 @@ from cooperbench.runner.scenarios import read_scenarios
 
 
 @pytest.mark.slow  # five episodes with their evaluations
-def test_the_stories_end_as_their_names_say(surroundings: Path) -> None:
+def test_the_scenarios_end_as_their_names_say(surroundings: Path) -> None:
     results = run_demo(surroundings)
     outcomes = {
         item.scenario.name: item.episode.evaluation.verdict.outcome

@@ -100,3 +100,28 @@ def test_a_run_whose_output_nobody_reads_any_more_goes_on(surroundings: Path, co
         process.stdout.close()
         process.wait()
     assert read_run("alone", surroundings).complete
+
+
+@pytest.mark.slow  # a dozen episodes and their evaluations
+def test_interrupting_an_evaluation_ends_it_at_once_and_the_same_command_continues(
+    surroundings: Path, cooperbench: CommandLine
+) -> None:
+    with cooperbench("run", "-s", "demo", "-r", "ledgerkit", "-n", "judged", "--no-auto-eval", "-a", "gold") as process:
+        output, _ = process.communicate()
+        assert process.returncode == 0, output
+    with cooperbench("eval", "-n", "judged", "-c", "1") as process:
+        assert process.stdout is not None
+        while "  (f" not in process.stdout.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate()
+        assert process.returncode == 130, output
+    assert " interrupted: the same command resumes it" in output
+    assert "stopped early" not in output
+    some = read_run("judged", surroundings).summary
+    assert 0 < some.evaluated < some.planned
+    with cooperbench("eval", "-n", "judged") as process:
+        output, _ = process.communicate()
+        assert process.returncode in (0, 1), output
+    summary = read_run("judged", surroundings).summary
+    assert summary.evaluated == summary.planned

@@ -47,7 +47,7 @@ def test_a_run_survives_kills_at_any_moment(
     # Some strikes come before anything has started, most in the middle of episodes, others between them.
     pause = (min(ends) - begun).total_seconds()
     expected = verdicts("undisturbed", surroundings)
-    assert len(set(expected.values())) == 3, "the stories pass, conflict and fail"
+    assert len(set(expected.values())) == 3, "the scenarios pass, conflict and fail"
     drawn, struck, runs = random.Random(SEED), dict.fromkeys(VICTIMS, 0), 0
     while sum(struck.values()) < KILLS:
         name = f"killed-{(runs := runs + 1)}"

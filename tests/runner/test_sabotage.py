@@ -71,12 +71,12 @@ def write_dataset(place: Path) -> Path:
 
 @pytest.mark.slow
 def test_each_costs_its_own_episode(surroundings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COOPERBENCH_EXTERNAL_AGENTS", "as_told")
+    monkeypatch.setenv("COOPERBENCH_EXTERNAL_AGENTS", "behaves_as_asked")
     sandboxes = Path(os.environ["COOPERBENCH_CACHE_DIR"]) / "sandboxes"
     before = set(sandboxes.glob("*"))
     request = RunRequest(
         run_name="sabotage",
-        agent="as_told",
+        agent="behaves_as_asked",
         dataset_dir=write_dataset(tmp_path / "dataset"),
         backend="local",
         limits=Limits(wall_time=120),

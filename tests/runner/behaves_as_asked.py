@@ -8,12 +8,12 @@ from cooperbench.agents import AgentArguments, AgentResult, get_runner, run_agen
 from cooperbench.agents.registry import register
 
 
-@register("as_told")
-class AsTold:
+@register("behaves_as_asked")
+class BehavesAsAsked:
     """Finds `behave: <agent> <arguments of its constructor as JSON>` in the task."""
 
     def run(self, task: str, image: str, **arguments: Any) -> AgentResult:
-        told = re.search(r"^behave: (\S+) (.*)$", task, re.MULTILINE)
-        assert told is not None
-        runner = get_runner(told[1], {"init": json.loads(told[2])})
+        asked = re.search(r"^behave: (\S+) (.*)$", task, re.MULTILINE)
+        assert asked is not None
+        runner = get_runner(asked[1], {"init": json.loads(asked[2])})
         return run_agent(runner, AgentArguments(task=task, image=image, **arguments))
