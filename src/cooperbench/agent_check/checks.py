@@ -1,6 +1,7 @@
 """Check what the interface asks of an agent. Each check gives one finding; most run the agent once."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def check_agent(
     config = {**(config or {}), **({"gold": {"patches": [str(patch)]}} if name == "gold" else {})}
     agent = CheckedAgent(name, config, agent_config, backend, task, deadline)
     findings = []
-    with scratch_directory() as folder, WorkerPool(scratch=folder, backend=backend) as pool:
+    with scratch_directory() as folder, closing(WorkerPool(scratch=folder, backend=backend)) as pool:
         checks = _Checks(agent, model_name, pool, folder)
         for finding in checks.run():
             findings.append(finding)

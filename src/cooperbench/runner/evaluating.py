@@ -70,7 +70,7 @@ def _finished(plan: Plan) -> list[FinishedEpisode]:
 @contextmanager
 def _services(directory: RunDirectory, options: SessionOptions) -> Iterator[Services]:
     """Start what evaluations share: neither a mailbox nor a remote."""
-    with scratch_directory() as scratch, WorkerPool(scratch=scratch) as pool:
+    with scratch_directory() as scratch, closing(WorkerPool(scratch=scratch)) as pool:
         yield Services(pool, ledger=directory.ledger, slots=make_slots(scratch / "slots", options.eval_concurrency))
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -54,7 +54,7 @@ def open_services(config: RunConfig, directory: RunDirectory, options: SessionOp
     together = config.setting is not Setting.SOLO
     with ExitStack() as stack:
         scratch = stack.enter_context(scratch_directory())
-        pool = stack.enter_context(WorkerPool(preload(config), scratch, config.backend))
+        pool = stack.enter_context(closing(WorkerPool(preload(config), scratch, config.backend)))
         pool.prepare()  # imports for a second, or with LiteLLM several, while the rest starts
         broker = None
         if together and (config.messaging or config.task_board):

@@ -8,8 +8,6 @@ import sys
 import threading
 import uuid
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import psutil
 
@@ -191,14 +189,6 @@ class WorkerPool:
             server, self._server = self._server, None
         if server is not None:
             server.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _living_server(self) -> _ForkServer:
         if self._server is None or not self._server.alive:
