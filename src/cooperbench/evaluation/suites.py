@@ -19,7 +19,6 @@ from cooperbench.evaluation.settings import EvaluationSettings
 from cooperbench.evaluation.slots import TestSlots, ThreadSlots
 from cooperbench.evaluation.test_runners import (
     NO_REPORT,
-    ReportRequest,
     SuiteReport,
     TestRunner,
     complete,
@@ -173,8 +172,8 @@ def _command(placed: _Placed, suite: Suite) -> str:
     """Unpack, put the patches where the runner looks, run it, and put what the reporters wrote into one file."""
     folder, runner = placed.folder, placed.runner
     reporter = f"{folder}/reporter"
-    request = ReportRequest(runner, structured=suite.structured)
     installers = installers_of(runner)
+    before = (each.reporter if suite.structured else each.without_reporter(runner) for each in placed.runners)
     shell = "bash" if runner.startswith(b"#!") and b"bash" in runner.split(b"\n", 1)[0] else "sh"
     arguments = "tests.patch feature.patch" if suite.feature_patch else "tests.patch"
     lines = [
@@ -185,7 +184,7 @@ def _command(placed: _Placed, suite: Suite) -> str:
         f"rm {folder}.tar",
         f"ulimit -f {FILE_SIZE_LIMIT} 2>/dev/null || true",
         f"reporter={reporter}",
-        *dict.fromkeys(line for test_runner in placed.runners for line in test_runner.ask(request)),
+        *dict.fromkeys(line for lines in before for line in lines),
         *(line for installer in installers if suite.skip_install for line in installer.skip),
         *_fingerprint(suite, installers, f"{folder}/before"),
         f"code=0; {shell} {folder}/runner.sh {arguments} || code=$?",
@@ -198,7 +197,7 @@ def _command(placed: _Placed, suite: Suite) -> str:
 
 
 def _fingerprint(suite: Suite, installers: Sequence[Installer], file: str) -> Sequence[str]:
-    """Shell that writes down what is installed."""
+    """Return shell that writes down what is installed."""
     if not suite.watch_install:
         return []
     commands = " && ".join(installer.fingerprint for installer in installers)

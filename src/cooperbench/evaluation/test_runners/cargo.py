@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from cooperbench.evaluation.test_runners.report import (
     NO_REPORT,
-    ReportRequest,
     RunnerKind,
     SuiteReport,
     TestRunner,
@@ -31,11 +30,8 @@ class Cargo(TestRunner):
     """`cargo test` and `cargo nextest`."""
 
     kind = RunnerKind.CARGO
+    reporter = (". $reporter/cargo/setup.sh || true",)
     calls = re.compile(r"\bcargo\s+(?:\S+\s+)*?(?:test|nextest)\b")
-
-    def ask(self, request: ReportRequest) -> Sequence[str]:
-        """Run test programs with the reporter. Without it nothing is needed: cargo prints the names."""
-        return [". $reporter/cargo/setup.sh || true"] if request.structured else []
 
     def complete(self, signed: SuiteReport, lines: Sequence[str]) -> SuiteReport:
         """Add documentation tests, which rustdoc runs itself."""

@@ -4,14 +4,7 @@ import json
 import re
 from collections.abc import Sequence
 
-from cooperbench.evaluation.test_runners.report import (
-    ReportRequest,
-    RunnerKind,
-    SuiteReport,
-    TestRunner,
-    keep_worst,
-    report_of,
-)
+from cooperbench.evaluation.test_runners.report import RunnerKind, SuiteReport, TestRunner, keep_worst, report_of
 from cooperbench.records import TestStatus
 
 _ACTIONS = {"pass": TestStatus.PASSED, "fail": TestStatus.FAILED, "skip": TestStatus.SKIPPED}
@@ -22,13 +15,12 @@ class Go(TestRunner):
     """`go test`."""
 
     kind = RunnerKind.GO
+    reporter = (". $reporter/go/setup.sh || true",)
     calls = re.compile(r"\bgo\s+test\b")
 
-    def ask(self, request: ReportRequest) -> Sequence[str]:
-        """Compile the reporter in, or ask for JSON, unless the runner filters the output of `go test`."""
-        if request.structured:
-            return [". $reporter/go/setup.sh || true"]
-        flag = "-v" if re.search(rb"go\s+test[^\n]*\|", request.runner) else "-json"
+    def without_reporter(self, runner: bytes) -> Sequence[str]:
+        """Ask for JSON, or for text if the runner filters the output of `go test`."""
+        flag = "-v" if re.search(rb"go\s+test[^\n]*\|", runner) else "-json"
         return [f'export GOFLAGS="${{GOFLAGS:+$GOFLAGS }}{flag}"']
 
     def read_text(self, lines: Sequence[str]) -> SuiteReport:

@@ -8,7 +8,6 @@ from xml.etree import ElementTree
 
 from cooperbench.evaluation.test_runners.report import (
     NO_REPORT,
-    ReportRequest,
     RunnerKind,
     SuiteReport,
     TestRunner,
@@ -31,14 +30,15 @@ class Java(TestRunner):
 
     kind = RunnerKind.JAVA
     calls = re.compile(r"(?:^|[\s/])(?:mvnw?|gradlew?)\s[^\n]*", re.MULTILINE)
+    reporter = (": >$reporter/started",)
     collect = (
         "find . -name 'TEST-*.xml' -newer $reporter/started \\( -path '*/surefire-reports/*' -o -path '*/failsafe-reports/*'"
         " -o -path '*/test-results/*' \\) >$reporter/found && [ ! -s $reporter/found ] || tar -cf $reporter/collected.tar -T $reporter/found"
     )
 
-    def ask(self, request: ReportRequest) -> Sequence[str]:
+    def without_reporter(self, runner: bytes) -> Sequence[str]:
         """Note the time: both write their reports anyway, and those of the image are older."""
-        return [": >$reporter/started"]
+        return self.reporter
 
     def read_collected(self, data: bytes) -> SuiteReport:
         """Read all files together."""

@@ -3,14 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from cooperbench.evaluation.test_runners.report import (
-    ReportRequest,
-    RunnerKind,
-    SuiteReport,
-    TestRunner,
-    keep_worst,
-    report_of,
-)
+from cooperbench.evaluation.test_runners.report import RunnerKind, SuiteReport, TestRunner, keep_worst, report_of
 from cooperbench.records import TestStatus
 
 _MARKS = {
@@ -27,13 +20,9 @@ class Jest(TestRunner):
     """jest, called directly or by a script of `package.json`."""
 
     kind = RunnerKind.JEST
+    # Every node process loads it; those that run tests report.
+    reporter = ('export NODE_OPTIONS="${NODE_OPTIONS:+$NODE_OPTIONS }--require=$reporter/node/reporter.cjs"',)
     calls = re.compile(r"\bjest\b|\b(?:npm|yarn|pnpm)\s+(?:run\s+)?test\b")
-
-    def ask(self, request: ReportRequest) -> Sequence[str]:
-        """Load the reporter in every node process; those that run tests report."""
-        if not request.structured:
-            return []
-        return ['export NODE_OPTIONS="${NODE_OPTIONS:+$NODE_OPTIONS }--require=$reporter/node/reporter.cjs"']
 
     def read_text(self, lines: Sequence[str]) -> SuiteReport:
         """Read the lines of the verbose output, below the name of each file."""

@@ -7,21 +7,14 @@ pytest has a plugin (`reporter/python/cooperbench_reporter.py`), `python -m unit
 import re
 from collections.abc import Sequence
 
-from cooperbench.evaluation.test_runners.report import (
-    ReportRequest,
-    RunnerKind,
-    SuiteReport,
-    TestRunner,
-    keep_worst,
-    report_of,
-)
+from cooperbench.evaluation.test_runners.report import RunnerKind, SuiteReport, TestRunner, keep_worst, report_of
 from cooperbench.records import TestStatus
 
-ASK_PYTHON = (
+# Puts the reporters where every interpreter looks first.
+_PYTHON = (
     'export COOPERBENCH_PYTHONPATH="${PYTHONPATH-}"',
     'export PYTHONPATH="$reporter/python${PYTHONPATH:+:$PYTHONPATH}"',
 )
-"""Put the reporters for Python where every interpreter looks first."""
 _PYTEST_WORDS = {
     "PASSED": TestStatus.PASSED,
     "FAILED": TestStatus.FAILED,
@@ -45,19 +38,18 @@ class Pytest(TestRunner):
 
     kind = RunnerKind.PYTEST
     calls = re.compile(r"\bpytest\b|\bpy\.test\b")
+    reporter = (
+        *_PYTHON,
+        'export COOPERBENCH_PYTEST_ADDOPTS="${PYTEST_ADDOPTS-}"',
+        'export PYTEST_ADDOPTS="-p cooperbench_reporter ${PYTEST_ADDOPTS-}"',
+        # tox passes on only what it is configured to: version 4 by the first, version 3 by the second.
+        'export TOX_OVERRIDE="testenv.pass_env+=PYTEST_ADDOPTS,PYTHONPATH,COOPERBENCH_*"',
+        'export TOX_TESTENV_PASSENV="PYTEST_ADDOPTS PYTHONPATH COOPERBENCH_*"',
+    )
 
-    def ask(self, request: ReportRequest) -> Sequence[str]:
-        """Load the plugin, or ask for names in the text."""
-        if not request.structured:
-            return ['export PYTEST_ADDOPTS="-rA ${PYTEST_ADDOPTS-}"']
-        return [
-            *ASK_PYTHON,
-            'export COOPERBENCH_PYTEST_ADDOPTS="${PYTEST_ADDOPTS-}"',
-            'export PYTEST_ADDOPTS="-p cooperbench_reporter ${PYTEST_ADDOPTS-}"',
-            # tox passes on only what it is configured to: version 4 by the first, version 3 by the second.
-            'export TOX_OVERRIDE="testenv.pass_env+=PYTEST_ADDOPTS,PYTHONPATH,COOPERBENCH_*"',
-            'export TOX_TESTENV_PASSENV="PYTEST_ADDOPTS PYTHONPATH COOPERBENCH_*"',
-        ]
+    def without_reporter(self, runner: bytes) -> Sequence[str]:
+        """Ask for names in the text."""
+        return ['export PYTEST_ADDOPTS="-rA ${PYTEST_ADDOPTS-}"']
 
     def read_text(self, lines: Sequence[str]) -> SuiteReport:
         """Read verbose lines, and those of the short summary."""
@@ -77,10 +69,7 @@ class Unittest(TestRunner):
 
     kind = RunnerKind.UNITTEST
     calls = re.compile(r"\s-m\s+unittest\b")
-
-    def ask(self, request: ReportRequest) -> Sequence[str]:
-        """Put the reporters on Python's path."""
-        return ASK_PYTHON if request.structured else []
+    reporter = _PYTHON
 
     def read_text(self, lines: Sequence[str]) -> SuiteReport:
         """Read the lines of `-v`."""

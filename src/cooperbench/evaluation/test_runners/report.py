@@ -3,7 +3,6 @@
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, NamedTuple
 
@@ -36,16 +35,6 @@ class SuiteReport(NamedTuple):
 NO_REPORT = SuiteReport("")
 
 
-@dataclass(frozen=True)
-class ReportRequest:
-    """A run of a suite that is about to start."""
-
-    runner: bytes
-    """The task's `runner.sh`."""
-    structured: bool
-    """False if only text can be had: the runner cuts itself off from its surroundings."""
-
-
 class TestRunner(ABC):
     """One kind of test runner."""
 
@@ -54,15 +43,14 @@ class TestRunner(ABC):
     kind: ClassVar[RunnerKind]
     calls: ClassVar[re.Pattern[str]]
     """A call of it in a shell script."""
+    reporter: ClassVar[Sequence[str]] = ()
+    """Shell before the runner that makes test programs sign what they report; `$reporter` is the folder of the reporters."""
     collect: ClassVar[str] = ""
     """Shell that puts files which the runner writes by itself into `$reporter/collected.tar`, after it."""
 
-    @abstractmethod
-    def ask(self, request: ReportRequest) -> Sequence[str]:
-        """Return lines of shell that run before the runner; `$reporter` is the folder of the reporters.
-
-        If a structured report is requested, they make test programs sign what they report; `signed` reads it.
-        """
+    def without_reporter(self, runner: bytes) -> Sequence[str]:
+        """Return shell before a `runner.sh` that cuts itself off from its surroundings, so that its text names the tests."""
+        return ()
 
     def read_collected(self, data: bytes) -> SuiteReport:
         """Read the results in what `collect` collected. They are not signed."""
