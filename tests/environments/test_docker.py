@@ -183,7 +183,7 @@ def test_a_machine_that_cannot_be_trusted_or_reached(box: str, tmp_path: Path) -
     assert "ssh 127.0.0.2" in str(caught.value.hint)
     with pytest.raises(TransportError, match="cannot reach"):
         DockerEnvironment("cooperbench-test/sandbox", host="ssh://nobody@127.0.0.1:9")
-    with pytest.raises(UsageError, match="no SSH address"):
+    with pytest.raises(UsageError, match="not an SSH address"):
         DockerEnvironment("cooperbench-test/sandbox", host="ssh://")
 
 

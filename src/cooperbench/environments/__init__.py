@@ -1,4 +1,4 @@
-"""Where code runs: one Environment, one transport for each backend."""
+"""Sandboxes in which code runs: one `Environment`, one transport per backend."""
 
 from cooperbench.environments.backend import Backend, CloudBackend, ImageFacts, Orphan
 from cooperbench.environments.configuration import BackendSettings, Prompt

@@ -1,7 +1,7 @@
-"""What a backend brings. A package adds one by deriving from `Backend`, see `registry` and `docs/backends.md`.
+"""The interface of a backend. A package adds one by deriving from `Backend`, see `registry` and `docs/backends.md`.
 
-Everything that CooperBench says of a backend comes from its class: what it can do, the checks of `doctor`, the fields of
-`config`, what `--dry-run` says of missing images. Nothing else in the program knows a backend by name.
+Everything that CooperBench says about a backend comes from its class: what it can do, the checks of `doctor`, the fields of
+`config`, what `--dry-run` says about missing images. Nothing else in the program knows a backend by name.
 """
 
 from abc import ABC, abstractmethod
@@ -24,11 +24,11 @@ from cooperbench.errors import CapabilityError, ImageError, UnknownNameError, Us
 from cooperbench.records import ImageRecipe, Record
 
 Progress = Callable[[str], None]
-"""Is called with one line now and then."""
+"""Called with a line of progress now and then."""
 
 
 class ImageFacts(Record):
-    """Whether an image is at a backend, and which it is."""
+    """The state of an image at a backend."""
 
     backend: str
     name: str
@@ -39,7 +39,7 @@ class ImageFacts(Record):
 
 
 class Orphan(Record):
-    """Something that a run left at a backend: a container, a virtual machine, a directory, …"""
+    """Something that a run left behind at a backend: a container, a virtual machine, a directory, …"""
 
     backend: str
     kind: str = Field(description="`container`, `image`, `network`, `directory`, …")
@@ -59,31 +59,31 @@ class Backend(ABC):
     configuration: ClassVar[type[BackendSettings] | None] = None
     """The fields of its table in the user's file, which `cooperbench config` sets; `None` when there is nothing to set."""
     missing_image: ClassVar[Check | None] = None
-    """What `--dry-run` says of images that are not here; `ok` when the run fetches them by itself. `None` says nothing."""
+    """The check that `--dry-run` shows for missing images; `ok` when a run fetches them by itself. `None` shows nothing."""
     builds_bundled_images: ClassVar[bool] = False
-    """Whether a run builds the missing images of bundled tasks by itself."""
+    """Set when a run builds missing images of bundled tasks by itself."""
     tries_bundled_image: ClassVar[bool] = False
-    """Whether `doctor` opens a sandbox of a bundled image unasked: where that costs neither a download nor money."""
+    """Set when `doctor` may open a sandbox of a bundled image unasked, because that costs neither a download nor money."""
 
     @abstractmethod
     def capabilities(self, settings: Mapping[str, str]) -> frozenset[Capability]:
-        """Return what it can do here."""
+        """Return what the backend can do here."""
 
     def checks(self) -> Iterator[Check]:
-        """Yield what has to be so before a sandbox can start; leave out a check that depends on one that failed.
+        """Yield the checks that must pass before a sandbox can start. Omit a check that depends on a failed one.
 
         May raise a `CooperBenchError`, which becomes the last check.
         """
         yield Check(name="installed", ok=True, detail=type(self).__module__)
 
     def free_space(self) -> int | None:
-        """Return how many bytes are free where it keeps its images; `None` when only another machine knows."""
+        """Return the free bytes where the backend stores its images; `None` when only another machine knows."""
         return None
 
     def before_forking(self) -> None:  # noqa: B027 - most backends have nothing to find out
-        """Find out what holds for every process on this machine, in a process from which those of a run will be forked.
+        """Determine once what holds for every process on this machine, before the processes of a run are forked.
 
-        Must neither start a thread nor keep a connection.
+        Must neither start a thread nor keep a connection open.
         """
 
     @abstractmethod
@@ -97,16 +97,16 @@ class Backend(ABC):
         """Connect to a running sandbox. Raises `SandboxLostError` when it is gone."""
 
     def image_digest(self, recipe: ImageRecipe) -> str | None:
-        """Return the digest of the image of a recipe if it is here, else `None`."""
+        """Return the digest of a recipe's image if it is here, else `None`."""
         return None
 
     def image_facts(self, recipe: ImageRecipe) -> ImageFacts:
-        """Return whether the image of a recipe is here, and which it is."""
+        """Return the state of a recipe's image."""
         digest = self.image_digest(recipe)
         return ImageFacts(backend=self.name, name=recipe.name, here=digest is not None, digest=digest)
 
     def image_checks(self, recipes: Sequence[ImageRecipe]) -> Iterator[Check]:
-        """Yield what happens to the images that are not here before a run starts."""
+        """Yield what happens to missing images before a run starts."""
         if self.missing_image is None:
             return
         absent = [recipe for recipe in recipes if not self.image_facts(recipe).here]
@@ -123,7 +123,7 @@ class Backend(ABC):
         return self.image_digest(recipe)
 
     def pull_image(self, recipe: ImageRecipe, platform: str | None, progress: Progress | None) -> str | None:
-        """Get a recipe's image from where it is published, unless it is here, and return its digest."""
+        """Pull a recipe's image unless it is here, and return its digest."""
         return self.ensure_image(recipe)
 
     def build_image(
@@ -136,16 +136,16 @@ class Backend(ABC):
     ) -> str | None:
         """Build a recipe's image and return its digest."""
         raise UsageError(
-            f"the backend {self.name!r} builds no images", subject=recipe.name, hint="use --backend docker"
+            f"the backend {self.name!r} does not build images", subject=recipe.name, hint="use --backend docker"
         )
 
     def orphans(self, run: str | None = None) -> list[Orphan]:
-        """Return what is there with our labels, of one run or of all."""
+        """Return everything with our labels, of one run or of all."""
         return []
 
     def remove(self, orphan: Orphan) -> None:
-        """Remove one of them. One that is gone already is fine."""
-        raise UsageError(f"the backend {self.name!r} removes nothing", subject=orphan.identifier)
+        """Remove one orphan. One that is already gone is fine."""
+        raise UsageError(f"the backend {self.name!r} cannot remove orphans", subject=orphan.identifier)
 
     def check_options(self, options: EnvironmentOptions, settings: Mapping[str, str]) -> None:
         """Raise `CapabilityError` or `UsageError` for what this backend cannot do, before anything starts."""
@@ -156,9 +156,9 @@ class Backend(ABC):
         for capability, option in options.needed_capabilities().items():
             if capability not in able:
                 raise CapabilityError(
-                    f"the backend {self.name} cannot do {option} here",
+                    f"the backend {self.name} does not support {option} here",
                     subject=self.name,
-                    hint="leave the limit out or choose another --backend",
+                    hint="drop the option, or choose another --backend",
                 )
 
 
@@ -166,10 +166,10 @@ class CloudBackend(Backend):
     """A backend whose sandboxes take their images from a registry when they start."""
 
     def ensure_image(self, recipe: ImageRecipe) -> str | None:
-        """Refuse images that are only made on this machine. Raises `ImageError`."""
+        """Refuse images that are only built on this machine. Raises `ImageError`."""
         if recipe.bundled:
             raise ImageError(
-                f"the image {recipe.name!r} is in no registry, so {self.name} cannot start from it",
+                f"{self.name} cannot start from the image {recipe.name!r}, which is not in any registry",
                 subject=recipe.name,
                 hint="use --backend local or --backend docker for the demo tasks",
             )

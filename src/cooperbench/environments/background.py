@@ -18,7 +18,7 @@ _owner = 0
 
 
 def background_loop() -> asyncio.AbstractEventLoop:
-    """The process's background loop, started when it is first needed; a forked child gets its own."""
+    """Return the process's background loop, starting it on first use; a forked child gets its own."""
     global _loop, _owner
     with _lock:
         if _loop is None or _owner != os.getpid():
@@ -33,7 +33,7 @@ def run_async(work: Coroutine[Any, Any, T], *, timeout: float | None = None) -> 
     future = asyncio.run_coroutine_threadsafe(work, background_loop())
     try:
         return future.result(timeout)
-    except BaseException:  # also an interrupt: what nobody waits for must not go on
+    except BaseException:  # also an interrupt: work that nobody waits for must not continue
         future.cancel()
         raise
 

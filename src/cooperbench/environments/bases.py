@@ -1,7 +1,7 @@
-"""What an image has checked out, taken from a sandbox once and kept on the host.
+"""The work tree of an image, taken from a sandbox once and stored on the host.
 
-An image that is addressed by its content gives every sandbox the same work tree and the same history, so both are looked at in the
-first one only, which saves each further sandbox the programs of a capture and of a look through all objects.
+An image with a digest gives every sandbox the same work tree and history. Only the first sandbox is inspected, which saves each
+later one the programs of a capture and of a walk through all objects.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ LAYOUT = "2"
 
 
 class BaseRecord(Record):
-    """`base.json` beside a kept store."""
+    """`base.json` beside a stored base."""
 
     image: str
     image_digest: str
@@ -37,20 +37,20 @@ class ImageBase:
 
     @property
     def is_clean(self) -> bool:
-        """Whether the image's repository was seen to have nothing after its base commit."""
+        """True once the image's repository is known to have nothing after its base commit."""
         return self.was_seen("clean")
 
     def was_seen(self, what: str) -> bool:
-        """Whether this was noted of a sandbox of the image before."""
+        """Return whether this was noted for an earlier sandbox of the image."""
         return (self._folder / what).exists()
 
     def note(self, what: str) -> None:
-        """Remember this of the image's sandboxes; `what` is a file's name."""
+        """Note this for the image's later sandboxes; `what` is a file name."""
         write_bytes(self._folder / what, b"")
 
 
 def find_base(image: str, digest: str, cwd: str) -> ImageBase | None:
-    """What was kept of an image, if it was seen before."""
+    """Return the stored base of an image, if there is one."""
     folder = _folder(image, digest, cwd)
     if not (folder / "base.json").is_file():
         return None
@@ -58,13 +58,13 @@ def find_base(image: str, digest: str, cwd: str) -> ImageBase | None:
 
 
 def base_of_sandbox(environment: Environment) -> ImageBase | None:
-    """What was kept of the image of a sandbox, if it has a digest and was seen before."""
+    """Return the stored base of a sandbox's image, if the image has a digest and a base."""
     digest = environment.image_digest
     return None if digest is None else find_base(environment.image, digest, environment.options.cwd)
 
 
 def ensure_base(environment: Environment) -> ImageBase | None:
-    """What was kept of the image of a sandbox that nobody has worked in, or is kept now; `None` for images without a digest.
+    """Return the base of an unused sandbox's image, storing it when it is new; `None` for images without a digest.
 
     Raises `SandboxError`.
     """
@@ -72,7 +72,7 @@ def ensure_base(environment: Environment) -> ImageBase | None:
     if digest is None:
         return None
     folder = _folder(image, digest, environment.options.cwd)
-    # Of hundreds of processes that start together, each would do the same work.
+    # Without it, each of hundreds of processes that start together would do the same work.
     with locked(folder.with_suffix(".lock")):
         found = find_base(image, digest, environment.options.cwd)
         if found is not None:
@@ -81,15 +81,15 @@ def ensure_base(environment: Environment) -> ImageBase | None:
             draft = Path(scratch) / "base"
             record = BaseRecord(image=image, image_digest=digest, tree=pin_base(environment, draft / "store"))
             write_model(draft / "base.json", record)
-            shutil.rmtree(folder, ignore_errors=True)  # what a full disk left of an earlier attempt
+            shutil.rmtree(folder, ignore_errors=True)  # remains of an earlier attempt on a full disk
             draft.rename(folder)
         return ImageBase(folder, record)
 
 
 def prepare_for_agent(environment: Environment, store: Path) -> str:
-    """Ready a sandbox that nobody has worked in for an agent: no history after the base, and its work tree known to the host.
+    """Prepare an unused sandbox for an agent: strip the history after the base, and store its work tree on the host.
 
-    Returns the tree's id; its objects are in the bare repository `store` afterwards. Raises `SandboxError`.
+    Return the tree's id; its objects are in the bare repository `store` afterwards. Raises `SandboxError`.
     """
     base = ensure_base(environment)
     if base is None:
@@ -104,7 +104,7 @@ def prepare_for_agent(environment: Environment, store: Path) -> str:
 
 
 def _share(source: Path, target: Path) -> None:
-    """The same file under another name, or a copy of it on another disk; there already if a teammate was faster."""
+    """Link a file to another name, or copy it to another disk. A teammate may have done so already."""
     if target.exists():
         return
     try:

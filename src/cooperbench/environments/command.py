@@ -25,11 +25,11 @@ class Command:
     identifier: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
 
     def encoded(self) -> bytes:
-        """The text as bytes; file names that are not UTF-8 come back as they came."""
+        """Return the text as bytes; file names that are not UTF-8 keep their bytes."""
         return _encode(self.text)
 
     def as_script(self) -> bytes:
-        """The text preceded by its environment, for a shell that knows nothing else of the command."""
+        """Return the text preceded by its environment, for a shell that knows nothing else about the command."""
         exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in self.env.items())
         if self.path:
             exports += f"export PATH={shlex.quote(':'.join(self.path))}:$PATH\n"
@@ -47,7 +47,7 @@ class CommandResult(NamedTuple):
 
     @classmethod
     def parse(cls, reply: RunReply) -> "CommandResult":
-        """Read the one-shot supervisor's answer. Raises `TransportError` when it is not one, or was cut."""
+        """Parse the one-shot supervisor's answer. Raises `TransportError` when it is malformed or truncated."""
         first, _, body = reply.stdout.partition(b"\n")
         words = first.split()
         if words[:2] == [b"COOPERBENCH", b"lost"]:
@@ -57,7 +57,7 @@ class CommandResult(NamedTuple):
             raise TransportError(f"the supervisor did not answer (exit code {reply.returncode}): {answer}")
         code, timed_out, total, head, tail = (int(word) for word in words[1:])
         if len(body) != head + tail:
-            raise TransportError(f"the answer was cut: {len(body)} of {head + tail} bytes")
+            raise TransportError(f"the supervisor's answer is incomplete: {len(body)} of {head + tail} bytes")
         return cls(code, bool(timed_out), total, body[:head], body[head:])
 
     def as_execute_result(self, seconds: float) -> ExecuteResult:
@@ -68,7 +68,7 @@ class CommandResult(NamedTuple):
             text += f"\n[... {omitted} bytes of output left out ...]\n"
         text += self.tail.decode("utf-8", "replace")
         if self.code is None:
-            text += "\n[the process that watched this command was killed; what it did further is not known]\n"
+            text += "\n[the process that watched this command was killed; its result is unknown]\n"
         return ExecuteResult(
             output=text,
             returncode=LOST_CODE if self.code is None else self.code,

@@ -1,7 +1,7 @@
-"""The user's own defaults for backends: one small TOML file with a table for each backend.
+"""The user's defaults for backends: one small TOML file with a table per backend.
 
 `$COOPERBENCH_CONFIG_DIR/config.toml`, or `config.toml` in the platform's configuration folder (`~/.config/cooperbench` on Linux).
-It holds names of projects, zones, profiles, never a secret: those stay with the providers' own tools.
+It holds names of projects, zones and profiles, never a secret: secrets stay with the providers' own tools.
 """
 
 import os
@@ -24,22 +24,22 @@ HEADER = "# Defaults of CooperBench for each backend; `cooperbench config` write
 
 @dataclass(frozen=True)
 class Prompt:
-    """Marks a field of `BackendSettings` that `cooperbench config` asks for on a terminal, in these words."""
+    """Mark of a field that `cooperbench config` asks for on a terminal, in these words."""
 
     text: str
 
 
 class BackendSettings(Record):
-    """The fields of a backend's table in the file; each has a description, and becomes a flag of `cooperbench config`.
+    """The fields of a backend's table in the file. Each has a description and becomes a flag of `cooperbench config`.
 
-    Values given in code come first, then the environment, then the file.
+    Values given in code take precedence, then the environment, then the file.
     """
 
     backend: ClassVar[str]
     guide: ClassVar[str]
-    """What `cooperbench config BACKEND --help` says."""
+    """The help text of `cooperbench config BACKEND`."""
     first_steps: ClassVar[str] = ""
-    """What is printed before the questions: what the user does at the provider."""
+    """Printed before the questions: what the user has to do at the provider."""
 
     @classmethod
     def from_environment(cls) -> dict[str, str]:
@@ -70,7 +70,7 @@ class BackendSettings(Record):
 
 
 def config_path() -> Path:
-    """Return where the file is, whether it exists or not."""
+    """Return the path of the file, which may not exist."""
     configured = os.environ.get("COOPERBENCH_CONFIG_DIR")
     folder = Path(configured).expanduser() if configured else user_config_path("cooperbench", appauthor=False)
     return folder / "config.toml"

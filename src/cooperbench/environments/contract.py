@@ -1,4 +1,4 @@
-"""What a sandbox is, whatever runs it.
+"""The interface of a sandbox, whatever runs it.
 
 `Environment` is the one class that agents and the evaluation use. Backends differ only in a `Transport`: start a sandbox, run
 a short argv in it with bytes in and bytes out, keep one long-lived stream open, stop it. Everything that has to behave the
@@ -20,10 +20,10 @@ _CHUNK = 1 << 16
 
 
 class ExecuteResult(TypedDict):
-    """What one command did. A dictionary, because the published agent interface reads it as one."""
+    """The result of a command. A dictionary, because the published agent interface reads it as one."""
 
     output: str
-    """stdout and stderr in the order written; bytes that are not UTF-8 become U+FFFD; head and tail when it was too long."""
+    """stdout and stderr in the order written; bytes that are not UTF-8 become U+FFFD. Only head and tail of long output."""
     returncode: int
     """The exact exit code; 124 past the time limit, 128+n when killed by signal n, 127 for an unknown command."""
     timed_out: bool
@@ -32,7 +32,7 @@ class ExecuteResult(TypedDict):
 
 
 class Capability(StrEnum):
-    """What a backend may or may not be able to do. Asking for a missing one is a `CapabilityError` before start."""
+    """A feature that not every backend has. Asking for a missing one raises `CapabilityError` before the start."""
 
     SNAPSHOT = "snapshot"
     NETWORK_OFF = "network_off"
@@ -42,20 +42,20 @@ class Capability(StrEnum):
 
 
 class EnvironmentOptions(Record):
-    """How a sandbox is set up. The same words on every backend."""
+    """The settings of a sandbox, the same on every backend."""
 
-    cwd: str = Field("/workspace/repo", description="Working directory of commands that name no other.")
+    cwd: str = Field("/workspace/repo", description="Default working directory of commands.")
     lifetime: float = Field(
-        3600.0, gt=0, description="Seconds after which the sandbox ends by itself, whoever is still there."
+        3600.0, gt=0, description="Seconds after which the sandbox ends by itself, whatever still runs in it."
     )
-    command_timeout: float = Field(120.0, gt=0, description="Seconds for a command that names no other limit.")
+    command_timeout: float = Field(120.0, gt=0, description="Default time limit of a command, in seconds.")
     output_limit: int = Field(
-        50_000, ge=1_000, description="Characters of output kept per command, half head and half tail."
+        50_000, ge=1_000, description="Characters of output to keep per command, half head and half tail."
     )
     env: dict[str, str] = Field(default_factory=dict, description="Environment variables of every command.")
     network: Literal["default", "none", "full"] = Field(
         "default",
-        description="`none` leaves only loopback; `default` is the backend's way: off on local, on where it is a container.",
+        description="`none` leaves only loopback. `default` depends on the backend: off on local, on elsewhere.",
     )
     memory_mb: int | None = Field(None, ge=16)
     cpus: float | None = Field(None, gt=0)
@@ -66,7 +66,7 @@ class EnvironmentOptions(Record):
     )
 
     def needed_capabilities(self) -> dict[Capability, str]:
-        """Return what a backend must be able to do for these options, and the option that asks for it."""
+        """Return the capabilities that these options need, each with the option that needs it."""
         limits = {
             Capability.MEMORY_LIMIT: ("memory_mb", self.memory_mb),
             Capability.CPU_LIMIT: ("cpus", self.cpus),
@@ -77,7 +77,7 @@ class EnvironmentOptions(Record):
 
 
 class SandboxLabels(Record):
-    """Whose sandbox it is. Everything that a backend creates carries these, so that orphans can be found."""
+    """The owner of a sandbox. Everything that a backend creates carries these labels, so that orphans can be found."""
 
     run: str = "adhoc"
     episode: str = "adhoc"
@@ -92,13 +92,13 @@ class SandboxHandle(Record):
     image: str
     options: EnvironmentOptions
     labels: SandboxLabels
-    details: dict[str, str] = Field(default_factory=dict, description="What the backend needs besides: host, zone, …")
+    details: dict[str, str] = Field(default_factory=dict, description="What else the backend needs: host, zone, …")
     digest: str | None = Field(None, description="Content address of the image, where the backend knows one.")
     isolation: str = ""
 
 
 class RunReply(NamedTuple):
-    """What a transport's `run` gives back."""
+    """The result of a transport's `run`."""
 
     returncode: int
     stdout: bytes
@@ -109,7 +109,7 @@ class Stream(Protocol):
     """A long-lived process in the sandbox, with its standard input and output."""
 
     def read(self, size: int) -> bytes:
-        """Block until at least one byte is there and return at most `size`; empty at the end."""
+        """Block until a byte arrives, and return at most `size` bytes; empty at the end."""
         ...
 
     def write(self, data: bytes) -> None:
@@ -117,7 +117,7 @@ class Stream(Protocol):
         ...
 
     def close(self) -> None:
-        """End the process and free the stream. Twice is fine; unblocks a reader in another thread."""
+        """End the process and free the stream, unblocking a reader in another thread. Twice is fine."""
         ...
 
 
@@ -158,7 +158,7 @@ class Transport(Protocol):
     """
 
     resident: bool = True
-    """Whether one long-lived stream may carry all commands, where the image has Python; else each is a `run` of its own."""
+    """Set when one long-lived stream may carry all commands of an image with Python; otherwise each is a `run` of its own."""
 
     def start(self) -> None:
         """Create the sandbox and wait until commands can run."""
@@ -167,25 +167,25 @@ class Transport(Protocol):
     def persisted(self) -> None:
         """Let the sandbox outlive this process. Called once the handle is persisted.
 
-        A sandbox whose starter is killed before that should end with it, if that can be had. By default nothing changes: the
-        lifetime ends it, and its labels find it.
+        A sandbox whose starter is killed before that should end with it, where possible. By default nothing changes: the lifetime
+        ends the sandbox, and its labels find it.
         """
         return
 
     def run(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
-        """Run one short argv (no more than 32 KiB) with `stdin` and then end of file."""
+        """Run one short argv (at most 32 KiB) with `stdin`, then end of file."""
         ...
 
     def open(self, argv: list[str]) -> Stream:
-        """Start one argv and keep its standard input and output."""
+        """Start one argv and keep its standard input and output open."""
         ...
 
     def alive(self) -> bool:
-        """Whether the sandbox still exists, by the word of the engine. Raises `TransportError` if that cannot be known."""
+        """Return whether the engine says that the sandbox exists. Raises `TransportError` if the engine cannot be reached."""
         ...
 
     def handle(self) -> SandboxHandle:
-        """How to find this sandbox again, what it started from, and what keeps it apart. Valid once started."""
+        """Return how to find this sandbox again, its image and its isolation. Valid once started."""
         ...
 
     def host_path(self, path: str) -> str:
@@ -193,7 +193,7 @@ class Transport(Protocol):
         return path
 
     def snapshot(self) -> str:
-        """Keep the present file system as an image and return its name. Raises `CapabilityError` where impossible."""
+        """Save the file system as an image and return its name. Raises `CapabilityError` where impossible."""
         ...
 
     def stop(self) -> None:
@@ -203,10 +203,10 @@ class Transport(Protocol):
 
 @runtime_checkable
 class HostsPrograms(Protocol):
-    """A transport whose sandboxes have a Python at work already, which can run another program without starting anew."""
+    """A transport whose sandboxes already run a Python process that can run another program."""
 
     def open_program(self, source: str) -> Stream:
-        """Start a program of the standard library only, and keep its standard input and output."""
+        """Start a program that uses only the standard library, and keep its standard input and output open."""
         ...
 
 
@@ -225,12 +225,12 @@ class Environment(ABC):
         """Run a shell command with closed stdin and wait for it.
 
         `timeout` is in seconds. A failing command is a result, not an exception. Raises `SandboxLostError` when the sandbox is
-        gone or was cleaned up, `TransportError` when it cannot be reached.
+        gone or was cleaned up, and `TransportError` when it cannot be reached.
         """
 
     @abstractmethod
     def add_to_path(self, folder: str) -> None:
-        """Look for programs in this folder of the sandbox first, in every later command. Twice is fine."""
+        """Search this folder of the sandbox for programs first, in every later command. Twice is fine."""
 
     @abstractmethod
     def read_file(self, path: str) -> bytes:
@@ -238,41 +238,41 @@ class Environment(ABC):
 
     @abstractmethod
     def write_file(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
-        """Put `data` at `path`, making its parent folders."""
+        """Write `data` to `path`, making its parent folders."""
 
     @abstractmethod
     def run_script(self, script: str, *arguments: str, stdin: bytes = b"", timeout: float) -> RunReply:
-        """Run a POSIX shell script of the harness in the default folder, with bytes in and out and nothing cut.
+        """Run a POSIX shell script of the harness in the working directory, with bytes in and untruncated bytes out.
 
-        When the connection breaks, it runs again: it must not matter that it runs twice, nor whether end of file ever comes after
-        `stdin`. All of it together is no longer than 32 KiB, `stdin` aside. `timeout` is in seconds.
+        It runs again when the connection breaks, so running twice must be harmless. It must not wait for end of file after `stdin`.
+        Script and arguments together are at most 32 KiB. `timeout` is in seconds.
         """
 
     @abstractmethod
     def open_stream(self, command: str) -> Stream:
-        """Start a shell command and keep its stdin and stdout open; used for the line between `coop` and the harness."""
+        """Start a shell command and keep its stdin and stdout open, as the bridge between `coop` and the harness does."""
 
     @abstractmethod
     def snapshot(self) -> str:
-        """Keep the file system as an image and return its name. Raises `CapabilityError` where the backend cannot."""
+        """Save the file system as an image and return its name. Raises `CapabilityError` where the backend cannot."""
 
     @abstractmethod
     def handle(self) -> SandboxHandle:
-        """How another process finds this sandbox."""
+        """Return the handle with which another process finds this sandbox."""
 
     @property
     @abstractmethod
     def isolation(self) -> str:
-        """What keeps the sandbox apart from its host, in a word: `docker`, `bubblewrap`, `unshare`, `none`, …"""
+        """The isolation level in a word: `docker`, `bubblewrap`, `unshare`, `none`, …"""
 
     @property
     @abstractmethod
     def image_digest(self) -> str | None:
-        """Content address of what it was started from, where the backend knows one."""
+        """Digest of the image that it was started from, where the backend knows one."""
 
     @abstractmethod
     def cleanup(self) -> None:
-        """End the sandbox and free what it holds. Twice is fine."""
+        """End the sandbox and free its resources. Twice is fine."""
 
     def __enter__(self) -> Self:
         return self

@@ -1,8 +1,8 @@
-"""How fast sandboxes may be created at a provider, agreed between all processes of this user.
+"""The rate at which sandboxes are created at a provider, shared by all processes of this user.
 
-Providers count creations for an account, not for a process: a run starts one process for each agent, and each of them alone
-stays below any limit. So the next free moment lies in one small locked file in the cache folder. A provider that throttles all
-the same moves that moment for everybody.
+Providers count creations per account. A run starts one process per agent, and each of them alone stays below any limit. So the
+next free moment is stored in one small locked file in the cache. When the provider throttles all the same, that moment moves
+for everyone.
 """
 
 import os
@@ -21,18 +21,18 @@ T = TypeVar("T")
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
 FORGOTTEN = 300.0
-"""Seconds; a moment further away than this was written by a clock that has been set back."""
+"""Seconds. A moment further away was written before the clock was set back."""
 
 
 class CreationLimiter:
-    """Spaces out creations by `interval` seconds. One for each provider; safe between threads and processes."""
+    """Spaces out creations by `interval` seconds, one limiter per provider. Safe between threads and processes."""
 
     def __init__(self, name: str, *, interval: float, folder: Path | None = None) -> None:
         self._path = (folder or cache_dir() / "limits") / f"{name}.next"
         self._interval = interval
 
     def wait(self) -> float:
-        """Sleep until it is our turn and return for how many seconds that was."""
+        """Sleep until it is our turn, and return for how many seconds."""
         now = time.time()
         turn = self._update(lambda free: (max(now, free), max(now, free) + self._interval))
         seconds = max(0.0, turn - now)
@@ -40,12 +40,12 @@ class CreationLimiter:
         return seconds
 
     def hold_back(self, seconds: float) -> None:
-        """Let nobody create anything for so many seconds: the provider has said no."""
+        """Block all creations for so many seconds, because the provider refused one."""
         until = time.time() + seconds
         self._update(lambda free: (until, max(free, until)))
 
     def _update(self, change: Callable[[float], tuple[float, float]]) -> float:
-        """Change the next free moment under a lock; `change` gives our own turn and the moment to store."""
+        """Change the next free moment under a lock; `change` returns our own turn and the moment to store."""
         with locked(self._path) as descriptor:
             stored = os.read(descriptor, 64).decode("ascii", "replace").strip("\0 \n")
             try:
@@ -61,10 +61,10 @@ class CreationLimiter:
 
 
 def create_patiently(create: Callable[[], T], limiter: CreationLimiter, *, patience: float) -> T:
-    """Call `create` in turn, and again after a growing pause while the provider is full, for `patience` seconds in all.
+    """Call `create` when it is our turn, and again after growing pauses while the provider is full, for `patience` seconds.
 
-    Only `CapacityError` and `TransportError` are tried again. A `TransportError` may have created something; it carries
-    our labels, ends by its lifetime, and `cooperbench clean` finds it.
+    Only `CapacityError` and `TransportError` are retried. After a `TransportError` something may have been created: it carries our
+    labels, ends with its lifetime, and `cooperbench clean` finds it.
     """
     deadline = time.monotonic() + patience
     pause = FIRST_PAUSE

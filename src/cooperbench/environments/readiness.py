@@ -1,6 +1,6 @@
-"""Checks that say whether a backend can be used here and now: what is missing, and the command that fixes it.
+"""Checks of whether a backend can be used here and now: what is missing, and the command that fixes it.
 
-Each check asks the thing itself (starts a namespace, calls the engine, calls the provider) and changes nothing. Backends bring
+Each check tries the real thing (starts a namespace, calls the engine, calls the provider) and changes nothing. Backends bring
 their own, see `Backend.checks`.
 """
 
@@ -14,11 +14,11 @@ from cooperbench.records import Record
 SPACE_NEEDED = 5 * 10**9
 """Bytes; an image of a task is 0.3 to 3 GB, and several are in use at a time."""
 _NAMED = 5
-"""Names that are listed one by one."""
+"""The most names to list one by one."""
 
 
 class Check(Record):
-    """One thing that has to be so. `fix` is the command or action that makes it so."""
+    """One requirement. `fix` is the command or action that satisfies it."""
 
     name: str
     ok: bool
@@ -27,7 +27,7 @@ class Check(Record):
 
 
 class Readiness(Record):
-    """Whether a backend can be used."""
+    """The result of all checks of a backend."""
 
     backend: str
     ready: bool
@@ -35,7 +35,7 @@ class Readiness(Record):
 
 
 def attempt(name: str, look: Callable[[], str]) -> Check:
-    """Make a check that passes with what `look` returns, and fails with the error that it raises."""
+    """Make a check that passes with what `look` returns, or fails with the error that it raises."""
     try:
         return Check(name=name, ok=True, detail=look())
     except CooperBenchError as error:
@@ -43,7 +43,7 @@ def attempt(name: str, look: Callable[[], str]) -> Check:
 
 
 def check_space(folder: Path, *, fix: str) -> Check:
-    """Check that enough is free where `folder` is or will be."""
+    """Check that enough space is free where `folder` is or will be."""
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
@@ -52,6 +52,6 @@ def check_space(folder: Path, *, fix: str) -> Check:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return how many names there are, with the first of them."""
+    """Return the number of names, with the first of them."""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return f"{len(names)} of them ({', '.join(names[:_NAMED])}{more})"

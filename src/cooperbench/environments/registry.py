@@ -60,7 +60,7 @@ def capabilities(backend: str) -> frozenset[Capability]:
 
 
 def readiness(backend: str) -> Readiness:
-    """Look whether a backend can be used. Raises `UnknownNameError`; everything else is part of the answer."""
+    """Check whether a backend can be used. Raises `UnknownNameError`; every other failure is part of the answer."""
     if backend not in backend_names():
         raise UnknownNameError("backend", backend, backend_names())
     checks = []
@@ -73,22 +73,22 @@ def readiness(backend: str) -> Readiness:
 
 
 def ensure_image(backend: str, recipe: ImageRecipe) -> str | None:
-    """Make sure that environments can start from a recipe's image, and return its digest, where one is known.
+    """Make sure that environments can start from a recipe's image, and return its digest, if one is known.
 
-    Bundled images are built without asking. Raises `ImageError` with the command to type for others that are missing.
+    Bundled images are built without asking. Raises `ImageError` with the command to type when another one is missing.
     """
     return get_backend(backend).ensure_image(recipe)
 
 
 def image_facts(backend: str, recipe: ImageRecipe) -> ImageFacts:
-    """Return whether a recipe's image is at a backend, with digest, platform and size where they are known."""
+    """Return the state of a recipe's image at a backend, with digest, platform and size where they are known."""
     return get_backend(backend).image_facts(recipe)
 
 
 def pull_image(
     backend: str, recipe: ImageRecipe, *, platform: str | None = None, progress: Progress | None = None
 ) -> str | None:
-    """Get a recipe's image from where it is published, unless it is here, and return its digest.
+    """Pull a recipe's image unless it is here, and return its digest.
 
     Raises `ImageError`, `SandboxCredentialsError`.
     """
@@ -105,17 +105,17 @@ def build_image(
 ) -> str | None:
     """Build a recipe's image for the host's processor, and return its digest.
 
-    `repo_source` is a local clone that takes the place of the recipe's own source or download, `base_image` another image for
-    the first FROM of its Dockerfile. Raises `ImageError`, or `UsageError` for what the backend cannot use.
+    `repo_source` is a local clone that replaces the recipe's own source or download. `base_image` replaces the first FROM of its
+    Dockerfile. Raises `ImageError`, or `UsageError` for what the backend cannot use.
     """
     return get_backend(backend).build_image(recipe, repo_source=repo_source, base_image=base_image, progress=progress)
 
 
 def orphans(run: str | None = None, *, backends: Sequence[str] | None = None) -> list[Orphan]:
-    """Return what is there with our labels, running sandboxes included, of one run or of all.
+    """Return everything with our labels, running sandboxes included, of one run or of all.
 
-    Without `backends` every backend is asked, and those that are not set up here have nothing of ours. A backend that is named
-    must answer: raises `SandboxError`, `UsageError`.
+    Without `backends` all are asked, and one that is not set up here has nothing of ours. A named backend must answer: raises
+    `SandboxError`, `UsageError`.
     """
     found = []
     for name in backends if backends is not None else backend_names():
@@ -131,5 +131,5 @@ def orphans(run: str | None = None, *, backends: Sequence[str] | None = None) ->
 
 
 def remove(orphan: Orphan) -> None:
-    """Remove one of them; one that is gone already is fine. Raises `SandboxError`."""
+    """Remove an orphan. One that is already gone is fine. Raises `SandboxError`."""
     get_backend(orphan.backend).remove(orphan)

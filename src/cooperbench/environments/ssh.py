@@ -1,7 +1,7 @@
-"""A Unix socket of another machine, brought here over one SSH connection.
+"""A Unix socket of another machine, forwarded over one SSH connection.
 
-The local socket stays while connections come and go: whoever connects to it gets a channel of the present SSH connection, or of
-a new one. So the Docker transport works on a remote engine without a change, and a cut connection is one failed call.
+The local socket stays while SSH connections come and go: each client gets a channel of the current connection, or of a new one.
+So the Docker transport works unchanged on a remote engine, and a cut connection is one failed call.
 """
 
 import asyncio
@@ -25,21 +25,21 @@ CONNECT_SECONDS = 30.0
 KEEPALIVE_SECONDS = 15
 CLOSING_SECONDS = 0.5
 _BOTH = asyncio.subprocess.STDOUT
-# sshd refuses further channels beyond what it likes in one moment; more connections than this never wait usefully.
+# sshd refuses channels beyond its own limit, so more waiting connections than this would be useless.
 CHANNELS = 256
 
 
 @dataclass(frozen=True)
 class SshTarget:
-    """Where to connect and how to be sure that it is the right machine. Without keys here, the user's own SSH set-up counts."""
+    """The machine to connect to, and its keys. Without keys here, the user's own SSH configuration applies."""
 
     host: str
     port: int | None = None
     user: str | None = None
     key: str | None = None
-    """A private key in OpenSSH format; then neither the agent nor the user's files are tried."""
+    """A private key in OpenSSH format. With it, neither the SSH agent nor the user's files are tried."""
     known_hosts: str | None = None
-    """Lines of a known_hosts file; without them, the user's own file decides."""
+    """Lines of a known_hosts file. Without them, the user's own file applies."""
     proxy_command: str | None = None
 
     @classmethod
@@ -51,7 +51,7 @@ class SshTarget:
         except ValueError:
             port = -1
         if parts.scheme != "ssh" or not parts.hostname or parts.path not in ("", "/") or port == -1:
-            raise UsageError(f"{url!r} is no SSH address", subject=url, hint="write it as ssh://user@host:22")
+            raise UsageError(f"{url!r} is not an SSH address", subject=url, hint="write it as ssh://user@host:22")
         return cls(parts.hostname, port, parts.username)
 
 
@@ -63,7 +63,7 @@ class ForwardedSocket:
             raise MissingExtraError(f"reaching {target.host} over SSH", "ssh")
         self._target = target
         self._remote = remote
-        # The system's own temporary folder: a socket's path may have 107 bytes, TMPDIR is often longer.
+        # Not in TMPDIR, which is often too long: a socket's path may have 107 bytes.
         self._folder = tempfile.TemporaryDirectory(prefix="cooperbench-ssh-", dir="/tmp")
         self.path = Path(self._folder.name) / "docker.sock"
         self._connection: Any = None
@@ -123,13 +123,13 @@ class ForwardedSocket:
         return done.exit_status if done.exit_status is not None else 255, str(done.stdout)
 
     async def _channel(self, begin: Callable[[Any], Awaitable[Any]]) -> Any:
-        """Open a channel; when the connection turns out to be dead, once more on a new one, since nothing has happened yet."""
+        """Open a channel. If the connection turns out to be dead, retry once on a new one, since nothing has happened yet."""
         connection = await self._connected()
         try:
             return await begin(connection)
         except (OSError, _ssh_error()):
             closed, _ = await asyncio.wait([asyncio.ensure_future(connection.wait_closed())], timeout=CLOSING_SECONDS)
-            if not closed:  # the connection is alive, so the refusal was meant
+            if not closed:  # the connection is alive, so the refusal is real
                 raise
         return await begin(await self._connected())
 
@@ -153,7 +153,7 @@ class ForwardedSocket:
             finally:
                 far_writer.close()
         except (OSError, TransportError, SandboxCredentialsError, _ssh_error()):
-            pass  # the caller sees a closed connection, which its transport reports
+            pass  # the client sees a closed connection, which its transport reports
         except asyncio.CancelledError:
             pass
         finally:
@@ -162,7 +162,7 @@ class ForwardedSocket:
 
 
 async def _pass_on(reader: Any, writer: Any) -> None:
-    """Copy one direction to its end, and pass the end on: engines read a half-closed connection as the end of stdin."""
+    """Copy one direction, and pass its end on: engines take a half-closed connection for the end of stdin."""
     while data := await reader.read(CHUNK):
         writer.write(data)
         await writer.drain()
@@ -201,7 +201,7 @@ async def _connect(target: SshTarget) -> Any:
         ) from error
     except (asyncssh.PermissionDenied, asyncssh.KeyImportError) as error:
         raise SandboxCredentialsError(
-            f"{target.host} does not accept the login: {error}", subject=target.host, hint=f"ssh {target.host}"
+            f"{target.host} rejected the login: {error}", subject=target.host, hint=f"ssh {target.host}"
         ) from error
     except (OSError, asyncssh.Error) as error:
         raise TransportError(f"cannot reach {target.host} over SSH: {error}", subject=target.host) from error
@@ -219,7 +219,7 @@ _sharing = threading.Lock()
 
 
 def forwarded_engine(target: SshTarget) -> ForwardedSocket:
-    """The process's one forwarded Docker socket for a machine, opened when it is first asked for."""
+    """Return the process's only forwarded Docker socket for a machine, opening it on first use."""
     with _sharing:
         socket = _shared.get(target)
         if socket is None:
@@ -231,7 +231,7 @@ def forwarded_engine(target: SshTarget) -> ForwardedSocket:
 
 
 def drop_engine(target: SshTarget) -> None:
-    """Close the forwarded socket of a machine that is gone."""
+    """Close the forwarded socket of a deleted machine."""
     with _sharing:
         socket = _shared.pop(target, None)
     if socket is not None:

@@ -1,4 +1,4 @@
-"""The one implementation of `Environment`: scope and options, files, and commands through the supervisor."""
+"""The only implementation of `Environment`: scope and options, files, and commands through the supervisor."""
 
 import posixpath
 import shlex
@@ -29,12 +29,12 @@ TRUST = """[ -O "$CWD" ] && [ -O "$CWD/.git" ] && exit 0
 command -v git >/dev/null && [ -e "$CWD/.git" ] && ! git -C "$CWD" rev-parse --git-dir >/dev/null 2>&1 || exit 0
 git config --global --add safe.directory '*' || git config --system --add safe.directory '*'
 """
-"""git refuses a repository of another user, which is what many images hold; our own is known without a program. It also warms the
-supervisor up."""
+"""git refuses a repository of another user, and many images hold one; our own is recognized without a program. This also warms up
+the supervisor."""
 
 
 class SupervisedEnvironment(Environment):
-    """A sandbox on the named backend, or on the one that the active scope asks for.
+    """A sandbox on the named backend, or on the one that the active scope chooses.
 
     Raises `CapabilityError` for an option that the backend cannot keep, `ImageError`, `SandboxCredentialsError`, `QuotaError`
     or `CapacityError` when it cannot start. A start that is interrupted leaves nothing behind.
@@ -54,7 +54,7 @@ class SupervisedEnvironment(Environment):
         kept = dict(settings or {})
         if scope is not None:
             if scope.backend is not None and scope.backend != backend:
-                backend, kept = scope.backend, {}  # settings belong to the backend that was asked for
+                backend, kept = scope.backend, {}  # the settings belong to the other backend
             chosen = EnvironmentOptions.model_validate({**chosen.model_dump(), **scope.overrides})
             labels = scope.labels
         self.image = image
@@ -67,7 +67,7 @@ class SupervisedEnvironment(Environment):
 
     @classmethod
     def from_transport(cls, transport: Transport, options: EnvironmentOptions | None = None) -> "SupervisedEnvironment":
-        """Start a sandbox over a transport that the caller made; for those who write backends, and for tests of them."""
+        """Start a sandbox over a given transport; for authors of backends and their tests."""
         environment = cls.__new__(cls)
         environment.options = options or EnvironmentOptions()
         environment._start(transport, None)
@@ -77,7 +77,7 @@ class SupervisedEnvironment(Environment):
 
     @classmethod
     def attached(cls, handle: SandboxHandle) -> "SupervisedEnvironment":
-        """The environment of a running sandbox that another process started. Raises `SandboxLostError` if it is gone."""
+        """Return the environment of a running sandbox that another process started. Raises `SandboxLostError` if it is gone."""
         environment = cls.__new__(cls)
         environment.image = handle.image
         environment.backend = handle.backend
@@ -128,7 +128,7 @@ class SupervisedEnvironment(Environment):
             raise UsageError("a command cannot contain a NUL character")
         limit = self.options.command_timeout if timeout is None else timeout
         if limit <= 0:
-            raise UsageError(f"a time limit must be above 0 seconds, not {limit:g}")
+            raise UsageError(f"a time limit must be more than 0 seconds, not {limit:g}")
         wanted = Command(
             text=command,
             timeout=limit,
@@ -142,7 +142,7 @@ class SupervisedEnvironment(Environment):
         return result.as_execute_result(time.monotonic() - begun)
 
     def add_to_path(self, folder: str) -> None:
-        """Look for programs in this folder of the sandbox first, in every later command."""
+        """Search this folder of the sandbox for programs first, in every later command."""
         if folder not in self._path_folders:
             self._path_folders.insert(0, folder)
 
@@ -159,7 +159,7 @@ class SupervisedEnvironment(Environment):
         return reply.stdout
 
     def write_file(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
-        """Put `data` at `path`, making its parent folders."""
+        """Write `data` to `path`, making its parent folders."""
         self._check_open()
         place = self._path(path)
         script = 'mkdir -p "$(dirname "$1")" && head -c "$2" >"$1" && chmod "$3" "$1"'
@@ -183,31 +183,31 @@ class SupervisedEnvironment(Environment):
         return self._transport.open(["sh", "-c", f"cd {place} || exit 127; {exports}{command}"])
 
     def snapshot(self) -> str:
-        """Keep the file system as an image and return its name. Raises `CapabilityError` where the backend cannot."""
+        """Save the file system as an image and return its name. Raises `CapabilityError` where the backend cannot."""
         self._check_open()
         return self._transport.snapshot()
 
     def handle(self) -> SandboxHandle:
-        """How another process finds this sandbox."""
+        """Return the handle with which another process finds this sandbox."""
         return self._handle
 
     @property
     def isolation(self) -> str:
-        """What keeps the sandbox apart from its host."""
+        """The isolation level."""
         return self._handle.isolation
 
     @property
     def image_digest(self) -> str | None:
-        """Content address of what it was started from."""
+        """Digest of the image that it was started from."""
         return self._handle.digest
 
     @property
     def hook_errors(self) -> list[Exception]:
-        """What the scope's `before_cleanup` hooks raised; they do not stop the clean-up."""
+        """The errors of the scope's `before_cleanup` hooks, which do not stop the cleanup."""
         return list(self._hook_errors)
 
     def cleanup(self) -> None:
-        """End the sandbox and free what it holds. Twice is fine."""
+        """End the sandbox and free its resources. Twice is fine."""
         with self._closing:
             if self._closed:
                 return

@@ -1,9 +1,12 @@
-"""The host's side of the supervisor: runs commands in a sandbox exactly once, whatever happens to the connection.
+"""The host's side of the supervisor. It runs commands in a sandbox exactly once, whatever happens to the connection.
 
-Two supervisors with one layout of results on the sandbox's disk: the resident one (`inside/exec_agent.py`, one stream for all
-commands, where the image has Python) and the one-shot one (`inside/supervisor.sh`, a `run` of the transport per command). When
-a stream or a run fails, the same command id is delivered again through the one-shot supervisor, which collects instead of running
-twice.
+Two supervisors share one layout of results on the sandbox's disk:
+
+- the resident one (`inside/exec_agent.py`): one stream for all commands, where the image has Python;
+- the one-shot one (`inside/supervisor.sh`): one `run` of the transport per command.
+
+When a stream or a run fails, the same command id goes to the one-shot supervisor, which collects the result instead of running
+the command twice.
 """
 
 import json
@@ -28,13 +31,13 @@ T = TypeVar("T")
 ATTEMPTS = 5
 FIRST_PAUSE = 0.2
 RESIDENT_STARTS = 5
-"""How often a killed resident supervisor is started again before every command becomes a run of its own."""
+"""The most restarts of a killed resident supervisor; after that every command is a run of its own."""
 GRACE = 30.0
-"""Seconds beyond a command's limit that a supervisor has for killing and answering; after that it counts as broken."""
+"""Seconds beyond a command's time limit for a supervisor to kill and answer; after that it counts as broken."""
 START_SECONDS = 120.0
-"""A start that fails ends at once. This only bounds one that hangs: a busy machine is slow, not broken."""
+"""A failed start ends at once. This only bounds one that hangs on a busy machine."""
 
-# -I and -S: neither the image's configuration nor its site-packages take part. The locale must reach commands as the image has it.
+# -I and -S exclude the image's Python configuration and site-packages. The locale must reach commands as the image sets it.
 LAUNCH = """command -v python3 >/dev/null 2>&1 || { echo none; exit 0; }
 PYTHONCOERCECLOCALE=0 exec python3 -I -S -c 'import os
 text = b""
@@ -82,7 +85,7 @@ class Supervisor:
         return self._repeatedly(lambda: self._transport.run(argv, stdin=stdin, timeout=timeout))
 
     def close(self) -> None:
-        """Free the stream; what still runs in the sandbox is the transport's to end."""
+        """Free the stream. The transport ends what still runs in the sandbox."""
         with self._lock:
             resident, self._resident, self._starts_left = self._resident, None, 0
         if resident is not None:
@@ -132,7 +135,7 @@ class Supervisor:
         try:
             return not self._transport.alive()
         except TransportError:
-            return False  # out of reach is not gone: only the engine's word counts
+            return False  # unreachable is not gone: only the engine knows
 
 
 class ResidentSupervisor:
@@ -159,7 +162,9 @@ class ResidentSupervisor:
         impatience.daemon = True
         impatience.start()
         try:
-            with suppress(TransportError):  # without Python the shell has answered and gone, perhaps before it read all
+            with suppress(
+                TransportError
+            ):  # without Python the shell has answered and ended, perhaps before it read everything
                 stream.write(to_send)
             greeting = resident._frames.read_line()
         except TransportError:
@@ -196,7 +201,7 @@ class ResidentSupervisor:
         return RunReply(result.code, result.head, result.tail)
 
     def close(self) -> None:
-        """Close the stream. Commands that run go on."""
+        """Close the stream. Running commands continue."""
         self._stream.close()
 
     def _ask(self, request: dict[str, Any], payload: bytes, seconds: float) -> CommandResult:
@@ -210,7 +215,7 @@ class ResidentSupervisor:
                 self._stream.write(json.dumps(request).encode() + b"\n" + payload)
             return answer.result(seconds)
         except TimeoutError as error:
-            raise TransportError("the supervisor in the sandbox is silent") from error
+            raise TransportError("the supervisor in the sandbox does not answer") from error
         finally:
             with self._lock:
                 self._waiting.pop(request["id"], None)
@@ -228,7 +233,7 @@ class ResidentSupervisor:
                 if answer is not None and result is not None:
                     answer.set_result(result)
                 elif answer is not None:
-                    answer.set_exception(TransportError("the supervisor in the sandbox refused"))
+                    answer.set_exception(TransportError("the supervisor in the sandbox refused the command"))
         except (TransportError, ValueError, KeyError) as error:
             with self._lock:
                 self._broken = TransportError(f"the stream to the sandbox broke: {error}")
@@ -239,6 +244,6 @@ class ResidentSupervisor:
 
 @cache
 def supervisor_script() -> str:
-    """The text of the one-shot supervisor, without its comments."""
+    """Return the text of the one-shot supervisor, without its comments."""
     text = files("cooperbench.environments").joinpath("inside/supervisor.sh").read_text(encoding="utf-8")
     return re.sub(r"(?m)^\s*#.*\n", "", text)

@@ -1,4 +1,4 @@
-"""Exact capture of what is in a sandbox's work tree, out of reach of what happened to its repository.
+"""Exact capture of a sandbox's work tree, independent of what happened to its repository.
 
 The base is a tree, pinned by the harness before the agent sees the sandbox, and kept in a repository on the host. Capturing
 makes a tree of the work tree with a fresh object database and nobody's configuration (`inside/capture.sh`), brings the objects
@@ -17,16 +17,16 @@ from cooperbench.errors import SandboxError
 from cooperbench.records.member_files import Capture
 
 LARGEST_FILE = 64 * 1024
-"""KiB. A bigger file that an agent left is reported instead of captured; nobody writes such a file by hand."""
+"""KiB. A bigger file is reported instead of captured; nobody writes such a file by hand."""
 UNLIMITED = 1 << 40
 TIMEOUT = 600.0
 _GIT = Git(SandboxError)
 
 
 def pin_base(env: Environment, store: Path) -> str:
-    """Bring the pristine work tree to the host and return its tree id.
+    """Copy the pristine work tree to the host and return its tree id.
 
-    `store` is a bare repository on the host, made when it is missing. Raises `SandboxError`.
+    `store` is a bare repository on the host, created when it is missing. Raises `SandboxError`.
     """
     tree, _ = _read_tree(env, store, None, UNLIMITED)
     git(store, "rev-list", "--objects", "--quiet", f"{tree}^{{tree}}")
@@ -34,23 +34,22 @@ def pin_base(env: Environment, store: Path) -> str:
 
 
 def capture(env: Environment, store: Path, base: str) -> Capture:
-    """The work tree as it is now, against a base that `pin_base` gave. Raises `SandboxError`, `SandboxLostError`."""
+    """Capture the current work tree against a base from `pin_base`. Raises `SandboxError`, `SandboxLostError`."""
     tree, skipped = _read_tree(env, store, base, LARGEST_FILE)
     return Capture(patch=difference(store, base, tree), tree=tree, base_tree=base, skipped=skipped)
 
 
 def difference(store: Path, base: str, tree: str) -> bytes:
-    """The patch from one tree of `store` to another, in the form in which `capture` gives it."""
+    """Return the patch from one tree of `store` to another, in the form that `capture` uses."""
     return git(store, "diff-tree", "-r", "-p", "--binary", "--full-index", "--no-renames", "--no-ext-diff", base, tree)
 
 
 def strip_later_history(env: Environment, base_commit: str) -> bool:
-    """Remove everything that the base commit does not reach from the sandbox's repository, and verify it by object id.
+    """Remove everything that the base commit does not reach from the sandbox's repository, and verify by object id.
 
-    Returns whether there was anything to remove.
-
-    The branch is `main` (or the one checked out) at the base commit afterwards; remotes, tags, other branches, stashes,
-    reflogs and unreachable objects are gone. Raises `SandboxError` when something later is left.
+    Return whether there was anything to remove. Afterwards the branch `main` (or the one checked out) is at the base commit;
+    remotes, tags, other branches, stashes, reflogs and unreachable objects are gone. Raises `SandboxError` when something later
+    remains.
     """
     script = files("cooperbench.environments").joinpath("inside/strip.sh").read_text(encoding="utf-8")
     done = env.execute(f"set -- {shlex.quote(base_commit)}\n{script}", timeout=TIMEOUT)
@@ -72,14 +71,14 @@ def _read_tree(env: Environment, store: Path, base: str | None, largest: int) ->
     header, _, rest = done.stdout.partition(b"\n")
     tree, size = header.decode().split()
     skipped, pack = rest[: int(size)].decode("utf-8", "replace"), rest[int(size) :]
-    # The pack came out of the agent's reach of influence: strict, this fails unless every object that one of its objects names is
-    # here, each known by its own digest.
+    # The agent may have tampered with the pack. `--strict` fails unless every object that it refers to is here, each verified by
+    # its own digest.
     git(store, "index-pack", "--stdin", "--strict", stdin=pack)
     return tree, tuple(dict.fromkeys(path for path in skipped.split("\0") if path))
 
 
 def prepare_store(store: Path) -> None:
-    """Make the bare repository `store` when it is missing."""
+    """Create the bare repository `store` when it is missing."""
     if not (store / "objects").is_dir():
         store.parent.mkdir(parents=True, exist_ok=True)
         git(None, "init", "--quiet", "--bare", str(store))

@@ -1,4 +1,4 @@
-"""The Docker backend, and whatever speaks Docker's API: Podman, engines on other machines."""
+"""The Docker backend, also for what speaks Docker's API: Podman, engines on other machines."""
 
 import shutil
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ __all__ = ["DockerBackend", "DockerEnvironment"]
 class DockerEnvironment(SupervisedEnvironment):
     """A container. `timeout` is its lifetime in seconds; `options` are further fields of `EnvironmentOptions`.
 
-    `host` is an engine's address, `ssh://user@box` included; by default the one that `docker` would use.
+    `host` is an engine's address, `ssh://user@box` included; by default the engine that `docker` would use.
     """
 
     def __init__(
@@ -42,11 +42,11 @@ class DockerBackend(Backend):
     builds_bundled_images = True
 
     def capabilities(self, settings: Mapping[str, str]) -> frozenset[Capability]:
-        """All of them."""
+        """Return all of them."""
         return frozenset(Capability)
 
     def checks(self) -> Iterator[Check]:
-        """Yield the engine, the free space of its disk, and how many images of tasks are here."""
+        """Check the engine, the free space on its disk, and the images of tasks."""
         answers = attempt("engine", lambda: describe(connect(None)))
         yield answers
         if not answers.ok:
@@ -55,10 +55,12 @@ class DockerBackend(Backend):
         if root is not None:
             yield check_space(root, fix="docker system df, cooperbench clean, docker image prune")
         here = len(images.task_images(connect(None)))
-        yield Check(name="images", ok=True, detail=f"{here} task images are here; see cooperbench images list")
+        yield Check(
+            name="images", ok=True, detail=f"{here} task images are here; list them with cooperbench images list"
+        )
 
     def free_space(self) -> int | None:
-        """Return how many bytes are free where the engine keeps its images, if that is on this machine."""
+        """Return the free bytes where the engine stores its images, if that is on this machine."""
         root = data_root(connect(None))
         return None if root is None else shutil.disk_usage(root).free
 
@@ -73,11 +75,11 @@ class DockerBackend(Backend):
         return attach(handle)
 
     def image_digest(self, recipe: ImageRecipe) -> str | None:
-        """Digest of the image if the engine has it."""
+        """Return the digest of the image if the engine has it."""
         return images.digest(connect(None), recipe.name)
 
     def ensure_image(self, recipe: ImageRecipe) -> str | None:
-        """Build bundled images, pull others, unless they are there."""
+        """Build bundled images and pull others, unless they are there."""
         engine = connect(None)
         found = images.digest(engine, recipe.name)
         if found is not None:
@@ -88,13 +90,13 @@ class DockerBackend(Backend):
             return images.pull(engine, recipe.name)
         except ImageError as error:
             raise ImageError(
-                f"the image {recipe.name!r} is not here and cannot be pulled: {error.message}",
+                f"the image {recipe.name!r} is missing and cannot be pulled: {error.message}",
                 subject=recipe.name,
                 hint=f"cooperbench images build {recipe.name} --repo-source CLONE",
             ) from error
 
     def image_facts(self, recipe: ImageRecipe) -> ImageFacts:
-        """Digest, platform and size of the image if the engine has it."""
+        """Return digest, platform and size of the image if the engine has it."""
         return images.facts(connect(None), recipe.name)
 
     def pull_image(self, recipe: ImageRecipe, platform: str | None, progress: Progress | None) -> str | None:
@@ -111,17 +113,17 @@ class DockerBackend(Backend):
         base_image: str | None,
         progress: Progress | None = None,
     ) -> str | None:
-        """Build from the task's Dockerfile, which says itself how to set up."""
+        """Build from the task's Dockerfile."""
         if recipe.setup is not None:
             raise UsageError(
-                "set-up commands are for local images", subject=recipe.name, hint="put them into the Dockerfile"
+                "setup commands are only for local images", subject=recipe.name, hint="put them into the Dockerfile"
             )
         return images.build(connect(None), recipe, repo_source, base_image, progress)
 
     def orphans(self, run: str | None = None) -> list[Orphan]:
-        """Containers, networks, volumes and snapshot images with our label."""
+        """Return containers, networks, volumes and snapshot images with our label."""
         return orphans.find(connect(None), run)
 
     def remove(self, orphan: Orphan) -> None:
-        """Remove one of them."""
+        """Remove one orphan."""
         orphans.remove(connect(None), orphan)

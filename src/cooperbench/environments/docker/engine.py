@@ -1,4 +1,4 @@
-"""Finding a Docker engine and talking to it: address, client, and errors in our words.
+"""A Docker engine: its address, a client for it, and its errors translated to ours.
 
 The engine is the one that `docker` on the command line would use: an address given, `DOCKER_HOST`, the chosen context, the
 default socket; after those, Podman's socket. `ssh://` addresses go through one forwarded socket, see `cooperbench.environments.ssh`.
@@ -50,7 +50,7 @@ _engines: dict[tuple[str, int], DockerEngine] = {}
 
 
 def connect(host: str | None) -> DockerEngine:
-    """The engine at an address, or the one that `docker` would use. Raises `SandboxError` with the remedy."""
+    """Return the engine at an address, or the one that `docker` would use. Raises `SandboxError` with the remedy."""
     try:
         address, tls = resolve(host)
     except ImportError as error:
@@ -68,7 +68,7 @@ def _connect(address: str, tls: "TLSConfig | None") -> DockerEngine:
     if address.startswith("ssh://"):
         address = f"unix://{forwarded_engine(SshTarget.parse(address)).path}"
     with translated(address):
-        if address.startswith("unix://"):  # asked first, because the SDK leaks a socket that cannot connect
+        if address.startswith("unix://"):  # first, because the SDK leaks a socket that cannot connect
             with socket.socket(socket.AF_UNIX) as probe:
                 probe.connect(address.removeprefix("unix://"))
         client = docker.DockerClient(
@@ -98,7 +98,7 @@ def data_root(engine: DockerEngine) -> Path | None:
 
 
 def resolve(host: str | None) -> tuple[str, "TLSConfig | None"]:
-    """The address of the engine and how to encrypt it."""
+    """Return the address of the engine and its TLS settings."""
     from docker.utils import kwargs_from_env
 
     if host is not None:
@@ -116,7 +116,7 @@ def resolve(host: str | None) -> tuple[str, "TLSConfig | None"]:
 
 
 def _context() -> "tuple[str, TLSConfig | None] | None":
-    """The chosen context, read from the command line's own files; the SDK finds them only beside a `config.json`."""
+    """Read the current context from the command line's own files; the SDK finds them only beside a `config.json`."""
     from docker.tls import TLSConfig
 
     home = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
@@ -130,7 +130,9 @@ def _context() -> "tuple[str, TLSConfig | None] | None":
         endpoint = meta["Endpoints"]["docker"]
         host = str(endpoint["Host"])
     except (OSError, ValueError, KeyError) as error:
-        raise SandboxError(f"there is no Docker context {name!r}", subject=name, hint="docker context ls") from error
+        raise SandboxError(
+            f"the Docker context {name!r} does not exist", subject=name, hint="docker context ls"
+        ) from error
     keys = home / "contexts" / "tls" / key / "docker"
     if not keys.is_dir():
         return host, None
@@ -146,7 +148,7 @@ def _podman_sockets() -> list[str]:
 
 @contextmanager
 def translated(subject: str) -> Iterator[None]:
-    """Turn the SDK's errors into ours."""
+    """Translate the SDK's errors to ours."""
     import requests
     from docker import errors
 
@@ -156,7 +158,7 @@ def translated(subject: str) -> Iterator[None]:
         raise
     except errors.ImageNotFound as error:
         raise ImageError(
-            f"there is no image {subject!r}: {_words(error)}",
+            f"the image {subject!r} does not exist: {_words(error)}",
             subject=subject,
             hint="cooperbench images pull, cooperbench images build, or docker login",
         ) from error
@@ -193,12 +195,12 @@ def _unreachable(error: Exception, subject: str) -> SandboxError:
     message = str(error)
     if "Permission denied" in message or "PermissionError" in message:
         return SandboxCredentialsError(
-            "this user may not use the Docker engine",
+            "you are not allowed to access the Docker engine",
             subject=subject,
             hint="sudo usermod -aG docker $USER, and log in again",
         )
     if "FileNotFoundError" in message or "No such file" in message or "Connection refused" in message:
         return TransportError(
-            "no Docker engine answers", subject=subject, hint="start it, set DOCKER_HOST, or use --backend local"
+            "no Docker engine answers", subject=subject, hint="start an engine, set DOCKER_HOST, or use --backend local"
         )
     return TransportError(f"the connection to the Docker engine failed: {message}", subject=subject)

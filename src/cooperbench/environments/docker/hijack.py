@@ -1,7 +1,7 @@
-"""A process in a container with its stdin, stdout and stderr, over a connection that the engine hands over.
+"""A process in a container with its stdin, stdout and stderr, over a hijacked connection of the engine.
 
-The SDK's own way of doing this reads the answer's header through a buffer and then drops the buffer: output that arrives
-together with the header is lost, which happens on a busy machine. Here the header is read to its last byte and no further.
+The SDK reads the header of the answer through a buffer and then drops the buffer. Output that arrives with the header is lost,
+which happens on slow connections. Here the header is read to its last byte and no further.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ class Attached:
         self._kind = STDOUT
 
     def settimeout(self, seconds: float | None) -> None:
-        """How long reading and writing may block."""
+        """Limit how long reading and writing may block."""
         self._connection.settimeout(seconds)
 
     def send(self, data: bytes) -> None:
@@ -45,7 +45,7 @@ class Attached:
             self._connection.shutdown(socket.SHUT_WR)
 
     def receive(self, size: int) -> tuple[int, bytes]:
-        """At most `size` bytes of one of the outputs; no bytes at the end. Raises `TransportError`."""
+        """Return at most `size` bytes of one of the outputs; none at the end. Raises `TransportError`."""
         while self._left == 0:
             header = self._exactly(8)
             if not header:
@@ -53,12 +53,12 @@ class Attached:
             self._kind, self._left = struct.unpack(">BxxxL", header)
         data = self._some(min(size, self._left))
         if not data:
-            raise TransportError("the output of the container was cut")
+            raise TransportError("the output of the container broke off")
         self._left -= len(data)
         return self._kind, data
 
     def close(self) -> None:
-        """Close the connection; a blocked reader wakes up."""
+        """Close the connection, waking a blocked reader."""
         with contextlib.suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
         self._connection.close()
@@ -75,14 +75,14 @@ class Attached:
             more = self._some(size - len(data))
             if not more:
                 if data:
-                    raise TransportError("the output of the container was cut")
+                    raise TransportError("the output of the container broke off")
                 return b""
             data += more
         return data
 
 
 def start(engine: DockerEngine, exec_id: str) -> Attached:
-    """Start a prepared exec and take its connection over. Raises `SandboxLostError`, `TransportError`."""
+    """Start a prepared exec and take over its connection. Raises `SandboxLostError`, `TransportError`."""
     try:
         connection = _connect(engine)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Images of the Docker engine: digests, pulling, building for the host's processor without a download."""
+"""Images of the Docker engine: digests, pulling, and building for the engine's processor without a download."""
 
 import re
 import shutil
@@ -14,7 +14,7 @@ from cooperbench.records import ImageRecipe
 
 SNAPSHOTS = "cooperbench-snapshot"
 SOURCE = "cooperbench-source"
-BUILD = "build it here: cooperbench images build; or log in: docker login"
+BUILD = "build it: cooperbench images build; or log in: docker login"
 _GIT = Git(ImageError)
 
 FETCHED = re.compile(r"https?://[A-Za-z0-9.-]+/[A-Za-z0-9._/-]+?(?:\.git)?(?=[\s\"';|&)]|$)")
@@ -53,7 +53,7 @@ def task_images(engine: DockerEngine) -> list[str]:
 
 
 def architectures(engine: DockerEngine, name: str) -> tuple[str, str]:
-    """The engine's processor and the image's, in the same words (`amd64`, `arm64`, …)."""
+    """Return the engine's processor and the image's, in the same terms (`amd64`, `arm64`, …)."""
     with translated(name):
         ours = str(engine.client.version()["Arch"])
         return ours, str(engine.client.images.get(name).attrs.get("Architecture", ours))
@@ -76,13 +76,13 @@ def pull(engine: DockerEngine, name: str, platform: str | None = None, progress:
         raise ImageError(f"cannot pull {name!r}: {error.message}", subject=name, hint=BUILD) from error
     found = digest(engine, name)
     if found is None:
-        raise ImageError(f"{name!r} is not there after it was pulled", subject=name)
+        raise ImageError(f"{name!r} is missing after the pull", subject=name)
     return found
 
 
 def _pull(engine: DockerEngine, name: str, platform: str | None, progress: Progress | None) -> None:
     with translated(name):
-        problem = ""  # the events are read to their end all the same: a broken-off answer leaks its connection
+        problem = ""  # read on to the end: an abandoned answer leaks its connection
         layers: dict[str, tuple[int, int]] = {}
         for event in engine.client.api.pull(name, stream=True, decode=True, platform=platform):
             problem = problem or str(event.get("error") or "")
@@ -102,13 +102,13 @@ def build(
     base_image: str | None,
     progress: Progress | None = None,
 ) -> str:
-    """Build a recipe's image from its Dockerfile, without later history in its repository, and return its digest.
+    """Build a recipe's image from its Dockerfile, strip later history from its repository, and return its digest.
 
     Raises `ImageError` with the end of the build's output.
     """
     dockerfile = recipe.dockerfile or recipe.context / "Dockerfile"
     if not dockerfile.is_file():
-        raise ImageError(f"{recipe.name!r} has no Dockerfile at {dockerfile}", subject=str(dockerfile))
+        raise ImageError(f"the Dockerfile of {recipe.name!r} is missing: {dockerfile}", subject=str(dockerfile))
     text = dockerfile.read_text(encoding="utf-8")
     if base_image is not None:
         text = replace_base(text, base_image)
@@ -124,7 +124,7 @@ def build(
         _build(engine, context, recipe.name, progress)
     found = digest(engine, recipe.name)
     if found is None:
-        raise ImageError(f"{recipe.name!r} is not there after it was built", subject=recipe.name)
+        raise ImageError(f"{recipe.name!r} is missing after the build", subject=recipe.name)
     return found
 
 
@@ -148,12 +148,12 @@ def _build(engine: DockerEngine, context: Path, name: str, progress: Progress | 
 
 
 def replace_base(text: str, base_image: str) -> str:
-    """Another image for the first stage."""
+    """Replace the image of the first stage."""
     return re.sub(r"(?mi)^(FROM\s+(?:--\S+\s+)*)\S+", lambda found: found.group(1) + base_image, text, count=1)
 
 
 def use_clone(text: str, context: Path, clone: Path) -> str:
-    """Put a local clone into the build context, and let git take it in place of the addresses that the files name."""
+    """Put a local clone into the build context, and let git use it instead of the addresses in the build files."""
     _GIT.run("clone", "--quiet", "--mirror", clone, context / SOURCE)
     scripts = [text, *(path.read_text("utf-8", "replace") for path in context.glob("*.sh"))]
     lines = [line for script in scripts for line in script.splitlines() if "git " in line]
@@ -174,7 +174,7 @@ def use_clone(text: str, context: Path, clone: Path) -> str:
 
 
 def strip_history(text: str, context: Path, base_commit: str | None) -> str:
-    """A last step that leaves nothing after the base commit in the image's repository."""
+    """Add a last step that removes everything after the base commit from the image's repository."""
     script = files("cooperbench.environments").joinpath("inside/strip.sh").read_bytes()
     (context / "cooperbench-strip.sh").write_bytes(script)
     commit = base_commit or "$(git rev-parse HEAD)"

@@ -1,4 +1,4 @@
-"""What runs left behind in an engine, by label."""
+"""Containers and other objects that runs left behind in an engine, found by label."""
 
 import contextlib
 
@@ -10,7 +10,7 @@ from cooperbench.errors import UsageError
 
 
 def find(engine: DockerEngine, run: str | None) -> list[Orphan]:
-    """Containers, networks, volumes and snapshot images with our label, of one run or of all."""
+    """Return containers, networks, volumes and snapshot images with our label, of one run or of all."""
     label = LABEL if run is None else f"{LABEL}={run}"
     with translated(engine.address):
         found = [
@@ -34,7 +34,7 @@ def find(engine: DockerEngine, run: str | None) -> list[Orphan]:
 
 
 def remove(engine: DockerEngine, orphan: Orphan) -> None:
-    """Remove one. One that is gone already is fine."""
+    """Remove one. One that is already gone is fine."""
     from docker import errors
 
     name = orphan.identifier
@@ -49,7 +49,7 @@ def remove(engine: DockerEngine, orphan: Orphan) -> None:
         elif orphan.kind == "image":
             engine.client.api.remove_image(name, force=True)
         else:
-            raise UsageError(f"not a kind of Docker's: {orphan.kind}", subject=name)
+            raise UsageError(f"Docker does not have the kind {orphan.kind!r}", subject=name)
 
 
 def _other(kind: str, name: str, labels: dict[str, str] | None) -> Orphan:

@@ -1,4 +1,4 @@
-"""One container: created with our labels, kept alive by a `sleep` as long as its lifetime, removed by force."""
+"""One container: created with our labels, kept alive by a `sleep` for its lifetime, removed by force."""
 
 import contextlib
 import math
@@ -19,20 +19,20 @@ LABEL = "cooperbench.run"
 EPISODE_LABEL = "cooperbench.episode"
 AGENT_LABEL = "cooperbench.agent"
 PROCESSES = 4096
-"""Limit of processes and threads when none is asked for: a fork bomb ends in its own container."""
+"""Default limit of processes and threads, so that a fork bomb stays in its own container."""
 ANNOUNCE = 'echo $$ >&2; exec "$@"'
 REMOVED_SECONDS = 10.0
 LATE_SECONDS = 2.0
-"""How long an engine may go on making a container that nobody waits for any more."""
+"""Seconds for which an engine may go on creating a container that nobody waits for any more."""
 
 
 def labels_of(labels: SandboxLabels) -> dict[str, str]:
-    """The labels that everything of a sandbox carries."""
+    """Return the labels that everything of a sandbox carries."""
     return {LABEL: labels.run, EPISODE_LABEL: labels.episode, AGENT_LABEL: labels.agent_id}
 
 
 class DockerStream:
-    """A process with its stdin and stdout. Closing the connection does not end it, so its number in the container is kept."""
+    """A process with its stdin and stdout. Closing the connection does not end it, so its pid in the container is stored."""
 
     def __init__(
         self, transport: "DockerTransport", attached: Attached, exec_id: str, process: int, early: bytes
@@ -74,13 +74,13 @@ class DockerTransport(Transport):
         self._handle = handle
         self._stopped = False
         self._proven = True
-        """Whether the image is known to run a shell; one that runs already has shown it."""
+        """Set when the image is known to run a shell; a running container has shown it."""
 
     @classmethod
     def prepare(
         cls, image: str, options: EnvironmentOptions, labels: SandboxLabels, host: str | None
     ) -> "DockerTransport":
-        """A container to be started."""
+        """Prepare a container."""
         handle = SandboxHandle(
             backend="docker",
             identifier=f"cooperbench-{uuid.uuid4().hex[:12]}",
@@ -93,7 +93,7 @@ class DockerTransport(Transport):
         return cls(connect(host), handle)
 
     def start(self) -> None:
-        """Create and start the container; its name is known before, so that an interrupted start leaves nothing."""
+        """Create and start the container. Its name is fixed before, so that an interrupted start leaves nothing."""
         options, image = self._handle.options, self._handle.image
         digest = images.ensure_pulled(self._engine, image, options.platform)
         self._handle = self._handle.model_copy(update={"digest": digest})
@@ -116,7 +116,7 @@ class DockerTransport(Transport):
         self._proven = False
 
     def _remove_late(self) -> None:
-        """Remove a container that the engine may still be making although nobody waits for it any more."""
+        """Remove a container that the engine may still be creating although nobody waits for it any more."""
         from docker import errors
 
         deadline = time.monotonic() + LATE_SECONDS
@@ -128,7 +128,7 @@ class DockerTransport(Transport):
             time.sleep(0.1)
 
     def _prove(self) -> None:
-        """Raise `ImageError` when the image does not even run a shell. Asked when something failed: it is 70 ms of each start."""
+        """Raise `ImageError` when the image does not even run a shell. Called after a failure only: it takes 70 ms."""
         if self._proven:
             return
         try:
@@ -139,19 +139,19 @@ class DockerTransport(Transport):
             raise self._unusable((reply.stderr or reply.stdout).decode("utf-8", "replace").strip())
 
     def _unusable(self, message: str) -> ImageError:
-        """Why an image does not even run a shell."""
+        """Return the reason why an image does not even run a shell."""
         image = self._handle.image
         ours, theirs = images.architectures(self._engine, image)
         if ours != theirs:
             return ImageError(
-                f"the image {image!r} is for {theirs}, and the engine runs {ours}",
+                f"the image {image!r} is for {theirs}, but the engine runs {ours}",
                 subject=image,
                 hint="build it for this processor: cooperbench images build",
             )
         return ImageError(f"the image {image!r} does not run a shell: {message}", subject=image)
 
     def run(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
-        """Run an argv; stdin is written and closed, then both outputs are read to their end."""
+        """Run an argv: write and close stdin, then read both outputs to their end."""
         exec_id = self._prepare(argv, stdin=bool(stdin))
         attached = hijack.start(self._engine, exec_id)
         outputs = {STDOUT: bytearray(), STDERR: bytearray()}
@@ -163,7 +163,7 @@ class DockerTransport(Transport):
             while True:
                 left = deadline - time.monotonic()
                 if left <= 0:
-                    raise TransportError("no answer from the container in time", subject=self._handle.identifier)
+                    raise TransportError("the container did not answer in time", subject=self._handle.identifier)
                 attached.settimeout(left)
                 kind, data = attached.receive(1 << 16)
                 if not data:
@@ -174,7 +174,7 @@ class DockerTransport(Transport):
         return RunReply(self._exit_code(exec_id), bytes(outputs[STDOUT]), bytes(outputs[STDERR]))
 
     def open(self, argv: list[str]) -> DockerStream:
-        """Start an argv and keep its connection. The first of a new container tells whether its image can be used."""
+        """Start an argv and keep its connection. The first one in a new container shows whether its image is usable."""
         try:
             stream = self._open(argv)
         except (SandboxLostError, TransportError):
@@ -191,11 +191,11 @@ class DockerTransport(Transport):
             while not announced.endswith(b"\n"):
                 kind, data = attached.receive(1)
                 if not data:
-                    raise TransportError("the process ended before it began", subject=self._handle.identifier)
+                    raise TransportError("the process ended before it started", subject=self._handle.identifier)
                 if kind == STDERR:
                     announced += data
                 else:
-                    early += data  # the engine forwards the two outputs separately, so the later one may come first
+                    early += data  # the engine forwards the two outputs separately, so the later one may arrive first
         except BaseException:
             attached.close()
             raise
@@ -212,7 +212,7 @@ class DockerTransport(Transport):
                 self._engine.client.api.exec_start(number, detach=True)
 
     def alive(self) -> bool:
-        """Whether the engine says that the container runs."""
+        """Return whether the engine says that the container runs."""
         try:
             with translated(self._handle.identifier):
                 return bool(self._container().attrs["State"]["Running"])
@@ -220,7 +220,7 @@ class DockerTransport(Transport):
             return False
 
     def handle(self) -> SandboxHandle:
-        """How to find it again."""
+        """Return the handle."""
         return self._handle
 
     def snapshot(self) -> str:
@@ -261,7 +261,7 @@ def attach(handle: SandboxHandle) -> DockerTransport:
 
 
 def remove(engine: DockerEngine, name: str) -> None:
-    """Kill and remove a container; one that is gone, or on its way, is fine."""
+    """Kill and remove a container. One that is gone, or about to be, is fine."""
     from docker import errors
 
     with translated(name), contextlib.suppress(errors.NotFound):

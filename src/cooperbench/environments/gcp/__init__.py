@@ -13,7 +13,7 @@ class GCPEnvironment(SupervisedEnvironment):
     """A container on a Compute Engine machine of `project_id`.
 
     `timeout` is its lifetime in seconds; `zone` may name several with commas; `options` are further fields of
-    `EnvironmentOptions`. What is not given here comes from the environment and from `cooperbench config gcp`.
+    `EnvironmentOptions`. Missing settings come from the environment and from `cooperbench config gcp`.
     """
 
     def __init__(

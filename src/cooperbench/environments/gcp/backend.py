@@ -1,4 +1,4 @@
-"""What CooperBench asks of Google Cloud besides a single sandbox: what it can do, and what runs left behind there."""
+"""Google Cloud as a backend: capabilities, checks, settings and orphans."""
 
 from collections.abc import Iterator, Mapping
 
@@ -21,7 +21,7 @@ class GCPBackend(CloudBackend):
     configuration = GCPSettings
 
     def capabilities(self, settings: Mapping[str, str]) -> frozenset[Capability]:
-        """All of them: the engine is Docker's."""
+        """Return all of them: the engine is Docker's."""
         return frozenset(Capability)
 
     def transport(
@@ -44,16 +44,16 @@ class GCPBackend(CloudBackend):
         return attach(handle)
 
     def checks(self) -> Iterator[Check]:
-        """Yield the SDK, the project, and whether its credentials are accepted."""
+        """Check the SDK, the project and the credentials."""
         installed = attempt("SDK", _describe_sdk)
         yield installed
         project = attempt("project", _describe_project)
         yield project
         if installed.ok and project.ok:
-            yield attempt("credentials", lambda: f"accepted; {len(self.orphans())} machines of ours are there")
+            yield attempt("credentials", lambda: f"accepted; {len(self.orphans())} of our machines are there")
 
     def orphans(self, run: str | None = None) -> list[Orphan]:
-        """Virtual machines with our labels, used or not; those that are being deleted do not count."""
+        """Return virtual machines with our labels, used or not, except those being deleted."""
         compute_sdk()
         compute = Compute(GCPSettings.resolve({}).project_id)
         wanted = "labels.cooperbench=1" + (f" AND labels.cooperbench-run={label_of(run)}" if run is not None else "")
@@ -75,7 +75,7 @@ class GCPBackend(CloudBackend):
         return found
 
     def remove(self, orphan: Orphan) -> None:
-        """Delete a machine; one that is gone already is fine."""
+        """Delete a machine. One that is already gone is fine."""
         project = orphan.details["project_id"]
         Compute(project).delete(orphan.details["zone"], orphan.identifier)
         pool.MachineFolder(pool.machines_folder(project) / orphan.identifier).remove()

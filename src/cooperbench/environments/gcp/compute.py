@@ -1,8 +1,8 @@
-"""The Compute Engine API as far as it is needed, by the unmodified SDK.
+"""The part of the Compute Engine API that we need, through the unmodified SDK.
 
-Two facts shape this module. `insert().result()` of the SDK polls the public endpoint even when another is configured, so the
-operations are waited for with a `ZoneOperationsClient` of our own. A zone without capacity accepts the request and says so in the
-operation's errors; a quota is refused at once with HTTP 403.
+Two facts shape this module. The SDK's `insert().result()` polls the public endpoint even when another is configured, so our own
+`ZoneOperationsClient` waits for operations. A zone without capacity accepts the request and reports it in the operation's
+errors; an exhausted quota is refused at once with HTTP 403.
 """
 
 import os
@@ -45,7 +45,7 @@ def compute_sdk() -> Any:
 
 
 def sdk_installed() -> bool:
-    """Whether the extra is there, without importing it."""
+    """Return whether the extra is installed, without importing it."""
     try:
         return find_spec("google.cloud.compute_v1") is not None and find_spec("asyncssh") is not None
     except ModuleNotFoundError:
@@ -79,7 +79,7 @@ class Compute:
             self._wait(self._instances.insert_unary(request=request), zone)
 
     def get(self, zone: str, name: str) -> Any | None:
-        """A machine as the provider describes it; `None` when there is none of that name."""
+        """Return a machine as the provider describes it; `None` when it does not exist."""
         from google.api_core.exceptions import NotFound
 
         with our_errors(name):
@@ -89,7 +89,7 @@ class Compute:
                 return None
 
     def delete(self, zone: str, name: str, *, wait: bool = True) -> None:
-        """Delete a machine; one that is gone already is fine."""
+        """Delete a machine. One that is already gone is fine."""
         from google.api_core.exceptions import NotFound
 
         with our_errors(name):
@@ -101,7 +101,7 @@ class Compute:
                 return
 
     def host_keys(self, zone: str, name: str) -> list[tuple[str, str]]:
-        """Kind and key of the machine's SSH host keys, by the provider's own word; empty until it has started."""
+        """Return kind and key of the machine's SSH host keys, as the provider reports them; empty until it has started."""
         from google.api_core.exceptions import NotFound
 
         request = compute_sdk().GetGuestAttributesInstanceRequest(
@@ -115,7 +115,7 @@ class Compute:
         return [(item.key, item.value) for item in answer.query_value.items]
 
     def list(self, labels: str) -> Iterator[tuple[str, Any]]:
-        """Zone and machine of everything that matches a filter such as `labels.cooperbench=1`."""
+        """Yield zone and machine of everything that matches a filter such as `labels.cooperbench=1`."""
         request = compute_sdk().AggregatedListInstancesRequest(project=self.project, filter=labels)
         with our_errors(self.project):
             for scope, found in self._instances.aggregated_list(request=request):
@@ -140,7 +140,7 @@ class Compute:
 
 @contextmanager
 def our_errors(subject: str) -> Iterator[None]:
-    """Turn what the SDK raises into classes below `SandboxError`."""
+    """Translate the SDK's errors to classes below `SandboxError`."""
     from google.api_core import exceptions
     from google.auth.exceptions import GoogleAuthError
     from google.auth.exceptions import TransportError as AuthTransportError
@@ -153,29 +153,29 @@ def our_errors(subject: str) -> Iterator[None]:
         raise TransportError(f"cannot reach Google Cloud: {error}", subject=subject) from error
     except (GoogleAuthError, exceptions.Unauthorized) as error:
         raise SandboxCredentialsError(
-            f"Google Cloud does not accept the credentials: {_text(error)}", subject=subject, hint=SIGN_IN
+            f"Google Cloud rejected the credentials: {_text(error)}", subject=subject, hint=SIGN_IN
         ) from error
     except exceptions.Forbidden as error:
         if any(word in str(error) for word in QUOTA_REASONS):
             raise _quota(_text(error), subject) from error
         raise SandboxCredentialsError(
-            f"Google Cloud refuses: {_text(error)}",
+            f"Google Cloud refused: {_text(error)}",
             subject=subject,
             hint="the account needs the role roles/compute.instanceAdmin.v1 in this project",
         ) from error
     except exceptions.TooManyRequests as error:
-        raise CapacityError(f"Compute Engine throttles: {_text(error)}", subject=subject) from error
+        raise CapacityError(f"Compute Engine throttled the request: {_text(error)}", subject=subject) from error
     except (exceptions.ServerError, exceptions.RetryError, ConnectionError, TimeoutError) as error:
         raise TransportError(f"cannot reach Compute Engine: {_text(error)}", subject=subject) from error
     except exceptions.GoogleAPICallError as error:
-        raise SandboxError(f"Compute Engine refuses: {_text(error)}", subject=subject) from error
+        raise SandboxError(f"Compute Engine refused: {_text(error)}", subject=subject) from error
 
 
 def _quota(text: str, subject: str) -> QuotaError:
     return QuotaError(
-        f"the project's quota is used up: {text}",
+        f"the project's quota is exhausted: {text}",
         subject=subject,
-        hint="ask for more at https://console.cloud.google.com/iam-admin/quotas, or lower --concurrency",
+        hint="request more at https://console.cloud.google.com/iam-admin/quotas, or lower --concurrency",
     )
 
 

@@ -1,9 +1,9 @@
-"""Deletes one machine when nobody has used it for a while; a process of its own, so that it outlives a killed runner.
+"""Deletes one machine when it was unused for a while, in a separate process that outlives a killed runner.
 
     python -m cooperbench.environments.gcp.janitor FOLDER
 
-It watches the locks of the machine's folder and costs nothing but a look each second. What it cannot delete (no network, no
-credentials any more) the provider deletes at the end of the machine's lifetime.
+It checks the locks of the machine's folder once a second. What it cannot delete (no network, expired credentials) the provider
+deletes at the end of the machine's lifetime.
 """
 
 import sys
@@ -16,18 +16,18 @@ from cooperbench.errors import CooperBenchError
 
 LOOK_SECONDS = 1.0
 KILLED_SECONDS = 5.0
-"""For whoever wants to save the work of a process that was killed."""
+"""Time for another process to save the work of a killed one."""
 ATTEMPTS = 10
 LONGEST_PAUSE = 60.0
 
 
 def watch(folder: MachineFolder) -> None:
-    """Return when the machine is deleted, by us or by somebody else."""
+    """Wait until the machine is unused, and delete it. Return when it is gone, whoever deleted it."""
     try:
         wanted = folder.wanted
         unused_since: float | None = None
         while folder.path.is_dir():
-            # Under the pool's lock, so that a look is never mistaken for a taken slot.
+            # Under the pool's lock, so that nobody mistakes this check for a taken slot.
             with pool_lock(wanted.settings.project_id):
                 unused = folder.unused()
                 now = time.monotonic()
@@ -42,11 +42,11 @@ def watch(folder: MachineFolder) -> None:
                 return
             time.sleep(LOOK_SECONDS)
     except FileNotFoundError:
-        return  # forgotten while we looked
+        return  # removed during the check
 
 
 def delete(project: str, zones: list[str], name: str) -> None:
-    """Delete a machine in whichever zone it is, trying for some minutes."""
+    """Delete a machine in whichever zone it is, retrying for some minutes."""
     pause = 1.0
     for _ in range(ATTEMPTS):
         try:

@@ -1,4 +1,4 @@
-"""Making one virtual machine: what it is created with, and how it is known to be ready."""
+"""Creation of one virtual machine, and the wait until it is ready."""
 
 import re
 import time
@@ -22,7 +22,7 @@ PATIENCE = 600.0
 TUNNEL = "gcloud compute start-iap-tunnel %h %p --listen-on-stdin --quiet --project={project} --zone={zone}"
 RUN_METADATA = "cooperbench-run"
 
-# Containers may ask 169.254.169.254 for names (it is the machine's DNS server) but not for metadata.
+# Containers may ask 169.254.169.254 for names (it is the machine's DNS server), but not for metadata.
 STARTUP = f"""#!/bin/sh
 until docker info >/dev/null 2>&1; do sleep 1; done
 until id {USER} >/dev/null 2>&1; do sleep 1; done
@@ -46,7 +46,7 @@ class Machine(Record):
 
     @property
     def target(self) -> SshTarget:
-        """Where to connect; the host keys are the provider's word, not the network's."""
+        """The address to connect to, with the host keys that the provider reports."""
         return SshTarget(
             self.address,
             user=USER,
@@ -57,12 +57,12 @@ class Machine(Record):
 
 
 def new_name() -> str:
-    """A name for a machine that does not exist yet."""
+    """Return a name for a new machine."""
     return f"cooperbench-{uuid.uuid4().hex[:12]}"
 
 
 def label_of(run: str) -> str:
-    """A run's name as a label's value: lower case, and different for different runs."""
+    """Return a run's name as a label value: lower case, and different for different runs."""
     plain = re.sub(r"[^-_a-z0-9]", "-", run.lower())[:50]
     return plain if plain == run else f"{plain}-{sha256(run.encode()).hexdigest()[:8]}"
 
@@ -103,7 +103,7 @@ def _place(compute: Compute, settings: GCPSettings, run: str, name: str, public_
 
 
 def describe(settings: GCPSettings, run: str, name: str, zone: str, public_key: str) -> Any:
-    """The machine as the API takes it."""
+    """Return the machine in the form that the API takes."""
     sdk = compute_sdk()
     metadata = {
         "ssh-keys": f"{USER}:{public_key}",
@@ -140,7 +140,7 @@ def _reachable(compute: Compute, settings: GCPSettings, run: str, name: str, zon
     deadline = time.monotonic() + BOOT_SECONDS
     instance = compute.get(zone, name)
     if instance is None:
-        raise TransportError(f"the machine {name} vanished while it started", subject=name)
+        raise TransportError(f"the machine {name} disappeared during its start", subject=name)
     interface = instance.network_interfaces[0]
     proxy = settings.proxy_command
     if settings.private:
@@ -164,7 +164,7 @@ def _reachable(compute: Compute, settings: GCPSettings, run: str, name: str, zon
 
 
 def _wait_for_engine(machine: Machine) -> None:
-    """Log in until the start-up script is through; the login itself works some time after the machine runs."""
+    """Log in until the start-up script has finished. The login itself works some time after the machine runs."""
     deadline = time.monotonic() + BOOT_SECONDS
     socket = ForwardedSocket(machine.target)
     try:
@@ -176,7 +176,7 @@ def _wait_for_engine(machine: Machine) -> None:
                 if code == 0:
                     return
             except SandboxError:
-                pass  # refused and rejected logins are the normal course until the guest has set up its users
+                pass  # logins are refused until the guest has set up its users
             finally:
                 socket.close()
             _still_time(deadline, machine.name)

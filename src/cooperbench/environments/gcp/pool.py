@@ -1,8 +1,8 @@
-"""Which machines there are, and who uses a slot of which: plain files and locks, shared by all processes of this user.
+"""The pool of machines and their slots: plain files and locks, shared by all processes of this user.
 
-Each machine has a folder in the cache with one lock file for each slot. A slot is taken by holding its lock, so a process that
-is killed gives it back without a word. A machine is created by the process that finds no free slot, while others already queue
-for its further slots; its janitor (see `janitor`) deletes it when no slot was taken for a while.
+Each machine has a folder in the cache with one lock file per slot. Holding the lock takes the slot, so a killed process frees it.
+The process that finds no free slot creates a machine, while others already queue for its further slots. Its janitor (see
+`janitor`) deletes it when no slot was taken for a while.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ ALIVE = ("PROVISIONING", "STAGING", "RUNNING")
 
 
 class Wanted(Record):
-    """What a machine was made for; only equal wishes share one."""
+    """The purpose of a machine; only equal ones share it."""
 
     name: str
     run: str
@@ -34,7 +34,7 @@ class Wanted(Record):
 
 
 class Slot:
-    """A place on a machine, until `release`."""
+    """A slot on a machine, until `release`."""
 
     def __init__(self, folder: "MachineFolder", machine: Machine, descriptor: int) -> None:
         self.machine = machine
@@ -42,7 +42,7 @@ class Slot:
         self._descriptor: int | None = descriptor
 
     def release(self, compute: Compute) -> None:
-        """Give the place back; the last one out deletes a machine that is not to be kept. Twice is fine."""
+        """Free the slot; the last one deletes a machine that is not kept. Twice is fine."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is None:
             return
@@ -62,28 +62,28 @@ class MachineFolder:
 
     @property
     def wanted(self) -> Wanted:
-        """What it was made for."""
+        """The purpose of the machine."""
         return read_model(self.path / "wanted.json", Wanted)
 
     def machine(self) -> Machine | None:
-        """The machine, once it runs."""
+        """Return the machine, once it runs."""
         try:
             return read_model(self.path / "machine.json", Machine)
         except FileNotFoundError:
             return None
 
     def write(self, machine: Machine) -> None:
-        """Keep the machine; its key is in it, so nobody else may read it."""
+        """Store the machine. Its key is in the file, so nobody else may read it."""
         self.path.chmod(0o700)
         write_model(self.path / "machine.json", machine)
 
     def fail(self) -> None:
-        """Say that it will never run."""
+        """Note that the machine will never run."""
         (self.path / "failed").touch()
 
     @property
     def failed(self) -> bool:
-        """Whether its creation failed."""
+        """True when its creation failed."""
         return (self.path / "failed").exists()
 
     def lock(self, name: str, *, wait: bool, shared: bool = False) -> int | None:
@@ -109,7 +109,7 @@ class MachineFolder:
         return None
 
     def unused(self) -> bool:
-        """Whether no slot is taken and nobody is creating it."""
+        """Return whether no slot is taken and nobody is creating it."""
         names = ["creating", *(f"slot-{number}" for number in range(self.wanted.settings.slots))]
         for name in names:
             descriptor = self.lock(name, wait=False)
@@ -119,18 +119,18 @@ class MachineFolder:
         return True
 
     def remove(self) -> None:
-        """Forget the machine."""
+        """Remove the machine's folder."""
         shutil.rmtree(self.path, ignore_errors=True)
 
 
 def machines_folder(project: str) -> Path:
-    """Where the folders of a project's machines are."""
+    """Return the folder that holds those of a project's machines."""
     return cache_dir() / "gcp" / project
 
 
 @contextmanager
 def pool_lock(project: str) -> Iterator[None]:
-    """Look for and change machines one process at a time; held for moments only."""
+    """Let one process at a time find and change machines. Held for moments only."""
     folder = machines_folder(project)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with locked(folder / "pool.lock"):
@@ -138,12 +138,12 @@ def pool_lock(project: str) -> Iterator[None]:
 
 
 def known_machines(project: str) -> list[MachineFolder]:
-    """Machines that processes on this computer made."""
+    """Return the machines that processes on this computer created."""
     return [MachineFolder(path.parent) for path in sorted(machines_folder(project).glob("*/wanted.json"))]
 
 
 def acquire(compute: Compute, settings: GCPSettings, run: str) -> Slot:
-    """A slot on a machine of this run, creating one when all are taken. Raises what creating a machine raises."""
+    """Take a slot on a machine of this run, creating a machine when all are taken. Raises what `create_machine` raises."""
     while True:
         with pool_lock(settings.project_id):
             found = _take_free_slot(settings, run)
@@ -157,23 +157,23 @@ def acquire(compute: Compute, settings: GCPSettings, run: str) -> Slot:
             return Slot(folder, machine, descriptor)
         os.close(descriptor)
         if machine is not None:
-            folder.remove()  # taken away by the provider; nothing of ours can be there any more
+            folder.remove()  # the provider took it away, with everything on it
 
 
 def rejoin(compute: Compute, project: str, name: str) -> Slot:
-    """A slot on a certain machine. Raises `SandboxLostError` when it is gone or was made on another computer."""
+    """Take a slot on a certain machine. Raises `SandboxLostError` when it is gone or was created on another computer."""
     folder = MachineFolder(machines_folder(project) / name)
     machine = folder.machine()
     if machine is None or not runs(compute, machine):
         raise SandboxLostError(f"the machine {name} is gone, or unknown on this computer", subject=name)
     descriptor = folder.free_slot()
-    if descriptor is None:  # all taken by others who keep it alive as well
+    if descriptor is None:  # others hold all slots, and keep the machine alive
         descriptor = os.open(folder.path / "machine.json", os.O_RDONLY)
     return Slot(folder, machine, descriptor)
 
 
 def runs(compute: Compute, machine: Machine) -> bool:
-    """Whether the provider says so."""
+    """Return whether the provider says that a machine runs."""
     instance = compute.get(machine.zone, machine.name)
     return instance is not None and instance.status in ALIVE
 
@@ -196,13 +196,13 @@ def _begin(settings: GCPSettings, run: str) -> tuple[MachineFolder, int, int]:
     slot = folder.lock("slot-0", wait=True)
     assert creating is not None
     assert slot is not None
-    write_model(folder.path / "wanted.json", wanted)  # last: from here on others see it
+    write_model(folder.path / "wanted.json", wanted)  # last, because now others see the machine
     return folder, creating, slot
 
 
 def _create(compute: Compute, folder: MachineFolder, creating: int, slot: int) -> Slot:
     wanted = folder.wanted
-    start_janitor(folder)  # before anything exists that it may have to delete
+    start_janitor(folder)  # before there is a machine to delete
     try:
         machine = create_machine(compute, wanted.settings, wanted.run, wanted.name)
         folder.write(machine)
@@ -217,7 +217,7 @@ def _create(compute: Compute, folder: MachineFolder, creating: int, slot: int) -
 
 
 def _wait_for(folder: MachineFolder) -> Machine | None:
-    """The machine once its creator is through; `None` when that failed."""
+    """Wait for the creator of a machine and return the machine; `None` when the creation failed."""
     descriptor = folder.lock("creating", wait=True, shared=True)
     if descriptor is not None:
         os.close(descriptor)
@@ -225,8 +225,8 @@ def _wait_for(folder: MachineFolder) -> Machine | None:
 
 
 def start_janitor(folder: MachineFolder) -> None:
-    """Start the process that deletes the machine in the end, whatever becomes of this one."""
-    # By way of a shell that ends at once: the janitor is nobody's child, and an interrupt from the keyboard is not for it.
+    """Start the process that finally deletes the machine, whatever happens to this one."""
+    # Through a shell that ends at once, so that the janitor is not our child and Ctrl-C does not reach it.
     command = [sys.executable, "-m", "cooperbench.environments.gcp.janitor", str(folder.path)]
     script = '"$@" </dev/null >/dev/null 2>&1 &'
     subprocess.run(["sh", "-c", script, "sh", *command], start_new_session=True, check=True)

@@ -1,4 +1,4 @@
-"""A container on a pooled machine: the Docker transport, unchanged, over the machine's forwarded socket."""
+"""A container on a pooled machine: the unchanged Docker transport over the machine's forwarded socket."""
 
 import contextlib
 
@@ -34,16 +34,16 @@ class GCPTransport(Transport):
     def prepare(
         cls, settings: GCPSettings, image: str, options: EnvironmentOptions, labels: SandboxLabels
     ) -> "GCPTransport":
-        """A container to be started on a machine still to be found."""
+        """Prepare a container on a machine still to be found."""
         transport = cls(Compute(settings.project_id), None, None)
         transport._wish = (settings, image, options, labels)
         return transport
 
     def start(self) -> None:
-        """Take a slot on a machine of this run, making a machine when there is none, and start the container."""
+        """Take a slot on a machine of this run, creating one if necessary, and start the container."""
         assert self._wish is not None, "attached sandboxes run already"
         settings, image, options, labels = self._wish
-        if image.startswith(SNAPSHOT_PREFIX):  # a snapshot lies on the machine where it was made
+        if image.startswith(SNAPSHOT_PREFIX):  # a snapshot exists only on the machine where it was taken
             machine, _, image = image.removeprefix(SNAPSHOT_PREFIX).partition("/")
             self._slot = pool.rejoin(self._compute, settings.project_id, machine)
         else:
@@ -57,11 +57,11 @@ class GCPTransport(Transport):
         return self._running().run(argv, stdin=stdin, timeout=timeout)
 
     def open(self, argv: list[str]) -> Stream:
-        """Start one argv and keep its connection."""
+        """Start one argv and keep its connection open."""
         return self._running().open(argv)
 
     def alive(self) -> bool:
-        """Whether the engine says so; when that is out of reach, whether the provider says that the machine is gone."""
+        """Return whether the engine says that the container runs. If it is out of reach, the provider says whether the machine is gone."""
         try:
             return self._running().alive()
         except TransportError:
@@ -71,7 +71,7 @@ class GCPTransport(Transport):
             return False
 
     def handle(self) -> SandboxHandle:
-        """How another process of this user finds it again."""
+        """Return the handle with which another process of this user finds it."""
         assert self._slot is not None
         machine = self._slot.machine
         details = {"project_id": machine.project, "zone": machine.zone, "machine": machine.name}
@@ -79,12 +79,12 @@ class GCPTransport(Transport):
         return self._running().handle().model_copy(update=update)
 
     def snapshot(self) -> str:
-        """Keep the file system as an image on the same machine."""
+        """Save the file system as an image on the same machine."""
         assert self._slot is not None
         return f"{SNAPSHOT_PREFIX}{self._slot.machine.name}/{self._running().snapshot()}"
 
     def stop(self) -> None:
-        """Remove the container and give the slot back; with the machine gone there is nothing to remove."""
+        """Remove the container and free the slot. With the machine gone there is nothing to remove."""
         try:
             if self._container is not None:
                 with contextlib.suppress(SandboxLostError):

@@ -60,7 +60,7 @@ class Execution:
         self.deadline = time.monotonic() + float(request["timeout"])
 
     def arguments(self, command):
-        """The shell and how it gets the text; the kernel refuses single arguments of 128 KiB."""
+        """Return the shell's command line; the kernel refuses single arguments of 128 KiB."""
         shell = SHELL
         if len(command) < LARGEST_ARGUMENT:
             return [shell, "-c", command]
@@ -117,7 +117,7 @@ class Execution:
 
 
 def environment(request):
-    """The variables of a command."""
+    """Return the variables of a command."""
     env = dict(os.environ, COOPERBENCH_EXEC=request["id"])
     env.update(request["env"])
     if request["path"]:
@@ -147,7 +147,7 @@ class Program:
             raise
 
     def scratch(self, name):
-        """A file without a name."""
+        """Open a file without a name."""
         path = os.path.join(STATE, self.identifier + "." + name)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         os.unlink(path)
@@ -160,7 +160,7 @@ class Program:
             view = view[os.write(self.files[0], view) :]
 
     def answer(self, status):
-        """The reply."""
+        """Return the reply."""
         outputs = []
         for descriptor in self.files[1:]:
             size = os.fstat(descriptor).st_size
@@ -194,12 +194,12 @@ def forget(directory):
 
 
 def exit_code(status):
-    """The shell's way of naming how a process ended."""
+    """Return the exit code that a shell would report."""
     return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
 
 
 def processes():
-    """All living processes as (pid, parent, session)."""
+    """Yield all living processes as (pid, parent, session)."""
     for name in os.listdir("/proc"):
         if name.isdigit():
             try:
@@ -212,7 +212,7 @@ def processes():
 
 
 def belongs(pid, marker):
-    """Whether a process inherited the marker of an execution."""
+    """Return whether a process inherited the marker of an execution."""
     try:
         with open("/proc/{}/environ".format(pid), "rb") as stream:
             return marker in stream.read()
@@ -221,7 +221,7 @@ def belongs(pid, marker):
 
 
 def family(execution):
-    """Every process of an execution: by session, by marker (children that called setsid), and their descendants."""
+    """Find every process of an execution: by session, by marker (children that called setsid), and their descendants."""
     marker = b"COOPERBENCH_EXEC=" + execution.identifier.encode()
     listed = list(processes())
     found = {pid for pid, _, session in listed if session == execution.process.pid or belongs(pid, marker)}
@@ -253,7 +253,7 @@ class Agent:
         self.poll.register(self.wake, select.POLLIN)
 
     def serve(self):
-        """The loop."""
+        """Run the loop."""
         while self.input_open or self.running or self.draining or self.programs:
             pause = None
             if self.running:

@@ -29,7 +29,7 @@ class LocalEnvironment(SupervisedEnvironment):
 
 
 class LocalBackend(Backend):
-    """Sandboxes made of namespaces, see `isolation`."""
+    """Sandboxes in Linux namespaces, see `isolation`."""
 
     name = "local"
     missing_image = Check(
@@ -42,7 +42,7 @@ class LocalBackend(Backend):
     tries_bundled_image = True
 
     def capabilities(self, settings: Mapping[str, str]) -> frozenset[Capability]:
-        """Snapshots, and no network where there are namespaces."""
+        """Return snapshots, and `network_off` where namespaces are available."""
         try:
             isolated = choose(allow_unsandboxed=True) is not Isolation.NONE
         except SandboxError:
@@ -50,7 +50,7 @@ class LocalBackend(Backend):
         return frozenset({Capability.SNAPSHOT, Capability.NETWORK_OFF} if isolated else {Capability.SNAPSHOT})
 
     def checks(self) -> Iterator[Check]:
-        """Yield the isolation, git and the free space of the cache."""
+        """Check the isolation, git and the free space of the cache."""
         yield attempt("isolation", lambda: choose(allow_unsandboxed=False).value)
         git = shutil.which("git")
         fix = None if git else "install git, 2.30 or newer"
@@ -58,11 +58,11 @@ class LocalBackend(Backend):
         yield check_space(cache_dir(), fix="cooperbench clean, or set COOPERBENCH_CACHE_DIR to a larger disk")
 
     def free_space(self) -> int | None:
-        """Return how many bytes are free where the cache is, if there is one yet."""
+        """Return the free bytes where the cache is, if there is one yet."""
         return shutil.disk_usage(cache_dir()).free if cache_dir().is_dir() else None
 
     def before_forking(self) -> None:
-        """Try the isolation once, and not in each agent's process."""
+        """Try the isolation once, instead of in each agent's process."""
         sandboxes().mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(SandboxError):
             overlays_work(choose(allow_unsandboxed=True), sandboxes())
@@ -78,9 +78,9 @@ class LocalBackend(Backend):
         return attach(handle)
 
     def image_digest(self, recipe: ImageRecipe) -> str | None:
-        """Digest of the image if it is here; of a bundled one if it is up to date.
+        """Return the digest of the image if it is here; for a bundled one, only if it is current.
 
-        Others were built by a person, maybe with set-up commands that the recipe does not know: they are good until built again.
+        A user built the others, maybe with setup commands that the recipe does not know. They are valid until built again.
         """
         found = store.find(recipe.name)
         if found is None:
@@ -94,14 +94,14 @@ class LocalBackend(Backend):
         return found.record.digest
 
     def ensure_image(self, recipe: ImageRecipe) -> str | None:
-        """Build bundled images without asking; others must be there."""
+        """Build bundled images without asking; others must exist."""
         found = self.image_digest(recipe)
         if found is not None:
             return found
         if recipe.bundled and recipe.repository is not None:
             return build.build(recipe, recipe.repository).digest
         raise ImageError(
-            f"there is no local image {recipe.name!r}",
+            f"the local image {recipe.name!r} does not exist",
             subject=recipe.name,
             hint=f"build it: cooperbench images build {recipe.name} --backend local --repo-source CLONE",
         )
@@ -114,20 +114,20 @@ class LocalBackend(Backend):
         base_image: str | None,
         progress: Progress | None = None,
     ) -> str | None:
-        """Build an image from the recipe's repository or a local clone, and run its set-up commands."""
+        """Build an image from the recipe's repository or a local clone, and run its setup commands."""
         if base_image is not None:
-            raise UsageError("local images have no base image", subject=recipe.name, hint="leave --base-image out")
+            raise UsageError("local images do not have a base image", subject=recipe.name, hint="omit --base-image")
         source = repo_source or recipe.repository
         if source is None:
             raise UsageError(
-                f"{recipe.name!r} does not bring its repository",
+                f"{recipe.name!r} does not include its repository",
                 subject=recipe.name,
                 hint="name a local clone: --repo-source",
             )
         return (build_with_setup if recipe.setup else build.build)(recipe, source).digest
 
     def orphans(self, run: str | None = None) -> list[Orphan]:
-        """Folders of sandboxes, running or not, and snapshots."""
+        """Return folders of sandboxes, running or not, and snapshots."""
         return orphans.find(run)
 
     def remove(self, orphan: Orphan) -> None:

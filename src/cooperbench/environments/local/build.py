@@ -1,4 +1,4 @@
-"""Making local images: the repository at its base commit and nothing later, and a Python environment taken from this one."""
+"""Builds local images: the repository at its base commit and nothing later, and a Python environment copied from this one."""
 
 import hashlib
 import re
@@ -14,12 +14,12 @@ from cooperbench.errors import ImageError
 from cooperbench.records import ImageRecipe
 
 GIT_CONFIGURATION = "[user]\n\tname = agent\n\temail = agent@localhost\n[init]\n\tdefaultBranch = main\n"
-"""An identity, so that agents can commit without being asked who they are."""
+"""An identity, so that agents can commit without configuring one."""
 
 _GIT = Git(ImageError)
 
 LAYOUT = "3"
-"""Part of every digest: a change of what this module makes is a new image."""
+"""Part of every digest: a change of what this module builds is a new image."""
 
 SCRIPT = """#!/bin/sh
 '''exec' "$(dirname "$0")/python3" "$0" "$@"
@@ -32,7 +32,7 @@ sys.exit({call}())
 
 
 def key_of(recipe: ImageRecipe, source: Path) -> str:
-    """Digest of what an image of this recipe is made from."""
+    """Return the digest of everything that an image of this recipe is built from."""
     digest = hashlib.sha256(LAYOUT.encode())
     for part in (recipe.base_commit or "", recipe.setup or "", str(isolation.interpreter())):
         digest.update(part.encode() + b"\0")
@@ -46,13 +46,13 @@ def key_of(recipe: ImageRecipe, source: Path) -> str:
 
 
 def build(recipe: ImageRecipe, source: Path) -> LocalImageRecord:
-    """Make the image from a git bundle, a `git fast-export` stream or a local clone; does nothing when it is there already.
+    """Build the image from a git bundle, a `git fast-export` stream or a local clone, unless it is current.
 
-    Raises `ImageError`, also for a recipe with set-up commands: the tools of a local image come from this installation only.
+    Raises `ImageError`, also for a recipe with setup commands: these tools come from this installation only.
     """
     if recipe.setup is not None:
         raise ImageError(
-            f"{recipe.name!r} installs its tools by commands, which local images do not run",
+            f"{recipe.name!r} has setup commands, which this build does not run",
             subject=recipe.name,
             hint="use --backend docker, or name Python packages in host_packages",
         )
@@ -73,7 +73,7 @@ def build(recipe: ImageRecipe, source: Path) -> LocalImageRecord:
 
 
 def make_repository(recipe: ImageRecipe, source: Path, target: Path) -> None:
-    """A repository that knows the base commit and what is before it, checked out on `main`."""
+    """Make a repository with the base commit and its ancestors, checked out on `main`."""
     with tempfile.TemporaryDirectory(prefix="cooperbench-") as scratch:
         if source.is_file():
             origin = Path(scratch) / "origin.git"
@@ -95,7 +95,7 @@ def make_repository(recipe: ImageRecipe, source: Path, target: Path) -> None:
 
 
 def _unpack(source: Path, target: Path) -> None:
-    with source.open("rb", buffering=0) as stream:  # the process below reads where this file object stands
+    with source.open("rb", buffering=0) as stream:  # git reads on from the position of this file object
         if stream.read(4) == b"# v2":
             _GIT.run("fetch", "--quiet", source.resolve(), "refs/heads/*:refs/heads/*", cwd=target)
             return
@@ -104,13 +104,13 @@ def _unpack(source: Path, target: Path) -> None:
 
 
 def make_tools(recipe: ImageRecipe, target: Path) -> None:
-    """A virtual environment without pip, with the named packages of this installation and all that they need."""
+    """Make a virtual environment without pip, with the named packages of this installation and their dependencies."""
     names = closure(recipe.host_packages, recipe.name)
     if not names:
         return
     place = target / "venv"
     venv.EnvBuilder(symlinks=True, with_pip=False).create(place)
-    for link in (place / "bin").iterdir():  # a venv made from a venv points at that one, which a sandbox does not see
+    for link in (place / "bin").iterdir():  # a venv made from a venv points to that one, which a sandbox does not see
         if link.is_symlink() and link.readlink().is_absolute():
             link.unlink()
             link.symlink_to(isolation.interpreter())
@@ -123,7 +123,7 @@ def make_tools(recipe: ImageRecipe, target: Path) -> None:
 
 
 def closure(names: tuple[str, ...], image: str) -> list[str]:
-    """The named distributions and those they need, as far as they are installed here. Raises `ImageError` for a missing one."""
+    """Return the named distributions and their installed dependencies. Raises `ImageError` when a named one is missing."""
     found: dict[str, None] = {}
     waiting = list(names)
     while waiting:
@@ -174,13 +174,14 @@ def _copy_distribution(distribution: metadata.Distribution, site: Path, scripts:
 
 
 def _tip(origin: Path) -> str:
-    """The commit that a stream ends with: its HEAD, or its only branch."""
+    """Return the commit that a stream ends with: its HEAD, or its only branch."""
     head = _GIT.run("rev-parse", "--verify", "--quiet", "HEAD", cwd=origin, check=False)
     if head.code == 0:
         return head.text
     branches = _GIT.run("for-each-ref", "--format=%(objectname)", "refs/heads", cwd=origin).text.split()
     if len(branches) != 1:
         raise ImageError(
-            f"the repository has {len(branches)} branches and no base commit is named", subject=str(origin)
+            f"the repository has {len(branches)} branches, and the recipe does not name a base commit",
+            subject=str(origin),
         )
     return branches[0]

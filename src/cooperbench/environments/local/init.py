@@ -1,13 +1,13 @@
-"""The first process of a local sandbox: starts processes for the host, reaps orphans, and ends everything in time.
+"""The first process of a local sandbox: starts processes for the host, reaps orphans, and enforces the lifetime.
 
-Arguments are a listening Unix socket (a descriptor), the sandbox's lifetime in seconds, and a pipe (a descriptor) to whoever
-started the sandbox: its end, before a byte came through it, says that nobody knows of the sandbox, and ends it. As process 1 of
-its namespace it cannot be killed from inside, and its end ends every process of the sandbox.
+Arguments are a listening Unix socket (a descriptor), the sandbox's lifetime in seconds, and a pipe (a descriptor) to the
+starter of the sandbox. If the pipe ends before a byte came through, nobody knows of the sandbox, and it ends. Process 1 of a
+namespace cannot be killed from inside, and its end ends every process of the sandbox.
 
-Each connection is about one process: a 4-byte length with the three descriptors for stdin, stdout and stderr, then JSON with
+Each connection handles one process: a 4-byte length with the three descriptors for stdin, stdout and stderr, then JSON with
 `argv`. The answer is the exit code in digits. When the host hangs up earlier, the process group gets SIGHUP, as from a
-terminal. In place of `argv`, `source` is a Python program that runs in a fork of this process: starting another interpreter is 30 ms
-and 3 MB more for each sandbox. `{"stop": true}` ends the sandbox.
+terminal. Instead of `argv`, `source` is a Python program that runs in a fork of this process; another interpreter would cost
+30 ms and 3 MB more per sandbox. `{"stop": true}` ends the sandbox.
 """
 
 import contextlib
@@ -23,9 +23,9 @@ import time
 
 PR_SET_CHILD_SUBREAPER = 36
 PROCESSES = 1024
-"""As many may run at the same time. With more it is a fork bomb, and everything in the sandbox but this process is killed."""
+"""The most that may run at once. More are a fork bomb, and everything in the sandbox but this process is killed."""
 LOOK = 1.0
-"""Seconds between looks for one. Where rlimits would do it they do not hold for root, and control groups need root."""
+"""Seconds between checks for one. Rlimits would not hold for root, and control groups need root."""
 
 
 class Init:
@@ -38,7 +38,7 @@ class Init:
         self.look = LOOK if os.getpid() == 1 else lifetime
         self.newest = 0
         self.stopping: socket.socket | None = None
-        """The connection that asked for the end: that it closes says that all has ended, so it stays open until then."""
+        """The connection that asked for the end. It stays open until everything has ended, which its end reports."""
         self.children: dict[int, socket.socket] = {}
         self.selector = selectors.DefaultSelector()
         self.wake, wake = os.pipe()
@@ -51,7 +51,7 @@ class Init:
         self.selector.register(starter, selectors.EVENT_READ)
 
     def serve(self) -> None:
-        """The loop."""
+        """Run the loop."""
         while (left := self.end - time.monotonic()) > 0:
             if self.look < left:
                 self.stop_fork_bomb()
@@ -70,7 +70,7 @@ class Init:
                     self.hang_up(key.fileobj)
 
     def stop_fork_bomb(self) -> None:
-        """Kill all at one stroke: one after the other they would be quicker. Counting is spared while few were started."""
+        """Kill all in one call, because a fork bomb outruns single kills. Skip counting while few were started."""
         with open("/proc/loadavg") as stream:  # noqa: PTH123 - its last word is the newest process of this namespace
             newest = int(stream.read().split()[-1])
         started, self.newest = newest - self.newest, newest
@@ -78,14 +78,14 @@ class Init:
             os.kill(-1, signal.SIGKILL)
 
     def is_persisted(self) -> bool:
-        """Whether the sandbox was written down by its starter; if not, that has ended in the middle of the start."""
+        """Return whether the starter stored the sandbox's handle; otherwise the starter ended during the start."""
         kept = os.read(self.starter, 1) != b""
         self.selector.unregister(self.starter)
         os.close(self.starter)
         return kept
 
     def accept(self) -> bool:
-        """Start the process that a new connection asks for; False when it asks for the end."""
+        """Start the process that a new connection asks for. Return False when it asks for the end."""
         connection, _ = self.listener.accept()
         connection.settimeout(5)
         descriptors: list[int] = []
@@ -109,7 +109,7 @@ class Init:
         return True
 
     def reap(self) -> None:
-        """Collect ended processes and answer for those that the host started."""
+        """Collect ended processes, and answer for those that the host started."""
         with contextlib.suppress(ChildProcessError):
             while True:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -124,10 +124,10 @@ class Init:
                     connection.close()
 
     def hang_up(self, connection: socket.socket) -> None:
-        """The host closed the connection of a running process."""
+        """Send SIGHUP to the process whose connection the host closed."""
         for pid in [pid for pid, other in self.children.items() if other is connection]:
             del self.children[pid]
-            # Only here: one that ended in the same moment was closed by reap() before its turn in this round came.
+            # Only here: reap() has already closed the connection of a process that ended at the same moment.
             self.selector.unregister(connection)
             connection.close()
             with contextlib.suppress(OSError):
@@ -138,7 +138,7 @@ def spawn(argv: list[str], descriptors: list[int]) -> int:
     """Start a program with these as its stdin, stdout and stderr, and return its process id."""
     stdin, stdout, stderr = descriptors
     process = subprocess.Popen(argv, stdin=stdin, stdout=stdout, stderr=stderr, cwd="/", start_new_session=True)
-    process.returncode = 0  # ended processes are collected in reap(), not by the object
+    process.returncode = 0  # reap() collects ended processes, not the object
     return process.pid
 
 
@@ -157,7 +157,7 @@ def fork(source: str, descriptors: list[int]) -> int:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
         for number, descriptor in enumerate(descriptors):
             os.dup2(descriptor, number)
-        # Nothing of the first process's own stays open; its objects live on and are not used.
+        # Nothing of the first process stays open; its objects remain unused.
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
         exec(program, {"__name__": "__main__"})
         status = 0
@@ -174,7 +174,7 @@ def read_exactly(connection: socket.socket, size: int) -> bytes:
 
 
 def kill_descendants() -> None:
-    """End what is left where no process namespace does it: all children, whom we adopted as their subreaper."""
+    """Kill what is left where no process namespace does it: all descendants, which we adopted as their subreaper."""
     for _ in range(100):
         listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=False).stdout
         parents = {int(pid): int(parent) for pid, parent in (line.split() for line in listing.splitlines())}
@@ -195,7 +195,7 @@ def kill_descendants() -> None:
 
 def main() -> None:
     """Prepare the process and serve."""
-    for number in (signal.SIGINT, signal.SIGQUIT):  # the shell that started us in the background ignores them
+    for number in (signal.SIGINT, signal.SIGQUIT):  # the shell that started us in the background ignored them
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGHUP, lambda *_: None)  # not SIG_IGN, which everything in the sandbox would inherit
     os.umask(0o022)

@@ -1,6 +1,6 @@
-"""What keeps a local sandbox apart from its host: bubblewrap, else `unshare` of util-linux, else nothing, if allowed.
+"""The isolation of a local sandbox: bubblewrap, else `unshare` from util-linux, else none, if allowed.
 
-See `docs/design/local-sandbox.md` for what each needs and hides, and for the measured speed.
+`docs/design/local-sandbox.md` says what each level needs, hides and costs.
 """
 
 import os
@@ -21,26 +21,26 @@ from cooperbench.errors import SandboxError, UnknownNameError
 FORCE = "COOPERBENCH_LOCAL_ISOLATION"
 ALLOW = "COOPERBENCH_ALLOW_UNSANDBOXED"
 WRITABLE = ("workspace", "patches", "home", "tmp")
-"""Folders at the top of a sandbox that belong to it alone."""
+"""Top-level folders that belong to one sandbox alone."""
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 CONFIGURATION = (
     "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/ssl/certs",
     "/etc/ssl/openssl.cnf", "/etc/ca-certificates", "/etc/pki/tls/certs", "/etc/localtime", "/etc/nsswitch.conf",
     "/etc/protocols", "/etc/services", "/etc/mime.types",
 )  # fmt: skip
-"""What programs need of /etc. The rest may hold secrets and stays hidden."""
+"""The part of /etc that programs need. The rest may hold secrets and stays hidden."""
 
 
 INIT = "/run/init.py"
-"""Where the sandbox sees the program of its first process."""
+"""The path of the first process's program in the sandbox."""
 
 
 STATE = "/tmp/.cooperbench"
-"""Where the supervisors keep their files, in memory: on disk they cost 1 ms of each command, and belong in no snapshot."""
+"""The supervisors' files, in memory: on disk they cost 1 ms per command, and they do not belong in a snapshot."""
 
 
 class Isolation(StrEnum):
-    """The levels, the best first."""
+    """The isolation levels, best first."""
 
     BUBBLEWRAP = "bubblewrap"
     UNSHARE = "unshare"
@@ -49,7 +49,7 @@ class Isolation(StrEnum):
 
 @dataclass(frozen=True)
 class Mount:
-    """One place in the sandbox. Without a source: an empty folder in memory, which hides what was there."""
+    """One path in the sandbox. Without a source it is an empty folder in memory, which hides what was there."""
 
     target: str
     source: Path | None = None
@@ -58,24 +58,24 @@ class Mount:
 
 @dataclass(frozen=True)
 class SandboxSpec:
-    """A sandbox to be: its folder on the host, its image's tools, and whether the network is there."""
+    """The specification of a sandbox: its folder on the host, its image's tools, its network, variables and mounts."""
 
     directory: Path
     tools: Path | None
     network: bool
     env: dict[str, str]
     mounts: tuple[str, ...] = ()
-    """Shell commands that mount what lies under its folders, see `overlay`."""
+    """Shell commands that mount the image below the sandbox's folders, see `overlay`."""
 
 
 def interpreter() -> Path:
-    """The host's Python, outside of any virtual environment."""
+    """Return the host's Python, outside any virtual environment."""
     plain = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
     return plain.resolve() if plain.exists() else Path(sys.executable).resolve()
 
 
 def choose(allow_unsandboxed: bool) -> Isolation:
-    """The best level that works here. Raises `SandboxError` with the remedy when none does and none was not allowed."""
+    """Return the best level that works here. Raises `SandboxError` with the remedy when none works and `none` is not allowed."""
     forced = os.environ.get(FORCE)
     if forced is not None:
         if forced not in set(Isolation):
@@ -94,18 +94,17 @@ def choose(allow_unsandboxed: bool) -> Isolation:
     raise SandboxError(
         "the local backend cannot isolate commands on this machine (" + "; ".join(problems) + ")",
         subject="local",
-        hint=_remedy(problems)
-        + f", use --backend docker, or set {ALLOW}=1 to run commands with nothing between them and you",
+        hint=_remedy(problems) + f", use --backend docker, or set {ALLOW}=1 to run commands without any isolation",
     )
 
 
 PROBE_SECONDS = 120.0
-"""A level that does not work says so at once; being slow on a busy machine is no reason to take it for one."""
+"""A level that does not work fails at once. This only bounds one that hangs on a busy machine."""
 
 
 @cache
 def probe(level: Isolation) -> str | None:
-    """Why a level does not work here, or `None` when it does."""
+    """Return the reason why a level does not work here, or `None` when it does."""
     program = "bwrap" if level is Isolation.BUBBLEWRAP else "unshare"
     if shutil.which(program) is None:
         return f"{program} is not installed"
@@ -143,7 +142,7 @@ def probe(level: Isolation) -> str | None:
 
 def _remedy(problems: list[str]) -> str:
     if not sys.platform.startswith("linux"):
-        return "there is no isolation for this system yet: use Linux"
+        return "use Linux: this system is not supported yet"
     restricted = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
     if restricted.exists() and restricted.read_text().strip() == "1":
         return "allow user namespaces: sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0"
@@ -157,12 +156,12 @@ BUBBLEWRAP = (
     "--gid", "1000", "--cap-drop", "ALL", "--die-with-parent", "--new-session",
 )  # fmt: skip
 SYSTEM_PATH = "PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; export PATH"
-"""Some of the programs are in folders that only root has on its path."""
+"""Some of the programs are in folders that only root has on the PATH."""
 UNSHARE = ("--user", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child", "--ipc", "--uts")
 
 
 def command(level: Isolation, spec: SandboxSpec, argv: list[str]) -> list[str]:
-    """The command line that starts `argv` as the first process of the sandbox."""
+    """Return the command line that starts `argv` as the first process of the sandbox."""
     if level is Isolation.BUBBLEWRAP:
         line = _bubblewrap(spec, argv)
         return with_mounts(spec.mounts, line) if spec.mounts else line
@@ -172,19 +171,19 @@ def command(level: Isolation, spec: SandboxSpec, argv: list[str]) -> list[str]:
 
 
 def overlay(lower: Path, upper: Path, work: Path, place: Path) -> str:
-    """The shell command that mounts `lower` at `place`, with `upper` for what is written. `work` is the kernel's."""
+    """Return the shell command that mounts `lower` at `place`, with writes going to `upper`. `work` is for the kernel."""
     options = f"lowerdir={lower},upperdir={upper},workdir={work},userxattr"
     return f"mount -t overlay -o {shlex.quote(options)} overlay {shlex.quote(str(place))}"
 
 
 def with_mounts(mounts: Sequence[str], argv: list[str]) -> list[str]:
-    """The command line that becomes `argv` in a mount namespace of its own, with these mounts made."""
+    """Return the command line that makes these mounts in a new mount namespace and becomes `argv`."""
     script = "\n".join(["set -e", SYSTEM_PATH, *mounts, 'exec "$@"'])
     return ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh", *argv]
 
 
 def mounts(spec: SandboxSpec) -> list[Mount]:
-    """Everything that a sandbox sees, besides /proc and /dev."""
+    """Return everything that a sandbox sees, besides /proc and /dev."""
     prefix = Path(sys.base_prefix).resolve()
     seen = [Mount(path, Path(path)) for path in SYSTEM if Path(path).is_dir() and not Path(path).is_symlink()]
     seen += [Mount(path, Path(path)) for path in CONFIGURATION if Path(path).exists()]
@@ -202,7 +201,7 @@ def mounts(spec: SandboxSpec) -> list[Mount]:
 
 
 def _hidden(prefix: Path, seen: list[Mount]) -> list[Path]:
-    """What is installed in the interpreter's own folder, and CooperBench wherever it is: the bundled tasks' hidden tests."""
+    """Return the interpreter's installed packages, and CooperBench itself, which holds the bundled tasks' hidden tests."""
     sites = {
         Path(sysconfig.get_path(name, vars={"base": str(prefix), "platbase": str(prefix)}))
         for name in ("purelib", "platlib")
@@ -217,7 +216,7 @@ def _hidden(prefix: Path, seen: list[Mount]) -> list[Path]:
 
 
 def _links() -> list[tuple[str, str]]:
-    """Top-level links such as /bin -> usr/bin."""
+    """Return top-level links such as /bin -> usr/bin."""
     return [(str(Path(path).readlink()), path) for path in SYSTEM if Path(path).is_symlink()]
 
 

@@ -1,4 +1,4 @@
-"""What runs left behind on this machine."""
+"""Sandboxes and snapshots that runs left behind on this machine."""
 
 import contextlib
 import shutil
@@ -12,11 +12,11 @@ from cooperbench.errors import RecordError
 from cooperbench.records import read_model
 
 BROKEN = "unknown"
-"""The run of a folder whose record is missing: its start was killed in the first moment."""
+"""The run of a folder without a record: its start was killed in the first moment."""
 
 
 def find(run: str | None) -> list[Orphan]:
-    """Sandboxes and snapshots, of one run or of all."""
+    """Return sandboxes and snapshots, of one run or of all."""
     found = []
     for folder in sorted(sandboxes().glob("*")):
         try:
@@ -44,7 +44,7 @@ def find(run: str | None) -> list[Orphan]:
 
 
 def remove(orphan: Orphan) -> None:
-    """Remove one. One that is gone already is fine."""
+    """Remove one. One that is already gone is fine."""
     if orphan.kind == "snapshot":
         shutil.rmtree(store.folder(orphan.identifier), ignore_errors=True)
         return

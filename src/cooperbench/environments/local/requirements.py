@@ -1,7 +1,7 @@
-"""Runs in the sandbox in which an image is set up: installs what the repository is built with, as pip does for each build.
+"""Runs in the sandbox in which an image is set up: installs the repository's build requirements, as pip does for each build.
 
-That is what `pyproject.toml` names (without one, setuptools), then what the build backend asks for by itself: setuptools
-before 70.1 asks for wheel, hatchling for editables. Later builds in the image find it there, without a network.
+These are what `pyproject.toml` names (setuptools without one), then what the build backend itself requests: setuptools before
+70.1 requests wheel, hatchling requests editables. Later builds in the image find them without a network.
 """
 
 import contextlib
@@ -16,11 +16,11 @@ from pathlib import Path
 
 HOOKS = ("get_requires_for_build_wheel", "get_requires_for_build_editable")
 LEGACY = {"requires": ["setuptools>=40.8.0"], "build-backend": "setuptools.build_meta:__legacy__"}
-"""What holds where `pyproject.toml` says nothing of it (PEP 517)."""
+"""The defaults where `pyproject.toml` does not say (PEP 517)."""
 
 
 def main() -> None:
-    """Install for the repository in the working directory, if it is a Python project."""
+    """Install the requirements of the repository in the working directory, if it is a Python project."""
     file = Path("pyproject.toml")
     project = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     if not Path("setup.py").exists() and not {"build-system", "project"} & project.keys():
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def install(requirements: list[str]) -> None:
-    """With this environment's pip."""
+    """Install with this environment's pip."""
     if requirements:
         done = subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *requirements], check=False)
         if done.returncode != 0:
@@ -39,7 +39,7 @@ def install(requirements: list[str]) -> None:
 
 
 def asked_for(backend: str, places: list[str]) -> list[str]:
-    """What the backend's hooks answer. They run on a copy, for some write into the repository."""
+    """Return what the backend's hooks request. They run on a copy, because some write into the repository."""
     importlib.invalidate_caches()
     module, _, hooks_in = backend.partition(":")
     with tempfile.TemporaryDirectory() as scratch, contextlib.redirect_stdout(sys.stderr):
@@ -50,7 +50,7 @@ def asked_for(backend: str, places: list[str]) -> list[str]:
             with contextlib.chdir(copy):
                 found = functools.reduce(getattr, filter(None, hooks_in.split(".")), importlib.import_module(module))
                 return sorted({need for hook in HOOKS if hasattr(found, hook) for need in getattr(found, hook)()})
-        except (Exception, SystemExit) as error:  # third-party code: where it matters, the set-up commands say so too
+        except (Exception, SystemExit) as error:  # third-party code: if it matters, the setup commands fail as well
             print(f"cannot ask {backend} what it needs: {error}")
             return []
 

@@ -1,9 +1,9 @@
-"""The private folders of a sandbox: large images are laid under them by the kernel where it can, others are copied.
+"""The private folders of a sandbox. Large images are mounted below them where the kernel can, others are copied.
 
-Copying the image of a real task (a virtual environment, 2,200 files, 36 MB) is 0.6 s of kernel time for each sandbox and 0.1 s to remove;
-an overlay is mounted in a millisecond. It is mounted in the sandbox's own mount namespace and ends with it, so nothing is
-left on the host however the sandbox ends; what is written goes to the sandbox's own folder. Small images are copied: that takes
-less than finding out whether overlays work here.
+Copying the image of a real task (a virtual environment, 2,200 files, 36 MB) takes 0.6 s of kernel time per sandbox, and 0.1 s to
+remove; mounting an overlay takes a millisecond. The overlay lives in the sandbox's own mount namespace and ends with it, so
+nothing is left on the host; writes go to the sandbox's own folder. Small images are copied, which takes less time than
+checking whether overlays work here.
 """
 
 import shutil
@@ -17,12 +17,12 @@ from cooperbench.environments.local import isolation, store
 from cooperbench.environments.local.isolation import WRITABLE, Isolation
 
 LARGE = 500
-"""Files. A demo task has 51, which are copied in 6 ms."""
+"""Files. A demo task has 51, and copying them takes 6 ms."""
 USER = "agent:x:1000:1000:agent:/home/agent:/bin/bash\n"
 
 
 def prepare_rootfs(directory: Path, image: store.LocalImage, level: Isolation) -> tuple[str, ...]:
-    """Give a sandbox its own folders. Returns the shell commands that still have to be run where it mounts, if any."""
+    """Create a sandbox's own folders. Return the shell commands that still have to mount something, if any."""
     (directory / "etc").mkdir()
     (directory / "etc" / "passwd").write_text(
         f"root:x:0:0:root:/root:/bin/sh\n{USER}nobody:x:65534:65534::/:/bin/false\n"
@@ -74,7 +74,7 @@ def _overlay(lower: Path, place: Path, directory: Path) -> str:
 
 @cache
 def overlays_work(level: Isolation, folder: Path) -> bool:
-    """Whether an unprivileged overlay can be mounted on this file system, with the sandbox's isolation in it."""
+    """Return whether an unprivileged overlay works on this file system, with the sandbox's isolation in it."""
     if any(character in str(folder) for character in ",:\\") or shutil.which("unshare") is None:
         return False
     with tempfile.TemporaryDirectory(dir=folder, prefix=".probe-", ignore_cleanup_errors=True) as scratch:
@@ -95,7 +95,7 @@ def overlays_work(level: Isolation, folder: Path) -> bool:
 
 
 def clear_work(work: Path) -> None:
-    """The kernel leaves a folder that nobody may enter, and that is not removed with the rest for this reason."""
+    """Make the kernel's own folder removable, which nobody may enter at first."""
     for folder in work.rglob("work"):
         folder.chmod(0o700)
 

@@ -1,9 +1,9 @@
-"""Installing what a task's tests need into a local image, where a container image would bring it along.
+"""Installs what a task's tests need into a local image, where a container image would include it.
 
-The commands run in a sandbox of the image itself, with the network on, after a virtual environment was made in the home folder;
-then the sandbox's folders become the image. The virtual environment lies in the home folder because every sandbox has a copy of
-that of its own: runners that install the package again may write to it. They do so offline, hence the build requirements of the
-repository are installed as well (`requirements.py`), and pip is told to use them in place of downloading its own.
+The commands run in a sandbox of the image itself, with the network on and a virtual environment in the home folder. Then the
+sandbox's folders become the image. Every sandbox has its own copy of the home folder, so runners that install the package again
+may write to it. They do so offline: the repository's build requirements are installed as well (`requirements.py`), and pip is
+configured to use them instead of downloading.
 """
 
 import re
@@ -21,20 +21,20 @@ from cooperbench.records import ImageRecipe
 
 VENV = "/home/agent/venv"
 TIMEOUT = 3600.0
-"""Seconds that all commands together may take."""
+"""Time limit for all commands together, in seconds."""
 
 PREPARE = f"""python3 -m venv {VENV} || exit
 {VENV}/bin/python -I -c {shlex.quote(Path(__file__).with_name("requirements.py").read_text(encoding="utf-8"))}"""
 
 OFFLINE = {"PIP_NO_BUILD_ISOLATION": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-"""For pip in the sandboxes of the image. The first is meant as it stands: pip reads 0 as `--no-build-isolation`."""
+"""For pip in the sandboxes of the image. The first is correct: pip reads 0 as `--no-build-isolation`."""
 
 CARRIED_OVER = {"cert", "extra-index-url", "index-url", "trusted-host", "timeout"}
-"""Settings of this machine's pip that also hold in its local sandboxes."""
+"""Settings of this machine's pip that also apply in its local sandboxes."""
 
 
 def build_with_setup(recipe: ImageRecipe, source: Path) -> LocalImageRecord:
-    """Make the image of a recipe that has `setup` commands. Raises `ImageError` with the end of what a failing command printed."""
+    """Build the image of a recipe that has `setup` commands. Raises `ImageError` with the end of a failing command's output."""
     assert recipe.setup is not None
     bare = recipe.model_copy(update={"name": f"{recipe.name}#bare", "setup": None})
     build.build(bare, source)
@@ -52,7 +52,7 @@ def build_with_setup(recipe: ImageRecipe, source: Path) -> LocalImageRecord:
             if done["returncode"] != 0:
                 output = done["output"].strip()[-1500:]
                 raise ImageError(
-                    f"the set-up of {recipe.name} failed with exit code {done['returncode']}: {output}",
+                    f"the setup of {recipe.name} failed with exit code {done['returncode']}: {output}",
                     subject=recipe.name,
                     hint="correct the commands given with --setup",
                 )
@@ -62,7 +62,7 @@ def build_with_setup(recipe: ImageRecipe, source: Path) -> LocalImageRecord:
 
 
 def pip_settings() -> dict[str, str]:
-    """How this machine's pip reaches its index, as far as it is no secret and means something inside a sandbox."""
+    """Return how this machine's pip reaches its index, without secrets and host paths."""
     listing = subprocess.run(
         [str(isolation.interpreter()), "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
     ).stdout
@@ -75,7 +75,7 @@ def pip_settings() -> dict[str, str]:
 
 
 def _can_be_carried(word: str) -> bool:
-    """Not an address with a password in it, nor a place on disk that sandboxes do not see."""
+    """Refuse addresses with a password, and paths that sandboxes do not see."""
     if "@" in word or word.startswith("file:"):
         return False
     return not word.startswith("/") or any(word.startswith(place) for place in isolation.CONFIGURATION)

@@ -1,7 +1,7 @@
 """Local images on disk: `<cache>/images/<name>/<key>/` with `root/` (workspace, home, …), `opt/` (tools) and `image.json`.
 
 `current` names the key in use. A new version is built beside the old one and switched in with one rename, so that sandboxes can
-be started at any moment and two processes never see half an image.
+start at any moment and no process sees half an image.
 """
 
 import hashlib
@@ -26,10 +26,10 @@ class LocalImageRecord(Record):
     """`image.json`."""
 
     name: str
-    digest: str = Field(description="Digest of everything that it was made from.")
-    run: str | None = Field(None, description="The run whose sandbox a snapshot was taken of.")
-    files: int = Field(0, description="How many files sandboxes start with.")
-    env: dict[str, str] = Field(default_factory=dict, description="`{tools}` stands for the place of `opt`.")
+    digest: str = Field(description="Digest of everything that it was built from.")
+    run: str | None = Field(None, description="For a snapshot: the run of its sandbox.")
+    files: int = Field(0, description="Number of files that sandboxes start with.")
+    env: dict[str, str] = Field(default_factory=dict, description="`{tools}` stands for the path of `opt`.")
 
 
 @dataclass(frozen=True)
@@ -41,18 +41,18 @@ class LocalImage:
 
 
 def images() -> Path:
-    """Where local images are kept."""
+    """Return the folder of local images."""
     return cache_dir() / "images"
 
 
 def folder(name: str) -> Path:
-    """The folder of all versions of an image: a readable name, and a digest because names may contain anything."""
+    """Return the folder of all versions of an image: a readable name, and a digest because names may contain anything."""
     readable = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:60]
     return images() / f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def find(name: str) -> LocalImage | None:
-    """The current version of an image, if it is here."""
+    """Return the current version of an image, if it is here."""
     home = folder(name)
     try:
         path = home / (home / "current").read_text().strip()
@@ -62,7 +62,7 @@ def find(name: str) -> LocalImage | None:
 
 
 def find_all() -> list[LocalImage]:
-    """All images that are here."""
+    """Return all images that are here."""
     found = []
     for current in sorted(images().glob("*/current")):
         path = current.parent / current.read_text().strip()
@@ -72,14 +72,14 @@ def find_all() -> list[LocalImage]:
 
 @contextmanager
 def building(name: str) -> Iterator[None]:
-    """Hold the lock of an image: one process builds, the others wait and find it done."""
+    """Hold the lock of an image: one process builds, the others wait for it."""
     with locked(folder(name) / "lock"):
         yield
 
 
 @contextmanager
 def new_version(record: LocalImageRecord) -> Iterator[Path]:
-    """A folder to fill; it becomes the current version when the block ends without an error."""
+    """Yield a folder to fill, which becomes the current version when the block ends without an error."""
     home = folder(record.name)
     home.mkdir(parents=True, exist_ok=True)
     draft = home / f".draft-{uuid.uuid4().hex[:8]}"
@@ -96,7 +96,7 @@ def new_version(record: LocalImageRecord) -> Iterator[Path]:
 
 
 def save_snapshot(name: str, copy_out: Callable[[Path], None], origin: LocalImage, run: str) -> LocalImage:
-    """Make an image of a sandbox's folders, which `copy_out` puts into a folder that it makes."""
+    """Save an image of a sandbox's folders, which `copy_out` copies into a folder that it creates."""
     digest = "sha256:" + hashlib.sha256(f"{origin.record.digest} {name}".encode()).hexdigest()
     record = LocalImageRecord(name=name, digest=digest, run=run, env=origin.record.env)
     with new_version(record) as draft:
@@ -109,7 +109,7 @@ def save_snapshot(name: str, copy_out: Callable[[Path], None], origin: LocalImag
 
 
 def copy_tree(source: Path, target: Path) -> None:
-    """Copy a folder with modes, times and links. By `cp` on Linux: it shares blocks where the file system can."""
+    """Copy a folder with modes, times and links. On Linux `cp` shares blocks where the file system can."""
     if sys.platform.startswith("linux"):
         subprocess.run(["cp", "-a", "--reflink=auto", str(source), str(target)], check=True, capture_output=True)
     else:

@@ -14,7 +14,7 @@ class LocalStream:
         self._control = control
 
     def read(self, size: int) -> bytes:
-        """Block for at most `size` bytes; empty at the end."""
+        """Block, and return at most `size` bytes; empty at the end."""
         try:
             return self._data.recv(size)
         except OSError:

@@ -1,8 +1,8 @@
 """One local sandbox: a folder on disk, a first process that outlives the caller, and a Unix socket to reach it.
 
-The sandbox does not depend on the process that started it: another one can attach when that was killed. It ends by `stop`,
-or by itself when its lifetime is over; then the reaper, a shell waiting for it, removes the folder. Until it was written down
-it ends with the process that starts it, `kill -9` included: nobody else could find it.
+The sandbox outlives a killed starter: another process can attach. It ends by `stop`, or by itself after its lifetime; then the
+reaper, a shell that waits for it, removes the folder. Until its handle is persisted it ends with its starter, even by
+`kill -9`, because nobody else could find it.
 """
 
 import contextlib
@@ -27,14 +27,14 @@ from cooperbench.records import cache_dir, write_model
 REAPER = '( directory=$1; listener=$2; shift 2; "$@"; chmod -f 700 "$directory"/scratch/*/*; rm -rf "$directory" "$listener" ) &'
 STOP_SECONDS = 3.0
 START_SECONDS = 300.0
-"""A start that fails says so at once, by hanging up. This only bounds one that hangs: a busy machine is slow, not broken."""
+"""A failed start hangs up at once. This only bounds one that hangs on a busy machine."""
 COPY_SECONDS = 600.0
 TAR_CHANGED = 1
-"""Exit code of tar when a file changed while it was read, as files of a running sandbox may."""
+"""Exit code of tar when a file changed during reading, as files of a running sandbox may."""
 
 
 def sandboxes() -> Path:
-    """Where the folders of local sandboxes are."""
+    """Return the folder that holds those of local sandboxes."""
     return cache_dir() / "sandboxes"
 
 
@@ -51,11 +51,11 @@ class LocalTransport(Transport):
 
     @classmethod
     def prepare(cls, image: str, options: EnvironmentOptions, labels: SandboxLabels) -> "LocalTransport":
-        """A sandbox to be started. Raises `ImageError` or, without isolation, `SandboxError`."""
+        """Prepare a sandbox. Raises `ImageError` or, without isolation, `SandboxError`."""
         found = store.find(image)
         if found is None:
             raise ImageError(
-                f"there is no local image {image!r}",
+                f"the local image {image!r} does not exist",
                 subject=image,
                 hint="build it: cooperbench images build --backend local",
             )
@@ -74,7 +74,7 @@ class LocalTransport(Transport):
 
     def start(self) -> None:
         """Make the folder and start the first process."""
-        assert self._image is not None, "attached sandboxes run already"
+        assert self._image is not None, "attached sandboxes are already running"
         level = Isolation(self._handle.isolation)
         tools = self._image.path / "opt"
         spec = SandboxSpec(
@@ -98,17 +98,17 @@ class LocalTransport(Transport):
     def _prepare_rootfs(self, image: store.LocalImage, level: Isolation) -> tuple[str, ...]:
         try:
             self._directory.mkdir(parents=True)
-            write_model(self._directory / "sandbox.json", self._handle)  # first, so that a killed start can be found
+            write_model(self._directory / "sandbox.json", self._handle)  # first, so that a killed start is found
             return prepare_rootfs(self._directory, image, level)
         except (OSError, RecordError, subprocess.CalledProcessError) as error:
             raise SandboxError(
-                f"the local sandbox could not be made: {_reason(error)}",
+                f"cannot create the local sandbox: {_reason(error)}",
                 subject=self._handle.image,
-                hint=f"free space: its folders lie in {cache_dir()}; COOPERBENCH_CACHE_DIR names another place",
+                hint=f"free space in {cache_dir()}, or set COOPERBENCH_CACHE_DIR to another folder",
             ) from error
 
     def _launch(self, level: Isolation, spec: SandboxSpec) -> "subprocess.Popen[bytes]":
-        """The reaper, which leaves the first process behind in the background and ends."""
+        """Start the reaper, which leaves the first process running in the background."""
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(self._socket))
             listener.listen(64)
@@ -134,12 +134,12 @@ class LocalTransport(Transport):
         """Let the sandbox outlive this process."""
         lifeline, self._lifeline = self._lifeline, None
         if lifeline is not None:
-            with contextlib.suppress(BrokenPipeError):  # it has ended, which the next call says better
+            with contextlib.suppress(BrokenPipeError):  # it has ended, which the next call reports better
                 os.write(lifeline, b"k")
             os.close(lifeline)
 
     def run(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
-        """Run an argv with files as stdin, stdout and stderr, so that nothing can block on a pipe."""
+        """Run an argv with files as stdin, stdout and stderr, so that nothing blocks on a pipe."""
         with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
             given.write(stdin)
             given.flush()
@@ -149,9 +149,9 @@ class LocalTransport(Transport):
                 try:
                     answer = control.recv(16)
                 except OSError as error:
-                    raise TransportError(f"no answer from the sandbox: {error}") from error
+                    raise TransportError(f"the sandbox did not answer: {error}") from error
             if not answer:
-                raise TransportError("the sandbox ended in the middle of a command", subject=self._handle.identifier)
+                raise TransportError("the sandbox ended during a command", subject=self._handle.identifier)
             out.seek(0)
             errors.seek(0)
             return RunReply(int(answer), out.read(), errors.read())
@@ -175,7 +175,7 @@ class LocalTransport(Transport):
         return LocalStream(ours, control)
 
     def alive(self) -> bool:
-        """Whether the first process still listens."""
+        """Return whether the first process still listens."""
         try:
             with socket.socket(socket.AF_UNIX) as connection:
                 connection.connect(str(self._socket))
@@ -184,11 +184,11 @@ class LocalTransport(Transport):
         return True
 
     def handle(self) -> SandboxHandle:
-        """How to find it again."""
+        """Return the handle."""
         return self._handle
 
     def host_path(self, path: str) -> str:
-        """Without isolation the sandbox's folders are where they are on the host."""
+        """Return a path on the host. It differs only without isolation."""
         top = path.strip("/").split("/", 1)[0]
         if self._handle.isolation == Isolation.NONE and top in WRITABLE:
             return f"{self._directory / 'root'}{path}"
@@ -210,7 +210,7 @@ class LocalTransport(Transport):
             for name in names:
                 store.copy_tree(self._directory / "root" / name, target / name)
             return
-        # Only inside do the image and what was written come together.
+        # Image and changes are merged only inside the sandbox.
         hidden = f"--exclude={isolation.STATE.lstrip('/')}"
         packed = self.run(["tar", "-C", "/", hidden, "-cf", "-", *names], timeout=COPY_SECONDS)
         if packed.returncode not in (0, TAR_CHANGED):
@@ -258,7 +258,7 @@ def attach(handle: SandboxHandle) -> LocalTransport:
 
 
 def _reason(error: Exception) -> str:
-    """What the system says; of a program that failed, its last line."""
+    """Return the system's message; for a failed program, the last line of its output."""
     if isinstance(error, subprocess.CalledProcessError):
         lines: list[str] = error.stderr.decode("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else str(error)
@@ -266,7 +266,7 @@ def _reason(error: Exception) -> str:
 
 
 def _socket_folder() -> Path:
-    """A short private folder: the kernel takes 108 bytes for the path of a socket."""
+    """Make a short private folder: the kernel limits the path of a socket to 108 bytes."""
     name = f"cooperbench-{os.getuid()}"
     folder = Path(tempfile.gettempdir()) / name
     if len(str(folder)) > 70:
@@ -274,7 +274,7 @@ def _socket_folder() -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid() or folder.is_symlink():
         raise SandboxError(
-            f"{folder} belongs to somebody else", subject=str(folder), hint="set TMPDIR to a folder of yours"
+            f"{folder} belongs to another user", subject=str(folder), hint="set TMPDIR to your own folder"
         )
     return folder
 

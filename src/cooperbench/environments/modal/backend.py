@@ -1,4 +1,4 @@
-"""What CooperBench asks of Modal besides a single sandbox: what it can do, and what runs left behind there."""
+"""Modal as a backend: capabilities, checks, settings and orphans."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -14,13 +14,13 @@ PLATFORM = "linux/amd64"
 
 
 class ModalBackend(CloudBackend):
-    """Sandboxes at Modal. Credentials and workspace are the SDK's own: `modal token new`, or its environment variables."""
+    """Sandboxes at Modal. The SDK finds credentials and workspace: `modal token new`, or its environment variables."""
 
     name = "modal"
     configuration = ModalSettings
 
     def capabilities(self, settings: Mapping[str, str]) -> frozenset[Capability]:
-        """Everything but a limit on the number of processes, which Modal does not have."""
+        """Return all of them but a limit on processes, which Modal does not have."""
         return frozenset(Capability) - {Capability.PROCESS_LIMIT}
 
     def transport(
@@ -29,7 +29,7 @@ class ModalBackend(CloudBackend):
         """Prepare one sandbox. Raises `MissingExtraError`."""
         modal_sdk()
         if options.platform not in (None, PLATFORM):
-            raise CapabilityError(f"Modal runs {PLATFORM} only, not {options.platform}", subject=options.platform)
+            raise CapabilityError(f"Modal only runs {PLATFORM}, not {options.platform}", subject=options.platform)
         return ModalTransport(
             SandboxHandle(backend=self.name, identifier="", image=image, options=options, labels=labels)
         )
@@ -39,14 +39,14 @@ class ModalBackend(CloudBackend):
         return attach(handle)
 
     def checks(self) -> Iterator[Check]:
-        """Yield the SDK, and whether its credentials are accepted."""
+        """Check the SDK and the credentials."""
         installed = attempt("SDK", lambda: f"modal {modal_sdk().__version__}")
         yield installed
         if installed.ok:
-            yield attempt("credentials", lambda: f"accepted; {len(self.orphans())} sandboxes of ours run there")
+            yield attempt("credentials", lambda: f"accepted; {len(self.orphans())} of our sandboxes run there")
 
     def orphans(self, run: str | None = None) -> list[Orphan]:
-        """Running sandboxes with our tags."""
+        """Return running sandboxes with our tags."""
         modal = modal_sdk()
         wanted = {"cooperbench": "1"} if run is None else {"cooperbench": "1", "cooperbench-run": run}
         found = []
@@ -70,7 +70,7 @@ class ModalBackend(CloudBackend):
         return found
 
     def remove(self, orphan: Orphan) -> None:
-        """Terminate a sandbox; one that is gone already is fine."""
+        """Terminate a sandbox. One that is already gone is fine."""
         with contextlib.suppress(SandboxLostError), our_errors(orphan.identifier):
             sandbox = modal_sdk().Sandbox.from_id(orphan.identifier)
             sandbox.terminate()

@@ -1,4 +1,4 @@
-"""The one place where the Modal SDK is imported, and where its errors become ours."""
+"""The only module that imports the Modal SDK. It translates the SDK's errors to ours."""
 
 import os
 from collections.abc import Iterator
@@ -22,13 +22,13 @@ from cooperbench.errors import (
 )
 
 SETTINGS = {
-    # Older builders run pip in every image, which fails where an image has no Python.
+    # Older builders run pip in every image, which fails in images without Python.
     "MODAL_IMAGE_BUILDER_VERSION": "2025.06",
-    # Without a bound the SDK waits for as long as the server throttles; our limiter can spread the creations, it cannot.
+    # Unbounded, the SDK waits as long as the server throttles. Our limiter can spread the creations; the SDK cannot.
     "MODAL_MAX_THROTTLE_WAIT": "20",
 }
 CONFIGURED = {"profile": "MODAL_PROFILE", "environment": "MODAL_ENVIRONMENT"}
-"""What `cooperbench config modal` keeps, and the SDK's own names for it."""
+"""The settings of `cooperbench config modal`, and the SDK's own names for them."""
 SIGN_IN = "modal token new, or cooperbench config modal"
 
 
@@ -67,7 +67,7 @@ def modal_sdk() -> Any:
 
 @contextmanager
 def our_errors(subject: str) -> Iterator[None]:
-    """Turn what the SDK raises into classes below `SandboxError`."""
+    """Translate the SDK's errors to classes below `SandboxError`."""
     try:
         yield
     except CooperBenchError:
@@ -80,17 +80,17 @@ def our_errors(subject: str) -> Iterator[None]:
 
 
 def translate(error: Exception, subject: str) -> SandboxError | None:
-    """Our error for one of the SDK's, or `None` for what is neither the SDK's nor the network's.
+    """Return our error for one of the SDK's, or `None` for one that is neither the SDK's nor the network's.
 
-    `subject` is an image's name before there is a sandbox, then the sandbox's id.
+    `subject` is the image's name before there is a sandbox, then the sandbox's id.
     """
     known = modal_sdk().exception
     text = str(error) or type(error).__name__
     if isinstance(error, known.ImageBuildError | known.RemoteError):
-        hint = "check the image's name and that Modal may pull it"
+        hint = "check the image's name, and that Modal may pull it"
         return ImageError(f"Modal cannot start from {subject}: {_last_line(text)}", subject=subject, hint=hint)
     if isinstance(error, known.AuthError | known.PermissionDeniedError):
-        return SandboxCredentialsError(f"Modal does not accept the credentials: {text}", subject="modal", hint=SIGN_IN)
+        return SandboxCredentialsError(f"Modal rejected the credentials: {text}", subject="modal", hint=SIGN_IN)
     if isinstance(error, known.ResourceExhaustedError):
         if any(word in text.lower() for word in ("quota", "spend", "budget", "billing")):
             return QuotaError(

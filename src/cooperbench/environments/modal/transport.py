@@ -1,8 +1,11 @@
 """One Modal sandbox.
 
-Facts of the SDK that shape this module (1.5.4 to 1.6): an exec's stdin stays open until `write_eof`; what is written is sent by
-`drain` and at most 16 MiB may wait; past its deadline `wait` gives -1 and no exception; text mode raises on bytes that are not
-UTF-8, so everything is bytes; there is no call that kills an exec.
+Facts about the SDK that shape this module (1.5.4 to 1.6):
+
+- An exec's stdin stays open until `write_eof`. `drain` sends what was written, and at most 16 MiB may wait.
+- Past the deadline `wait` returns -1 and raises nothing.
+- Text mode raises on bytes that are not UTF-8, so everything is bytes.
+- There is no call that kills an exec.
 """
 
 import asyncio
@@ -22,13 +25,13 @@ APP = "cooperbench"
 CHUNK = 1 << 20
 LONGEST_LIFETIME = 24 * 3600
 CREATION_INTERVAL = 0.2
-"""A workspace is allowed about five creations a second."""
+"""A workspace may create about five sandboxes a second."""
 PATIENCE = 600.0
 INTERRUPTED_SECONDS = 10.0
-"""How long an interrupted start waits for its request to come back, to end what it created."""
+"""Seconds for which an interrupted start waits for its request, to end the sandbox that it created."""
 HANG_UP_SECONDS = 20.0
 SNAPSHOT_PREFIX = "modal-snapshot:"
-# The first line says which process to hang up on when the stream is closed.
+# The first line names the process to hang up on when the stream is closed.
 ANNOUNCE = 'echo $$; exec "$@"'
 
 
@@ -44,7 +47,7 @@ class ModalTransport(Transport):
         return self._handle.identifier
 
     def start(self) -> None:
-        """Create the sandbox; waits in turn with all other processes of this user, and while Modal has no capacity."""
+        """Create the sandbox. Wait for our turn among all processes of this user, and while Modal has no capacity."""
         limiter = CreationLimiter("modal", interval=CREATION_INTERVAL)
         self._sandbox = create_patiently(self._create, limiter, patience=PATIENCE)
         update = {"identifier": self._sandbox.object_id, "isolation": "modal"}
@@ -57,7 +60,9 @@ class ModalTransport(Transport):
                 return creation.result()
         except Exception:
             raise
-        except BaseException:  # an interrupt: the request may be under way, and a sandbox of nobody would cost money
+        except (
+            BaseException
+        ):  # an interrupt: the request may be under way, and a sandbox without an owner would cost money
             with contextlib.suppress(Exception):
                 creation.result(INTERRUPTED_SECONDS).terminate()
             creation.cancel()
@@ -80,14 +85,14 @@ class ModalTransport(Transport):
         )
 
     def run(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
-        """Run one argv. Both outputs wait at the worker, so reading one after the other cannot block."""
+        """Run one argv. Modal's worker buffers both outputs, so reading one after the other cannot block."""
         with our_errors(self._id):
             process = self._sandbox.exec(*argv, text=False, timeout=max(1, math.ceil(timeout)))
             self._give(process, stdin)
             out, errors = process.stdout.read(), process.stderr.read()
             code = process.wait()
         if code == -1:
-            raise TransportError(f"no end within {timeout:g} s", subject=self._id)
+            raise TransportError(f"the command did not end within {timeout:g} s", subject=self._id)
         return RunReply(code, out, errors)
 
     def _give(self, process: Any, stdin: bytes) -> None:
@@ -99,16 +104,16 @@ class ModalTransport(Transport):
             process.stdin.write_eof()
             process.stdin.drain()
         except (conflict, ValueError):
-            return  # the process ended without reading its input, which is its own affair
+            return  # the process ended without reading its input, as it may
 
     def open(self, argv: list[str]) -> Stream:
-        """Start one argv whose output is collected by the background loop."""
+        """Start one argv; the background loop collects its output."""
         with our_errors(self._id):
             process = self._sandbox.exec("sh", "-c", ANNOUNCE, "sh", *argv, text=False)
         return ModalStream(self._sandbox, process, self._id)
 
     def alive(self) -> bool:
-        """Whether Modal says that the sandbox runs."""
+        """Return whether Modal says that the sandbox runs."""
         try:
             with our_errors(self._id):
                 return self._sandbox.poll() is None
@@ -116,11 +121,11 @@ class ModalTransport(Transport):
             return False
 
     def handle(self) -> SandboxHandle:
-        """How to find it again."""
+        """Return the handle."""
         return self._handle
 
     def snapshot(self) -> str:
-        """Keep the file system as a Modal image."""
+        """Save the file system as a Modal image."""
         with our_errors(self._id):
             return f"{SNAPSHOT_PREFIX}{self._sandbox.snapshot_filesystem().object_id}"
 
@@ -137,7 +142,7 @@ class ModalTransport(Transport):
 
 
 class _Stopped:
-    """Stands where the sandbox was."""
+    """Stands in for a stopped sandbox."""
 
     def __init__(self, identifier: str) -> None:
         self._identifier = identifier
@@ -147,7 +152,7 @@ class _Stopped:
 
 
 class ModalStream:
-    """An exec whose output is pumped into a queue by one task of the background loop."""
+    """An exec whose output one task of the background loop pumps into a queue."""
 
     def __init__(self, sandbox: Any, process: Any, identifier: str) -> None:
         self._sandbox = sandbox
@@ -163,7 +168,7 @@ class ModalStream:
         self._pump = start_async(self._collect())
 
     def read(self, size: int) -> bytes:
-        """Block for at most `size` bytes; empty at the end."""
+        """Block, and return at most `size` bytes; empty at the end."""
         if not self._rest and not self._ended:
             self._rest = self._chunks.get()
             self._ended = not self._rest
@@ -184,7 +189,7 @@ class ModalStream:
                 raise TransportError(f"the stream broke: {error.message}", subject=self._identifier) from error
 
     def close(self) -> None:
-        """Hang up on the process without waiting for its end, and unblock a reader."""
+        """Hang up on the process without waiting for its end, unblocking a reader."""
         with self._writing:
             if self._closed:
                 return
@@ -204,7 +209,7 @@ class ModalStream:
                     self._announced.set()
                 if chunk:
                     self._chunks.put(chunk)
-        except Exception:  # whatever broke it: for the reader the stream is at its end, and the next write says why
+        except Exception:  # whatever broke it, the reader sees the end of the stream, and the next write reports why
             return
         finally:
             self._chunks.put(b"")
@@ -223,7 +228,7 @@ class ModalStream:
 
 
 def tags(run: str, episode: str, agent_id: str) -> dict[str, str]:
-    """What every sandbox of ours carries."""
+    """Return the tags that every sandbox of ours carries."""
     return {"cooperbench": "1", "cooperbench-run": run, "cooperbench-episode": episode, "cooperbench-agent": agent_id}
 
 

@@ -1,4 +1,4 @@
-"""The behaviour that every backend owes, as tests that anybody can run on theirs.
+"""The guarantees of every backend, as tests that you can run on your own.
 
     from cooperbench.testing.conformance import CommandConformance, LifecycleConformance, Subject
 
@@ -9,7 +9,7 @@
     class TestCommands(CommandConformance): ...
     class TestLifecycle(LifecycleConformance): ...
 
-Needs pytest. The numbers in the names are those of the list in `docs/environments.md`.
+Needs pytest. The numbers in the names refer to the list in `docs/environments.md`.
 """
 
 from cooperbench.testing.conformance.commands import CommandConformance

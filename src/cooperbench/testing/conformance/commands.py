@@ -13,7 +13,7 @@ from cooperbench.testing.conformance.subject import Subject
 
 
 def running(environment: Environment, seconds: int) -> int:
-    """How many `sleep` processes with that argument there are."""
+    """Return how many `sleep` processes with that argument run."""
     # The pattern does not match itself, and reading /proc needs no tool that busybox lacks.
     pattern = f"[s]leep {seconds}"
     found = environment.execute(
@@ -23,7 +23,7 @@ def running(environment: Environment, seconds: int) -> int:
 
 
 def unique_seconds() -> int:
-    """An argument for `sleep` that nobody else uses; stand-ins may show the processes of the whole machine."""
+    """Return an argument for `sleep` that nothing else uses; stand-ins may show the processes of the whole machine."""
     return randrange(100_000, 999_999)
 
 
@@ -33,7 +33,7 @@ class CommandConformance:
     @pytest.fixture(scope="class")
     @classmethod
     def environment(cls, subject: Subject) -> Iterator[Environment]:
-        """One sandbox for the whole class: each test leaves it usable for the next."""
+        """Open one sandbox for the whole class; each test leaves it usable for the next."""
         with subject.open(env={"CONFIGURED": 'it\'s "$HOME" `x` \\ \n end'}) as environment:
             yield environment
 

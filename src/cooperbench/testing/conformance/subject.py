@@ -1,4 +1,4 @@
-"""What the suite is run on, and a transport whose connection can be cut."""
+"""The subject of the suite, and a transport whose connection can be cut."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -33,7 +33,7 @@ class Subject:
     tool: tuple[str, str] | None = None
     """A command whose output shows the image's own ENV and PATH, and that output."""
     git: bool = True
-    """Whether the image has git and a repository with one commit in `cwd`."""
+    """Set when the image has git and a repository with one commit in `cwd`."""
     missing_image: str = "cooperbench-test/nothing-of-this-name:none"
     slack: float = 6.0
     """Seconds that ending a command past its limit may take."""
@@ -42,7 +42,7 @@ class Subject:
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """What the backend says it can do."""
+        """The capabilities that the backend reports."""
         return get_backend(self.backend).capabilities(self.settings)
 
     def options(self, **fields: Any) -> EnvironmentOptions:
@@ -115,19 +115,19 @@ class CuttableTransport:
         self._inner.persisted()
 
     def alive(self) -> bool:
-        """Whether it runs."""
+        """Return whether it runs."""
         return self._inner.alive()
 
     def handle(self) -> SandboxHandle:
-        """The handle."""
+        """Return the handle."""
         return self._inner.handle()
 
     def host_path(self, path: str) -> str:
-        """The place of a path."""
+        """Return the place of a path."""
         return self._inner.host_path(path)
 
     def snapshot(self) -> str:
-        """A snapshot."""
+        """Take a snapshot."""
         return self._inner.snapshot()
 
     def stop(self) -> None:
