@@ -239,7 +239,7 @@ def test_an_image_has_nothing_after_its_base_commit(tmp_path: Path) -> None:
     git(clone, "tag", "v2")
     later = git(clone, "rev-parse", "HEAD")
     recipe = ImageRecipe(name="test:history", context=tmp_path, base_commit=base)
-    with pytest.raises(ImageError, match="local image .* does not exist"):
+    with pytest.raises(ImageError, match=r"local image .* does not exist"):
         ensure_image("local", recipe)
     digest = build_image("local", recipe, repo_source=clone)
     with LocalEnvironment("test:history") as environment:

@@ -72,7 +72,7 @@ def test_another_process_attaches_and_ends_it(image: str) -> None:
 def test_what_cannot_be_is_refused_before_start(image: str) -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'local'"):
         open_environment("locale", image)
-    with pytest.raises(ImageError, match="local image .* does not exist"):
+    with pytest.raises(ImageError, match=r"local image .* does not exist"):
         open_environment("local", "nothing:here")
     with pytest.raises(CapabilityError, match="memory_mb"):
         open_environment("local", image, options=EnvironmentOptions(memory_mb=512))
