@@ -15,7 +15,7 @@ from cooperbench.agents import (
 from cooperbench.errors import LimitReachedError
 from cooperbench.records import Limits, Usage
 from cooperbench.records.ledger import RunLedger
-from cooperbench.records.progress import read_progress
+from cooperbench.records.member_files import read_progress
 from cooperbench.records.trajectory import read_journal
 
 

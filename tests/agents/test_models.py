@@ -30,7 +30,7 @@ from cooperbench.errors import (
     UsageError,
 )
 from cooperbench.records import Limits, Trajectory, TrajectoryMessage, Usage, utc_now, write_model
-from cooperbench.records.progress import read_progress
+from cooperbench.records.member_files import read_progress
 from tests.agents.standin_llm import Answer, fails, says, serve
 
 TASK: list[dict[str, Any]] = [

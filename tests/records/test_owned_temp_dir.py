@@ -35,7 +35,7 @@ def test_there_is_no_moment_at_which_a_kill_leaves_a_folder(tmp_path: Path) -> N
             assert process.stdout.readline() == b"ready\n"
             time.sleep(drawn.uniform(0.0, 0.05))  # the moment is the point
             process.send_signal(signal.SIGKILL)
-    assert until(lambda: not list(tmp_path.iterdir()), 20)
+    assert until(lambda: not list(tmp_path.iterdir()), 60)
 
 
 def test_the_program_runs_from_its_begin_to_the_close(tmp_path: Path) -> None:

@@ -10,8 +10,7 @@ from cooperbench.agent_check.probe import LeftBehind, ProbedAgent
 from cooperbench.collaboration.prompts import render_task
 from cooperbench.collaboration.team_access import TeamAccess
 from cooperbench.records import Limits, Member, Record, Setting, read_model
-from cooperbench.records.member_files import AgentOutcome, MemberFolder
-from cooperbench.records.progress import read_progress
+from cooperbench.records.member_files import AgentOutcome, MemberFolder, read_progress
 from cooperbench.records.trajectory import read_journal
 from cooperbench.runner.workers.orphans import discard
 from cooperbench.runner.workers.output import read_end

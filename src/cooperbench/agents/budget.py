@@ -17,7 +17,7 @@ from cooperbench.agents.reading import one_line
 from cooperbench.errors import LimitReachedError
 from cooperbench.records import LimitReached, Limits, Usage, utc_now
 from cooperbench.records.ledger import RunLedger
-from cooperbench.records.progress import Progress
+from cooperbench.records.member_files import Progress
 
 
 class Budget:

@@ -1,6 +1,6 @@
 """Trajectories in the Agent Trajectory Interchange Format (ATIF), version 1.7, for tools that read it.
 
-Our own trajectory is the record; this is made from it and loses nothing that the format has a place for. Version 1.8 adds audio, which
+The trajectory is the record; this is made from it and loses nothing that the format has a place for. Version 1.8 adds audio, which
 agents here do not have, so 1.7 is written: more tools read it. The models of the `atif` package check every document before it is written.
 """
 

@@ -1,4 +1,4 @@
-"""What every stored record has in common."""
+"""The base of every stored record."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 
 class Record(BaseModel):
-    """A piece of the record on disk or of what crosses a boundary: unknown keys are refused, values never change."""
+    """A piece of the record on disk or of what crosses a boundary: refuses unknown keys, and never changes."""
 
     # Building validators when they are first used saves a command that reads a run 30 of 180 ms at its start.
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
@@ -17,7 +17,7 @@ FeatureId = Annotated[int, Field(ge=0)]
 """The number in the name of a feature's folder (`feature7` is 7). Numbers are not always contiguous."""
 
 AgentId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
-"""The name of one seat in an episode: `agent1`, `agent2`, …; `solo` when one agent works alone."""
+"""The name of one member of an episode: `agent1`, `agent2`, …; `solo` when one agent works alone."""
 
 UtcTime = AwareDatetime
 
@@ -29,5 +29,5 @@ def first_error(error: ValidationError) -> tuple[str, str]:
 
 
 def utc_now() -> datetime:
-    """The present moment with its time zone, UTC."""
+    """Return the present moment in UTC."""
     return datetime.now(UTC)

@@ -15,7 +15,7 @@ _LONGEST = 1000
 
 
 class Failure(Record):
-    """An error as data: which boundary failed, with what, and whether repeating can help."""
+    """An error as data: the boundary that failed, the error, and whether a retry can help."""
 
     boundary: str = Field(
         description="model, environment, mailbox, remote, agent, evaluation, task, record or cooperbench."
@@ -27,7 +27,7 @@ class Failure(Record):
 
     @classmethod
     def of(cls, error: BaseException, *, boundary: str = "agent") -> Self:
-        """An exception as data. `boundary` is the one of exceptions that are not ours, which say nothing about it."""
+        """Turn an exception into data. `boundary` is for exceptions from elsewhere, which do not name theirs."""
         message = _text(error)
         if isinstance(error, CooperBenchError):
             return cls(
@@ -58,7 +58,7 @@ class LimitReached(Record):
 
 
 class Usage(Record):
-    """What model calls used. Unknown is `None`, never 0."""
+    """Cost and tokens of model calls. Unknown is `None`, never 0."""
 
     cost: float | None = Field(None, ge=0, description="US dollars.")
     input_tokens: int | None = Field(None, ge=0)
@@ -94,10 +94,10 @@ class MemberResult(Record):
 
 
 class EpisodeStatus(StrEnum):
-    """Whether an episode's result can be used."""
+    """The way an episode ended, which decides whether its result counts."""
 
     COMPLETED = "completed"
-    """Every member came to an end of its own or at a limit; the submissions can be judged."""
+    """Every member ended by itself or at a limit; the submissions can be judged."""
     INFRA_ERROR = "infra_error"
     """Something other than the agents failed; repeated on resume, never scored."""
     INTERRUPTED = "interrupted"

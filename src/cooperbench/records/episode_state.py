@@ -1,4 +1,4 @@
-"""What a run directory holds of an episode."""
+"""Reading how far an episode of a run has come."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,12 +19,12 @@ from cooperbench.records.verdict import Evaluation, Outcome, Verdict
 
 
 class EpisodeState(StrEnum):
-    """How far an episode has come, and so whether it has to be run."""
+    """The progress of an episode, which decides whether it has to be run."""
 
     NEW = "new"
     FINISHED = "finished"
     UNFINISHED = "unfinished"
-    """Begun, and ended with the process that ran it."""
+    """Begun; the process that ran it ended first."""
     INTERRUPTED = "interrupted"
     INFRA_ERROR = "infra_error"
     UNREADABLE = "unreadable"
@@ -54,20 +54,20 @@ class EpisodeView:
     state: EpisodeState
     result: EpisodeResult | None = None
     verdict: Verdict | None = None
-    """`None` when there is none yet, or when the evaluation failed without saying anything about the agents."""
+    """`None` before the evaluation, and when that failed for reasons that say nothing about the agents."""
     attempts: int = 0
-    """How often it was begun, as far as that is known."""
+    """The number of times it was begun, as far as known."""
     note: str = ""
     """Why it is unreadable."""
 
     @cached_property
     def evaluation(self) -> Evaluation | None:
-        """Every stage behind the verdict, read on first use: validating all tests takes twenty times as long as the rest."""
+        """Every stage behind the verdict. Read on first use: validating all tests takes seven times as long as everything else."""
         return None if self.verdict is None else _read_evaluation(self.files, Evaluation)
 
     @property
     def files(self) -> EpisodeDirectory:
-        """Where everything else about the episode lies."""
+        """The paths of all files of the episode."""
         return EpisodeDirectory(self.directory)
 
     @property
@@ -91,7 +91,7 @@ _Evaluated = TypeVar("_Evaluated", Evaluation, _Judged)
 
 
 def read_state(directory: EpisodeDirectory, group: GroupKey) -> EpisodeView:
-    """Read how far an episode has come, and what came out of it."""
+    """Read the state of an episode, its result and its verdict."""
     view = partial(EpisodeView, group, directory.path)
     try:
         result = read_model(directory.result, EpisodeResult)
@@ -115,7 +115,7 @@ def read_state(directory: EpisodeDirectory, group: GroupKey) -> EpisodeView:
 
 
 def read_start(directory: EpisodeDirectory) -> EpisodeStart | None:
-    """How an episode began that has no result yet; `None` when it did not, or when that is being written."""
+    """Read how an episode in progress began; `None` when it did not begin, or is being written just now."""
     try:
         return EpisodeStart.model_validate_json(directory.start.read_bytes())
     except (FileNotFoundError, NotADirectoryError, ValidationError):
@@ -123,7 +123,7 @@ def read_start(directory: EpisodeDirectory) -> EpisodeStart | None:
 
 
 def _read_evaluation(directory: EpisodeDirectory, kind: type[_Evaluated]) -> _Evaluated | None:
-    """Read an evaluation, unless it is absent, unreadable, or failed without saying anything about the agents."""
+    """Read an evaluation; `None` if it is absent, unreadable, or failed for reasons that say nothing about the agents."""
     try:
         evaluation = read_model(directory.evaluation, kind)
     except (FileNotFoundError, NotADirectoryError, RecordError):

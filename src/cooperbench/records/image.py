@@ -1,4 +1,4 @@
-"""What it takes to build the image of a task; tasks say it, environments do it."""
+"""The recipe for the image of a task, which tasks name and environments build."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from cooperbench.records.base import Record
 
 
 class ImageRecipe(Record):
-    """How to make the image `name` where it cannot be pulled."""
+    """The way to build the image `name` where it cannot be pulled."""
 
     name: str = Field(description="The image's full name, or `demo:<repo>-<task_id>` for bundled tasks.")
     context: Path = Field(description="The task's folder; build context of its Dockerfile.")

@@ -30,7 +30,7 @@ class EpisodeDirectory:
 
     @property
     def events(self) -> Path:
-        """Append-only log of what happened."""
+        """Log of everything that happened, in order."""
         return self.path / "events.jsonl"
 
     @property
@@ -54,16 +54,16 @@ class EpisodeDirectory:
         return self.work / "members"
 
     def patch(self, stem: str) -> Path:
-        """The patch of one member; see `member_stem`."""
+        """Return the path of one member's patch; see `member_stem`."""
         return self.path / f"{stem}.patch"
 
     def trajectory(self, stem: str) -> Path:
-        """The history of one member."""
+        """Return the path of one member's history."""
         return self.path / f"{stem}_traj.json"
 
 
 def member_stem(setting: Setting, features: tuple[int, ...]) -> str:
-    """The file name stem of a member: `solo`, or `agent` and the number of its first feature."""
+    """Return the file name stem of a member: `solo`, or `agent` and the number of its first feature."""
     return "solo" if setting is Setting.SOLO else f"agent{features[0]}"
 
 
@@ -75,7 +75,7 @@ class RunDirectory:
 
     @property
     def config(self) -> Path:
-        """What the run was asked to do."""
+        """The configuration of the run."""
         return self.path / "config.json"
 
     @property
@@ -90,10 +90,10 @@ class RunDirectory:
 
     @property
     def ledger(self) -> Path:
-        """US dollars of each model call, one a line, also of the attempts that came to nothing."""
+        """US dollars of each model call, one per line, discarded attempts included."""
         return self.path / "costs.txt"
 
     def episode(self, setting: Setting, group: GroupKey) -> EpisodeDirectory:
-        """The directory of one episode."""
+        """Return the directory of one episode."""
         features = "_".join(f"f{feature}" for feature in group.features)
         return EpisodeDirectory(self.path.joinpath(setting.value, group.repo, str(group.task_id), features))

@@ -1,4 +1,4 @@
-"""`costs.txt`: what every model call of a run cost, shared by all members.
+"""`costs.txt`: the cost of every model call of a run, shared by all members.
 
 Each call appends one line (`O_APPEND` writes of this size do not mix), and each reader reads only what was added since its last
 look. No lock, nothing to repair after a kill.
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class RunLedger:
-    """The costs of all calls of a run, those of attempts that came to nothing too, in one append-only file; and their limit."""
+    """The costs of all calls of a run in one append-only file, discarded attempts included, and their limit."""
 
     def __init__(self, path: Path, limit: float | None = None) -> None:
         self.path = path
@@ -18,7 +18,7 @@ class RunLedger:
         self._read = 0
 
     def add(self, cost: float) -> None:
-        """Enter one call's cost, in US dollars."""
+        """Append one call's cost, in US dollars."""
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             # A line of its own even behind one that a full disk cut off.
@@ -27,7 +27,7 @@ class RunLedger:
             os.close(descriptor)
 
     def total(self) -> float:
-        """US dollars spent by the whole run."""
+        """Return the US dollars spent by the whole run."""
         try:
             with self.path.open("rb") as stream:
                 stream.seek(self._read)

@@ -1,4 +1,4 @@
-"""What a run is doing at this moment, read from its directory: by the runner's display and by any other terminal."""
+"""Reading what a run is doing now, for the runner's display and for any other terminal."""
 
 from typing import NamedTuple
 
@@ -6,8 +6,7 @@ from cooperbench.records.base import utc_now
 from cooperbench.records.episode import EpisodeStatus
 from cooperbench.records.episode_state import EpisodeStart, read_start
 from cooperbench.records.layout import EpisodeDirectory, RunDirectory
-from cooperbench.records.member_files import MemberFolder
-from cooperbench.records.progress import Progress, read_progress
+from cooperbench.records.member_files import MemberFolder, Progress, read_progress
 from cooperbench.records.run import GroupKey, RunConfig
 from cooperbench.records.runs import RunResult
 
@@ -31,12 +30,12 @@ class Counts(NamedTuple):
     """Finished altogether."""
     running: int
     capacity: int | None
-    """How many could run at the same time; `None` when that is not known from outside."""
+    """The most episodes that run at the same time; `None` when seen from another process."""
     infra_errors: int
     evaluated: int
     passed: int
     cost: float | None
-    """US dollars of all model calls of the run so far, also of attempts that came to nothing; `None` when a finished episode's is unknown."""
+    """US dollars of all model calls of the run so far, discarded attempts included; `None` when a finished episode's is unknown."""
     seconds: float
     """Of this session."""
     seconds_left: float | None = None
@@ -46,7 +45,7 @@ class Counts(NamedTuple):
 
 
 def read_live(directory: RunDirectory, config: RunConfig) -> list[LiveEpisode]:
-    """The episodes at work, in the order of the plan."""
+    """Read the episodes at work, in the order of the plan."""
     found = (_read_episode(group, directory.episode(config.setting, group)) for group in config.groups)
     return [episode for episode in found if episode is not None]
 
@@ -60,7 +59,7 @@ def _read_episode(group: GroupKey, directory: EpisodeDirectory) -> LiveEpisode |
 
 
 def counts_of(result: RunResult, live: list[LiveEpisode]) -> Counts:
-    """The numbers of a run that another process works on."""
+    """Compute the numbers of a run that another process works on."""
     summary = result.summary
     over = [episode.result for episode in result.episodes if episode.result is not None]
     finished = [each for each in over if each.status is EpisodeStatus.COMPLETED]

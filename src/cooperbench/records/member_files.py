@@ -1,4 +1,4 @@
-"""The files in which a worker leaves what is known of its member, below the episode's `.work`.
+"""The files that a worker leaves about its member, below the episode's `.work`.
 
 One file for each thing that can be known on its own, so that a worker that dies at any moment leaves behind what was settled
 until then.
@@ -7,13 +7,28 @@ until then.
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from cooperbench.errors import RecordError
-from cooperbench.records.base import Record
+from cooperbench.records.base import Record, UtcTime
 from cooperbench.records.episode import Failure, LimitReached, Usage
 from cooperbench.records.files import read_model, write_bytes, write_model
 from cooperbench.records.submission import Ending
+
+
+class Progress(Record):
+    """What a member at work has done so far, for the live display."""
+
+    steps: int = 0
+    usage: Usage = Usage()
+    last_action: str = ""
+    messages: int = 0
+    """Sent to teammates."""
+    limit: LimitReached | None = None
+    """The limit that was reached: the member has little time left to end by itself."""
+    asked_at: UtcTime | None = None
+    """When the model was asked, while an answer is awaited, retries included. Only built-in models say so."""
+    updated_at: UtcTime
 
 
 class Capture(Record):
@@ -30,7 +45,7 @@ class Capture(Record):
 
 
 class StartedSandbox(Record):
-    """What is known of a member's sandbox once it is ready for the agent."""
+    """A member's sandbox, once it is ready for the agent."""
 
     isolation: str
     image_digest: str | None
@@ -38,7 +53,7 @@ class StartedSandbox(Record):
 
 
 class AgentOutcome(Record):
-    """How the agent's own part went."""
+    """The way an agent ended, and what it used."""
 
     ending: Ending
     status: str
@@ -50,7 +65,7 @@ class AgentOutcome(Record):
 
 @dataclass(frozen=True)
 class MemberFolder:
-    """Where a worker leaves what is known of its member."""
+    """The paths of these files for one member."""
 
     path: Path
 
@@ -80,13 +95,13 @@ class MemberFolder:
         return self.path / "captured.json"
 
     def keep_capture(self, capture: Capture) -> None:
-        """Write a capture; one without changes does not replace an earlier one."""
+        """Write a capture, unless it is empty and an earlier one exists."""
         if capture.patch or not self.captured.exists():
             write_bytes(self.captured_patch, capture.patch)
             write_model(self.captured, capture)
 
     def read_capture(self) -> Capture | None:
-        """Read the capture that was kept; `None` without a readable one."""
+        """Read the capture; `None` without a readable one."""
         try:
             capture = read_model(self.captured, Capture)
             return capture.model_copy(update={"patch": self.captured_patch.read_bytes()})
@@ -115,5 +130,13 @@ class MemberFolder:
 
     @property
     def log(self) -> Path:
-        """What the worker printed."""
+        """The worker's output."""
         return self.path / "worker.log"
+
+
+def read_progress(path: Path) -> Progress | None:
+    """Read the latest progress; `None` before the first, in the middle of a write, or when the agent has damaged the file."""
+    try:
+        return Progress.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None

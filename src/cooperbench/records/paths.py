@@ -1,4 +1,4 @@
-"""The only places CooperBench writes to, besides sandboxes: the run directory and the cache."""
+"""The only places that CooperBench writes to besides sandboxes: the run directory and the cache."""
 
 import os
 from pathlib import Path
@@ -7,21 +7,21 @@ from platformdirs import user_cache_path
 
 
 def cache_dir() -> Path:
-    """Where images, base trees and downloads are kept: `$COOPERBENCH_CACHE_DIR`, or the platform's cache folder."""
+    """Return the directory of images, base trees and downloads: `$COOPERBENCH_CACHE_DIR`, or the platform's cache folder."""
     configured = os.environ.get("COOPERBENCH_CACHE_DIR")
     return Path(configured).expanduser() if configured else user_cache_path("cooperbench", appauthor=False)
 
 
 SCRATCH = "COOPERBENCH_SCRATCH_DIR"
-"""A run sets this for its processes."""
+"""The variable that a run sets for its processes."""
 
 
 def scratch_dir() -> Path | None:
-    """The run's folder for temporary files, which is removed however the run ends; `None` outside of a run."""
+    """Return the run's directory for temporary files, which is removed however the run ends; `None` outside a run."""
     folder = os.environ.get(SCRATCH)
     return Path(folder) if folder else None
 
 
 def default_log_dir() -> Path:
-    """Where runs are written when no `--log-dir` is given: `$COOPERBENCH_LOG_DIR`, or `logs` in the current folder."""
+    """Return the directory of runs without `--log-dir`: `$COOPERBENCH_LOG_DIR`, or `logs` in the current folder."""
     return Path(os.environ.get("COOPERBENCH_LOG_DIR", "logs"))

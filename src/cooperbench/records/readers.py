@@ -56,5 +56,5 @@ def read_patch(directory: EpisodeDirectory, submission: Submission) -> bytes:
     except OSError as error:
         raise RecordError(f"cannot read {path}: {error.strerror}", subject=str(path)) from error
     if hashlib.sha256(patch).hexdigest() != submission.sha256.removeprefix("sha256:"):
-        raise RecordError(f"{path} is not what was handed in", subject=str(path))
+        raise RecordError(f"{path} is not the patch that was submitted", subject=str(path))
     return patch

@@ -30,7 +30,7 @@ class GroupKey(Record):
 
 
 MAY_DIFFER = frozenset({"created_at", "command", "versions", "image_digests", "max_cost"})
-"""What may differ between two sessions of the same run."""
+"""Fields that may differ between two sessions of the same run."""
 
 
 class RunConfig(Record):
@@ -39,7 +39,7 @@ class RunConfig(Record):
     schema_version: int = 1
     run: str
     setting: Setting
-    team: tuple[Member, ...] = Field(description="The seats; features are assigned to them by position.")
+    team: tuple[Member, ...] = Field(description="The members; features are assigned to them by position.")
     tasks: TaskRevision
     groups: tuple[GroupKey, ...]
     backend: str

@@ -26,13 +26,13 @@ RECORDS: dict[str, type[BaseModel]] = {
 
 
 def schemas() -> dict[str, str]:
-    """The text of each schema file by its name."""
+    """Return the text of each schema file by its name."""
     made = {name: model.model_json_schema(mode="serialization") for name, model in RECORDS.items()}
     return {f"{name}.schema.json": json.dumps(schema, indent=2) + "\n" for name, schema in made.items()}
 
 
 def main() -> None:
-    """Write the schemas into the folder that is named."""
+    """Write the schemas into the folder named on the command line."""
     for name, text in schemas().items():
         write_bytes(Path(sys.argv[1]) / name, text.encode())
 

@@ -1,11 +1,11 @@
-"""Keys and passwords in what is recorded or given away: where they are, and texts without them."""
+"""Finding and replacing keys and passwords in what is recorded or shared."""
 
 import os
 import re
 from collections.abc import Iterator
 from typing import Any
 
-# Keys of the usual providers, and passwords in addresses. What agents print may hold them in spite of everything.
+# Keys of the usual providers, and passwords in addresses. Agents may print them in spite of everything.
 _KEYS = re.compile(
     rb"sk-[A-Za-z0-9_-]{20,}|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{30,}|AIza[0-9A-Za-z_-]{35}|hf_[A-Za-z0-9]{30,}|xox[abpr]-[A-Za-z0-9-]{20,}|"
     rb"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*-----END [A-Z ]*PRIVATE KEY-----"
@@ -16,11 +16,11 @@ _FIELDS = re.compile(r"(api_?key|password|secret|(access|auth)_token)$", re.IGNO
 _SHORTEST = 8
 """Characters of a variable's value; something shorter may be an ordinary word."""
 _SHORTEST_UNKNOWN = 20
-"""Characters of a value that only its field's name tells; servers of one's own want an `api_key` such as `EMPTY`."""
+"""Characters of a value that only its field's name gives away; local servers want an `api_key` such as `EMPTY`."""
 
 
 def scrubbed(data: bytes) -> tuple[bytes, int]:
-    """`data` with everything that looks like a secret replaced, and at how many places that was.
+    """Replace everything that looks like a secret, and return the data with the number of replacements.
 
     Keys and passwords of this process's environment are replaced too, whatever they look like.
     """
@@ -28,12 +28,12 @@ def scrubbed(data: bytes) -> tuple[bytes, int]:
 
 
 def holds_key(data: bytes) -> bool:
-    """Whether there is a key in it. Addresses with passwords are common in tests, and are none."""
+    """Return true if there is a key in it. Passwords in addresses do not count: they are common in tests."""
     return _pattern(_KEYS.pattern, *_known_secrets()).search(data) is not None
 
 
 def secret_fields(values: Any, place: str = "") -> Iterator[str]:
-    """The places in a configuration, such as `model.api_key`, that hold what looks like a key or a password."""
+    """Find the places in a configuration, such as `model.api_key`, that hold what looks like a key or a password."""
     if isinstance(values, dict):
         for name, value in values.items():
             yield from secret_fields(value, f"{place}.{name}" if place else str(name))
@@ -50,7 +50,7 @@ def _is_secret(place: str, value: str) -> bool:
 
 
 def _known_secrets() -> list[bytes]:
-    """Patterns for the keys and passwords of this process's environment."""
+    """Return patterns for the keys and passwords of this process's environment."""
     named = (value for name, value in os.environ.items() if _VARIABLES.search(name))
     return [re.escape(value.encode()) for value in named if len(value) >= _SHORTEST]
 

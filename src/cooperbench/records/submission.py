@@ -1,4 +1,4 @@
-"""What one member hands in, and how it was obtained."""
+"""The submission of one member, and how it was obtained."""
 
 from enum import StrEnum
 
@@ -8,7 +8,7 @@ from cooperbench.records.base import AgentId, FeatureId, Record
 
 
 class Ending(StrEnum):
-    """How a member's work ended."""
+    """The way a member's work ended."""
 
     SUBMITTED = "submitted"
     LIMIT = "limit"
@@ -26,7 +26,7 @@ class Ending(StrEnum):
 
 
 class PatchSource(StrEnum):
-    """Where a submitted patch comes from."""
+    """The origin of a submitted patch."""
 
     AGENT = "agent"
     """The agent returned it itself."""

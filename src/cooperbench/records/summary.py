@@ -18,9 +18,9 @@ from cooperbench.records.verdict import Outcome
 def read_episodes(
     directory: RunDirectory, config: RunConfig, settled: dict[GroupKey, EpisodeView] | None = None
 ) -> tuple[EpisodeView, ...]:
-    """All episodes of a run, in the order of its plan.
+    """Read all episodes of a run, in the order of its plan.
 
-    Who reads again and again gives a dictionary, in which those with a verdict are kept: reading these is nearly all there is to do.
+    Pass the same dictionary `settled` to read again and again: it keeps episodes with a verdict, which take nearly all of the time.
     """
     settled = {} if settled is None else settled
     episodes = []
@@ -84,9 +84,9 @@ def write_summary(directory: RunDirectory, summary: RunSummary) -> RunSummary:
 
 
 def concurrency_achieved(spans: Sequence[tuple[datetime, datetime]]) -> float | None:
-    """Episodes running at the same time, on average, while there was work for all seats.
+    """Compute the mean number of episodes that ran at the same time while there was work for all threads.
 
-    That is from the first start until, after the last start, the first seat could not be filled again.
+    That is from the first start until, after the last start, the first thread had nothing left to do.
     """
     if not spans:
         return None

@@ -1,4 +1,4 @@
-"""Who works on an episode, and under which limits."""
+"""The members of an episode and their limits."""
 
 from enum import StrEnum
 from typing import Any
@@ -9,7 +9,7 @@ from cooperbench.records.base import AgentId, FeatureId, Record
 
 
 class Setting(StrEnum):
-    """How the features of a group are handed out."""
+    """The way the features of a group are assigned."""
 
     SOLO = "solo"
     """One agent does all features."""
@@ -27,7 +27,7 @@ class Role(StrEnum):
 
 
 class Limits(Record):
-    """What one member may use up. `None` is no limit."""
+    """The most that one member may use. `None` means no limit."""
 
     steps: int | None = Field(100, ge=1, description="Model calls.")
     tokens: int | None = Field(None, ge=1, description="Input plus output tokens over all calls.")
@@ -41,7 +41,7 @@ class Limits(Record):
 
 
 class Member(Record):
-    """One seat in a team."""
+    """One member of a team."""
 
     agent_id: AgentId
     agent: str = Field(description="Name of the agent framework, as in the registry, or `package.module:Class`.")

@@ -1,4 +1,4 @@
-"""`agent<N>_traj.json`: what one member did, step by step."""
+"""`agent<N>_traj.json`: the history of one member, step by step."""
 
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ class Trajectory(Record):
 
 
 def read_journal(path: Path) -> tuple[TrajectoryMessage, ...]:
-    """The messages written so far; a last line that was cut off by a kill is left out."""
+    """Read the messages written so far, leaving out a last line that a kill cut off."""
     if not path.exists():
         return ()
     entries = []

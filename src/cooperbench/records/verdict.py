@@ -11,13 +11,13 @@ from cooperbench.records.episode import Failure
 TIME_LIMIT = 900.0
 """Seconds for one suite, the runner's installation included."""
 Install = Literal["once", "always"]
-"""Whether a runner's installation step is left out where it was seen to change nothing, or never."""
+"""`once` leaves out a runner's installation step where it was seen to change nothing."""
 Singles = Literal["none", "own", "all"]
 """Which suites run on each member's work alone: none, those of its own features, or those of all features."""
 
 
 class EvaluationChoices(Record):
-    """What an evaluation depends on besides the submissions, the task and the image. All of it is part of the key."""
+    """The options that an evaluation depends on besides submissions, task and image; all are part of its key."""
 
     singles: Singles = Field("own", description="Whose suites run on each member's work alone.")
     time_limit: float = Field(TIME_LIMIT, gt=0, description="Seconds for one suite, installation included.")
@@ -78,7 +78,7 @@ class SuiteResult(Record):
 
 
 class StageStatus(StrEnum):
-    """How far a merge stage came."""
+    """The result of merging in one stage."""
 
     CLEAN = "clean"
     CONFLICT = "conflict"
@@ -149,7 +149,7 @@ class Verdict(Record):
 
     @property
     def passed(self) -> bool:
-        """Whether every feature's hidden tests pass on the merged work."""
+        """True when every feature's hidden tests pass on the merged work."""
         return self.outcome is Outcome.PASSED
 
 

@@ -22,8 +22,7 @@ from cooperbench.records.base import UtcTime, utc_now
 from cooperbench.records.episode_state import read_state
 from cooperbench.records.ledger import RunLedger
 from cooperbench.records.run_lock import locked
-from cooperbench.records.run_names import check_run_name
-from cooperbench.records.runs import open_run
+from cooperbench.records.runs import check_run_name, open_run
 from cooperbench.records.secrets import holds_key, scrubbed
 from cooperbench.records.summary import read_episodes, summarize, write_summary
 from cooperbench.runner.planning.resume import differences

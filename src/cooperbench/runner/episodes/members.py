@@ -7,8 +7,7 @@ from typing import TypeVar
 
 from cooperbench.errors import RecordError
 from cooperbench.records import Ending, LimitReached, Record, TrajectoryMessage, read_model, utc_now
-from cooperbench.records.member_files import AgentOutcome, Capture, MemberFolder, StartedSandbox
-from cooperbench.records.progress import read_progress
+from cooperbench.records.member_files import AgentOutcome, Capture, MemberFolder, StartedSandbox, read_progress
 from cooperbench.records.trajectory import read_journal
 from cooperbench.runner.episodes.job import Services
 from cooperbench.runner.episodes.outcomes import StopReason, WorkerEnd, settle_outcome

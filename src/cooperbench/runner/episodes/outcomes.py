@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cooperbench.records import Ending, Failure, LimitReached
-from cooperbench.records.member_files import AgentOutcome
-from cooperbench.records.progress import Progress
+from cooperbench.records.member_files import AgentOutcome, Progress
 from cooperbench.runner.workers.fork_server import WORKER_FAULT
 from cooperbench.runner.workers.output import last_line
 from cooperbench.runner.workers.pool import Worker

@@ -28,7 +28,7 @@ from cooperbench.records import (
     default_log_dir,
     utc_now,
 )
-from cooperbench.records.run_names import check_run_name, default_run_name
+from cooperbench.records.runs import check_run_name, default_run_name
 from cooperbench.records.secrets import secret_fields
 from cooperbench.runner.planning.request import RunRequest
 from cooperbench.runner.planning.team import assign_features, make_team
