@@ -5,8 +5,9 @@ import pytest
 
 from cooperbench.errors import RecordError, RunMismatchError, UsageError
 from cooperbench.records import Limits, read_model
+from cooperbench.records.manifest import Manifest
 from cooperbench.runner import read_run, run
-from cooperbench.runner.packages import Manifest, export_run, merge_runs
+from cooperbench.runner.packages import export_run, merge_runs
 
 
 def make(name: str, log_dir: Path, features: tuple[int, int], **more: object) -> Path:

@@ -10,7 +10,6 @@ from cooperbench.errors import RecordError, RunMismatchError, UsageError
 from cooperbench.records import (
     EpisodeDirectory,
     GroupKey,
-    Record,
     RunConfig,
     RunDirectory,
     default_log_dir,
@@ -18,39 +17,15 @@ from cooperbench.records import (
     write_bytes,
     write_model,
 )
-from cooperbench.records.base import UtcTime, utc_now
+from cooperbench.records.base import utc_now
 from cooperbench.records.episode_state import read_state
 from cooperbench.records.ledger import RunLedger
+from cooperbench.records.manifest import MANIFEST, Manifest, PackagedFile, check_package
 from cooperbench.records.run_lock import locked
 from cooperbench.records.runs import check_run_name, open_run
 from cooperbench.records.secrets import holds_key, scrubbed
 from cooperbench.records.summary import read_episodes, summarize, write_summary
 from cooperbench.runner.planning.resume import differences
-
-MANIFEST = "manifest.json"
-
-
-class PackagedFile(Record):
-    """One file of a package."""
-
-    path: str
-    bytes: int
-    sha256: str
-
-
-class Manifest(Record):
-    """The content of a package."""
-
-    schema_version: int = 1
-    run: str
-    exported_at: UtcTime
-    episodes: int
-    planned: int
-    redactions: int
-    """Places at which something that looked like a secret was replaced."""
-    left_out: tuple[str, ...] = ()
-    """Patches that hold what looks like a key; their episodes are not in the package."""
-    files: tuple[PackagedFile, ...]
 
 
 class _Part(NamedTuple):
@@ -151,20 +126,6 @@ def merge_runs(name: str, parts: Sequence[Path], *, log_dir: Path | None = None)
         write_model(target.directory.config, target.config)
         write_summary(target.directory, summarize(*target, read_episodes(*target)))
     return target.config
-
-
-def check_package(part: Path) -> None:
-    """Compare a package with its manifest; a run directory, which has none, is taken as it is. Raises `RecordError`."""
-    try:
-        manifest = read_model(part / MANIFEST, Manifest)
-    except FileNotFoundError:
-        return
-    for file in manifest.files:
-        path = part / file.path
-        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != file.sha256:
-            raise RecordError(
-                f"{path} has changed since its export", subject=str(part), hint="export the run again, or copy it again"
-            )
 
 
 def _check_alike(sources: Sequence[_Part], groups: tuple[GroupKey, ...]) -> None:
