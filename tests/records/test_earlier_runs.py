@@ -119,7 +119,10 @@ def test_they_are_judged(logs: Path, image: None) -> None:
 
 @pytest.mark.slow
 def test_they_are_resumed(logs: Path, image: None) -> None:
-    before = record(read_run("pairs", logs))
+    finished = read_run("pairs", logs)
+    before = record(finished)
+    # As if the session had been killed between an episode's result and the end of its work.
+    finished.episodes[0].files.members.mkdir(parents=True)
     result = run(
         "pairs",
         model_name="scripted/script.yaml",
@@ -137,6 +140,7 @@ def test_they_are_resumed(logs: Path, image: None) -> None:
     assert set(before) <= set(after)
     touched = {file for file in before if after[file] != before[file]}
     assert touched <= {judged_elsewhere(result)}, "finished work was touched"
+    assert not list(logs.rglob(".work"))
     assert '"wasted_cost": 0.06' in RunDirectory(logs / "pairs").summary.read_text()
 
 

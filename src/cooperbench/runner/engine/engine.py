@@ -4,6 +4,7 @@ The engine's only memory is the run directory. What it finds finished there is l
 can be killed at any moment and started again. With no episodes to run it only evaluates.
 """
 
+import shutil
 import time
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
@@ -68,6 +69,8 @@ def find_work(plan: Plan, broken_images: Mapping[str, Failure], observer: Observ
         if found.state is EpisodeState.UNREADABLE:
             observer.note(f"{found.note}; {episode.group} is repeated")
         if found.completed is not None:
+            # The process that finished it may have been killed before it removed this.
+            shutil.rmtree(episode.directory.work, ignore_errors=True)
             work.finished.append(FinishedEpisode(episode, found.completed))
         else:
             broken = broken_images.get(episode.task.image)
