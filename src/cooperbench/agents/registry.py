@@ -139,8 +139,6 @@ def describe(name: str) -> AgentDescription:
     origin, target = _where(name)
     try:
         factory, target = _find(name)
-    except UnknownNameError:
-        raise
     except UsageError as error:
         return AgentDescription(name=name, origin=origin, target=target, error=str(error))
     lines = (factory.__doc__ or "").strip().splitlines()
@@ -164,7 +162,7 @@ def missing_for(name: str, model_name: str, config: dict[str, Any] | None = None
 
 
 def _where(name: str) -> tuple[str, str]:
-    """Return the origin and target of a name without importing anything."""
+    """Return the origin and target of a name without importing anything. Raises `UnknownNameError`."""
     if name in _registered:
         return _registered[name].origin, _registered[name].target
     if name in (points := _entry_points()):
@@ -172,27 +170,18 @@ def _where(name: str) -> tuple[str, str]:
         return f"entry point of {distribution.name if distribution else 'an installed package'}", points[name].value
     if name in BUILT_IN:
         return "built-in", BUILT_IN[name]
-    return "named", name
+    if name.startswith(TESTING):
+        return "built-in", "cooperbench.agents.testing"
+    if ":" in name:
+        return "named", name
+    hint = f"set {EXTERNAL_AGENTS} to the module that registers it, or use --agent package.module:Class"
+    raise UnknownNameError("agent", name, agent_names(), hint=hint)
 
 
 def _find(name: str) -> tuple[Factory, str]:
     _load_external_modules()
-    if name in _registered:
-        return _registered[name].factory, _registered[name].target
-    if name in (points := _entry_points()):
-        return _load_target(name, points[name].value)
-    if name in BUILT_IN:
-        return _load_target(name, BUILT_IN[name])
-    if ":" in name:
-        return _load_target(name, name)
-    if name.startswith(TESTING) and name not in _registered:
-        return _load_target(name, "cooperbench.agents.testing")
-    raise UnknownNameError(
-        "agent",
-        name,
-        agent_names(),
-        hint=f"set {EXTERNAL_AGENTS} to the module that registers it, or use --agent package.module:Class",
-    )
+    _, target = _where(name)
+    return (_registered[name].factory, target) if name in _registered else _load_target(name, target)
 
 
 def _load_target(name: str, target: str) -> tuple[Factory, str]:

@@ -49,12 +49,11 @@ def open_display(directory: RunDirectory, *, quiet: bool = False) -> Iterator["O
         yield Silent()
         return
     console = _SteadyConsole(stderr=True, highlight=False)
-    lines = Lines(console)
     if not console.is_terminal:
-        yield lines
+        yield Lines(console)
         return
     with Live(console=console, auto_refresh=False, transient=True) as live:
-        yield LiveTable(live, directory, lines)
+        yield LiveTable(live, directory, console)
 
 
 class Lines:
@@ -97,32 +96,20 @@ class Lines:
         """Print nothing."""
 
 
-class LiveTable:
-    """A table that is redrawn: the whole run in one line, then the present action of each agent."""
+class LiveTable(Lines):
+    """A table below the lines that is redrawn: the whole run in one line, then the present action of each agent."""
 
-    def __init__(self, live: Live, directory: RunDirectory, lines: Lines) -> None:
+    def __init__(self, live: Live, directory: RunDirectory, console: Console) -> None:
+        super().__init__(console)
         self._live = live
         self._directory = directory
-        self._lines = lines
         self._config: RunConfig | None = None
 
     def begin(self, plan: "Plan", counts: Counts) -> None:
-        """Draw the table for the first time."""
+        """Print the plan, and draw the table for the first time."""
         self._config = plan.config
-        self._lines.begin(plan, counts)
+        super().begin(plan, counts)
         self.tick(counts)
-
-    def note(self, text: str) -> None:
-        """Print a line above the table."""
-        self._lines.note(text)
-
-    def episode_ended(self, result: EpisodeResult) -> None:
-        """Print a line above the table."""
-        self._lines.episode_ended(result)
-
-    def evaluated(self, group: GroupKey, verdict: Evaluation | Failure) -> None:
-        """Print a line above the table."""
-        self._lines.evaluated(group, verdict)
 
     def tick(self, counts: Counts) -> None:
         """Redraw the table."""
