@@ -1,4 +1,4 @@
-"""How long a push and a fetch take: from a clone over plain HTTP, and from sandboxes without a network through the line.
+"""Time pushes and fetches: from a clone over plain HTTP, and from sandboxes without a network over the bridge.
 
 python benchmarks/shared_git.py [--docker IMAGE] [--episodes 50]
 """
@@ -19,18 +19,19 @@ from cooperbench.testing import sample_image
 
 AGENTS = ["agent1", "agent2"]
 ROUNDS = 10
+AUTHOR = {f"GIT_{who}_{what}": "a@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 Shell = Callable[[str, str], None]
 
 
-def measure(title: str, shell: Shell) -> None:
-    """Time pushes of one small commit, fetches of it, fetches of nothing, and 20 MB both ways."""
+def measure(title: str, shell: Shell, megabytes: int = 20) -> None:
+    """Time pushes of one small commit, fetches of it, fetches of nothing, and random bytes both ways."""
     pushes, fetches, nothings = [], [], []
     for number in range(ROUNDS):
         shell("agent1", f"echo {number} >file.txt && git add . && git commit -qm {number}")
         pushes.append(timed(shell, "agent1", "git push -q origin HEAD:agent1"))
         fetches.append(timed(shell, "agent2", "git fetch -q origin"))
         nothings.append(timed(shell, "agent2", "git fetch -q origin"))
-    shell("agent1", "head -c 20000000 /dev/urandom >big && git add . && git commit -qm big")
+    shell("agent1", f"head -c {megabytes}000000 /dev/urandom >big && git add . && git commit -qm big")
     big = [
         timed(shell, "agent1", "git push -q origin HEAD:agent1"),
         timed(shell, "agent2", "git fetch -q origin"),
@@ -60,7 +61,7 @@ def run(where: Path, command: str) -> None:
     subprocess.run(["sh", "-c", command], cwd=where, check=True)
 
 
-def through_the_line(server: GitServer, title: str, make: Callable[[], Environment]) -> None:
+def over_the_bridge(server: GitServer, title: str, make: Callable[[], Environment]) -> None:
     urls = server.create_repository(title, AGENTS)
     environments = {agent: make() for agent in AGENTS}
     try:
@@ -105,18 +106,16 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, GitServer(Path(name) / "server") as server:
         os.environ["COOPERBENCH_CACHE_DIR"] = f"{name}/cache"
-        os.environ |= {
-            f"GIT_{who}_{what}": "a@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
-        }
+        os.environ |= AUTHOR
         print(
             f"{'milliseconds':<22}"
             + "".join(f"{word:>10}" for word in ("push", "fetch", "nothing", "20MB push", "20MB fetch"))
         )
         over_http(server, Path(name))
         image = sample_image()
-        through_the_line(server, "local, no network", lambda: LocalEnvironment(image, network="none"))
+        over_the_bridge(server, "local, no network", lambda: LocalEnvironment(image, network="none"))
         if options.docker:
-            through_the_line(server, "docker, no network", lambda: DockerEnvironment(options.docker, network="none"))
+            over_the_bridge(server, "docker, no network", lambda: DockerEnvironment(options.docker, network="none"))
         many_episodes(server, Path(name), options.episodes)
 
 

@@ -125,7 +125,10 @@ class Inbox:
                 *senders,
                 before_retry=self._forget_lost_reply,
             )
-            messages = [from_entry(sender.decode(), place, fields) for sender, place, fields in entries]
+            messages = [
+                from_entry(sender.decode(), place, dict(zip(fields[::2], fields[1::2], strict=True)))
+                for sender, place, fields in entries
+            ]
             if mode == "take":
                 self._in_flight.update({message.sequence: message for message in messages})
         streams = [*(self._stream(sender) for sender in [*senders, HARNESS]), self._own("poke")]

@@ -6,7 +6,8 @@ whether the last call was carried out, so it is made again.
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -125,37 +126,17 @@ class Store:
         words: Iterable[Argument] = ("COUNT", 1, "BLOCK", milliseconds, "STREAMS", *positions, *positions.values())
         return bool(self._insist(lambda: self._execute("XREAD", *words), None))
 
-    def range(self, key: str, start: str, count: int) -> list[tuple[bytes, list[bytes]]]:
-        """Return entries of a stream, each with its id and its fields as they are stored."""
-        entries = self.run("range", key, start, count)
-        return [(place, fields) for place, fields in entries]
-
-    def pairs(self, key: str) -> list[tuple[bytes, bytes]]:
-        """Return the names and values of a hash."""
-        flat = self.run("pairs", key)
-        return list(zip(flat[::2], flat[1::2], strict=True))
-
     def names(self, prefix: str) -> list[str]:
         """Return the names of all keys that begin with `prefix`."""
-        found: list[str] = []
-
-        def look() -> None:
-            found[:] = [text_of(key) for key in self._client.scan_iter(f"{prefix}*", count=1000)]
-
-        self._insist(look, None)
-        return found
+        return self._insist(lambda: [text_of(key) for key in self._client.scan_iter(f"{prefix}*", count=1000)], None)
 
     def remove(self, prefix: str) -> None:
         """Remove all keys that begin with `prefix`, in small steps so that the server is not blocked."""
-
-        def remove() -> None:
-            for key in self._client.scan_iter(f"{prefix}*", count=1000):
-                self._client.unlink(key)
-
-        self._insist(remove, None)
+        for name in self.names(prefix):
+            self.command("UNLINK", name)
 
     def close(self) -> None:
-        """Close the connections. Twice is fine."""
+        """Close the connections. Closing twice is fine."""
         self._client.close()
 
     def _insist(self, call: Callable[[], _T], before_retry: Callable[[], None] | None) -> _T:
@@ -177,6 +158,14 @@ class Store:
                 broken = True
             time.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+@contextmanager
+def open_store(url: str) -> Iterator[tuple[Store, str]]:
+    """Open a connection for one operation of the harness; yield it with the prefix of the episode's keys."""
+    address = MailboxAddress.parse(url)
+    with closing(Store(address.server)) as store:
+        yield store, address.prefix
 
 
 def first_line(error: Exception) -> str:

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import AwareDatetime
 
-from cooperbench.collaboration._store import MailboxAddress, Store, text_of
+from cooperbench.collaboration._store import MailboxAddress, Store, open_store, text_of
 from cooperbench.collaboration.message import broker_time
 from cooperbench.collaboration.rpc import Call, Reply, Service, refuse
 from cooperbench.errors import UsageError
@@ -111,12 +111,8 @@ class TaskBoard:
 
 def read_board(url: str) -> list[BoardEvent]:
     """Return everything that was attempted on an episode's board, in the broker's order. `url` is the harness's address."""
-    address = MailboxAddress.parse(url)
-    store = Store(address.server)
-    try:
-        entries = store.command("XRANGE", f"{address.prefix}board:log", "-", "+")
-    finally:
-        store.close()
+    with open_store(url) as (store, prefix):
+        entries = store.command("XRANGE", f"{prefix}board:log", "-", "+")
     return [_event({text_of(name): text_of(value) for name, value in fields.items()}) for _, fields in entries]
 
 

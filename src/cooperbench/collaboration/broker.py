@@ -3,7 +3,7 @@
 import re
 import secrets
 from collections.abc import Sequence
-from types import TracebackType
+from contextlib import closing
 from typing import NamedTuple, Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -108,9 +108,7 @@ class Broker:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def _add_user(self, namespace: str, prefix: str, agent: str) -> str:
@@ -153,10 +151,10 @@ _PROBE = "redis.call('XRANGE', ARGV[1], '(0-0', '+', 'COUNT', 1) return ARGV[1]"
 
 
 def _check(address: str) -> None:
-    store = Store(address, retry_seconds=0.0)
     try:
-        if store.command("EVAL", _PROBE, 0, "cooperbench:probe") != b"cooperbench:probe":
-            raise MailboxUnavailableError(f"the server at {shown(address)} is not a Redis")
+        with closing(Store(address, retry_seconds=0.0)) as store:
+            if store.command("EVAL", _PROBE, 0, "cooperbench:probe") != b"cooperbench:probe":
+                raise MailboxUnavailableError(f"the server at {shown(address)} is not a Redis")
     except MailboxUnavailableError as error:
         port = urlsplit(address).port or 6379
         hint = f"start one with `redis-server --port {port}`, or leave out --redis to use an embedded one"
@@ -167,8 +165,6 @@ def _check(address: str) -> None:
         raise UsageError(
             f"{shown(address)} refuses access: {error.message}", hint="write redis://user:password@host:port"
         ) from error
-    finally:
-        store.close()
 
 
 def _user(namespace: str, agent: str) -> str:
@@ -180,12 +176,8 @@ def orphaned_mailboxes(url: str, run: str | None = None) -> list[str]:
 
     Raises `UsageError` or `MailboxUnavailableError`.
     """
-    address, _ = split_url(url)
-    store = Store(address, retry_seconds=0.0)
-    try:
+    with closing(Store(split_url(url)[0], retry_seconds=0.0)) as store:
         names = {found["namespace"] for key in store.names("cooperbench:") if (found := _KEYS.match(key))}
-    finally:
-        store.close()
     if run is not None:
         start = re.sub(r"[^A-Za-z0-9._/-]", "-", run)
         names = {name for name in names if re.match(re.escape(start) + rf"(/.*)?{_SUFFIX}", name)}
@@ -195,8 +187,5 @@ def orphaned_mailboxes(url: str, run: str | None = None) -> list[str]:
 def remove_mailbox(url: str, namespace: str) -> None:
     """Remove a mailbox. Removing it twice is fine."""
     address, _ = split_url(url)
-    store = Store(address, retry_seconds=0.0)
-    try:
+    with closing(Store(address, retry_seconds=0.0)) as store:
         store.remove(MailboxAddress(address, namespace).prefix)
-    finally:
-        store.close()

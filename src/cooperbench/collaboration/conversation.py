@@ -5,7 +5,7 @@ from datetime import datetime
 from itertools import permutations
 from typing import NamedTuple
 
-from cooperbench.collaboration._store import MailboxAddress, Store
+from cooperbench.collaboration._store import Store, open_store
 from cooperbench.collaboration.message import HARNESS, Message, broker_time, from_entry
 from cooperbench.records import ConversationMessage, Event, FeatureId
 
@@ -80,15 +80,11 @@ def read_events(url: str, agents: Sequence[str]) -> list[Event]:
 
 
 def _log(url: str, agents: Sequence[str]) -> list[_Logged]:
-    address = MailboxAddress.parse(url)
-    store = Store(address.server)
-    try:
+    with open_store(url) as (store, prefix):
         # The streams are read one after another while members write; up to this number they are all complete.
-        until = int(store.command("GET", f"{address.prefix}clock") or 0)
-        entries = [entry for entry in _entries(store, address.prefix, agents) if entry.message.sequence <= until]
+        until = int(store.command("GET", f"{prefix}clock") or 0)
+        entries = [entry for entry in _entries(store, prefix, agents) if entry.message.sequence <= until]
         return sorted(entries, key=lambda entry: entry.message.sequence)
-    finally:
-        store.close()
 
 
 def _entries(store: Store, prefix: str, agents: Sequence[str]) -> Iterator[_Logged]:
@@ -105,11 +101,11 @@ def _entries(store: Store, prefix: str, agents: Sequence[str]) -> Iterator[_Logg
 
 def _stream(store: Store, key: str, sender: str) -> Iterator[Message]:
     last = "-"
-    while page := store.range(key, last, _PAGE):
+    while page := store.command("XRANGE", key, last, "+", "COUNT", _PAGE):
         for place, fields in page:
             yield from_entry(sender, place, fields)
         last = f"({page[-1][0].decode()}"
 
 
 def _read_times(store: Store, key: str) -> dict[int, datetime]:
-    return {int(sequence): broker_time(moment) for sequence, moment in store.pairs(key)}
+    return {int(sequence): broker_time(moment) for sequence, moment in store.command("HGETALL", key).items()}

@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Iterable
 from http.client import HTTPConnection
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple, Self
 from urllib.parse import quote
 
@@ -47,9 +46,7 @@ class GitServer:
         self._probe()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -11,7 +11,6 @@ import threading
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
-from types import TracebackType
 from typing import Self
 
 from cooperbench.collaboration import presence
@@ -221,9 +220,7 @@ class MessagingConnector:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def _read(self, messages: list[Message]) -> list[ReceivedMessage]:

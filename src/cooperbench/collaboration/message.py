@@ -105,9 +105,8 @@ def broker_time(microseconds: bytes | str) -> datetime:
     return datetime.fromtimestamp(int(microseconds) / 1e6, UTC)
 
 
-def from_entry(sender: str, place: bytes, fields: list[bytes]) -> Message:
+def from_entry(sender: str, place: bytes, value: dict[bytes, bytes]) -> Message:
     """Read one entry of a stream."""
-    value = dict(zip(fields[::2], fields[1::2], strict=True))
     return Message(
         sender=sender,
         to=value[b"to"].decode(errors="replace"),

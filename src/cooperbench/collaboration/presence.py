@@ -7,12 +7,11 @@ refuse messages to that member, so a message is either delivered before or refus
 
 import json
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from cooperbench.collaboration._store import MailboxAddress, Store, text_of
+from cooperbench.collaboration._store import Store, open_store, text_of
 from cooperbench.collaboration.message import broker_time
 from cooperbench.records import AgentId, Ending, Record, utc_now
 
@@ -76,7 +75,7 @@ def farewell(agent_id: str, ending: Ending, branch: str | None) -> str:
 
 def mark_working(url: str, agent_id: str, *, doing: str = "") -> None:
     """Show teammates that this member has begun. `url` is the harness's address of the episode."""
-    with _open(url) as (store, prefix):
+    with open_store(url) as (store, prefix):
         state = Teammate(agent_id=agent_id, presence=Presence.WORKING, since=utc_now(), doing=doing)
         store.command("HSET", f"{prefix}state", agent_id, state.model_dump_json())
 
@@ -89,7 +88,7 @@ def mark_finished(
     `branch` says where its work is, such as "branch agent2 of origin". `agents` are the members to notify, by default those for
     which the episode was opened. Returns false when the ending was announced before.
     """
-    with _open(url) as (store, prefix):
+    with open_store(url) as (store, prefix):
         state = Teammate(
             agent_id=agent_id, presence=Presence.FINISHED, since=utc_now(), ending=how, branch=branch
         ).model_dump_json()
@@ -101,7 +100,7 @@ def mark_finished(
 
 def note_push(url: str, agent_id: str, what: str) -> None:
     """Show teammates the last push of this member, such as "agent1 at 1a2b3c4: Add the parser"."""
-    with _open(url) as (store, prefix):
+    with open_store(url) as (store, prefix):
         store.command("HSET", f"{prefix}pushes", agent_id, what)
 
 
@@ -138,14 +137,3 @@ def farewells(store: Store, prefix: str, agents: Sequence[str]) -> dict[str, str
 def _members(store: Store, prefix: str) -> list[str]:
     members = store.command("GET", f"{prefix}members")
     return [str(name) for name in json.loads(members)] if members else []
-
-
-@contextmanager
-def _open(url: str) -> Iterator[tuple[Store, str]]:
-    """Open a connection for one operation of the harness; yield it with the prefix of the episode's keys."""
-    address = MailboxAddress.parse(url)
-    store = Store(address.server)
-    try:
-        yield store, address.prefix
-    finally:
-        store.close()
