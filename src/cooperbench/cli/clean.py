@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 @click.command("clean")
-@click.option("--run", "run", metavar="NAME", help="Only what this run left behind.")
-@click.option("--backend", "backends", metavar="NAME", multiple=True, help="Only in this backend; repeatable.")
+@click.option("--run", "run", metavar="NAME", help="Remove only what this run left behind.")
+@click.option("--backend", "backends", metavar="NAME", multiple=True, help="Remove only from this backend; repeatable.")
 @click.option("--dry-run", is_flag=True, help="Show what would be removed, and stop.")
 @click.option("--redis", "redis_url", metavar="URL", help="Also remove mailboxes from this Redis server.")
 @json_option
