@@ -30,8 +30,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from cooperbench.evaluation import Install, ScoreRequest, apply_policy, base_of, gold_conflicts, score, score_many
-from cooperbench.records import Evaluation, Outcome, StageStatus
+from cooperbench.evaluation import ScoreRequest, apply_policy, base_of, gold_conflicts, score, score_many
+from cooperbench.records import Evaluation, Install, Outcome, StageStatus
 from cooperbench.tasks import Group, Task, discover_groups, discover_tasks
 
 MERGE = """

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cooperbench.evaluation import EvaluationChoices, EvaluationSettings, score
+from cooperbench.evaluation import EvaluationSettings, score
 from cooperbench.evaluation.suites import Suite, run_suite
-from cooperbench.records import Evaluation, Outcome
+from cooperbench.records import Evaluation, EvaluationChoices, Outcome
 from cooperbench.tasks import Task
 from tests.evaluation.edits import append, base_checkout
 from tests.evaluation.trees import Checkout

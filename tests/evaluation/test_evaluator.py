@@ -6,7 +6,6 @@ import pytest
 
 from cooperbench.errors import UnknownNameError, UsageError
 from cooperbench.evaluation import (
-    EvaluationChoices,
     EvaluationSettings,
     Resolver,
     apply_policy,
@@ -25,6 +24,7 @@ from cooperbench.records import (
     EpisodeResult,
     EpisodeStatus,
     Evaluation,
+    EvaluationChoices,
     Failure,
     ImageRecipe,
     MemberResult,

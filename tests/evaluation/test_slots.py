@@ -13,7 +13,6 @@ from cooperbench.environments import Environment, orphans
 from cooperbench.environments.scope import EnvironmentScope, activate
 from cooperbench.errors import EvaluationError
 from cooperbench.evaluation import (
-    EvaluationChoices,
     EvaluationSettings,
     ScoreRequest,
     ThreadSlots,
@@ -22,7 +21,7 @@ from cooperbench.evaluation import (
     score_many,
 )
 from cooperbench.evaluation.suites import Suite, SuiteRun, run_suite
-from cooperbench.records import Evaluation
+from cooperbench.records import Evaluation, EvaluationChoices
 from cooperbench.tasks import Task
 
 FEATURE = 1

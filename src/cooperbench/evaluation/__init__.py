@@ -1,45 +1,25 @@
-"""Is it any good: patches, merging, running tests, reading results, verdicts."""
+"""Evaluation: clean and merge patches, run hidden tests, read their results, and give verdicts."""
 
 from cooperbench.evaluation.bases import base_of, base_of_repository
-from cooperbench.evaluation.evaluator import (
-    evaluate_episode,
-    evaluate_submissions,
-    evaluation_key,
-)
+from cooperbench.evaluation.evaluator import evaluate_episode, evaluate_submissions, evaluation_key
 from cooperbench.evaluation.gold import PairConflict, TaskStatistics, gold_conflicts, task_language, task_statistics
 from cooperbench.evaluation.patches import make_submission
-from cooperbench.evaluation.policies import (
-    DEFAULT_POLICY,
-    POLICIES,
-    Policy,
-    apply_policy,
-    check_policy,
-    policy_names,
-    resolve_policy,
-)
+from cooperbench.evaluation.policies import POLICIES, Policy, apply_policy, check_policy, resolve_policy
 from cooperbench.evaluation.resolver import Resolver
 from cooperbench.evaluation.scoring import Scored, ScoreRequest, reward, score, score_many
 from cooperbench.evaluation.settings import EvaluationSettings, read_choices
 from cooperbench.evaluation.slots import TestSlots, ThreadSlots, processors
-from cooperbench.evaluation.testbench import EVALUATOR
 from cooperbench.evaluation.validation import FeatureValidation, TaskValidation, validate_task
-from cooperbench.records import TIME_LIMIT, EvaluationChoices, Install, Singles
 
 __all__ = [
-    "DEFAULT_POLICY",
-    "EVALUATOR",
     "POLICIES",
-    "TIME_LIMIT",
-    "EvaluationChoices",
     "EvaluationSettings",
     "FeatureValidation",
-    "Install",
     "PairConflict",
     "Policy",
     "Resolver",
     "ScoreRequest",
     "Scored",
-    "Singles",
     "TaskStatistics",
     "TaskValidation",
     "TestSlots",
@@ -53,7 +33,6 @@ __all__ = [
     "evaluation_key",
     "gold_conflicts",
     "make_submission",
-    "policy_names",
     "processors",
     "read_choices",
     "resolve_policy",

@@ -75,11 +75,6 @@ _PRECEDENCE = (
 )
 
 
-def policy_names() -> list[str]:
-    """List every policy with its version."""
-    return list(POLICIES)
-
-
 def resolve_policy(name: str) -> str:
     """Return the full name of a policy; without a version the newest one. Raises `UnknownNameError`."""
     matching = [known for known in POLICIES if name in (known, known.split("@")[0])]

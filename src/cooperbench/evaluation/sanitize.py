@@ -80,7 +80,8 @@ def _apply(store: GitStore, base: str, patch: bytes, recount: bool) -> tuple[str
             output = store.run("apply", "--cached", "--whitespace=nowarn", *options, "-", stdin=patch, index=index)
             if output.code == 0:
                 return store.check("write-tree", index=index).decode().strip(), "", bool(options)
-            reason = reason or output.stderr.splitlines()[0].removeprefix("error: ")
+            message = output.stderr or f"git apply ended with exit code {output.code}"
+            reason = reason or message.splitlines()[0].removeprefix("error: ")
     return None, reason, False
 
 

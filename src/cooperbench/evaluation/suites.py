@@ -148,7 +148,7 @@ def _runner_of(task: Task, environment: Environment) -> bytes:
         return environment.read_file(IMAGE_RUNNER)
     except FileNotFoundError as error:
         raise TaskError(
-            f"{task.path} has no runner.sh, and neither has {task.image}", subject=str(task.path)
+            f"{task.path} has no runner.sh, and neither does {task.image}", subject=str(task.path)
         ) from error
 
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cooperbench.evaluation import TIME_LIMIT, Install, Singles, read_choices
-from cooperbench.records import Limits
+from cooperbench.evaluation import read_choices
+from cooperbench.records import TIME_LIMIT, Install, Limits, Singles
 from cooperbench.records.runs import RunResult
 from cooperbench.runner.engine.observer import Observer
 from cooperbench.runner.engine.session import SessionOptions

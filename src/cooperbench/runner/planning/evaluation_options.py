@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from cooperbench.evaluation import EvaluationChoices, Resolver, check_policy
-from cooperbench.records import Record
+from cooperbench.evaluation import Resolver, check_policy
+from cooperbench.records import EvaluationChoices, Record
 
 
 class ResolverOptions(Record):
