@@ -86,7 +86,7 @@ class Times:
 
 
 def floor(group: Group, *, install: bool) -> Answer:
-    """The bare script; passed when both suites ended with exit code 0."""
+    """Run the bare script; it passes when both suites exit with 0."""
     task = group.task
     runner = task.runner.decode()
     with tempfile.TemporaryDirectory() as folder:
@@ -161,7 +161,7 @@ BATCH: dict[str, Callable[[list[Group], int], None]] = {
 
 
 def warm(tasks: list[Task]) -> float:
-    """Base trees, and each gold patch's own run; what the first evaluations of an image pay."""
+    """Read base trees and run each gold patch alone, which the first evaluations of an image pay for."""
     started = time.monotonic()
     for task in tasks:
         for number, feature in task.features.items():

@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def show(measured: list[Measurement]) -> None:
-    """The table, and how much more the largest run needed than the smallest."""
+    """Print the table, and how much more the largest run needed than the smallest."""
     print("\nepisodes  agents  achieved  seconds  harness  MB/agent  MB/sandbox  MB runner  processors  failed")
     for each in measured:
         print(
@@ -166,7 +166,7 @@ class Memory(NamedTuple):
 
 
 def memory(runner: int) -> Memory:
-    """What a run has in use: its agents, their sandboxes, and the rest of its processes."""
+    """Measure what a run uses: its agents, their sandboxes, and the rest of its processes."""
     parents = {int(path.parent.name): _parent(path) for path in Path("/proc").glob("[0-9]*/stat")}
     children: dict[int, list[int]] = {}
     for process, parent in parents.items():

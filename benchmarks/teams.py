@@ -22,7 +22,7 @@ def write_script(path: Path, *, turns: int, delay: float) -> str:
 
 
 def write_dataset(path: Path, *, episodes: int) -> Path:
-    """A data set with at least that many pairs, made of copies of a bundled task; its images are built."""
+    """Write a dataset with at least that many pairs, copies of a bundled task, and build its images."""
     bundled = find_dataset(subset="demo")
     for number in range(1, -(-episodes // PAIRS_OF_A_TASK) + 1):
         shutil.copytree(bundled / "shelfdb_task" / "task1", path / "shelfdb_task" / f"task{number}")
