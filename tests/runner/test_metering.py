@@ -50,7 +50,7 @@ def members_of(result: RunResult) -> list[MemberResult]:
     return list(episode.result.agents.values())
 
 
-@pytest.mark.slow  # LiteLLM takes seconds to import, in each of six processes
+@pytest.mark.slow  # LiteLLM takes seconds to import
 def test_each_is_ended_at_its_own_limit_with_its_work(server: StandIn, surroundings: Path) -> None:
     table = Path("prices.yaml").absolute()
     table.write_text("of-my-own: {input: 1.0, output: 2.0}\n")
@@ -63,8 +63,11 @@ def test_each_is_ended_at_its_own_limit_with_its_work(server: StandIn, surroundi
         {"agent": "calls_for_ever", "model": "gpt-4o", "limits": steps},
         {"agent": "calls", "model": "openai/of-my-own", "config": priced, "limits": {"cost": 0.002, "steps": None}},
         {"agent": "calls", "model": "openai/of-my-own", "config": {"init": {"count": 2}}},
+        # With a built-in agent in the team all workers share one import; the test below has one in each of them.
+        {"agent": "mini_swe_agent", "model": "gpt-4o", "limits": {"steps": 1}},
     ]
-    ended = members_of(run_team(members, surroundings))
+    *ended, built_in = members_of(run_team(members, surroundings))
+    assert (built_in.ending, built_in.steps) == (Ending.LIMIT, 1)
     assert [member.ending for member in ended] == [*[Ending.LIMIT] * 5, Ending.SUBMITTED]
     limits = [member.limit.kind for member in ended if member.limit is not None]
     assert limits == ["cost", "steps", "steps", "steps", "cost"]
