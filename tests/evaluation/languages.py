@@ -55,6 +55,8 @@ class Language:
     """What takes the place of `right`, so that the test program ends at once and well."""
     no_test: str
     """A command that runs no test."""
+    prepare: str = "true"
+    """What is done in the repository when the image is made, as published images have their packages compiled."""
 
     def changed(self, *, discount: bool = True, count: bool = True, body: bytes | None = None) -> bytes:
         """`source` with the features."""
@@ -66,14 +68,17 @@ class Language:
 
 
 def make_task(
-    language: Language, folder: Path, name: str, command: str | None = None, prepare: str = "true"
+    language: Language, folder: Path, name: str, command: str | None = None, prepare: str | None = None
 ) -> tuple[Task, Checkout]:
-    """Write the task and build its image, in which `prepare` was run in the repository."""
+    """Write the task and build its image, in which `prepare` or the language's own was run in the repository."""
     checkout = Checkout(folder / "upstream", language.base)
     path = folder / "dataset" / f"{name}_task" / "task1"
     for place, data in language.base.items():
         _write(path / "base" / place, data)
-    _write(path / "Dockerfile", DOCKERFILE.format(toolchain=language.toolchain, prepare=prepare).encode())
+    _write(
+        path / "Dockerfile",
+        DOCKERFILE.format(toolchain=language.toolchain, prepare=prepare or language.prepare).encode(),
+    )
     _write(path / "runner.sh", RUNNER.replace("{command}", command or language.command).encode())
     for number, tests in enumerate(language.tests, start=1):
         gold = checkout.patch({language.source: language.changed(discount=number == 1, count=number == 2)})
@@ -118,6 +123,7 @@ GO = Language(
     wrong=b"return price",
     quits=b"os.Exit(0)\n\treturn price",
     no_test="go test -run NoSuchTest ./...",
+    prepare="go test ./...",
 )
 
 _LIB = b"//! A basket.\n\n/// Adds.\npub fn total(prices: &[i64]) -> i64 {\n    prices.iter().sum()\n}\n\n#[cfg(test)]\nmod tests {\n    #[test]\n    fn adds() {\n        assert_eq!(super::total(&[1, 2]), 3);\n    }\n}\n"
