@@ -90,7 +90,7 @@ def test_modules_that_were_renamed_do_not_come_back() -> None:
 
 def test_replaced_names_are_not_in_the_documentation() -> None:
     code = re.compile(r"`(\w+)(?:\(\))?`")
-    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    pages = [path for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")) if path.name != "CHANGELOG.md"]
     names = REPLACED.keys() - {"lost_cost"}  # a key of earlier records, which are still read
     found = [f"{page.name}: {name}" for page in pages for name in code.findall(page.read_text()) if name in names]
     assert not found, "\n".join(sorted(found))
