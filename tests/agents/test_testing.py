@@ -6,7 +6,7 @@ import textwrap
 import pytest
 
 from cooperbench.agents import AgentArguments, agent_names, get_runner, run_agent
-from cooperbench.environments.contract import Environment
+from cooperbench.environments import Environment
 from cooperbench.environments.scope import EnvironmentScope, activate
 from cooperbench.errors import AgentError
 

@@ -4,7 +4,6 @@ from cooperbench.environments.backend import Backend, CloudBackend, ImageFacts, 
 from cooperbench.environments.configuration import BackendSettings, Prompt
 from cooperbench.environments.contract import (
     Capability,
-    Environment,
     EnvironmentOptions,
     ExecuteResult,
     RunReply,
@@ -14,6 +13,7 @@ from cooperbench.environments.contract import (
     Transport,
 )
 from cooperbench.environments.docker import DockerEnvironment
+from cooperbench.environments.environment import Environment, attach, open_environment
 from cooperbench.environments.limiter import CreationLimiter
 from cooperbench.environments.local import LocalEnvironment
 from cooperbench.environments.readiness import Check, Readiness
@@ -30,7 +30,6 @@ from cooperbench.environments.registry import (
     readiness,
     remove,
 )
-from cooperbench.environments.supervised import SupervisedEnvironment, attach, open_environment
 
 __all__ = [
     "Backend",
@@ -52,7 +51,6 @@ __all__ = [
     "SandboxHandle",
     "SandboxLabels",
     "Stream",
-    "SupervisedEnvironment",
     "Transport",
     "attach",
     "backend_names",

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from cooperbench.environments.contract import Environment
+from cooperbench.environments.environment import Environment
 from cooperbench.environments.locks import locked
 from cooperbench.environments.worktree import pin_base, prepare_store, strip_later_history
 from cooperbench.records import Record, cache_dir, read_model, write_bytes, write_model

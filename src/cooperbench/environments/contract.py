@@ -1,15 +1,12 @@
-"""The interface of a sandbox, whatever runs it.
+"""The interface between an `Environment` and the backend that runs it.
 
-`Environment` is the one class that agents and the evaluation use. Backends differ only in a `Transport`: start a sandbox, run
-a short argv in it with bytes in and bytes out, keep one long-lived stream open, stop it. Everything that has to behave the
-same everywhere (time limits, killing whole process trees, capped output, exactly-once) is done by one small POSIX shell
-supervisor inside the sandbox, see `docs/design/environments.md`.
+Backends differ only in a `Transport`: start a sandbox, run a short argv in it with bytes in and bytes out, keep one long-lived
+stream open, stop it. A small supervisor inside the sandbox does everything that must behave the same everywhere (time limits,
+killing whole process trees, capped output, exactly-once), see `docs/design/environments.md`.
 """
 
-from abc import ABC, abstractmethod
 from enum import StrEnum
-from types import TracebackType
-from typing import Literal, NamedTuple, Protocol, Self, TypedDict, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, TypedDict, runtime_checkable
 
 from pydantic import Field
 
@@ -208,76 +205,3 @@ class HostsPrograms(Protocol):
     def open_program(self, source: str) -> Stream:
         """Start a program that uses only the standard library, and keep its standard input and output open."""
         ...
-
-
-class Environment(ABC):
-    """A sandbox with a file system, in which commands run."""
-
-    backend: str
-    image: str
-    options: EnvironmentOptions
-    labels: SandboxLabels
-
-    @abstractmethod
-    def execute(
-        self, command: str, *, timeout: float | None = None, cwd: str | None = None, env: dict[str, str] | None = None
-    ) -> ExecuteResult:
-        """Run a shell command with closed stdin and wait for it.
-
-        `timeout` is in seconds. A failing command is a result, not an exception. Raises `SandboxLostError` when the sandbox is
-        gone or was cleaned up, and `TransportError` when it cannot be reached.
-        """
-
-    @abstractmethod
-    def add_to_path(self, folder: str) -> None:
-        """Search this folder of the sandbox for programs first, in every later command. Twice is fine."""
-
-    @abstractmethod
-    def read_file(self, path: str) -> bytes:
-        """Return the file's bytes. Raises `FileNotFoundError`."""
-
-    @abstractmethod
-    def write_file(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
-        """Write `data` to `path`, making its parent folders."""
-
-    @abstractmethod
-    def run_script(self, script: str, *arguments: str, stdin: bytes = b"", timeout: float) -> RunReply:
-        """Run a POSIX shell script of the harness in the working directory, with bytes in and untruncated bytes out.
-
-        It runs again when the connection breaks, so running twice must be harmless. It must not wait for end of file after `stdin`.
-        Script and arguments together are at most 32 KiB. `timeout` is in seconds.
-        """
-
-    @abstractmethod
-    def open_stream(self, command: str) -> Stream:
-        """Start a shell command and keep its stdin and stdout open, as the bridge between `coop` and the harness does."""
-
-    @abstractmethod
-    def snapshot(self) -> str:
-        """Save the file system as an image and return its name. Raises `CapabilityError` where the backend cannot."""
-
-    @abstractmethod
-    def handle(self) -> SandboxHandle:
-        """Return the handle with which another process finds this sandbox."""
-
-    @property
-    @abstractmethod
-    def isolation(self) -> str:
-        """The isolation level in a word: `docker`, `bubblewrap`, `unshare`, `none`, …"""
-
-    @property
-    @abstractmethod
-    def image_digest(self) -> str | None:
-        """Digest of the image that it was started from, where the backend knows one."""
-
-    @abstractmethod
-    def cleanup(self) -> None:
-        """End the sandbox and free its resources. Twice is fine."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.cleanup()

@@ -1,14 +1,16 @@
-"""The only implementation of `Environment`: scope and options, files, and commands through the supervisor."""
+"""`Environment`, the class that agents and the evaluation use: scope and options, files, and commands through the supervisor."""
 
 import posixpath
 import shlex
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
 
 from cooperbench.environments.command import Command
 from cooperbench.environments.contract import (
-    Environment,
     EnvironmentOptions,
     ExecuteResult,
     RunReply,
@@ -33,8 +35,8 @@ git config --global --add safe.directory '*' || git config --system --add safe.d
 the supervisor."""
 
 
-class SupervisedEnvironment(Environment):
-    """A sandbox on the named backend, or on the one that the active scope chooses.
+class Environment:
+    """A sandbox with a file system, in which commands run, on the named backend or on the one that the active scope chooses.
 
     Raises `CapabilityError` for an option that the backend cannot keep, `ImageError`, `SandboxCredentialsError`, `QuotaError`
     or `CapacityError` when it cannot start. A start that is interrupted leaves nothing behind.
@@ -50,69 +52,62 @@ class SupervisedEnvironment(Environment):
         settings: Mapping[str, str] | None = None,
     ) -> None:
         scope = current_scope()
-        chosen = options or EnvironmentOptions()
-        kept = dict(settings or {})
+        options, labels, settings = options or EnvironmentOptions(), labels or SandboxLabels(), settings or {}
         if scope is not None:
             if scope.backend is not None and scope.backend != backend:
-                backend, kept = scope.backend, {}  # the settings belong to the other backend
-            chosen = EnvironmentOptions.model_validate({**chosen.model_dump(), **scope.overrides})
+                backend, settings = scope.backend, {}  # the settings belong to the other backend
+            options = EnvironmentOptions.model_validate({**options.model_dump(), **scope.overrides})
             labels = scope.labels
-        self.image = image
-        self.backend = backend
-        self.options = chosen
-        self.labels = labels or SandboxLabels()
         implementation = get_backend(backend)
-        implementation.check_options(chosen, kept)
-        self._start(implementation.transport(image, chosen, self.labels, kept), scope)
+        implementation.check_options(options, settings)
+        self._start(implementation.transport(image, options, labels, settings), scope)
 
     @classmethod
-    def from_transport(cls, transport: Transport, options: EnvironmentOptions | None = None) -> "SupervisedEnvironment":
+    def from_transport(cls, transport: Transport) -> "Environment":
         """Start a sandbox over a given transport; for authors of backends and their tests."""
         environment = cls.__new__(cls)
-        environment.options = options or EnvironmentOptions()
         environment._start(transport, None)
-        handle = environment.handle()
-        environment.image, environment.backend, environment.labels = handle.image, handle.backend, handle.labels
         return environment
 
     @classmethod
-    def attached(cls, handle: SandboxHandle) -> "SupervisedEnvironment":
+    def attached(cls, handle: SandboxHandle) -> "Environment":
         """Return the environment of a running sandbox that another process started. Raises `SandboxLostError` if it is gone."""
         environment = cls.__new__(cls)
-        environment.image = handle.image
-        environment.backend = handle.backend
-        environment.options = handle.options
-        environment.labels = handle.labels
         transport = get_backend(handle.backend).attach(handle)
-        environment._supervisor = Supervisor(transport)
-        environment._connect(transport, None)
+        environment._connect(transport, Supervisor(transport), None)
         return environment
 
     def _start(self, transport: Transport, scope: EnvironmentScope | None) -> None:
-        self._supervisor = Supervisor(transport)
+        supervisor = Supervisor(transport)
         try:
             transport.start()
-            self._connect(transport, scope)
+            self._connect(transport, supervisor, scope)
             transport.persisted()
-            self._supervisor.execute(Command(TRUST, 60.0, 1000, "/", {"CWD": self._path(self.options.cwd)}))
+            supervisor.execute(Command(TRUST, 60.0, 1000, "/", {"CWD": self._path(self.options.cwd)}))
             for hook in scope.after_start if scope is not None else ():
                 hook(self)
         except BaseException:
             transport.stop()
-            self._supervisor.close()
+            supervisor.close()
             self._forget()
             raise
 
-    def _connect(self, transport: Transport, scope: EnvironmentScope | None) -> None:
+    def _connect(self, transport: Transport, supervisor: Supervisor, scope: EnvironmentScope | None) -> None:
         self._transport = transport
-        self._handle = transport.handle()
+        self._supervisor = supervisor
+        self._handle = handle = transport.handle()
+        self.backend, self.image, self.options, self.labels = (
+            handle.backend,
+            handle.image,
+            handle.options,
+            handle.labels,
+        )
         self._scope = scope
         self._closing = threading.Lock()
         self._closed = False
-        self._hook_errors: list[Exception] = []
         self._path_folders: list[str] = []
         if scope is not None and scope.handles is not None:
-            write_model(scope.handles / f"{self._handle.identifier}.json", self._handle)
+            write_model(scope.handles / f"{handle.identifier}.json", handle)
 
     def _forget(self) -> None:
         scope: EnvironmentScope | None = getattr(self, "_scope", None)
@@ -122,7 +117,11 @@ class SupervisedEnvironment(Environment):
     def execute(
         self, command: str, *, timeout: float | None = None, cwd: str | None = None, env: dict[str, str] | None = None
     ) -> ExecuteResult:
-        """Run a shell command with closed stdin and wait for it; see `Environment.execute`."""
+        """Run a shell command with closed stdin and wait for it.
+
+        `timeout` is in seconds. A failing command is a result, not an exception. Raises `SandboxLostError` when the sandbox is
+        gone or was cleaned up, and `TransportError` when it cannot be reached.
+        """
         self._check_open()
         if "\0" in command:
             raise UsageError("a command cannot contain a NUL character")
@@ -142,7 +141,7 @@ class SupervisedEnvironment(Environment):
         return result.as_execute_result(time.monotonic() - begun)
 
     def add_to_path(self, folder: str) -> None:
-        """Search this folder of the sandbox for programs first, in every later command."""
+        """Search this folder of the sandbox for programs first, in every later command. Twice is fine."""
         if folder not in self._path_folders:
             self._path_folders.insert(0, folder)
 
@@ -169,14 +168,18 @@ class SupervisedEnvironment(Environment):
             raise SandboxError(f"cannot write {path}: {_text(reply.stderr)}", subject=path)
 
     def run_script(self, script: str, *arguments: str, stdin: bytes = b"", timeout: float) -> RunReply:
-        """Run a script of the harness; see `Environment.run_script`."""
+        """Run a POSIX shell script of the harness in the working directory, with bytes in and untruncated bytes out.
+
+        It runs again when the connection breaks, so running twice must be harmless. It must not wait for end of file after `stdin`.
+        Script and arguments together are at most 32 KiB. `timeout` is in seconds.
+        """
         self._check_open()
         text = f'cd "$1" || exit 1\nshift\n{script}'
         argv = ["sh", "-c", text, "sh", self._path(self.options.cwd), *arguments]
         return self._supervisor.run(argv, stdin=stdin, timeout=timeout)
 
     def open_stream(self, command: str) -> Stream:
-        """Start a shell command and keep its stdin and stdout open."""
+        """Start a shell command and keep its stdin and stdout open, as the bridge between `coop` and the harness does."""
         self._check_open()
         exports = "".join(f"export {name}={shlex.quote(value)}; " for name, value in self.options.env.items())
         place = shlex.quote(self._path(self.options.cwd))
@@ -193,18 +196,13 @@ class SupervisedEnvironment(Environment):
 
     @property
     def isolation(self) -> str:
-        """The isolation level."""
+        """The isolation level in a word: `docker`, `bubblewrap`, `unshare`, `none`, …"""
         return self._handle.isolation
 
     @property
     def image_digest(self) -> str | None:
-        """Digest of the image that it was started from."""
+        """Digest of the image that it was started from, where the backend knows one."""
         return self._handle.digest
-
-    @property
-    def hook_errors(self) -> list[Exception]:
-        """The errors of the scope's `before_cleanup` hooks, which do not stop the cleanup."""
-        return list(self._hook_errors)
 
     def cleanup(self) -> None:
         """End the sandbox and free its resources. Twice is fine."""
@@ -212,14 +210,20 @@ class SupervisedEnvironment(Environment):
             if self._closed:
                 return
             for hook in self._scope.before_cleanup if self._scope is not None else ():
-                try:
+                with suppress(Exception):  # a hook reports its own failure, and the sandbox must end all the same
                     hook(self)
-                except Exception as error:
-                    self._hook_errors.append(error)
             self._closed = True
         self._transport.stop()
         self._supervisor.close()
         self._forget()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.cleanup()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -236,12 +240,12 @@ def open_environment(
 
     Raises `UnknownNameError`, `CapabilityError`, `ImageError` and the other classes below `SandboxError`.
     """
-    return SupervisedEnvironment(backend, image, options=options, labels=labels)
+    return Environment(backend, image, options=options, labels=labels)
 
 
 def attach(handle: SandboxHandle) -> Environment:
     """Connect to a sandbox that another process started. Raises `SandboxLostError` when it is gone."""
-    return SupervisedEnvironment.attached(handle)
+    return Environment.attached(handle)
 
 
 def _text(stderr: bytes) -> str:

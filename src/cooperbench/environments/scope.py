@@ -11,15 +11,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cooperbench.environments.contract import Environment, SandboxLabels
+from cooperbench.environments.contract import SandboxLabels
+
+if TYPE_CHECKING:
+    from cooperbench.environments.environment import Environment
 
 WORKER_MARK = "COOPERBENCH_WORKER"
 """Environment variable that marks the programs which an agent's process starts on the host, so that they can be killed with it.
 Sandboxes outlive that process, and start without the mark."""
 
-Hook = Callable[[Environment], None]
+Hook = Callable[["Environment"], None]
 
 
 @dataclass
@@ -36,7 +39,7 @@ class EnvironmentScope:
     after_start: list[Hook] = field(default_factory=list)
     """Called once the sandbox runs, before the caller gets it. An error ends the sandbox and is raised."""
     before_cleanup: list[Hook] = field(default_factory=list)
-    """Called before the sandbox ends, e.g. to capture the work. An error is recorded and does not stop the cleanup."""
+    """Called before the sandbox ends, e.g. to capture the work. An error does not stop the cleanup."""
 
 
 _lock = threading.Lock()

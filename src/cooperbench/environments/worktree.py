@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from cooperbench._git import Git
-from cooperbench.environments.contract import Environment
+from cooperbench.environments.environment import Environment
 from cooperbench.errors import SandboxError
 from cooperbench.records.member_files import Capture
 

@@ -10,15 +10,15 @@ from cooperbench.environments.contract import Capability, EnvironmentOptions, Sa
 from cooperbench.environments.docker import images, orphans
 from cooperbench.environments.docker.engine import connect, data_root, describe
 from cooperbench.environments.docker.transport import DockerTransport, attach
+from cooperbench.environments.environment import Environment
 from cooperbench.environments.readiness import Check, attempt, check_space
-from cooperbench.environments.supervised import SupervisedEnvironment
 from cooperbench.errors import ImageError, UsageError
 from cooperbench.records import ImageRecipe
 
 __all__ = ["DockerBackend", "DockerEnvironment"]
 
 
-class DockerEnvironment(SupervisedEnvironment):
+class DockerEnvironment(Environment):
     """A container. `timeout` is its lifetime in seconds; `options` are further fields of `EnvironmentOptions`.
 
     `host` is an engine's address, `ssh://user@box` included; by default the engine that `docker` would use.

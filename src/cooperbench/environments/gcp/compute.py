@@ -44,14 +44,6 @@ def compute_sdk() -> Any:
     return compute_v1
 
 
-def sdk_installed() -> bool:
-    """Return whether the extra is installed, without importing it."""
-    try:
-        return find_spec("google.cloud.compute_v1") is not None and find_spec("asyncssh") is not None
-    except ModuleNotFoundError:
-        return False
-
-
 class Compute:
     """One project's virtual machines."""
 

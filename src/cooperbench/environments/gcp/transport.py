@@ -75,8 +75,10 @@ class GCPTransport(Transport):
         assert self._slot is not None
         machine = self._slot.machine
         details = {"project_id": machine.project, "zone": machine.zone, "machine": machine.name}
-        update = {"backend": "gcp", "details": details, "isolation": "gcp"}
-        return self._running().handle().model_copy(update=update)
+        inner = self._running().handle()
+        image = inner.image if self._wish is None else self._wish[1]  # a snapshot's name says on which machine it is
+        update = {"backend": "gcp", "details": details, "isolation": "gcp", "image": image}
+        return inner.model_copy(update=update)
 
     def snapshot(self) -> str:
         """Save the file system as an image on the same machine."""

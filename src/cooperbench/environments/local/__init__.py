@@ -8,20 +8,20 @@ from typing import Any
 
 from cooperbench.environments.backend import Backend, Orphan, Progress
 from cooperbench.environments.contract import Capability, EnvironmentOptions, SandboxHandle, SandboxLabels, Transport
+from cooperbench.environments.environment import Environment
 from cooperbench.environments.local import build, orphans, store
 from cooperbench.environments.local.isolation import Isolation, choose
 from cooperbench.environments.local.rootfs import overlays_work
 from cooperbench.environments.local.setup import build_with_setup
 from cooperbench.environments.local.transport import LocalTransport, attach, sandboxes
 from cooperbench.environments.readiness import Check, attempt, check_space
-from cooperbench.environments.supervised import SupervisedEnvironment
 from cooperbench.errors import ImageError, SandboxError, UsageError
 from cooperbench.records import ImageRecipe, cache_dir
 
 __all__ = ["LocalBackend", "LocalEnvironment"]
 
 
-class LocalEnvironment(SupervisedEnvironment):
+class LocalEnvironment(Environment):
     """A sandbox on this machine. `timeout` is its lifetime in seconds; `options` are further fields of `EnvironmentOptions`."""
 
     def __init__(self, image: str, cwd: str = "/workspace/repo", timeout: float = 3600, **options: Any) -> None:

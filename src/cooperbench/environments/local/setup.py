@@ -12,10 +12,10 @@ import subprocess
 from pathlib import Path
 
 from cooperbench.environments.contract import EnvironmentOptions
+from cooperbench.environments.environment import Environment
 from cooperbench.environments.local import build, isolation, store
 from cooperbench.environments.local.store import LocalImageRecord
 from cooperbench.environments.local.transport import attach
-from cooperbench.environments.supervised import SupervisedEnvironment
 from cooperbench.errors import ImageError
 from cooperbench.records import ImageRecipe
 
@@ -46,7 +46,7 @@ def build_with_setup(recipe: ImageRecipe, source: Path) -> LocalImageRecord:
         digest=build.key_of(recipe.model_copy(update={"setup": f"{PREPARE}\n{recipe.setup}"}), source),
         env={**variables, **OFFLINE},
     )
-    with SupervisedEnvironment("local", bare.name, options=installing) as env, store.building(recipe.name):
+    with Environment("local", bare.name, options=installing) as env, store.building(recipe.name):
         for command in (PREPARE, f"set -e\n{recipe.setup}"):
             done = env.execute(command)
             if done["returncode"] != 0:

@@ -18,10 +18,10 @@ from cooperbench.testing.conformance.subject import Subject
 
 RUNNER = """
 import json, signal, sys, time
-from cooperbench.environments import EnvironmentOptions, SandboxLabels, SupervisedEnvironment
+from cooperbench.environments import EnvironmentOptions, SandboxLabels, Environment
 given = json.loads(sys.argv[1])
 print("starting", flush=True)
-environment = SupervisedEnvironment(
+environment = Environment(
     given["backend"], given["image"], options=EnvironmentOptions.model_validate(given["options"]),
     labels=SandboxLabels(run=given["run"]), settings=given["settings"],
 )

@@ -8,12 +8,12 @@ from typing import Any
 
 from cooperbench.environments import (
     Capability,
+    Environment,
     EnvironmentOptions,
     RunReply,
     SandboxHandle,
     SandboxLabels,
     Stream,
-    SupervisedEnvironment,
     Transport,
     get_backend,
 )
@@ -49,9 +49,9 @@ class Subject:
         """Options with the subject's working directory."""
         return EnvironmentOptions.model_validate({"cwd": self.cwd, "lifetime": 600, **fields})
 
-    def open(self, *, image: str | None = None, run: str = "conformance", **fields: Any) -> SupervisedEnvironment:
+    def open(self, *, image: str | None = None, run: str = "conformance", **fields: Any) -> Environment:
         """Start a sandbox."""
-        return SupervisedEnvironment(
+        return Environment(
             self.backend,
             image or self.image,
             options=self.options(**fields),
@@ -59,12 +59,12 @@ class Subject:
             settings=self.settings,
         )
 
-    def cuttable(self) -> "tuple[SupervisedEnvironment, CuttableTransport]":
+    def cuttable(self) -> "tuple[Environment, CuttableTransport]":
         """Start a sandbox whose connection can be cut."""
         options = self.options()
         labels = SandboxLabels(run="conformance")
         transport = CuttableTransport(get_backend(self.backend).transport(self.image, options, labels, self.settings))
-        return SupervisedEnvironment.from_transport(transport, options), transport
+        return Environment.from_transport(transport), transport
 
 
 class CuttableTransport:
