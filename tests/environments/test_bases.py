@@ -1,4 +1,4 @@
-"""What an image has checked out is looked at once, and every sandbox of it is set out in the same way."""
+"""What an image has checked out is inspected once, and every sandbox of it is prepared in the same way."""
 
 import os
 from pathlib import Path
@@ -19,7 +19,7 @@ def image() -> str:
     return sample_image("test:bases", files=FILES)
 
 
-def test_every_sandbox_of_an_image_is_set_out_alike(image: str, tmp_path: Path) -> None:
+def test_every_sandbox_of_an_image_is_prepared_alike(image: str, tmp_path: Path) -> None:
     trees = []
     for number in range(2):
         store = tmp_path / f"store{number}.git"

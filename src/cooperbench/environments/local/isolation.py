@@ -109,28 +109,11 @@ def probe(level: Isolation) -> str | None:
     if shutil.which(program) is None:
         return f"{program} is not installed"
     if level is Isolation.BUBBLEWRAP:
-        argv = [
-            "bwrap",
-            *BUBBLEWRAP,
-            "--unshare-net",
-            "--ro-bind",
-            "/",
-            "/",
-            "--proc",
-            "/proc",
-            "--dev",
-            "/dev",
-            "true",
-        ]
+        view = ("--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev")
+        argv = ["bwrap", *BUBBLEWRAP, "--unshare-net", *view, "true"]
     else:
-        argv = [
-            "unshare",
-            *UNSHARE,
-            "--net",
-            "sh",
-            "-c",
-            f"{SYSTEM_PATH}; mount -t tmpfs none /tmp && command -v setpriv && command -v pivot_root",
-        ]
+        script = f"{SYSTEM_PATH}; mount -t tmpfs none /tmp && command -v setpriv && command -v pivot_root"
+        argv = ["unshare", *UNSHARE, "--net", "sh", "-c", script]
     try:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -111,7 +111,7 @@ class CuttableTransport:
         self._inner.start()
 
     def persisted(self) -> None:
-        """Keep."""
+        """Let it outlive this process."""
         self._inner.persisted()
 
     def alive(self) -> bool:
