@@ -7,18 +7,7 @@ from hypothesis import strategies as st
 from cooperbench.evaluation.git import open_store
 from cooperbench.evaluation.patches import changed_lines, join_patch, leaves_the_tree, lint, split_patch, touched_paths
 from cooperbench.evaluation.sanitize import clean_submission
-from tests.evaluation.trees import Checkout, git
-
-PATCH = b"""diff --git a/pkg/core.py b/pkg/core.py
-index 1234567..89abcde 100644
---- a/pkg/core.py
-+++ b/pkg/core.py
-@@ -1,2 +1,3 @@
- import os
-+import sys
- x = 1
-"""
-
+from tests.evaluation.trees import PATCH, Checkout, git
 
 NAMES = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="/\0"), min_size=1, max_size=12).filter(
     lambda name: name not in (".", "..") and not name.lower().startswith((".git", "git~")) and len(name.encode()) < 200

@@ -6,6 +6,16 @@ from pathlib import Path
 
 Files = dict[str, bytes]
 
+PATCH = b"""diff --git a/pkg/core.py b/pkg/core.py
+index 1234567..89abcde 100644
+--- a/pkg/core.py
++++ b/pkg/core.py
+@@ -1,2 +1,3 @@
+ import os
++import sys
+ x = 1
+"""
+
 _ENVIRONMENT = {
     **{key: value for key, value in os.environ.items() if not key.startswith("GIT_")},
     "GIT_CONFIG_GLOBAL": os.devnull,

@@ -3,16 +3,7 @@ from hypothesis import strategies as st
 
 from cooperbench.records import PatchSource
 from cooperbench.runner.episodes.submission import choose_patch
-
-PATCH = b"""diff --git a/pkg/core.py b/pkg/core.py
-index 1234567..89abcde 100644
---- a/pkg/core.py
-+++ b/pkg/core.py
-@@ -1,2 +1,3 @@
- import os
-+import sys
- x = 1
-"""
+from tests.evaluation.trees import PATCH
 
 
 def test_the_agents_own_patch_is_honoured() -> None:
