@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import chain
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from typing import Any
@@ -82,7 +83,7 @@ class Backend(BaseHTTPRequestHandler):
                 self.send_header(*line.split(": ", 1))
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
-            for piece in filter(None, [rest, *pieces]):
+            for piece in filter(None, chain([rest], pieces)):
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
             self.wfile.write(b"0\r\n\r\n")
 

@@ -1,4 +1,4 @@
-"""How fast messages are: from send to a blocked receiver, and how many a second with many episodes at once.
+"""Time messages: from send to a blocked receiver, reading compared with consumer groups, and many episodes at once.
 
     python benchmarks/messaging.py [--docker IMAGE] [--messages N] [--episodes N]
 
@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 
 from cooperbench.collaboration import Broker, MessagingConnector, TeamAccess, connect, open_broker
+from cooperbench.collaboration._store import open_store
 from cooperbench.environments import Environment, EnvironmentOptions, open_environment
 from cooperbench.testing import sample_image
 
@@ -57,7 +58,7 @@ def between_sandboxes(broker: Broker, start: Callable[[], Environment], messages
     send = f"for i in $(seq {messages}); do sleep 0.3; coop send agent2 $(date +%s%N) >/dev/null || exit 1; done"
     read = f"for i in $(seq {messages}); do set -- $(coop recv --wait 60 | tail -n 1) && echo $(($(date +%s%N) - $1)); done"
     with start() as one, start() as two:
-        lines = [
+        bridges = [
             connect(environment, TeamAccess(agent_id=agent, agents=tuple(AGENTS), comm_url=urls[agent]))
             for environment, agent in ((one, "agent1"), (two, "agent2"))
         ]
@@ -65,9 +66,44 @@ def between_sandboxes(broker: Broker, start: Callable[[], Environment], messages
             reading = pool.submit(two.execute, read, timeout=300)
             pool.submit(one.execute, send, timeout=300).result()
             output = reading.result()["output"]
-        for line in lines:
-            line.close()
+        for bridge in bridges:
+            bridge.close()
     return [int(nanoseconds) / 1e9 for nanoseconds in output.split()]
+
+
+def reading(broker: Broker, messages: int = 4000) -> None:
+    """Read everything from two senders with the inbox's script, and again with a consumer group of Redis."""
+    agents = ["agent1", "agent2", "agent3"]
+    urls = broker.open_episode("reading", agents)
+    for sender in agents[:2]:
+        with MessagingConnector(sender, agents, urls[sender]) as mailbox:
+            for _ in range(messages // 2):
+                mailbox.send("agent3", "x" * 500)
+    with MessagingConnector("agent3", agents, urls["agent3"]) as mailbox:
+        begun, got = time.perf_counter(), 0
+        while got < messages:
+            got += len(mailbox.receive())
+        mailbox.receive()
+        script = time.perf_counter() - begun
+    with open_store(broker.episode_url("reading")) as (store, prefix):
+        streams = [f"{prefix}mail:{sender}:agent3" for sender in (*agents[:2], "harness")]
+        for stream in streams:
+            store.command("XGROUP", "CREATE", stream, "readers", "0", "MKSTREAM")
+        begun, got = time.perf_counter(), 0
+        while got < messages:
+            batch = store.command(
+                *("XREADGROUP", "GROUP", "readers", "one", "COUNT", 1000, "STREAMS", *streams, *(">" for _ in streams))
+            )
+            for stream, entries in batch:
+                got += len(entries)
+                # When each message was read is part of the record.
+                read = [part for _, fields in entries for part in (fields[b"sequence"], time.time_ns())]
+                store.command("HSET", f"{prefix}read", *read)
+                store.command("XACK", stream, "readers", *(place for place, _ in entries))
+        group = time.perf_counter() - begun
+    print(
+        f"reading {messages}: {1e6 * script / messages:.0f} µs a message; consumer group {1e6 * group / messages:.0f} µs"
+    )
 
 
 def throughput(broker: Broker, episodes: int, messages: int) -> tuple[float, list[float]]:
@@ -125,6 +161,7 @@ def main() -> None:
                     broker, lambda: open_environment("docker", arguments.docker, options=inside), arguments.messages
                 ),
             )
+        reading(broker)
         rate, sends = throughput(broker, arguments.episodes, 50)
         print(f"{arguments.episodes} episodes at once: {rate:.0f} messages sent and read a second")
         show(f"one send among {arguments.episodes} episodes", sends)
