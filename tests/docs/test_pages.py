@@ -6,10 +6,12 @@ answers. A python block that opens with `# file: name.py` is written to that fil
 """
 
 import os
+import pkgutil
 import re
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -103,3 +105,19 @@ def anchors(page: Path) -> set[str]:
     """Return the anchors of a page's headings, as GitHub and the site make them."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_and_modules_that_a_page_names_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for name in re.findall(r"`(?:python |bash )?([\w./-]+\.(?:py|sh))(?: [^`]*)?`", text):
+        assert any(f"/{path}".endswith(f"/{name}") for path in repository_files()), f"{page.name} names {name}"
+    for name in re.findall(r"`(cooperbench(?:\.\w+)+)`", text):
+        assert pkgutil.resolve_name(name) is not None
+
+
+@cache
+def repository_files() -> list[str]:
+    """Return the files of the folders that pages speak of."""
+    folders = ("src", "tests", "benchmarks", "docs", "examples", ".ci")
+    return [path.relative_to(ROOT).as_posix() for folder in folders for path in (ROOT / folder).rglob("*.*")]
