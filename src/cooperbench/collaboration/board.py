@@ -101,7 +101,7 @@ class TaskBoard:
         ]
 
     def close(self) -> None:
-        """Close the connection. Twice is fine."""
+        """Close the connection. Closing twice is fine."""
         self._store.close()
 
     def _do(self, action: Action, argument: str | int) -> BoardAnswer:

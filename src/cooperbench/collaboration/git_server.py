@@ -9,7 +9,6 @@ import hmac
 import secrets
 import threading
 from collections.abc import Callable, Iterable
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import NamedTuple, Self
 from urllib.parse import quote
@@ -43,7 +42,6 @@ class GitServer:
         GIT.require()
         self._http = GitHttpServer(self._find)
         threading.Thread(target=self._http.serve_forever, args=(0.2,), name="git-server", daemon=True).start()
-        self._probe()
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -109,15 +107,3 @@ class GitServer:
             self._events.append(event)
         if self._on_event:
             self._on_event(event)
-
-    def _probe(self) -> None:
-        connection = HTTPConnection("127.0.0.1", self._port, timeout=10)
-        try:
-            connection.request("GET", "/")
-            status = connection.getresponse().status
-        except OSError as error:
-            raise RemoteError(f"the git server does not answer: {error}") from error
-        finally:
-            connection.close()
-        if status != 401:
-            raise RemoteError(f"the git server answers {status}, not 401, to a request without credentials")

@@ -11,7 +11,7 @@ umask 022
 
 # The first place where files can be written and run; /tmp may be mounted noexec.
 for place in "${TMPDIR:-/tmp}" /tmp /var/tmp /dev/shm "$HOME"; do
-    home=$place/.cooperbench/line
+    home=$place/.cooperbench/bridge
     mkdir -p "$home/bin" "$home/calls" "$home/taken" 2>/dev/null || continue
     probe=$home/probe
     printf '#!/bin/sh\n' >"$probe" 2>/dev/null && chmod 755 "$probe" && "$probe" 2>/dev/null && break
@@ -22,7 +22,7 @@ done
 # An earlier relay may be dead or cut off; take over what it left.
 if [ -e "$home/pids" ]; then kill -9 $(cat "$home/pids") 2>/dev/null; fi
 echo $$ >"$home/pids"
-# Replace it atomically: a call that finds no pipe takes the line for closed.
+# Replace it atomically: a call that finds no pipe takes the bridge for closed.
 fresh=$home/requests
 [ -e "$fresh" ] && fresh=$home/requests.new && rm -f "$fresh"
 (umask 0 && mkfifo "$fresh")
@@ -65,7 +65,7 @@ announce() {
     done
 }
 
-# The harness is gone or has closed the line. Not every transport delivers end of file; some send SIGHUP.
+# The harness is gone or has closed the bridge. Not every transport delivers end of file; some send SIGHUP.
 hang_up() {
     trap '' HUP
     read -r owner rest <"$home/pids" && [ "$owner" = $$ ] || exit 0

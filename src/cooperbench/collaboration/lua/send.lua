@@ -24,7 +24,7 @@ if refusal ~= '' then
 elseif fate == 'lose' then
   stream = prefix .. 'lost:' .. sender
 else
-  -- The first message to somebody whose question was read is the answer to it.
+  -- The first message to a teammate whose question was read is the answer to it.
   local questions = prefix .. 'own:' .. sender .. ':questions'
   if reply_to == '' then reply_to = redis.call('HGET', questions, recipient) or '' end
   if reply_to ~= '' then redis.call('HDEL', questions, recipient) end
