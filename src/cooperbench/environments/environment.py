@@ -96,12 +96,8 @@ class Environment:
         self._transport = transport
         self._supervisor = supervisor
         self._handle = handle = transport.handle()
-        self.backend, self.image, self.options, self.labels = (
-            handle.backend,
-            handle.image,
-            handle.options,
-            handle.labels,
-        )
+        self.backend, self.image = handle.backend, handle.image
+        self.options, self.labels = handle.options, handle.labels
         self._scope = scope
         self._closing = threading.Lock()
         self._closed = False
