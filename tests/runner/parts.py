@@ -1,7 +1,9 @@
 """A small data set for tests that need many short episodes: one task whose features are files of their own."""
 
+import json
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from cooperbench.environments import build_image
@@ -11,8 +13,13 @@ TEST = "from part{number} import NUMBER\n\n\ndef test_number():\n    assert NUMB
 IDENTITY = {f"GIT_{who}_{what}": "a@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 
 
-def write_parts(path: Path, features: int, backend: str = "local") -> Task:
-    """A task with so many features, in a data set at `path`, and its image. Agents play it with `plays_its_part`."""
+def write_parts(
+    path: Path, features: int, backend: str = "local", pairs: Sequence[tuple[int, int]] | None = None
+) -> Task:
+    """A task with so many features, in a data set at `path`, and its image. Agents play it with `plays_its_part`.
+
+    With `pairs` there is a subset `chosen` that has those only.
+    """
     clone = path.parent / f"{path.name}-clone"
     clone.mkdir()
     (clone / "title.txt").write_text("untitled\n")
@@ -32,6 +39,10 @@ def write_parts(path: Path, features: int, backend: str = "local") -> Task:
         (folder / "feature.md").write_text(f"# Part {number}\n\npart{number}.py says which it is.\n")
         (folder / "tests.patch").write_text(new_file(f"tests/test_part{number}.py", TEST.format(number=number)))
         (folder / "feature.patch").write_text(new_file(f"part{number}.py", f"NUMBER = {number}\n"))
+    if pairs is not None:
+        (path / "subsets").mkdir()
+        entry = {"repo": task.repo, "task_id": task.task_id, "pairs": pairs}
+        (path / "subsets" / "chosen.json").write_text(json.dumps({"tasks": [entry]}))
     build_image(backend, task.recipe, base_image=None if backend == "local" else "cooperbench-test/base")
     return task
 

@@ -23,9 +23,10 @@ from cooperbench.testing.conformance.lifecycle import until
 from tests.runner.parts import write_parts
 
 KILLS = int(os.environ.get("COOPERBENCH_KILLS", "5"))
-SEED = int(os.environ.get("COOPERBENCH_SEED", "1"))
+SEED = int(os.environ.get("COOPERBENCH_SEED", "193"))  # draws victims of all four kinds for the first five strikes
 FEATURES = 10 if KILLS >= 100 else 6
-"""45 pairs, by default 15."""
+PAIRS = None if KILLS >= 100 else [(1, 2), (1, 4), (1, 5), (2, 3), (2, 4), (2, 5), (3, 6), (4, 6)]
+"""Some that pass, some that fail and one that conflicts; of all 45 pairs the long form of the test makes use."""
 VICTIMS = {"runner": 5, "worker": 3, "server": 1, "broker": 1}
 """How often each is chosen."""
 CommandLine = Callable[..., subprocess.Popen[str]]
@@ -40,7 +41,7 @@ def test_a_run_survives_kills_at_any_moment(
     scratch.mkdir()
     monkeypatch.setenv("TMPDIR", str(scratch))
     monkeypatch.setenv("COOPERBENCH_CACHE_DIR", str(tmp_path / "cache"))
-    write_parts(tmp_path / "data", FEATURES)
+    write_parts(tmp_path / "data", FEATURES, pairs=PAIRS)
     begun = utc_now()
     complete("undisturbed", cooperbench)
     ends = [episode.result.ended_at for episode in read_run("undisturbed", surroundings).episodes if episode.result]
@@ -154,7 +155,8 @@ def complete(name: str, cooperbench: CommandLine) -> None:
 
 
 def command(name: str) -> list[str]:
-    options = ["--dataset-dir", "data", "--backend", "local", "--git", "-c", "4", "--eval-concurrency", "2"]
+    chosen = [] if PAIRS is None else ["-s", "chosen"]
+    options = [*chosen, "--dataset-dir", "data", "--backend", "local", "--git", "-c", "4", "--eval-concurrency", "2"]
     return ["run", "-a", "plays_its_part", "-m", "none", "-n", name, *options]
 
 
