@@ -31,6 +31,8 @@ trap '' INT
   while [ ! -e "$directory/ended" ]; do
     "$@" </dev/null 3<&- &
     echo $! > "$directory/server.pid"
+    # Whoever ends this may have read the number of the server before, which was killed at that moment.
+    [ ! -e "$directory/ended" ] || kill -TERM $!
     wait $!
     # Do not restart a broken server in a tight loop.
     sleep 0.2
