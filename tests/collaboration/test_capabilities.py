@@ -1,4 +1,4 @@
-"""What a access does not have leaves no trace in its sandbox, and what it has is all there."""
+"""A capability that a member lacks leaves no trace in its sandbox, and one that it has is all there."""
 
 from pathlib import Path
 

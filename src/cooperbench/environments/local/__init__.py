@@ -53,7 +53,7 @@ class LocalBackend(Backend):
         """Check the isolation, git and the free space of the cache."""
         yield attempt("isolation", lambda: choose(allow_unsandboxed=False).value)
         git = shutil.which("git")
-        fix = None if git else "install git, 2.30 or newer"
+        fix = None if git else "install git 2.38 or newer"
         yield Check(name="git", ok=git is not None, detail=git or "not installed", fix=fix)
         yield check_space(cache_dir(), fix="cooperbench clean, or set COOPERBENCH_CACHE_DIR to a larger disk")
 
