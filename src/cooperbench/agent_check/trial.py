@@ -22,6 +22,8 @@ _Model = TypeVar("_Model", bound=Record)
 
 LOSE_AFTER = 0.3
 """Seconds that a sandbox which is to be lost lives."""
+KILL_AGAIN = 0.5
+"""Seconds between attempts to kill a worker, which can be killed only after its start was reported."""
 PROBE = f"{ProbedAgent.__module__}:{ProbedAgent.__name__}"
 
 
@@ -80,8 +82,9 @@ def run_trial(trial: Trial, agent: CheckedAgent, pool: WorkerPool, folder: Path)
             _lose_sandbox(worker, member, agent.deadline)
         in_time = worker.ended.wait(agent.deadline - (time.monotonic() - began))
     finally:
-        worker.kill()
-        worker.ended.wait()
+        worker.kill()  # what the agent left behind, if it has ended
+        while not worker.ended.wait(KILL_AGAIN):
+            worker.kill()
         discard(member)
     progress = read_progress(member.progress)
     returned, capture = member.returned_patch.exists(), member.read_capture()
