@@ -67,6 +67,11 @@ def _mounts() -> str | None:
     return "a user cannot mount a file system of their own: install util-linux and allow user namespaces"
 
 
+def _package_index() -> str | None:
+    reached = _succeeds("pip", "index", "versions", "pip", "--disable-pip-version-check")
+    return None if reached else "pip reaches no package index: install pip and connect to the network"
+
+
 def _program(name: str, package: str) -> Callable[[], str | None]:
     return lambda: None if _found(name) else f"{name} is not installed: sudo apt-get install {package}"
 
@@ -87,6 +92,7 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "hub": _package("huggingface_hub", "hub"),
     "modal": _package("modal", "modal"),
     "gcp": _package("asyncssh", "gcp"),
+    "package index": _package_index,
     "redis-server": _program("redis-server", "redis-server"),
     "sshd": _program("sshd", "openssh-server"),
     "podman": lambda: None if PODMAN.exists() else f"Podman does not serve {PODMAN}: run .ci/podman.sh as root",

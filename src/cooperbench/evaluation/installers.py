@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import ClassVar
 
 from cooperbench.evaluation.git import ABSENT, GitStore, TreeEntry
+from cooperbench.evaluation.test_runners import PYTHON_REPORTER
 
 
 class Installer(ABC):
@@ -43,7 +44,7 @@ class Pip(Installer):
 
     calls = re.compile(rb"^[^#\n]*\bpip3?\s+install\b", re.MULTILINE)
     fingerprint = "$(command -v python || command -v python3) -I $reporter/fingerprint.py"
-    skip = ('export PYTHONPATH="$reporter/once${PYTHONPATH:+:$PYTHONPATH}"',)
+    skip = (*PYTHON_REPORTER, "export COOPERBENCH_INSTALLED=pip")
 
     def reads(self, store: GitStore, base: str, tree: str) -> list[str]:
         """List changed packaging files, compiled sources, new packages, and the version."""
@@ -85,9 +86,9 @@ class Node(Installer):
     # Without the reporters, which would take this for a test runner's process.
     fingerprint = "env -u NODE_OPTIONS node $reporter/fingerprint.cjs"
     skip = (
-        "mkdir -p $reporter/once/bin",
-        "for tool in npm pnpm yarn; do cp $reporter/once/node.sh $reporter/once/bin/$tool; done",
-        'export PATH="$reporter/once/bin:$PATH"',
+        "mkdir -p $reporter/once",
+        "for tool in npm pnpm yarn; do cp $reporter/once.sh $reporter/once/$tool; done",
+        'export PATH="$reporter/once:$PATH"',
     )
 
     def reads(self, store: GitStore, base: str, tree: str) -> list[str]:

@@ -174,6 +174,7 @@ def _command(placed: _Placed, suite: Suite) -> str:
     reporter = f"{folder}/reporter"
     installers = installers_of(runner)
     before = (each.reporter if suite.structured else each.without_reporter(runner) for each in placed.runners)
+    skips = [installer.skip for installer in installers if suite.skip_install]
     shell = "bash" if runner.startswith(b"#!") and b"bash" in runner.split(b"\n", 1)[0] else "sh"
     arguments = "tests.patch feature.patch" if suite.feature_patch else "tests.patch"
     lines = [
@@ -184,8 +185,7 @@ def _command(placed: _Placed, suite: Suite) -> str:
         f"rm {folder}.tar",
         f"ulimit -f {FILE_SIZE_LIMIT} 2>/dev/null || true",
         f"reporter={reporter}",
-        *dict.fromkeys(line for lines in before for line in lines),
-        *(line for installer in installers if suite.skip_install for line in installer.skip),
+        *dict.fromkeys(line for lines in (*before, *skips) for line in lines),
         *_fingerprint(suite, installers, f"{folder}/before"),
         f"code=0; {shell} {folder}/runner.sh {arguments} || code=$?",
         *_fingerprint(suite, installers, f"{folder}/after"),

@@ -1,6 +1,7 @@
 """Test trees: run each hidden suite on each tree once, side by side, in fresh sandboxes, measured by the gold patch.
 
-How a feature's tests run with the gold patch alone is measured once for each image, and cached.
+How a feature's tests run with the gold patch alone is measured once for each image, and cached. A submission runs under exactly the
+conditions of such a measurement: where its installation is skipped, that of the gold patch was skipped too.
 """
 
 import hashlib
@@ -25,7 +26,7 @@ from cooperbench.evaluation.suites import Suite, SuiteRun, run_suite
 from cooperbench.records import Outcome, Record, Stage, SuiteResult, cache_dir, read_model, write_model
 from cooperbench.tasks import Task
 
-EVALUATOR = "cooperbench-evaluator@3"
+EVALUATOR = "cooperbench-evaluator@4"
 """Part of every key: a change in what a verdict means needs a new number."""
 
 
@@ -85,42 +86,59 @@ class TestBench:
         """Return the result of a suite that `test` ran."""
         return self._results[feature, tree]
 
-    def reference(self, feature: int, stop: threading.Event | None = None) -> SuiteReference:
+    def reference(
+        self, feature: int, stop: threading.Event | None = None, *, skip_install: bool = False
+    ) -> SuiteReference:
         """Return how the feature's tests run with the gold patch, from the cache or by running them.
 
-        Raises `EvaluationError` if the gold patch does not apply or makes no test pass: then the task is broken.
+        The one with the installation skipped is not `usable` if no test passed that way. Without skipping, raises
+        `EvaluationError` if the gold patch does not apply or makes no test pass: then the task is broken.
         """
-        path = cache_dir() / "references" / f"{self._reference_key(feature)}.json"
+        key = self._key(str(feature), self.settings.network(self.task), *(["skip"] if skip_install else []))
+        path = cache_dir() / "references" / f"{key}.json"
         with _locks[path]:
             try:
                 return read_model(path, SuiteReference)
             except (FileNotFoundError, RecordError):
-                reference = self._make_reference(feature, stop or threading.Event())
+                make = self._make_skipping_reference if skip_install else self._make_reference
+                reference = make(feature, stop or threading.Event())
                 write_model(path, reference)
                 return reference
 
     def _make_reference(self, feature: int, stop: threading.Event) -> SuiteReference:
-        tree = apply_exactly(self.store, self.base.tree, self.task.features[feature].gold_patch)
-        hint = f"cooperbench tasks validate -r {self.task.repo} -t {self.task.task_id}"
-        if tree is None:
-            raise EvaluationError(
-                f"the gold patch of feature {feature} does not apply", subject=self.task.key, hint=hint
-            )
-        run = self.run(feature, tree, stop, watch=self._must_watch_install(tree))
-        self._note_install(run)
+        tree = self._gold_tree(feature)
+        watch = self._must_watch_install(tree)
+        run = self.run(feature, tree, stop, watch=watch)
         reference = make_reference(feature, tree, run)
+        if watch and reference.usable:
+            self._note_install(feature, run, reference, stop)
         if not reference.usable:
             run = self.run(feature, tree, stop, structured=False)
             reference = make_reference(feature, tree, run, structured=False)
         if not reference.usable:
             said = f"time limit reached after {run.seconds:.0f} s" if run.timed_out else telling_line(run.output)
             raise EvaluationError(
-                f"no test of feature {feature} passes with its gold patch: {said}", subject=self.task.key, hint=hint
+                f"no test of feature {feature} passes with its gold patch: {said}",
+                subject=self.task.key,
+                hint=self._hint,
             )
         return reference
 
-    def _reference_key(self, feature: int) -> str:
-        return self._key(str(feature), self.settings.network(self.task))
+    def _make_skipping_reference(self, feature: int, stop: threading.Event) -> SuiteReference:
+        tree = self._gold_tree(feature)
+        return make_reference(feature, tree, self.run(feature, tree, stop, skip_install=True))
+
+    def _gold_tree(self, feature: int) -> str:
+        tree = apply_exactly(self.store, self.base.tree, self.task.features[feature].gold_patch)
+        if tree is None:
+            raise EvaluationError(
+                f"the gold patch of feature {feature} does not apply", subject=self.task.key, hint=self._hint
+            )
+        return tree
+
+    @property
+    def _hint(self) -> str:
+        return f"cooperbench tasks validate -r {self.task.repo} -t {self.task.task_id}"
 
     def _key(self, *parts: str) -> str:
         facts = (
@@ -158,12 +176,19 @@ class TestBench:
         )
         return wanted and not reads_of_installation(self._installers, self.store, self.base.tree, tree)
 
-    def _note_install(self, run: SuiteRun) -> None:
-        if run.installed is not None and run.exit_code == 0:
-            record = InstallRecord(
-                image=self.task.image, image_digest=self.base.image_digest, changed=tuple(run.installed[:50])
-            )
-            write_model(self._install_record, record)
+    def _note_install(self, feature: int, run: SuiteRun, reference: SuiteReference, stop: threading.Event) -> None:
+        """Keep what the installation changed. What also changes the results of the gold patch is no short-cut at all."""
+        if run.installed is None or run.exit_code != 0:
+            return
+        changed = tuple(run.installed[:50])
+        if not changed:
+            skipped = self.run(feature, reference.tree, stop, skip_install=True)
+            if suite_verdict(feature, skipped, reference).outcome is not Outcome.PASSED:
+                changed = (f"the results: {telling_line(skipped.output)}",)
+        write_model(
+            self._install_record,
+            InstallRecord(image=self.task.image, image_digest=self.base.image_digest, changed=changed),
+        )
 
     def _patch(self, tree: str) -> bytes:
         if tree not in self._patches:
@@ -180,10 +205,27 @@ class TestBench:
 
     def _test_one(self, feature: int, tree: str, stop: threading.Event) -> SuiteResult:
         try:
+            if (result := self._test_skipping(feature, tree, stop)) is not None:
+                return result
             reference = self.reference(feature, stop)
             return suite_verdict(feature, self.run(feature, tree, stop, structured=reference.structured), reference)
         except (SandboxError, EvaluationError) as error:
             return SuiteResult(feature=feature, outcome=Outcome.INFRA_ERROR, reason=str(error))
+
+    def _test_skipping(self, feature: int, tree: str, stop: threading.Event) -> SuiteResult | None:
+        """Test without the installation. `None` says nothing about the work: the installation has to run."""
+        gold = self._gold_tree(feature)
+        if self._must_watch_install(gold):
+            self.reference(feature, stop)
+        if not (self._can_skip_install(tree) and self._can_skip_install(gold)):
+            return None
+        reference = self.reference(feature, stop, skip_install=True)
+        if not reference.usable:
+            return None
+        run = self.run(feature, tree, stop, skip_install=True)
+        # Where no test was reported, what stands in for the installer may be why.
+        reported = run.timed_out or run.report.source == reference.source
+        return suite_verdict(feature, run, reference) if reported else None
 
     def run(
         self,
@@ -193,6 +235,7 @@ class TestBench:
         *,
         watch: bool = False,
         structured: bool = True,
+        skip_install: bool = False,
     ) -> SuiteRun:
         """Run one suite on one tree, whatever is known already. A sandbox that fails is tried once more.
 
@@ -203,7 +246,7 @@ class TestBench:
             feature_patch=self._patch(tree),
             test_files=self._test_files(feature, tree),
             labels=self._labels.model_copy(update={"agent_id": f"suite{feature}"}),
-            skip_install=structured and not watch and self._can_skip_install(tree),
+            skip_install=skip_install,
             watch_install=watch,
             structured=structured,
         )

@@ -7,12 +7,13 @@ from cooperbench.evaluation.test_runners.cargo import Cargo
 from cooperbench.evaluation.test_runners.go import Go
 from cooperbench.evaluation.test_runners.java import Java
 from cooperbench.evaluation.test_runners.node import Jest, Vitest
-from cooperbench.evaluation.test_runners.python import Pytest, Unittest
+from cooperbench.evaluation.test_runners.python import PYTHON_REPORTER, Pytest, Unittest
 from cooperbench.evaluation.test_runners.report import NO_REPORT, RunnerKind, SuiteReport, TestRunner
 from cooperbench.evaluation.test_runners.signed import first_state, read_signed
 
 __all__ = [
     "NO_REPORT",
+    "PYTHON_REPORTER",
     "RUNNERS",
     "RunnerKind",
     "SuiteReport",

@@ -11,8 +11,8 @@ from cooperbench.evaluation.test_runners.report import RunnerKind, SuiteReport, 
 from cooperbench.records import TestStatus
 
 # Puts the reporters where every interpreter looks first.
-_PYTHON = (
-    'export COOPERBENCH_PYTHONPATH="${PYTHONPATH-}"',
+PYTHON_REPORTER = (
+    'export COOPERBENCHPYTHON_REPORTERPATH="${PYTHONPATH-}"',
     'export PYTHONPATH="$reporter/python${PYTHONPATH:+:$PYTHONPATH}"',
 )
 _PYTEST_WORDS = {
@@ -39,7 +39,7 @@ class Pytest(TestRunner):
     kind = RunnerKind.PYTEST
     calls = re.compile(r"\bpytest\b|\bpy\.test\b")
     reporter = (
-        *_PYTHON,
+        *PYTHON_REPORTER,
         'export COOPERBENCH_PYTEST_ADDOPTS="${PYTEST_ADDOPTS-}"',
         'export PYTEST_ADDOPTS="-p cooperbench_reporter ${PYTEST_ADDOPTS-}"',
         # tox passes on only what it is configured to: version 4 by the first, version 3 by the second.
@@ -69,7 +69,7 @@ class Unittest(TestRunner):
 
     kind = RunnerKind.UNITTEST
     calls = re.compile(r"\s-m\s+unittest\b")
-    reporter = _PYTHON
+    reporter = PYTHON_REPORTER
 
     def read_text(self, lines: Sequence[str]) -> SuiteReport:
         """Read the lines of `-v`."""

@@ -1,13 +1,18 @@
-"""Found by every Python that is started with this folder on its path: gives `python -m unittest` a signed report of what really ran.
+"""Found by every Python that is started with this folder on its path: gives `python -m unittest` a signed report of what really ran,
+and answers `pip install` where the evaluator knows that installing again would change nothing.
 
-Everything else is left alone, and the next `sitecustomize` is loaded as if this one were not there. Python 3.6 is enough for it.
+Programs are told by the command line that the system shows, so it does not matter how they are made or start themselves. Everything
+else is left alone, and the next `sitecustomize` is loaded as if this one were not there. Python 3.6 is enough for it.
 """
 
 import importlib.machinery
 import os
+import re
 import sys
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
+_PIP_COMMANDS = {"install", "help", "download", "uninstall", "freeze", "inspect", "list", "show", "check", "config", "search"}
+_PIP_COMMANDS |= {"cache", "index", "wheel", "hash", "completion", "debug", "lock"}
 
 
 def _load_the_next():
@@ -17,15 +22,36 @@ def _load_the_next():
         found.loader.exec_module(sys.modules[__name__])
 
 
-def _runs_unittest():
+def _command_line():
+    """How the interpreter was started (`m` for a module, `c` for code, else empty), and the program with its arguments."""
     words = getattr(sys, "orig_argv", None)
     if words is None:
         try:
             with open("/proc/self/cmdline") as stream:
-                words = stream.read().split("\0")
+                words = stream.read().split("\0")[:-1]
         except OSError:
-            return False
-    return "-m" in words and words[words.index("-m") + 1 : words.index("-m") + 2] == ["unittest"]
+            words = []
+    words = list(words[1:])
+    while words and words[0].startswith("-"):
+        word = words.pop(0)
+        how, attached = (re.match(r"-[bBdEhiIOPqRsStuvVx]*([mc])(.*)$", word, re.DOTALL) or re.match("()()", "")).groups()
+        if how:
+            return how, ([attached] if attached else []) + words
+        if word in ("-W", "-X", "--check-hash-based-pycs"):
+            words = words[1:]
+    return "", words
+
+
+def _answer_pip(how, program):
+    """End a process that would install again. What the real pip starts is the real pip."""
+    name = program[0] if program else ""
+    is_pip = name == "pip" if how else re.match(r"pip[0-9.]*(\.pyz)?$", os.path.basename(name))
+    if how == "c" or not is_pip or not os.environ.pop("COOPERBENCH_INSTALLED", ""):
+        return
+    if next((word for word in program[1:] if word in _PIP_COMMANDS), "") == "install":
+        sys.stdout.write("already installed in this image; nothing to do for: pip " + " ".join(program[1:]) + "\n")
+        sys.stdout.flush()
+        os._exit(0)
 
 
 def _tests_of(suite):
@@ -103,6 +129,8 @@ def _watch_unittest():
     runner.run, runner._makeResult = our_run, our_make_result
 
 
+_how, _program = _command_line()
+_answer_pip(_how, _program)
 _load_the_next()
-if _runs_unittest():
+if _how == "m" and _program[:1] == ["unittest"]:
     _watch_unittest()

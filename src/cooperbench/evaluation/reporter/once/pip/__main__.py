@@ -1,5 +1,0 @@
-import sys
-
-from pip import main
-
-sys.exit(main())

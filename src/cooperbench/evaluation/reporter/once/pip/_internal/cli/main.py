@@ -1,1 +1,0 @@
-from pip import main  # what the `pip` command of older versions calls
