@@ -43,7 +43,7 @@ def test_a_wrong_key_stops_the_run_early(surroundings: Path) -> None:
 )
 def test_a_model_that_cannot_be_called_is_nobodys_result(surroundings: Path, error: object, kind: str) -> None:
     """A wrong name, an option that the provider does not take, a proxy's page: nothing is scored, and the run stops."""
-    ended = play(surroundings, [{"error": error}] * 20, concurrency=2, retries=0)
+    ended = play(surroundings, [{"error": error}] * 20, setting="solo", concurrency=2, retries=0)
     assert ended.stopped.startswith(f"every episode fails with {kind}: ")
     assert ended.summary.completed == 0
 
@@ -162,12 +162,12 @@ set -eu
 mount -t tmpfs -o size=1m tmpfs {logs}
 head -c 900k /dev/zero > {logs}/ballast
 code=0
-{python} -m cooperbench.cli.main run -s demo -r ledgerkit -a nop -n exp --no-auto-eval -c 2 > first 2>&1 || code=$?
+{python} -m cooperbench.cli.main run -s demo -r ledgerkit --setting solo -a nop -n exp --no-auto-eval -c 2 > first 2>&1 || code=$?
 echo "first $code"
 rm {logs}/ballast
 mount -o remount,size=50m {logs}
 code=0
-{python} -m cooperbench.cli.main run -s demo -r ledgerkit -a nop -n exp --no-auto-eval -c 2 > second 2>&1 || code=$?
+{python} -m cooperbench.cli.main run -s demo -r ledgerkit --setting solo -a nop -n exp --no-auto-eval -c 2 > second 2>&1 || code=$?
 echo "second $code"
 cp -r {logs} kept
 """
@@ -191,9 +191,9 @@ set -eu
 mkdir cache
 mount -t tmpfs -o size=60m tmpfs cache
 export COOPERBENCH_CACHE_DIR=$PWD/cache
-run() {{ {python} -m cooperbench.cli.main run -s demo -r ledgerkit -c 2 --eval-concurrency 1 "$@"; }}
-# One agent alone: nothing conflicts, so that a sandbox is needed for the verdict.
-run -a gold -n warm -f 1,2 --setting solo --no-auto-eval > warm 2>&1
+run() {{ {python} -m cooperbench.cli.main run -s demo -r ledgerkit --setting solo -c 2 --eval-concurrency 1 "$@"; }}
+# Agents alone: nothing conflicts, so that a sandbox is needed for the verdict.
+run -a gold -n warm -f 1,2 --no-auto-eval > warm 2>&1
 head -c 100m /dev/zero > cache/ballast || true
 # Room for the first file of a sandbox, and not for the second.
 truncate -s -32K cache/ballast

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from cooperbench.records import EpisodeStatus
-from cooperbench.runner import read_run
+from cooperbench.runner import read_run, run
+from tests.runner.parts import write_parts
 
 CommandLine = Callable[..., subprocess.Popen[str]]
 COMMAND = ("run", "-s", "demo", "-r", "shelfdb", "-f", "1,2", "-n", "held", "--no-auto-eval", "-a")
@@ -102,14 +103,13 @@ def test_a_run_whose_output_nobody_reads_any_more_goes_on(surroundings: Path, co
     assert read_run("alone", surroundings).complete
 
 
-@pytest.mark.slow  # a dozen episodes and their evaluations
 def test_interrupting_an_evaluation_ends_it_at_once_and_the_same_command_continues(
-    surroundings: Path, cooperbench: CommandLine
+    surroundings: Path, cooperbench: CommandLine, tmp_path: Path
 ) -> None:
-    with cooperbench("run", "-s", "demo", "-r", "ledgerkit", "-n", "judged", "--no-auto-eval", "-a", "gold") as process:
-        output, _ = process.communicate()
-        assert process.returncode == 0, output
-    with cooperbench("eval", "-n", "judged", "-c", "1") as process:
+    write_parts(tmp_path / "data", 4)
+    assert run("judged", "gold", "none", dataset_dir="data", backend="local", auto_eval=False).complete
+    command = ("eval", "-n", "judged", "--dataset-dir", "data")
+    with cooperbench(*command, "-c", "1") as process:
         assert process.stdout is not None
         while "  (f" not in process.stdout.readline():
             assert process.poll() is None
@@ -120,7 +120,7 @@ def test_interrupting_an_evaluation_ends_it_at_once_and_the_same_command_continu
     assert "stopped early" not in output
     some = read_run("judged", surroundings).summary
     assert 0 < some.evaluated < some.planned
-    with cooperbench("eval", "-n", "judged") as process:
+    with cooperbench(*command) as process:
         output, _ = process.communicate()
         assert process.returncode in (0, 1), output
     summary = read_run("judged", surroundings).summary
