@@ -1,10 +1,13 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from cooperbench.runner import RunResult
 from tests.command_line import cooperbench
 
+Finished = Callable[..., RunResult]
 RUN = ("run", "-s", "demo", "-r", "shelfdb", "-f", "1,2", "-a", "writes", "-n", "exp", "--no-auto-eval")
 
 
@@ -50,8 +53,8 @@ def test_passwords_stay_out_of_the_recorded_command(surroundings: Path) -> None:
     assert json.loads(config)["command"][-1] == "***"
 
 
-def test_one_broken_run_does_not_hide_the_others(surroundings: Path) -> None:
-    cooperbench(*RUN)
+def test_one_broken_run_does_not_hide_the_others(finished: Finished, surroundings: Path) -> None:
+    finished("exp", "writes")
     (surroundings / "broken").mkdir()
     (surroundings / "broken" / "config.json").write_text("{")
     said = cooperbench("runs", "list")
@@ -95,8 +98,8 @@ def test_a_limit_ends_each_member_within_one_call(
         assert (member["steps"], member["patch_lines"]) == (3, 3)
 
 
-def test_broken_files_of_an_episode_are_named(surroundings: Path) -> None:
-    cooperbench(*RUN)
+def test_broken_files_of_an_episode_are_named(finished: Finished, surroundings: Path) -> None:
+    finished("exp", "writes")
     folder = surroundings / "exp" / "coop" / "shelfdb_task" / "1" / "f1_f2"
     (folder / "conversation.json").write_text("[{")
     said = cooperbench("runs", "show", "exp", "shelfdb_task/1/f1_f2")

@@ -1,4 +1,5 @@
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -6,23 +7,14 @@ import pytest
 from cooperbench.errors import RecordError, RunMismatchError, UsageError
 from cooperbench.records import Limits, read_model
 from cooperbench.records.manifest import Manifest
-from cooperbench.runner import read_run, run
+from cooperbench.runner import RunResult, read_run
 from cooperbench.runner.packages import export_run, merge_runs
 
-
-def make(name: str, log_dir: Path, features: tuple[int, int], **more: object) -> Path:
-    arguments = {
-        "subset": "demo",
-        "repo": "shelfdb",
-        "features": features,
-        "auto_eval": False,
-        "log_dir": log_dir,
-    } | more
-    return run(name, str(arguments.pop("agent", "nop")), "none", **arguments).directory  # type: ignore[arg-type]
+Finished = Callable[..., RunResult]
 
 
-def test_a_package_is_complete_and_proves_its_content(surroundings: Path) -> None:
-    directory = make("exp", surroundings, (1, 2))
+def test_a_package_is_complete_and_proves_its_content(finished: Finished, surroundings: Path) -> None:
+    directory = finished("exp", "nop").directory
     key = "sk-" + "a" * 40
     trajectory = next(directory.rglob("agent1_traj.json"))
     trajectory.write_text(trajectory.read_text().replace('"Submitted"', f'"{key}"'))
@@ -40,8 +32,11 @@ def test_a_package_is_complete_and_proves_its_content(surroundings: Path) -> Non
         export_run("exp", Path("package"), log_dir=surroundings)
 
 
-def test_parts_of_a_run_made_on_several_machines_are_joined(surroundings: Path) -> None:
-    parts = [make("exp", Path("here").absolute(), (1, 2)), make("exp", Path("there").absolute(), (3, 4))]
+def test_parts_of_a_run_made_on_several_machines_are_joined(finished: Finished, surroundings: Path) -> None:
+    parts = [
+        finished("exp", "nop", Path("here").absolute()).directory,
+        finished("exp", "nop", Path("there").absolute(), features=(3, 4)).directory,
+    ]
     for part, money in zip(parts, ("0.25", "0.5"), strict=True):
         (part / "costs.txt").write_text(f"{money}\n")
     export_run("exp", Path("package"), log_dir=parts[1].parent)
@@ -55,8 +50,8 @@ def test_parts_of_a_run_made_on_several_machines_are_joined(surroundings: Path) 
         merge_runs("whole", parts, log_dir=surroundings)
 
 
-def test_a_package_that_was_changed_or_damaged_is_refused(surroundings: Path) -> None:
-    make("exp", surroundings, (1, 2))
+def test_a_package_that_was_changed_or_damaged_is_refused(finished: Finished, surroundings: Path) -> None:
+    finished("exp", "nop")
     export_run("exp", Path("package"), log_dir=surroundings)
     result = next(Path("package").rglob("result.json"))
     result.write_text(result.read_text().replace('"steps": 0', '"steps": 1'))
@@ -66,19 +61,21 @@ def test_a_package_that_was_changed_or_damaged_is_refused(surroundings: Path) ->
 
 
 def test_keys_of_the_environment_are_replaced_whatever_they_look_like(
-    surroundings: Path, monkeypatch: pytest.MonkeyPatch
+    finished: Finished, surroundings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trajectory = next(make("exp", surroundings, (1, 2)).rglob("agent1_traj.json"))
+    trajectory = next(finished("exp", "nop").directory.rglob("agent1_traj.json"))
     trajectory.write_text(trajectory.read_text().replace('"Submitted"', '"the key is hunter2hunter2"'))
     monkeypatch.setenv("MY_PROVIDER_API_KEY", "hunter2hunter2")
     assert export_run("exp", Path("package"), log_dir=surroundings).redactions == 1
     assert not [path for path in Path("package").rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()]
 
 
-def test_an_episode_whose_patch_holds_a_key_is_left_out(surroundings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_episode_whose_patch_holds_a_key_is_left_out(
+    finished: Finished, surroundings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     parts = [
-        make("exp", Path("here").absolute(), (1, 2)),
-        make("exp", Path("there").absolute(), (3, 4), agent="writes"),
+        finished("exp", "nop", Path("here").absolute()).directory,
+        finished("exp", "writes", Path("there").absolute(), features=(3, 4)).directory,
     ]
     monkeypatch.setenv("MY_API_KEY", "work of agent1")
     with pytest.raises(UsageError, match=r"agent3\.patch holds what looks like a key"):
@@ -87,9 +84,9 @@ def test_an_episode_whose_patch_holds_a_key_is_left_out(surroundings: Path, monk
     assert export_run("exp", Path("package"), log_dir=parts[0].parent).episodes == 1
 
 
-def test_parts_of_different_experiments_are_refused(surroundings: Path) -> None:
-    here = make("exp", Path("here").absolute(), (1, 2))
-    there = make("exp", Path("there").absolute(), (3, 4), limits=Limits(steps=7))
+def test_parts_of_different_experiments_are_refused(finished: Finished, surroundings: Path) -> None:
+    here = finished("exp", "nop", Path("here").absolute()).directory
+    there = finished("exp", "nop", Path("there").absolute(), features=(3, 4), limits=Limits(steps=7)).directory
     with pytest.raises(RunMismatchError, match=r"limits.steps was 100 and is 7"):
         merge_runs("whole", [here, there], log_dir=surroundings)
     assert not surroundings.exists()

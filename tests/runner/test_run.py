@@ -1,5 +1,6 @@
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from cooperbench.records import Ending, EpisodeStatus, GroupKey, Limits, PatchSo
 from cooperbench.runner import RunResult, read_run, run
 from cooperbench.tasks import find_dataset
 
+Finished = Callable[..., RunResult]
 GROUP = GroupKey(repo="shelfdb_task", task_id=1, features=(1, 2))
 
 
@@ -106,8 +108,8 @@ def test_an_agent_that_hangs_is_ended_at_its_deadline(surroundings: Path) -> Non
         assert member.patch_lines == 1
 
 
-def test_the_same_call_leaves_finished_episodes_alone(surroundings: Path) -> None:
-    first = run_pair("writes", surroundings)
+def test_the_same_call_leaves_finished_episodes_alone(finished: Finished, surroundings: Path) -> None:
+    first = finished("with-writes", "writes")
     result = first.episodes[0].directory / "result.json"
     before = (result.stat().st_mtime_ns, result.read_bytes())
     second = run_pair("writes", surroundings)
@@ -115,16 +117,18 @@ def test_the_same_call_leaves_finished_episodes_alone(surroundings: Path) -> Non
     assert second.complete
 
 
-def test_an_unreadable_result_is_repaired_by_repeating(surroundings: Path) -> None:
-    result = run_pair("writes", surroundings).episodes[0].directory / "result.json"
+def test_an_unreadable_result_is_repaired_by_repeating(finished: Finished, surroundings: Path) -> None:
+    result = finished("with-writes", "writes").episodes[0].directory / "result.json"
     result.write_bytes(result.read_bytes()[:100])
     assert not read_run("with-writes", surroundings).complete
     assert run_pair("writes", surroundings).complete
 
 
 @pytest.mark.parametrize("left", [None, b"{"])
-def test_a_run_that_lost_its_configuration_takes_no_results_of_another(surroundings: Path, left: bytes | None) -> None:
-    path = run_pair("writes", surroundings).directory / "config.json"
+def test_a_run_that_lost_its_configuration_takes_no_results_of_another(
+    finished: Finished, surroundings: Path, left: bytes | None
+) -> None:
+    path = finished("with-writes", "writes").directory / "config.json"
     path.unlink() if left is None else path.write_bytes(left)
     with pytest.raises(RunMismatchError, match="shelfdb_task/1/f1_f2 was made with another configuration"):
         run_pair("writes", surroundings, limits=Limits(steps=7))
@@ -133,8 +137,8 @@ def test_a_run_that_lost_its_configuration_takes_no_results_of_another(surroundi
     assert episode.result.attempt == 1
 
 
-def test_a_patch_that_was_changed_since_is_no_submission(surroundings: Path) -> None:
-    [episode] = run_pair("writes", surroundings).episodes
+def test_a_patch_that_was_changed_since_is_no_submission(finished: Finished, surroundings: Path) -> None:
+    [episode] = finished("with-writes", "writes").episodes
     (episode.directory / "agent2.patch").write_bytes(b"x")
     [repeated] = run_pair("writes", surroundings).episodes
     assert repeated.result is not None
@@ -142,16 +146,16 @@ def test_a_patch_that_was_changed_since_is_no_submission(surroundings: Path) -> 
     assert b"+work of agent2\n" in (episode.directory / "agent2.patch").read_bytes()
 
 
-def test_a_file_that_cannot_be_read_costs_its_own_episode(surroundings: Path) -> None:
-    [episode] = run_pair("writes", surroundings).episodes
+def test_a_file_that_cannot_be_read_costs_its_own_episode(finished: Finished, surroundings: Path) -> None:
+    [episode] = finished("with-writes", "writes").episodes
     (episode.directory / "result.json").unlink()
     (episode.directory / "result.json").mkdir()
     assert not read_run("with-writes", surroundings).complete
     assert run_pair("writes", surroundings).complete
 
 
-def test_another_configuration_is_refused_with_the_difference(surroundings: Path) -> None:
-    run_pair("writes", surroundings)
+def test_another_configuration_is_refused_with_the_difference(finished: Finished, surroundings: Path) -> None:
+    finished("with-writes", "writes")
     with pytest.raises(RunMismatchError, match=r"limits.steps was 100 and is 7; .*limits.steps was 100 and is 7"):
         run_pair("writes", surroundings, limits=Limits(steps=7))
     assert run_pair("writes", surroundings, limits=Limits(steps=7), force=True).complete
