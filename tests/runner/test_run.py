@@ -67,7 +67,7 @@ def test_a_team_of_three_has_a_lead_and_a_board(surroundings: Path) -> None:
     assert sorted(bool(refused) for refused in claims) == [False, True, True]
 
 
-def test_a_patch_that_the_agent_stripped_is_mended(surroundings: Path) -> None:
+def test_a_patch_that_the_agent_stripped_is_repaired(surroundings: Path) -> None:
     captured = run_pair("writes", surroundings, messaging=False)
     returned = run_pair("writes", surroundings, messaging=False, config={"returns": True}, force=True)
     [before], [after] = captured.episodes, returned.episodes
