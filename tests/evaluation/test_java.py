@@ -74,6 +74,36 @@ def test_what_cannot_be_read_has_no_tests() -> None:
     assert Java().read_collected(b"") is NO_REPORT
 
 
+CASE = '<testcase name="t" classname="c"/>'
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        f"<testsuite>{CASE}<system-out><![CDATA[<!DOCTYPE html><!ENTITY x>]]></system-out></testsuite>",
+        f"<testsuite>{CASE}<!-- <!DOCTYPE html> --></testsuite>",
+        f'<testsuite>{CASE}<failure message="&lt;!DOCTYPE html&gt;"/></testsuite>',
+        f"<testsuite>{CASE}<system-out>\x1b[31mred\x1b[0m &#27;[31m &#x1b;[0m &#xD800; &#99999999; \ufffe</system-out></testsuite>",
+        f'\ufeff<?xml version="1.0" encoding="no-such-one"?>\n<!-- c --><testsuite>{CASE}</testsuite>',
+        f'<?xml version="1.0" encoding="UTF-8"?><testsuite>{CASE}&#9;&#xA;</testsuite>',
+    ],
+)
+def test_what_tests_print_does_not_hide_their_results(document: str) -> None:
+    assert results(document) == {"c:t": TestStatus.PASSED}
+
+
+def test_text_of_another_encoding_is_read() -> None:
+    latin = f'<?xml version="1.0" encoding="ISO-8859-1"?><testsuite name="\xe9">{CASE}</testsuite>'.encode("latin-1")
+    undeclared = f"<testsuite name='\xe9'>{CASE}</testsuite>".encode("latin-1")
+    for document in (latin, undeclared):
+        assert [test.name for test in Java().read_collected(archive(document)).tests] == ["c:t"]
+
+
+@pytest.mark.parametrize("before", ["", "\n", '<?xml version="1.0"?><!-- x -->', "\ufeff", "\x1b"])
+def test_a_document_type_is_refused(before: str) -> None:
+    assert results(f"{before}<!DOCTYPE t [<!ENTITY a 'b'>]><testsuite>{CASE}</testsuite>") == {}
+
+
 @given(
     st.lists(
         st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1), max_size=5, unique=True

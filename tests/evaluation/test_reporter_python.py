@@ -152,3 +152,30 @@ def test_unittest_whose_assertions_were_replaced(project: Project) -> None:
     project.write("test_work.py", UNITTESTS)
     project.run("unittest", "-q")
     assert any("assertEqual" in name for name in project.report().changed), project.report()
+
+
+SUBTESTS = """\
+import pytest
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if call.when == "call":
+        for outcome in {outcomes}:
+            part = type(report)(item.nodeid, item.location, {{}}, outcome, None, "call")
+            item.ihook.pytest_runtest_logreport(report=part)
+    return report
+"""
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "status"),
+    [(["passed", "failed", "passed"], TestStatus.FAILED), (["passed", "passed"], TestStatus.PASSED)],
+)
+def test_a_phase_that_failed_once_stays_failed(project: Project, outcomes: list[str], status: TestStatus) -> None:
+    """As pytest-subtests reports each part of a test before the test, which passes."""
+    project.write("conftest.py", SUBTESTS.format(outcomes=outcomes))
+    project.write("work.py", HONEST)
+    project.run("pytest", "-q", "test_work.py::test_one")
+    assert project.results() == {"test_work.py::test_one": status}

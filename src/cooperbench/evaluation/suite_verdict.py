@@ -8,8 +8,9 @@ import re
 
 from pydantic import AliasChoices, Field
 
+from cooperbench.evaluation.stable_names import not_passed
 from cooperbench.evaluation.suites import SuiteRun
-from cooperbench.records import Outcome, Record, SuiteResult, TestCase, TestStatus
+from cooperbench.records import Outcome, Record, SuiteResult, TestStatus
 
 TAIL = 4_000
 """Characters of a runner's output that go into the record."""
@@ -34,6 +35,8 @@ class SuiteReference(Record):
     exit_code: int
     source: str
     passed: tuple[str, ...]
+    others: tuple[str, ...] = ()
+    """Tests that ran and did not pass."""
     changed: tuple[str, ...] = ()
     structured: bool = Field(True, validation_alias=AliasChoices("structured", "guarded"))
     """False if a structured report did not come, and the runner was asked for names in its text."""
@@ -54,6 +57,7 @@ def make_reference(feature: int, tree: str, run: SuiteRun, *, structured: bool =
         exit_code=run.exit_code,
         source=run.report.source,
         passed=tuple(test.name for test in run.report.tests if test.status is TestStatus.PASSED),
+        others=tuple(test.name for test in run.report.tests if test.status is not TestStatus.PASSED),
         changed=run.report.changed,
         structured=structured,
         seconds=run.seconds,
@@ -86,7 +90,7 @@ def _decide(run: SuiteRun, reference: SuiteReference) -> tuple[Outcome, str]:
     changed = sorted(set(run.report.changed) - set(reference.changed))
     if changed:
         return Outcome.TESTS_FAILED, f"the tests or their runner were changed while they ran: {changed[0]}"
-    wrong = _not_passed(run.report.tests, reference.passed)
+    wrong = not_passed(run.report.tests, reference.passed, reference.others, reference.source)
     if wrong:
         more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         return Outcome.TESTS_FAILED, f"{wrong[0]}{more}"
@@ -100,34 +104,6 @@ def telling_line(output: str) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     telling = [line for line in lines if _ERROR.search(line)] or lines or ["nothing was printed"]
     return telling[-1][:160]
-
-
-def _not_passed(tests: tuple[TestCase, ...], required: tuple[str, ...]) -> list[str]:
-    """List the required tests that did not pass, each with its status.
-
-    The name of a parametrised case may hold text that the feature's own code makes. If a case did not run under its exact name,
-    the cases of the same test function stand for it: there is at least one, and all of them passed.
-    """
-    results = {test.name: test.status for test in tests}
-    families: dict[str, list[TestStatus]] = {}
-    for test in tests:
-        families.setdefault(_family(test.name), []).append(test.status)
-    wrong = []
-    for name in required:
-        if name in results:
-            if results[name] is not TestStatus.PASSED:
-                wrong.append(f"{name} {results[name]}")
-        elif "[" not in name or not _all_passed(families.get(_family(name), [])):
-            wrong.append(f"{name} did not run")
-    return wrong
-
-
-def _family(name: str) -> str:
-    return name.split("[", 1)[0]
-
-
-def _all_passed(results: list[TestStatus]) -> bool:
-    return bool(results) and all(result is TestStatus.PASSED for result in results)
 
 
 def _failed_to_install(output: str) -> bool:

@@ -29,7 +29,7 @@ class Go(TestRunner):
         for line in lines:
             event = _json_object(line)
             if event is not None and isinstance(event.get("Test"), str) and event.get("Action") in _ACTIONS:
-                tests[f"{event.get('Package', '')}:{event['Test']}"] = _ACTIONS[str(event["Action"])]
+                keep_worst(tests, f"{event.get('Package', '')}:{event['Test']}", _ACTIONS[str(event["Action"])])
         if tests:
             return report_of("go-json", tests)
         for line in lines:

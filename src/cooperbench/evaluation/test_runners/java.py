@@ -2,6 +2,7 @@
 
 import io
 import re
+import sys
 import tarfile
 from collections.abc import Sequence
 from xml.etree import ElementTree
@@ -23,6 +24,12 @@ _ENDS = {
     "rerunError": TestStatus.ERROR,
     "skipped": TestStatus.SKIPPED,
 }
+
+_ENCODING = re.compile(rb"""(?:\xef\xbb\xbf)?<\?xml[^>]*?\sencoding=["']([\w.-]+)["']""")
+_DOCUMENT_TYPE = re.compile(r"(?>\s+|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", re.DOTALL)
+"""Where one can be: before the root element. Elsewhere it is text that a test printed."""
+_REFERENCE = re.compile(r"&#(?:x([0-9a-fA-F]{1,8})|([0-9]{1,10}));")
+_NO_CHARACTER = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 class Java(TestRunner):
@@ -59,13 +66,30 @@ class Java(TestRunner):
 
 
 def _read_suite(data: bytes, tests: dict[str, TestStatus]) -> None:
-    """Add the cases of one file. One that cannot be read has none."""
-    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
+    """Add the cases of one file. One that cannot be read has none, nor has one that declares a type, which could define entities."""
+    text = _text(data)
+    if _DOCUMENT_TYPE.match(text):
         return
     try:
-        root = ElementTree.fromstring(data)
+        root = ElementTree.fromstring(text)
     except ElementTree.ParseError:
         return
     for case in root.iter("testcase"):
         name = f"{case.get('classname', '')}:{case.get('name', '')}"
         keep_worst(tests, name, next((_ENDS[child.tag] for child in case if child.tag in _ENDS), TestStatus.PASSED))
+
+
+def _text(data: bytes) -> str:
+    """Decode a file without the characters that XML does not know: tests print colours, and some writers keep them."""
+    declared = _ENCODING.match(data)
+    try:
+        text = data.decode(declared.group(1).decode() if declared else "utf-8", "replace")
+    except LookupError:
+        text = data.decode("utf-8", "replace")
+    text = _REFERENCE.sub(lambda found: "" if _NO_CHARACTER.match(_character(found)) else found.group(), text)
+    return _NO_CHARACTER.sub("", text).lstrip("\ufeff")
+
+
+def _character(reference: re.Match[str]) -> str:
+    number = int(reference.group(1), 16) if reference.group(1) else int(reference.group(2))
+    return chr(number) if number <= sys.maxunicode else "\0"

@@ -104,7 +104,9 @@ def _hooks():
 
     def pytest_runtest_logreport(report):
         phases = tests.setdefault(report.nodeid, {})
-        phases[report.when] = "xfailed" if hasattr(report, "wasxfail") and report.skipped else report.outcome
+        # A phase is reported several times where a test has subtests: one that failed stays failed.
+        if phases.get(report.when) != "failed":
+            phases[report.when] = "xfailed" if hasattr(report, "wasxfail") and report.skipped else report.outcome
         changed.update(getattr(report, "cooperbench_changed", ()))
         look(report.nodeid)
 

@@ -1,0 +1,63 @@
+"""Compare a run's tests with those that have to pass, by name, where names may be made while tests run.
+
+The name of a parametrised case, a subtest in Go, a title in jest or a generated function may hold text that the feature's own code
+makes. Such a test is known by the part of its name that its source fixes.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable
+
+from cooperbench.records import TestCase, TestStatus
+
+_GO_SUBTEST = re.compile(r"((?:.*?[.:])?(?:Test|Fuzz|Benchmark)\w*)/")
+
+
+def not_passed(tests: Iterable[TestCase], required: Collection[str], others: Collection[str], source: str) -> list[str]:
+    """List the required tests that did not pass, each with its status.
+
+    If a test did not run under its exact name, others stand for it. For a parametrised case: all cases of its function, at least one.
+    Else: as many tests as are missing, of the same group and with names that are neither required nor among `others`, which the
+    gold patch does not make pass. All that stand for a test have to pass.
+    """
+    results = {test.name: test.status for test in tests}
+    known = {*required, *others}
+    cases: defaultdict[str, list[TestStatus]] = defaultdict(list)
+    newcomers: defaultdict[str, list[TestStatus]] = defaultdict(list)
+    for name, status in results.items():
+        cases[_function(name)].append(status)
+        if name not in known:
+            newcomers[_group(name, source)].append(status)
+    missing = Counter(_group(name, source) for name in required if name not in results)
+    wrong = []
+    for name in required:
+        if name in results:
+            if results[name] is not TestStatus.PASSED:
+                wrong.append(f"{name} {results[name]}")
+        elif "[" in name:
+            if not _all_passed(cases[_function(name)], 1):
+                wrong.append(f"{name} did not run")
+        elif not _all_passed(newcomers[_group(name, source)], missing[_group(name, source)]):
+            wrong.append(f"{name} did not run")
+    return wrong
+
+
+def _function(name: str) -> str:
+    return name.split("[", 1)[0]
+
+
+def _group(name: str, source: str) -> str:
+    """Return what the source fixes: a test in Go and the file or class in other languages. Rust makes no names while tests run."""
+    if source.startswith("go-"):
+        subtest = _GO_SUBTEST.match(name)
+        return subtest.group(1) if subtest else name
+    if source.startswith(("jest", "vitest", "junit")):
+        return name.split(":", 1)[0]
+    if source.startswith(("pytest", "unittest")):
+        parents, separator, _ = _function(name).rpartition("::" if "::" in name else ".")
+        return parents + separator
+    return name
+
+
+def _all_passed(results: Collection[TestStatus], at_least: int) -> bool:
+    return len(results) >= at_least and all(result is TestStatus.PASSED for result in results)
