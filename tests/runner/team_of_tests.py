@@ -192,12 +192,11 @@ class KillsTheBroker:
 
 def server_on(port: int | None) -> int:
     """The process of the Redis that listens on a port; it has it in its title."""
-    [server] = [
-        path.parent.name
-        for path in Path("/proc").glob("[0-9]*/cmdline")
-        if re.match(rb"\S*(redis|valkey)-server .*:%d\b" % (port or 0), path.read_bytes())
-    ]
-    return int(server)
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has ended
+            if re.match(rb"\S*(redis|valkey)-server .*:%d\b" % (port or 0), path.read_bytes()):
+                return int(path.parent.name)
+    raise LookupError(f"no server listens on port {port}")
 
 
 @register("waits_for_verdict")

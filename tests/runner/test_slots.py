@@ -15,6 +15,7 @@ HOLDER = """
 import sys
 from pathlib import Path
 from cooperbench.runner.workers.slots import FileSlots
+from tests.runner.parts import write_parts
 slots = FileSlots(folder=Path(sys.argv[1]), places=1, ahead=1)
 with slots.sandbox(), slots.running():
     print("held", flush=True)
@@ -51,14 +52,16 @@ def test_a_killed_process_holds_nothing(tmp_path: Path, holder: subprocess.Popen
     waiting.join()
 
 
-def test_evaluations_go_on_beside_working_agents(surroundings: Path) -> None:
+def test_evaluations_go_on_beside_working_agents(surroundings: Path, tmp_path: Path) -> None:
     """The second episode's agents wait for the first one's verdict, so it has to come while they work."""
+    write_parts(tmp_path / "data", 3, pairs=[(1, 2), (1, 3)])
     ended = run(
         "beside",
         "waits_for_verdict",
         config={"logs": str(surroundings)},
-        subset="demo",
-        features=(1, 2),
+        dataset_dir="data",
+        subset="chosen",
+        backend="local",
         concurrency=1,
         eval_concurrency=1,
         log_dir=surroundings,
