@@ -10,12 +10,12 @@ import pytest
 
 from cooperbench.runner import run
 from cooperbench.runner.workers.slots import FileSlots
+from tests.runner.parts import write_parts
 
 HOLDER = """
 import sys
 from pathlib import Path
 from cooperbench.runner.workers.slots import FileSlots
-from tests.runner.parts import write_parts
 slots = FileSlots(folder=Path(sys.argv[1]), places=1, ahead=1)
 with slots.sandbox(), slots.running():
     print("held", flush=True)
