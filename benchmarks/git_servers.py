@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from socketserver import ThreadingMixIn
@@ -146,7 +147,12 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, default=20)
     megabytes = parser.parse_args().megabytes
     os.environ |= AUTHOR
-    for make in (ours, http_backend, dulwich):
+    servers = [ours, http_backend]
+    if find_spec("dulwich") is None:
+        print("dulwich is left out: pip install dulwich")
+    else:
+        servers.append(dulwich)
+    for make in servers:
         process = multiprocessing.get_context("spawn").Process(target=bench, args=(make.__name__, make, megabytes))
         process.start()
         process.join()
