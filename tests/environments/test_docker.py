@@ -22,7 +22,7 @@ from cooperbench.environments import (
     ensure_image,
 )
 from cooperbench.environments.docker.engine import resolve
-from cooperbench.environments.ssh import SshTarget, drop_engine, forwarded_engine
+from cooperbench.environments.ssh import SshTarget, forwarded_engine
 from cooperbench.errors import ImageError, SandboxCredentialsError, TransportError, UsageError
 from cooperbench.records import ImageRecipe
 from cooperbench.testing.images import git, make_repository
@@ -172,7 +172,6 @@ def test_another_machine_over_ssh(box: str) -> None:
         assert environment.handle().details["host"] == box
         forwarded_engine(SshTarget.parse(box)).cut()
         assert environment.execute("echo on a new connection")["output"] == "on a new connection\n"
-    drop_engine(SshTarget.parse(box))
 
 
 def test_a_machine_that_cannot_be_trusted_or_reached(box: str, tmp_path: Path) -> None:

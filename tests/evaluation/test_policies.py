@@ -7,8 +7,7 @@ import pytest
 
 from cooperbench import runner
 from cooperbench.evaluation import POLICIES, Policy, Resolver, apply_policy, score
-from cooperbench.evaluation.policies import RESOLVER, UNION, always
-from cooperbench.evaluation.stages import MERGE_STAGES
+from cooperbench.evaluation.policies import NAIVE, RESOLVER, UNION, always
 from cooperbench.records import Evaluation, Outcome, StageStatus, read_model, write_model
 from cooperbench.tasks import Task
 
@@ -123,4 +122,4 @@ def test_a_policy_gets_the_stage_that_it_names_also_where_nothing_conflicts(ledg
 
 
 def test_every_policy_names_stages_that_can_be_made() -> None:
-    assert {stage for policy in POLICIES.values() for stage in policy.stages} <= set(MERGE_STAGES)
+    assert {stage for policy in POLICIES.values() for stage in policy.stages} <= {NAIVE, UNION, RESOLVER}

@@ -53,7 +53,7 @@ def current_scope() -> EnvironmentScope | None:
 
 @contextmanager
 def activate(scope: EnvironmentScope) -> Iterator[EnvironmentScope]:
-    """Activate a scope in this process. Scopes do not nest: a process works on one seat of one episode."""
+    """Activate a scope in this process. Scopes do not nest: a process works for one member of one episode."""
     global _active
     with _lock:
         if _active is not None:

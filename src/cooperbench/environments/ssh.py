@@ -228,12 +228,3 @@ def forwarded_engine(target: SshTarget) -> ForwardedSocket:
             atexit.register(socket.close)
             _shared[target] = socket
         return socket
-
-
-def drop_engine(target: SshTarget) -> None:
-    """Close the forwarded socket of a deleted machine."""
-    with _sharing:
-        socket = _shared.pop(target, None)
-    if socket is not None:
-        atexit.unregister(socket.close)
-        socket.close()

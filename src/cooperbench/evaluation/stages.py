@@ -26,9 +26,6 @@ from cooperbench.records import (
 )
 from cooperbench.tasks import Task
 
-MERGE_STAGES = (NAIVE, UNION, RESOLVER)
-"""The stages that policies may name. The first two are always evaluated, so that other policies can be applied later."""
-
 
 @dataclass
 class StagedEvaluation:
