@@ -32,7 +32,7 @@ CASES = [
     # The limit on memory acts long before the five gigabytes are taken.
     Case("memory", {"megabytes": 5120}, Ending.CRASH, "more than 1200 MB"),
     Case("many_messages", {"count": 1_000_000}, Ending.SUBMITTED),
-    Case("huge_file", {"megabytes": 1024}, Ending.SUBMITTED),
+    Case("huge_file", {"megabytes": 256}, Ending.SUBMITTED),
     Case("fork", {"count": 300}, Ending.SUBMITTED),
     Case("fork_bomb", {}, Ending.SUBMITTED),
     Case("exit", {}, Ending.CRASH, "exited with code 7"),
@@ -46,7 +46,7 @@ CASES = [
     Case("thread", {}, Ending.SUBMITTED),
     Case("no_cleanup", {}, Ending.SUBMITTED),
     Case("get_lost", {}, Ending.SUBMITTED),
-    Case("print", {"megabytes": 1024}, Ending.SUBMITTED),
+    Case("print", {"megabytes": 256}, Ending.SUBMITTED),
     Case("remove_folder", {}, Ending.SUBMITTED),
     # What only looks like an agent's deed may be the host's: never scored, and repeated if that is asked for.
     Case("close_files", {}, Ending.INFRA_ERROR),
