@@ -12,6 +12,7 @@ def failed(report: CheckReport) -> dict[str, str]:
     return {finding.check: finding.message for finding in report.findings if finding.grade is Grade.FAILED}
 
 
+@pytest.mark.slow
 def test_the_built_in_agent_passes_every_trial() -> None:
     report = check_agent("mini_swe_agent")
     assert not failed(report)
@@ -50,6 +51,7 @@ def test_broken_agents_learn_what_to_fix(name: str, check: str, text: str) -> No
     assert all(finding.hint for finding in report.findings if finding.grade is Grade.FAILED)
 
 
+@pytest.mark.slow
 def test_from_an_empty_folder_to_an_agent_that_keeps_the_interface(tmp_path: Path) -> None:
     made = cooperbench("agents", "new", "my_agent", cwd=tmp_path)
     assert made.code == 0, made.err

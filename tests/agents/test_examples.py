@@ -67,6 +67,7 @@ def members(result: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_the_minimal_agent_runs_and_its_work_is_captured(user: User) -> None:
     result = user.run("minimal_agent", "--agent", "simple_agent", *TASK)
     for member in members(result).values():
@@ -97,6 +98,7 @@ def test_the_llm_agent_runs_against_a_server_and_its_cost_is_exact(user: User) -
     assert server.requests[0]["messages"][0]["content"] == "You are a software engineer..."
 
 
+@pytest.mark.slow
 def test_the_team_agent_talks_and_merges(user: User) -> None:
     result = user.run("team_agent", "--agent", "team_agent", "--git", *TASK)
     assert [member["messages_sent"] for member in members(result).values()] == [1, 1]

@@ -19,6 +19,7 @@ def test_local_is_ready_and_a_message_gets_out_of_a_sandbox(tmp_path: Path) -> N
     assert "message from inside local: delivered to agent2" in shown.out
 
 
+@pytest.mark.slow
 def test_what_is_missing_comes_with_the_command_that_mends_it(tmp_path: Path) -> None:
     nobody = {
         "COOPERBENCH_CONFIG_DIR": str(tmp_path),

@@ -335,6 +335,7 @@ def test_no_configuration_of_the_user_reaches_the_server(
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.slow
 def test_twenty_episodes_at_once_share_the_history_of_their_base(server: GitServer, base: Path, tmp_path: Path) -> None:
     def play(number: int) -> bool:
         work = clones(server, base, tmp_path, f"e{number}")

@@ -126,6 +126,7 @@ class Mailboxes(RuleBasedStateMachine):
             self.broker.close_episode(name)
 
 
+@pytest.mark.slow
 def test_every_sequence_of_operations_agrees_with_the_model(broker: Broker) -> None:
     machine = type("BoundMailboxes", (Mailboxes,), {"broker": broker})
     run_state_machine_as_test(

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.needs("mcp")
 AGENTS = ["agent1", "agent2"]
 
 
+@pytest.mark.slow
 def test_an_mcp_client_talks_to_a_teammate(broker: Broker) -> None:
     import anyio
     from mcp import ClientSession, StdioServerParameters

@@ -18,8 +18,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     cases = []
     for name in names:
         marks = [pytest.mark.docker if name != "local" else pytest.mark.needs("sandbox")]
-        if metafunc.cls is TestLifecycle and ("-" in name or name in ("gcp", "podman")):
-            # Beginning and end hardly depend on what is in an image, and each is a machine of its own on gcp.
+        if metafunc.cls is TestLifecycle:
             marks.append(pytest.mark.slow)
         cases.append(pytest.param(name, marks=marks))
     metafunc.parametrize("subject", cases, indirect=True, scope="module")

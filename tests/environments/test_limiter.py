@@ -20,6 +20,7 @@ def take_turns(folder: Path, turns: int) -> list[float]:
     return taken
 
 
+@pytest.mark.slow
 def test_processes_take_turns(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(3) as pool:
         taken = sorted(itertools.chain(*pool.starmap(take_turns, [(tmp_path, 4)] * 3)))

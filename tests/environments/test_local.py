@@ -56,6 +56,7 @@ def test_the_users_home_and_secrets_are_hidden(inside: LocalEnvironment, monkeyp
     assert inside.execute("cat /etc/shadow /etc/ssh/* /root/.ssh/* 2>/dev/null")["output"] == ""
 
 
+@pytest.mark.slow
 def test_a_fork_bomb_ends_in_its_own_sandbox(inside: LocalEnvironment) -> None:
     done = inside.execute("for number in $(seq 3000); do sleep 100 & done; wait", timeout=15)
     assert done["returncode"] != 0
@@ -183,6 +184,7 @@ def processes_of(identifier: str) -> list[psutil.Process]:
     return [process for process in listed if identifier in " ".join(process.info["cmdline"] or ())]
 
 
+@pytest.mark.slow
 def test_a_fork_of_many_processes_is_ended(inside: LocalEnvironment) -> None:
     done = inside.execute("for n in $(seq 200); do (trap '' TERM; sleep 500) & done; wait", timeout=2)
     assert done["timed_out"]
@@ -270,6 +272,7 @@ def test_an_image_is_built_from_a_stream_once_and_again_when_it_changes(tmp_path
         assert environment.execute("cat a.py; git log --oneline | wc -l")["output"].split() == ["2", "2"]
 
 
+@pytest.mark.slow
 def test_an_image_built_with_commands_is_there_for_those_who_do_not_know_them(tmp_path: Path) -> None:
     source = tmp_path / "source"
     make_repository(source, {"a.py": "1\n"})
@@ -301,6 +304,7 @@ def test_streams_that_end_while_they_are_closed_cost_the_sandbox_nothing(image: 
         assert environment.execute("echo here")["output"] == "here\n"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("cache")
 def test_an_image_is_set_up_by_commands_and_each_sandbox_may_change_what_they_installed(tmp_path: Path) -> None:
     make_repository(tmp_path / "repo", {"tool.sh": "echo tool-ok\n"})
@@ -349,6 +353,7 @@ def files(name):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("cache")
 def test_a_project_is_installed_again_without_a_network(tmp_path: Path) -> None:
     # The build backend asks for a package that pyproject.toml does not name, as setuptools and hatchling do.

@@ -137,6 +137,7 @@ def trees(draw: st.DrawFn) -> dict[bytes, Entry]:
     return kept
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before=trees(), after=trees(), same=st.booleans())
 def test_capture_then_apply_gives_the_same_tree(

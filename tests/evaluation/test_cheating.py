@@ -23,6 +23,8 @@ SOURCE = "src/shelfdb/__init__.py"
 ALWAYS_PASSED = """
 import pytest
 
+pytestmark = pytest.mark.slow
+
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield

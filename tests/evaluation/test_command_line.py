@@ -13,6 +13,8 @@ from cooperbench.records import EpisodeDirectory, Evaluation, Outcome, StageStat
 from tests.agents.standin_llm import Answer, StandIn, fails, says, serve
 from tests.command_line import Said, cooperbench
 
+pytestmark = pytest.mark.slow
+
 MARKERS = ("<<<<<<<", "=======", ">>>>>>>")
 
 

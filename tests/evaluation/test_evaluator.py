@@ -98,6 +98,7 @@ def test_gold_patches_that_fit_together_pass(ledgerkit: Task) -> None:
     assert reward(evaluation) == 1.0
 
 
+@pytest.mark.slow
 def test_a_clean_merge_that_breaks_a_test_fails_for_that_feature(ledgerkit: Task) -> None:
     evaluation = score(ledgerkit, gold(ledgerkit, 1, 3), singles="all")
     assert evaluation.verdict.outcome is Outcome.TESTS_FAILED
@@ -121,6 +122,7 @@ def test_a_conflict_is_settled_by_union_where_the_policy_says_so(ledgerkit: Task
     assert apply_policy("cascade", evaluation.stages, evaluation.features).stage == "union"
 
 
+@pytest.mark.slow
 def test_one_patch_for_all_features_as_in_solo(shelfdb: Task) -> None:
     assert shelfdb.combined_patch is not None
     features = (1, 3)
@@ -152,12 +154,14 @@ def test_verdicts_of_version_0_1_stay_valid(
     assert evaluation_key(task, (1, 2), submissions, digest, choices) == key
 
 
+@pytest.mark.slow
 def test_three_members(ledgerkit: Task) -> None:
     evaluation = score(ledgerkit, gold(ledgerkit, 1, 5, 6))
     assert [step.agent_id for step in evaluation.stages[0].steps] == ["agent1", "agent5", "agent6"]
     assert evaluation.verdict.passed
 
 
+@pytest.mark.slow
 def test_nothing_handed_in(ledgerkit: Task) -> None:
     nobody = score(ledgerkit, {1: b"", 4: b""})
     assert nobody.verdict.outcome is Outcome.NO_PATCH
@@ -184,6 +188,7 @@ def test_an_image_that_is_not_there_is_an_infra_error(ledgerkit: Task, tmp_path:
     assert reward(evaluation) is None
 
 
+@pytest.mark.slow
 def test_tests_that_hang_are_killed(ledgerkit: Task, tmp_path: Path) -> None:
     hang = append(
         base_checkout(ledgerkit, tmp_path / "repo"), "src/ledgerkit/cli.py", "import time; time.sleep(1000)\n"
@@ -195,6 +200,7 @@ def test_tests_that_hang_are_killed(ledgerkit: Task, tmp_path: Path) -> None:
     assert evaluation.seconds < 20
 
 
+@pytest.mark.slow
 def test_many_groups_come_as_they_finish(ledgerkit: Task, shelfdb: Task) -> None:
     requests = [ScoreRequest(ledgerkit, gold(ledgerkit, 1, 4)), ScoreRequest(shelfdb, gold(shelfdb, 1, 3))]
     answers = list(score_many(requests))
@@ -202,6 +208,7 @@ def test_many_groups_come_as_they_finish(ledgerkit: Task, shelfdb: Task) -> None
     assert all(answer.evaluation.verdict.passed for answer in answers)
 
 
+@pytest.mark.slow
 def test_a_model_settles_what_git_cannot(ledgerkit: Task) -> None:
     asked = []
 

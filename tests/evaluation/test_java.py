@@ -104,6 +104,7 @@ def test_a_document_type_is_refused(before: str) -> None:
     assert results(f"{before}<!DOCTYPE t [<!ENTITY a 'b'>]><testsuite>{CASE}</testsuite>") == {}
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1), max_size=5, unique=True

@@ -15,6 +15,7 @@ NAMES = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters=
 CONTENT = st.binary(max_size=200) | st.text("ab \t\r\n-+@", max_size=200).map(str.encode)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     before=st.dictionaries(NAMES, CONTENT, max_size=3), after=st.dictionaries(NAMES, CONTENT, min_size=1, max_size=3)

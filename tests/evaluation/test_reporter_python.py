@@ -93,6 +93,7 @@ def test_what_was_replaced_is_noted(project: Project, workers: tuple[str, ...], 
     assert any(changed in name for name in project.report().changed), project.report()
 
 
+@pytest.mark.slow
 def test_two_runs_are_both_reported(project: Project) -> None:
     project.write("work.py", HONEST)
     project.run("pytest", "-q", "-k", "one")
@@ -100,6 +101,7 @@ def test_two_runs_are_both_reported(project: Project) -> None:
     assert project.results() == EXPECTED
 
 
+@pytest.mark.slow
 def test_runs_that_a_test_starts_are_its_own_business(project: Project) -> None:
     inner = (
         "import subprocess, sys\nimport pytest\n\n\ndef test_inner(tmp_path):\n    (tmp_path / 'test_x.py').write_text('def test_x(): pass\\n')\n"

@@ -24,6 +24,8 @@ from cooperbench.evaluation.suites import Suite, SuiteRun, run_suite
 from cooperbench.records import Evaluation, EvaluationChoices
 from cooperbench.tasks import Task
 
+pytestmark = pytest.mark.slow
+
 FEATURE = 1
 PAIRS = ((1, 3), (1, 5), (3, 5))
 

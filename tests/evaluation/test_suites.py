@@ -27,6 +27,7 @@ def with_runner(task: Task, folder: Path, command: str) -> Task:
     return read_task(path, bundled=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "source"),
     [
@@ -67,6 +68,7 @@ def test_gold_passes_and_the_base_fails(shelfdb: Task, tmp_path: Path, command: 
     assert other.verdict.outcome is Outcome.TESTS_FAILED, other.verdict
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", ["true", "echo '5 passed in 0.1s'", "python3 -m pytest -q tests -k no_such_test || true"]
 )
@@ -83,6 +85,7 @@ PIP = """printf '%s\\n' 'error: subprocess-exited-with-error' "      error: inva
 exit 1"""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "reason"),
     [
@@ -100,6 +103,7 @@ def test_a_broken_task_is_told_by_its_error(shelfdb: Task, tmp_path: Path, comma
     assert f"{reason} (cooperbench tasks validate" in evaluation.verdict.features[0].reason
 
 
+@pytest.mark.slow
 def test_a_test_that_gold_fails_too_is_not_held_against_a_feature(shelfdb: Task, tmp_path: Path) -> None:
     broken = "printf 'def test_broken():\\n    assert False\\n' > tests/test_broken.py\n"
     task = with_runner(shelfdb, tmp_path, f"{broken}python3 -m pytest -q tests")

@@ -6,6 +6,8 @@ import pytest
 from cooperbench.evaluation import TaskValidation, validate_task
 from cooperbench.tasks import Task, read_task
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def copy(shelfdb: Task, tmp_path: Path) -> Path:

@@ -1,6 +1,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -86,6 +87,7 @@ messages = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(messages, max_size=6))
 def test_any_history_becomes_a_valid_document(history: list[dict[str, Any]]) -> None:
     exported(trajectory(*history))

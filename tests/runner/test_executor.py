@@ -2,6 +2,8 @@ import pickle
 from concurrent.futures import Future
 from pathlib import Path
 
+import pytest
+
 from cooperbench.records import EpisodeResult
 from cooperbench.runner import LocalExecutor, RunRequest, SessionOptions, execute, make_plan
 from cooperbench.runner.episodes.job import Job, Services
@@ -30,6 +32,7 @@ class SentAway:
         self._local.close()
 
 
+@pytest.mark.slow
 def test_jobs_are_plain_values_that_can_be_sent_to_another_machine(surroundings: Path) -> None:
     made: list[SentAway] = []
 

@@ -27,6 +27,7 @@ def play(log_dir: Path, turns: list[dict[str, object]], **more: object) -> RunRe
     return run("exp", model_name=script(log_dir.parent / "script.yaml", turns), **arguments)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_wrong_key_stops_the_run_early(surroundings: Path) -> None:
     ended = play(surroundings, [{"error": 401}] * 20, concurrency=2)
     assert ended.stopped.startswith("every episode fails with ModelAuthenticationError: ")
@@ -38,6 +39,7 @@ def test_a_wrong_key_stops_the_run_early(surroundings: Path) -> None:
     assert (failed.error.boundary, failed.error.retryable) == ("model", False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("error", "kind"), [(404, "ModelNotFoundError"), (400, "ModelRequestError"), ("unreadable", "ModelAnswerError")]
 )
@@ -48,6 +50,7 @@ def test_a_model_that_cannot_be_called_is_nobodys_result(surroundings: Path, err
     assert ended.summary.completed == 0
 
 
+@pytest.mark.slow
 def test_a_model_that_never_answers_is_not_the_agents_timeout(surroundings: Path) -> None:
     [episode] = play(
         surroundings, [{**SUBMIT, "delay": 600}], features=(1, 2), retries=0, limits=Limits(wall_time=3)
@@ -65,6 +68,7 @@ def test_a_request_that_is_refused_later_is_what_the_agent_made_of_it(surroundin
     assert {member.ending for member in episode.result.agents.values()} == {Ending.ERROR}
 
 
+@pytest.mark.slow
 def test_the_runs_money_is_a_limit_and_more_of_it_goes_on(surroundings: Path) -> None:
     turns = [{**LOOK, "cost": 1.0}, {**LOOK, "cost": 1.0}, {**SUBMIT, "cost": 1.0}]
     ended = play(surroundings, turns, features=(1, 2), max_cost=3.0)
@@ -84,6 +88,7 @@ def test_the_runs_money_is_a_limit_and_more_of_it_goes_on(surroundings: Path) ->
     assert [member.ending for member in again.episodes[0].result.agents.values()] == [Ending.SUBMITTED] * 2  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_the_money_of_attempts_that_came_to_nothing_is_not_forgotten(surroundings: Path) -> None:
     """Neither of a failed episode nor of one that is repeated by force; a limit that is given later counts both."""
     cut_off: list[dict[str, object]] = [{**LOOK, "cost": 1.0}, {"error": 401}]
@@ -173,6 +178,7 @@ cp -r {logs} kept
 """
 
 
+@pytest.mark.slow
 @pytest.mark.needs("mounts")
 def test_a_full_disk_stops_the_run_with_the_reason_and_room_lets_it_go_on(surroundings: Path) -> None:
     surroundings.mkdir()
@@ -210,6 +216,7 @@ echo "second $code"
 """
 
 
+@pytest.mark.slow
 @pytest.mark.needs("mounts")
 def test_a_full_disk_below_the_sandboxes_is_nobodys_result(surroundings: Path) -> None:
     text = FULL_CACHE.format(python=sys.executable)

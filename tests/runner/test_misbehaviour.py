@@ -55,6 +55,7 @@ def survivors() -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_agents_that_return_nonsense_or_raise(surroundings: Path) -> None:
     names = ["raise", "unprintable", "none", "wrong_type", "negative_cost", "exit", "work"]
     ended = run_team([{"agent": f"testing/{name}"} for name in names], surroundings)

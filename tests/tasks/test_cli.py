@@ -1,6 +1,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.command_line import cooperbench
 
 
@@ -39,6 +41,7 @@ def test_sample_needs_a_dataset(tmp_path: Path) -> None:
     assert "there is no dataset" in tasks("sample", "--pairs", "1", "--dataset-dir", str(tmp_path / "none"), code=2)
 
 
+@pytest.mark.slow
 def test_validate_says_what_is_wrong_with_a_feature() -> None:
     text = tasks("validate", "-s", "demo", "-r", "shelfdb", "-f", "3", "-k", "2")
     assert "shelfdb_task/1: ok" in text
