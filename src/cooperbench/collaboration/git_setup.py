@@ -40,13 +40,21 @@ def set_up_git(env: Environment, agent_id: str, server_url: str, *, history_stri
     `history_stripped` says that nothing after the base commit is left in it. Raises `RemoteError` when git does not work, and the
     classes below `SandboxError`.
     """
-    if env.execute("git config --get remote.origin.url", timeout=_SECONDS)["output"].strip() != REMOTE_URL:
-        base = _run(env, "git rev-parse --verify HEAD^0", "the sandbox has no git repository with a commit")
+    if env.run_script("git config --get remote.origin.url", timeout=_SECONDS).stdout.strip() != REMOTE_URL.encode():
+        base = _base_commit(env)
         if not history_stripped:
             worktree.strip_later_history(env, base)
         _agree_on_base(env, agent_id, GitClient(server_url), base)
         _run(env, _CONFIGURE, "git could not be configured", agent=agent_id, base=base)
     _run(env, "git -c core.hooksPath=/dev/null fetch -q origin", "the shared repository cannot be reached")
+
+
+def _base_commit(env: Environment) -> str:
+    done = env.run_script("git rev-parse --verify HEAD^0", timeout=_SECONDS)
+    if done.returncode:
+        reason = done.stderr.decode("utf-8", "replace").strip()[-500:]
+        raise RemoteError(f"the sandbox has no git repository with a commit: {reason}")
+    return done.stdout.decode().strip()
 
 
 def _agree_on_base(env: Environment, agent_id: str, client: GitClient, base: str) -> None:
@@ -75,11 +83,10 @@ def _history(env: Environment, base: str) -> bytes:
     return done.stdout
 
 
-def _run(env: Environment, command: str, complaint: str, **variables: str) -> str:
+def _run(env: Environment, command: str, complaint: str, **variables: str) -> None:
     done = env.execute(command, timeout=_SECONDS, env=variables)
     if done["returncode"]:
         raise RemoteError(f"{complaint}: {done['output'].strip()[-500:] or 'exit code ' + str(done['returncode'])}")
-    return done["output"].strip()
 
 
 def _empty_pack() -> bytes:

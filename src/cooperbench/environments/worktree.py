@@ -7,7 +7,6 @@ committed, changed branches, set filters or attributes) makes no difference. Fil
 base or the agent's repository tracks them.
 """
 
-import shlex
 from importlib.resources import files
 from pathlib import Path
 
@@ -52,12 +51,12 @@ def strip_later_history(env: Environment, base_commit: str) -> bool:
     remains.
     """
     script = files("cooperbench.environments").joinpath("inside/strip.sh").read_text(encoding="utf-8")
-    done = env.execute(f"set -- {shlex.quote(base_commit)}\n{script}", timeout=TIMEOUT)
-    if done["returncode"] != 0:
-        raise SandboxError(
-            f"cannot remove the history after {base_commit}: {done['output'].strip()[-500:]}", subject=env.image
-        )
-    return done["output"].strip() != "nothing to remove"
+    done = env.run_script(script, base_commit, timeout=TIMEOUT)
+    said = done.stdout.decode("utf-8", "replace").strip()
+    if done.returncode != 0:
+        reason = f"{done.stderr.decode('utf-8', 'replace')}\n{said}".strip()
+        raise SandboxError(f"cannot remove the history after {base_commit}: {reason[-500:]}", subject=env.image)
+    return said != "nothing to remove"
 
 
 def _read_tree(env: Environment, store: Path, base: str | None, largest: int) -> tuple[str, tuple[str, ...]]:

@@ -203,6 +203,5 @@ def _some(names: Sequence[str]) -> str:
 def _later_commits(task: Task, backend: str) -> int | None:
     labels = SandboxLabels(run="validation", episode=task.key.replace("/", "-"), agent_id="history")
     with open_environment(backend, task.image, options=EnvironmentOptions(lifetime=300), labels=labels) as environment:
-        result = environment.execute(_LATER_HISTORY, timeout=120)
-    text = result["output"].strip().splitlines()[-1:] or [""]
-    return int(text[0]) if result["returncode"] == 0 and text[0].isdecimal() else None
+        done = environment.run_script(_LATER_HISTORY, timeout=120)
+    return int(done.stdout) if done.returncode == 0 else None

@@ -177,10 +177,10 @@ def strip_history(text: str, context: Path, base_commit: str | None) -> str:
     """Add a last step that removes everything after the base commit from the image's repository."""
     script = files("cooperbench.environments").joinpath("inside/strip.sh").read_bytes()
     (context / "cooperbench-strip.sh").write_bytes(script)
-    commit = base_commit or "$(git rev-parse HEAD)"
+    commit = base_commit or "HEAD"
     return (
         text
         + "\nCOPY cooperbench-strip.sh /tmp/cooperbench-strip.sh\n"
         + "RUN if [ -e /workspace/repo/.git ]; then cd /workspace/repo && "
-        + f'sh /tmp/cooperbench-strip.sh "{commit}"; fi && rm -f /tmp/cooperbench-strip.sh\n'
+        + f'sh /tmp/cooperbench-strip.sh "{commit}"; fi && {{ rm -f /tmp/cooperbench-strip.sh 2>/dev/null || true; }}\n'
     )

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import re
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,12 @@ EPISODE_LABEL = "cooperbench.episode"
 AGENT_LABEL = "cooperbench.agent"
 PROCESSES = 4096
 """Default limit of processes and threads, so that a fork bomb stays in its own container."""
-ANNOUNCE = 'echo $$ >&2; exec "$@"'
+ANNOUNCE = 'printf "\\ncooperbench %s\\n" $$ >&2; exec "$@"'
+"""Says which process it is, in a line of its own: programs of an image may write to stderr before."""
+PATCHES = """mkdir -p /patches && chmod 1777 /patches
+! command -v git >/dev/null || git config --system --add safe.directory '*'
+"""
+"""For images with a user who may not do this: make where runners read patches, and trust repositories of other users."""
 REMOVED_SECONDS = 10.0
 LATE_SECONDS = 2.0
 """Seconds for which an engine may go on creating a container that nobody waits for any more."""
@@ -99,7 +105,7 @@ class DockerTransport(Transport):
         self._handle = self._handle.model_copy(update={"digest": digest})
         try:
             with translated(image):
-                self._engine.client.containers.create(
+                container = self._engine.client.containers.create(
                     image,
                     command=[str(math.ceil(options.lifetime))],
                     entrypoint=["sleep"],
@@ -109,11 +115,14 @@ class DockerTransport(Transport):
                     auto_remove=True,  # at the end of the sleep nothing is left
                     platform=options.platform,
                     **_limits(options),
-                ).start()
+                )
+                container.start()
         except (KeyboardInterrupt, SystemExit):
             self._remove_late()
             raise
         self._proven = False
+        if container.attrs["Config"]["User"] not in ("", "0", "root"):
+            self.run(["sh", "-c", PATCHES], timeout=60, user="0")
 
     def _remove_late(self) -> None:
         """Remove a container that the engine may still be creating although nobody waits for it any more."""
@@ -150,9 +159,9 @@ class DockerTransport(Transport):
             )
         return ImageError(f"the image {image!r} does not run a shell: {message}", subject=image)
 
-    def run(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
-        """Run an argv: write and close stdin, then read both outputs to their end."""
-        exec_id = self._prepare(argv, stdin=bool(stdin))
+    def run(self, argv: list[str], *, stdin: bytes = b"", timeout: float, user: str = "") -> RunReply:
+        """Run an argv as the image's user or another: write and close stdin, then read both outputs to their end."""
+        exec_id = self._prepare(argv, stdin=bool(stdin), user=user)
         attached = hijack.start(self._engine, exec_id)
         outputs = {STDOUT: bytearray(), STDERR: bytearray()}
         deadline = time.monotonic() + timeout
@@ -188,7 +197,7 @@ class DockerTransport(Transport):
         attached = hijack.start(self._engine, exec_id)
         try:
             announced, early = b"", b""
-            while not announced.endswith(b"\n"):
+            while not (found := re.search(rb"^cooperbench (\d+)\n", announced, re.MULTILINE)):
                 kind, data = attached.receive(1)
                 if not data:
                     raise TransportError("the process ended before it started", subject=self._handle.identifier)
@@ -200,7 +209,7 @@ class DockerTransport(Transport):
             attached.close()
             raise
         attached.settimeout(None)
-        return DockerStream(self, attached, exec_id, int(announced), early)
+        return DockerStream(self, attached, exec_id, int(found.group(1)), early)
 
     def hang_up(self, exec_id: str, process: int) -> None:
         """Send SIGHUP to a process that was started with `open`, if it still runs."""
@@ -236,9 +245,11 @@ class DockerTransport(Transport):
         self._stopped = True
         remove(self._engine, self._handle.identifier)
 
-    def _prepare(self, argv: list[str], *, stdin: bool) -> str:
+    def _prepare(self, argv: list[str], *, stdin: bool, user: str = "") -> str:
         with translated(self._handle.identifier):
-            made: dict[str, Any] = self._engine.client.api.exec_create(self._handle.identifier, argv, stdin=stdin)
+            made: dict[str, Any] = self._engine.client.api.exec_create(
+                self._handle.identifier, argv, stdin=stdin, user=user
+            )
         return str(made["Id"])
 
     def _exit_code(self, exec_id: str) -> int:

@@ -1,6 +1,7 @@
 # Leaves the base commit ($1) and what it reaches in the repository of the current folder, and nothing else.
 # Index and work tree stay as they are; build output and the files of an image's set-up are part of the environment.
 set -e
+unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_COMMON_DIR GIT_NAMESPACE
 export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_TERMINAL_PROMPT=0
 run() { git -c core.hooksPath=/dev/null -c core.fsmonitor=false -c gc.auto=0 -c safe.directory='*' "$@"; }
 directory=$(run rev-parse --absolute-git-dir)
