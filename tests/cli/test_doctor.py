@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,17 @@ def test_what_is_missing_comes_with_the_command_that_mends_it(tmp_path: Path) ->
     assert "DOCKER_HOST" in failed["docker"]["fix"]
     assert failed["modal"]["fix"].startswith("modal token new")
     assert failed["gcp"]["fix"] == "cooperbench config gcp --project-id VALUE"
+
+
+def test_an_sdk_whose_outer_package_is_missing_too_is_named_with_its_extra() -> None:
+    program = (
+        "import sys; sys.modules['google'] = None; "
+        "from cooperbench.cli.main import main; sys.exit(main(['doctor', '--backend', 'gcp']))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "cooperbench[gcp]" in done.stdout
+    assert done.stderr == ""
 
 
 def test_a_broker_that_does_not_answer_is_named() -> None:

@@ -37,7 +37,11 @@ SIGN_IN = "gcloud auth application-default login"
 
 def compute_sdk() -> Any:
     """Import the SDK. Raises `MissingExtraError`."""
-    if find_spec("google.cloud.compute_v1") is None or find_spec("asyncssh") is None:
+    try:
+        installed = find_spec("google.cloud.compute_v1") is not None and find_spec("asyncssh") is not None
+    except ModuleNotFoundError:  # not even the package `google` around it
+        installed = False
+    if not installed:
         raise MissingExtraError("the backend 'gcp'", "gcp")
     from google.cloud import compute_v1
 
