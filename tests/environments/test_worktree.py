@@ -267,6 +267,51 @@ def test_later_history_is_gone_by_object_id(fresh: LocalEnvironment) -> None:
     worktree.strip_later_history(fresh, base)
 
 
+@pytest.mark.parametrize(
+    ("commands", "skipped"),
+    [
+        ("git worktree add -q .claude/worktrees/check", (".claude/worktrees/check/",)),
+        ("git -c worktree.useRelativePaths=true worktree add -q wt; sed -i 's|/workspace/repo|..|' wt/.git", ("wt/",)),
+        ("git clone -q . copy", ("copy/",)),
+        (
+            "git clone -q . copy; cd copy; echo y >y; git add y; git -c user.name=a -c user.email=a commit -qm y",
+            ("copy/",),
+        ),
+        ("mkdir a; git clone -q . a/one; git worktree add -q a/two", ("a/one/", "a/two/")),
+    ],
+    ids=["work tree", "relative", "clone", "clone with a commit", "several"],
+)
+def test_copies_that_agents_leave_are_no_work(
+    fresh: LocalEnvironment, tmp_path: Path, commands: str, skipped: tuple[str, ...]
+) -> None:
+    base = worktree.pin_base(fresh, tmp_path / "store")
+    done = fresh.execute(f"set -e; echo x >new; {commands}")
+    assert done["returncode"] == 0, done["output"]
+    taken = worktree.capture(fresh, tmp_path / "store", base)
+    assert sorted(taken.skipped) == sorted(skipped)
+    assert taken.patch.count(b"diff --git") == 1
+
+
+@pytest.mark.parametrize(
+    ("commands", "files"),
+    [
+        ("git init -q made; echo x >made/x", 1),
+        ("mkdir empty; : >empty/.git; echo x >empty/x", 1),
+        ("git clone -q . /tmp/c; rm -rf sub; mv /tmp/c sub; echo x >>sub/x.txt", 7),
+        ("git init -q /tmp/other; cd /tmp/other; echo x >x; git add x; git -c user.name=a -c user.email=a commit -qm x;"
+         " cd /workspace/repo; git clone -q /tmp/other other", 1),
+    ],
+    ids=["begun by the agent", "not a repository", "in the place of a folder of the base", "clone of something else"],
+)  # fmt: skip
+def test_other_repositories_are_work(fresh: LocalEnvironment, tmp_path: Path, commands: str, files: int) -> None:
+    base = worktree.pin_base(fresh, tmp_path / "store")
+    done = fresh.execute(f"set -e; {commands}")
+    assert done["returncode"] == 0, done["output"]
+    taken = worktree.capture(fresh, tmp_path / "store", base)
+    assert taken.skipped == ()
+    assert taken.patch.count(b"diff --git") == files
+
+
 def test_a_repository_that_is_not_at_the_base_commit_is_an_error(fresh: LocalEnvironment) -> None:
     fresh.execute("git commit -q --allow-empty -m later")
     with pytest.raises(SandboxError, match="not the base commit"):

@@ -51,26 +51,46 @@ prepare() {
     echo '* -text -filter -ident !eol !working-tree-encoding' >"$work/git/info/attributes"
 }
 
-# Repositories inside the current folder, and files that are too large, into $1.repositories and $1.huge
+# The agent's own repositories, whose configuration and hooks have no say.
+theirs() { git -c core.fsmonitor=false -c core.hooksPath=/dev/null -c safe.directory='*' "$@"; }
+
+# Whether the repository in $1 is a work tree of the one in the current folder, or a clone of it: copies that agents leave are no work.
+is_copy() {
+    if [ -f "$1/.git" ]; then
+        place=
+        read -r place <"$1/.git"
+        case $place in "gitdir: "*.git/worktrees/*) return 0 ;; esac
+    fi
+    for name in HEAD refs/remotes/origin/HEAD; do
+        commit=$(theirs --git-dir="$1/.git" rev-parse --quiet --verify "$name^0") && theirs cat-file -e "$commit" && return 0
+    done 2>/dev/null
+    return 1
+}
+
+# Repositories inside the current folder, copies of the one that it holds, and files that are too large, into $1.repositories, $1.copies
+# and $1.huge
 look_around() {
     find . -name .git -prune -print -o -type f -size "+${huge}k" -print >"$1.found" 2>/dev/null
     : >"$1.repositories"
+    : >"$1.copies"
     : >"$1.huge"
     while IFS= read -r path; do
         path=${path#./}
         case $path in
         .git) ;;
-        */.git) printf '%s\n' "${path%/.git}" >>"$1.repositories" ;;
+        */.git)
+            kind=repositories
+            is_copy "${path%/.git}" && kind=copies
+            printf '%s\n' "${path%/.git}" >>"$1.$kind"
+            ;;
         *) printf '%s\n' "$path" >>"$1.huge" ;;
         esac
     done <"$1.found"
-    [ ! -s "$1.repositories" ] || sort -o "$1.repositories" "$1.repositories"
 }
 
 # Ignored files that the agent's own repository tracks, into $1
 tracked_though_ignored() {
-    git -c core.fsmonitor=false -c core.hooksPath=/dev/null -c safe.directory='*' \
-        ls-files -z --cached --ignored --exclude-standard >"$1" 2>/dev/null || : >"$1"
+    theirs ls-files -z --cached --ignored --exclude-standard >"$1" 2>/dev/null || : >"$1"
 }
 
 # The tree of one repository's work tree (the current folder) into $1.tree. Repositories inside it are folders like others.
@@ -84,6 +104,15 @@ take() {
         git update-index -z --index-info <"$work/base" || return 1
     fi
     set -- .
+    while IFS= read -r path; do
+        if [ -z "$(git ls-files -- ":(literal)$path" | head -n 1)" ]; then
+            set -- "$@" ":(exclude,literal)$path"
+            printf '%s\0' "$prefix$path/" >>"$work/skipped"
+        else # a part of the base, whatever lies in it
+            printf '%s\n' "$path" >>"$index.repositories"
+        fi
+    done <"$index.copies"
+    [ ! -s "$index.repositories" ] || sort -o "$index.repositories" "$index.repositories"
     while IFS= read -r path; do set -- "$@" ":(exclude,literal)$path"; done <"$index.repositories"
     while IFS= read -r path; do
         git update-index --assume-unchanged -- "$path" 2>/dev/null
