@@ -11,7 +11,9 @@ happened to (`subject`), whether a retry can help (`retryable`) and what to type
     │   └── MissingExtraError      an optional dependency is not installed
     ├── ModelError
     │   ├── ModelRateLimitError · ModelOverloadedError · ModelAnswerError                 (retryable)
-    │   ├── ModelAuthenticationError · ModelNotFoundError · ModelContextWindowError · ModelRequestError
+    │   │   └── ModelTimeoutError  of ModelOverloadedError: nothing came in the time for one answer
+    │   ├── ModelAuthenticationError · ModelNotFoundError · ModelToolsError
+    │   ├── ModelContextWindowError · ModelRequestError
     ├── SandboxError
     │   ├── SandboxLostError       the sandbox is gone, and the work in it                (retryable)
     │   ├── TransportError         the connection failed; the command may still be running(retryable)
@@ -120,12 +122,25 @@ class ModelOverloadedError(ModelError):
     retryable = True
 
 
+class ModelTimeoutError(ModelOverloadedError):
+    """The provider did not answer within the time for one answer. Repeated once only, because each attempt takes that long."""
+
+
 class ModelAuthenticationError(ModelError):
     """The key is missing, wrong, or not allowed to use this model."""
 
 
 class ModelContextWindowError(ModelError):
-    """The request is longer than the model accepts."""
+    """The request is longer than the model accepts. The numbers are in tokens, `None` where the provider gave none."""
+
+    window: int | None = None
+    """The most that the model accepts."""
+    asked: int | None = None
+    """The length of the request."""
+
+
+class ModelToolsError(ModelError):
+    """The model or its server cannot call tools."""
 
 
 class ModelNotFoundError(ModelError):

@@ -45,6 +45,7 @@ class Budget:
         self._messages = messages
         self._last_action = ""
         self._asked_at: datetime | None = None
+        self._heard_at: datetime | None = None
         self._lock = threading.Lock()
 
     def before_call(self) -> None:
@@ -61,12 +62,20 @@ class Budget:
     def asking(self) -> Iterator[None]:
         """Record that an answer of the model is pending: a time limit reached meanwhile may not be the agent's fault."""
         with self._lock:
-            self._asked_at = utc_now()
+            self._asked_at, self._heard_at = utc_now(), None
             self._write()
         try:
             yield
         finally:
-            self._asked_at = None
+            self._asked_at = self._heard_at = None
+
+    def note_answering(self) -> None:
+        """Record that parts of the pending answer are coming: the time that they take is the model's own."""
+        with self._lock:
+            now = utc_now()
+            if self._heard_at is None or (now - self._heard_at).total_seconds() > 1.0:
+                self._heard_at = now
+                self._write()
 
     def charge(self, usage: Usage) -> None:
         """Count one model call. A cost of `None` (unknown price) makes the total unknown."""
@@ -113,6 +122,7 @@ class Budget:
             messages=self._messages(),
             limit=limit_of(self.reached),
             asked_at=self._asked_at,
+            heard_at=self._heard_at,
             updated_at=utc_now(),
         ).model_dump_json()
         if self._progress_file is None:

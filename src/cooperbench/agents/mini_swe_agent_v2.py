@@ -17,8 +17,8 @@ from cooperbench.agents.budget import add_usage, current_budget
 from cooperbench.agents.journal import current_journal
 from cooperbench.agents.metering import charged_by_caller
 from cooperbench.agents.mini_swe_agent.models import make_model
+from cooperbench.agents.mini_swe_agent.models.answers import read_usage
 from cooperbench.agents.mini_swe_agent.models.foreign import SUBMIT_COMMAND
-from cooperbench.agents.mini_swe_agent.models.openai_compatible import read_usage
 from cooperbench.agents.mini_swe_agent.models.select import OFFLINE
 from cooperbench.agents.registry import register
 from cooperbench.agents.result import AgentResult

@@ -28,6 +28,8 @@ class Progress(Record):
     """The limit that was reached: the member has little time left to end by itself."""
     asked_at: UtcTime | None = None
     """When the model was asked, while an answer is awaited, retries included. Only built-in models say so."""
+    heard_at: UtcTime | None = None
+    """When the last part of that answer came. Only models whose answers are streamed say so."""
     updated_at: UtcTime
 
 

@@ -15,6 +15,10 @@ HEAD = 2
 """The system prompt and the task."""
 DIGEST_SHARE = 0.15
 """Share of the limit for the list of earlier work."""
+WINDOW_SHARE = 0.8
+"""Share of the model's window for the history. The rest is for the answer and the tools."""
+SHORTEST_RESULT = 200
+"""Characters."""
 
 
 class History:
@@ -24,6 +28,8 @@ class History:
         self.messages: list[dict[str, Any]] = []
         self._token_limit = token_limit
         self._cut = HEAD
+        self._piece: int | None = None
+        """Characters of a result that are shown, when even the newest turns are too long for the model."""
         self._characters_per_token = CHARACTERS_PER_TOKEN
         self._shown = 0
         self._lengths: list[int] = []
@@ -42,6 +48,23 @@ class History:
             # The count includes the tools, which would distort the ratio in short views.
             self._characters_per_token = max(1.0, min(self._shown / input_tokens, 6.0))
 
+    def refused(self, window: int | None, asked: int | None) -> bool:
+        """Shorten the view that the model refused as too long: to what the refusal says, else to half. Return False at the end.
+
+        `window` is the most that the model takes and `asked` the length of the request, in tokens.
+        """
+        self.learn(asked)
+        refused = self._tokens()
+        limit = refused / 2 if window is None else window * WINDOW_SHARE
+        self._token_limit = max(1, int(min(self._token_limit, limit if limit < refused else refused / 2)))
+        return self.shorten(self._token_limit // 2) or self._cut_results()
+
+    def _cut_results(self) -> bool:
+        """Halve what is shown of each result."""
+        longest = max((len(str(message.get("content"))) for message in self.messages[HEAD:]), default=0)
+        self._piece = min(self._piece or longest, longest) // 2
+        return self._piece >= SHORTEST_RESULT
+
     def shorten(self, token_limit: int) -> bool:
         """Cut the oldest turns until the view is below the limit. Return False when nothing is left to cut."""
         starts = [number for number in range(self._cut + 1, len(self.messages)) if self._starts_turn(number)]
@@ -57,9 +80,15 @@ class History:
         return bool(self.messages[number]["role"] == "assistant")
 
     def _current(self) -> list[dict[str, Any]]:
-        if self._cut == HEAD:
-            return list(self.messages)
-        return [*self.messages[:HEAD], self._digest(), *self.messages[self._cut :]]
+        rest = [self._cut_result(message) for message in self.messages[self._cut :]]
+        digest = [] if self._cut == HEAD else [self._digest()]
+        return [*self.messages[:HEAD], *digest, *rest]
+
+    def _cut_result(self, message: dict[str, Any]) -> dict[str, Any]:
+        content = message.get("content")
+        if self._piece is None or message["role"] not in {"tool", "user"} or not isinstance(content, str):
+            return message
+        return {**message, "content": cut_middle(content, self._piece)}
 
     def _digest(self) -> dict[str, Any]:
         """Build one message that lists the work of the turns cut, the newest if there is no room for all."""

@@ -5,8 +5,10 @@ call has no result.
 """
 
 import json
+import math
 from typing import Any
 
+from cooperbench.agents.mini_swe_agent.provider_view import json_object
 from cooperbench.records import Record
 
 
@@ -100,15 +102,11 @@ def _read(call: dict[str, Any], number: int, tools: tuple[Tool, ...]) -> ToolCal
     tool = next((tool for tool in tools if tool.name == name), None)
     if tool is None:
         return wrong(f"There is no tool {name!r}. The tools are: {', '.join(tool.name for tool in tools)}.")
-    given = function.get("arguments")
-    if isinstance(given, str) and given.strip():
-        try:
-            given = json.loads(given)
-        except ValueError as error:
-            return wrong(f"The arguments of {name} are not JSON ({error}). Nothing was run. Call it again.")
-    given = {} if given in (None, "") or isinstance(given, str) else given
-    if not isinstance(given, dict):
-        return wrong(f"The arguments of {name} must be a JSON object such as {_example(tool)}.")
+    given = json_object(function.get("arguments"))
+    if given is None:
+        return wrong(
+            f"{_why(function.get('arguments'), name)} Nothing was run. Write them like this: {_example(tool)}."
+        )
     if missing := [argument for argument in tool.required if argument not in given]:
         return wrong(f"{name} needs {', '.join(missing)}: {_example(tool)}. Nothing was run.")
     for argument, value in given.items():
@@ -121,10 +119,28 @@ def _fault(tool: Tool, argument: str, value: object) -> str | None:
     if argument not in tool.parameters:
         return f"{tool.name} has no argument {argument!r}; it takes {', '.join(tool.parameters) or 'none'}."
     kind = tool.parameters[argument]["type"]
-    right = (
-        isinstance(value, str) if kind == "string" else isinstance(value, int | float) and not isinstance(value, bool)
-    )
-    return None if right or value is None else f"{argument!r} of {tool.name} must be a {kind}."
+    if value is None and argument not in tool.required:
+        return None
+    if kind == "number":
+        return None if _usable_number(value) else f"{argument!r} of {tool.name} must be a number."
+    if not isinstance(value, str):
+        return f"{argument!r} of {tool.name} must be a {kind}."
+    return f"{argument!r} of {tool.name} must not contain NUL characters." if "\0" in value else None
+
+
+def _usable_number(value: object) -> bool:
+    """Return whether a value is a number of seconds that a clock can wait for."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and abs(value) < 1e9
+
+
+def _why(arguments: object, name: str) -> str:
+    try:
+        json.loads(str(arguments), strict=False)
+    except RecursionError:
+        return f"The arguments of {name} are nested too deep."
+    except ValueError as error:
+        return f"The arguments of {name} are not JSON ({error})."
+    return f"The arguments of {name} must be a JSON object."
 
 
 def _example(tool: Tool) -> str:

@@ -81,11 +81,13 @@ def _out_of_time(outcome: AgentOutcome, end: WorkerEnd) -> AgentOutcome:
 
 
 def _silence(end: WorkerEnd) -> float:
-    """Return the seconds for which an answer was awaited, if so long that they say nothing about the agent; else 0."""
+    """Return the seconds for which nothing of an answer came, if so long that they say nothing about the agent; else 0."""
     if end.progress is None or end.progress.asked_at is None:
         return 0.0
-    silence = (end.ended_at - end.progress.asked_at).total_seconds()
-    return silence if end.progress.steps == 0 or silence > LONGEST_ANSWER else 0.0
+    heard_at = end.progress.heard_at
+    silence = (end.ended_at - (heard_at or end.progress.asked_at)).total_seconds()
+    never = heard_at is None and end.progress.steps == 0
+    return silence if never or silence > LONGEST_ANSWER else 0.0
 
 
 def _ended_unasked(outcome: AgentOutcome, end: WorkerEnd) -> AgentOutcome:

@@ -166,8 +166,8 @@ class DefaultAgent:
             view = self._history.view()
             try:
                 message = self.model.query(view, tools=self.tools)
-            except ModelContextWindowError:
-                if not self._history.shorten(self.settings.history_limit // 2):
+            except ModelContextWindowError as error:
+                if not self._history.refused(error.window, error.asked):
                     raise
                 continue
             self.n_calls += 1

@@ -8,6 +8,7 @@ The interface is that of mini-swe-agent version 2: a model written for that pack
 dictionaries in the chat completion format; `extra` holds what is not for the provider and never leaves this process.
 """
 
+import json
 import logging
 import random
 from abc import ABC, abstractmethod
@@ -15,12 +16,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import Field
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+from tenacity import RetryCallState, Retrying, retry_if_exception
 
 from cooperbench.agents.budget import add_usage, current_budget
 from cooperbench.agents.mini_swe_agent.models.prices import load_prices
+from cooperbench.agents.mini_swe_agent.models.text_calls import calls_in_text
 from cooperbench.agents.mini_swe_agent.tools import BASH, Tool, read_tool_calls
-from cooperbench.errors import ModelError
+from cooperbench.errors import ModelError, ModelTimeoutError
 from cooperbench.records import Record, Usage, utc_now
 
 logger = logging.getLogger(__name__)
@@ -32,7 +34,11 @@ class ModelConfig(Record):
     model_name: str = Field(description="Name of the model at its provider or in LiteLLM.")
     temperature: float | None = Field(None, ge=0, description="Passed to the provider if set.")
     top_p: float | None = Field(None, gt=0, le=1, description="Passed to the provider if set.")
-    max_tokens: int | None = Field(None, ge=1, description="Length limit of an answer, in tokens.")
+    max_tokens: int | None = Field(
+        None,
+        ge=1,
+        description="Length limit of an answer, in tokens. By default 32768, or the provider's if it refuses that.",
+    )
     seed: int | None = None
     reasoning_effort: str | None = Field(None, description="low, medium or high, for models that support it.")
     model_kwargs: dict[str, Any] = Field(default_factory=dict, description="Other arguments for the provider's API.")
@@ -41,7 +47,8 @@ class ModelConfig(Record):
     )
     api_key_env: str | None = Field(None, description="Environment variable that holds the API key.")
     price_table: Path | None = Field(None, description="YAML or JSON file with prices.")
-    timeout: float = Field(600.0, gt=0, description="Timeout of an answer, in seconds.")
+    timeout: float = Field(600.0, gt=0, description="Seconds for a whole answer.")
+    stream: bool = Field(True, description="Ask OpenAI-compatible servers for answers in events.")
     retries: int = Field(8, ge=0, description="Retries after a transient failure, such as a rate limit.")
     retry_wait: float = Field(1.0, ge=0, description="Seconds before the first retry; doubles with each retry.")
     retry_wait_limit: float = Field(60.0, ge=0, description="Longest pause before a retry, in seconds.")
@@ -102,7 +109,7 @@ class ToolCallingModel(ABC):
 
     @abstractmethod
     def _complete(self, messages: list[dict[str, Any]], tools: tuple[Tool, ...]) -> Completion:
-        """Ask the provider once, with `for_provider(messages)`. Raises `ModelError`; a retryable one leads to another call."""
+        """Ask the provider once. Raises `ModelError`; a retryable one leads to another call."""
 
     @property
     def cost(self) -> float | None:
@@ -119,12 +126,13 @@ class ToolCallingModel(ABC):
         self.n_calls += 1
         self.usage = add_usage(self.usage, usage)
         budget.charge(usage)
-        calls = read_tool_calls(completion.message, tools)
+        message = _with_text_calls(completion.message, tools)
+        calls = read_tool_calls(message, tools)
         return {
-            **completion.message,
+            **message,
             "role": "assistant",
             "extra": {
-                **completion.message.get("extra", {}),
+                **message.get("extra", {}),
                 "actions": [
                     {**call.arguments, "tool_call_id": call.id}
                     for call in calls
@@ -165,12 +173,17 @@ class ToolCallingModel(ABC):
     def _complete_with_retries(self, messages: list[dict[str, Any]], tools: tuple[Tool, ...]) -> Completion:
         retrying = Retrying(
             retry=retry_if_exception(lambda error: isinstance(error, ModelError) and error.retryable),
-            stop=stop_after_attempt(self.config.retries + 1),
+            stop=self._given_up,
             wait=self._pause,
             before_sleep=self._announce,
             reraise=True,
         )
         return retrying(self._complete, messages, tools)
+
+    def _given_up(self, state: RetryCallState) -> bool:
+        """Return whether to stop: a call that took all of its time is repeated only once."""
+        most = min(self.config.retries, 1) if isinstance(_failure(state), ModelTimeoutError) else self.config.retries
+        return state.attempt_number > most
 
     def _pause(self, state: RetryCallState) -> float:
         """Return the seconds before a retry: doubling, at least what the provider asks for, at most `retry_wait_limit`.
@@ -194,15 +207,22 @@ class ToolCallingModel(ABC):
         return usage.model_copy(update={"cost": cost})
 
 
+def _with_text_calls(message: dict[str, Any], tools: tuple[Tool, ...]) -> dict[str, Any]:
+    """Add the calls that the model wrote into its text, if it made no other."""
+    text = message.get("content")
+    if message.get("tool_calls") or not isinstance(text, str):
+        return message
+    calls = [
+        {"id": f"call{number:05d}", "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
+        for number, (name, arguments) in enumerate(calls_in_text(text, {tool.name for tool in tools}), 1)
+    ]
+    return {**message, "tool_calls": calls} if calls else message
+
+
 def _failure(state: RetryCallState) -> ModelError:
     error = state.outcome.exception() if state.outcome else None
     assert isinstance(error, ModelError)
     return error
-
-
-def for_provider(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the messages without what is not for the provider."""
-    return [{key: value for key, value in message.items() if key != "extra"} for message in messages]
 
 
 _warned: set[str] = set()

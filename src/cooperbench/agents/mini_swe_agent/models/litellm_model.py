@@ -10,8 +10,10 @@ import warnings
 from typing import Any
 
 from cooperbench.agents.metering import charged_by_caller
-from cooperbench.agents.mini_swe_agent.models.base import Completion, ModelConfig, ToolCallingModel, for_provider
-from cooperbench.agents.mini_swe_agent.models.openai_compatible import provider_error, read_completion
+from cooperbench.agents.mini_swe_agent.models.answers import read_answer, read_completion
+from cooperbench.agents.mini_swe_agent.models.base import Completion, ModelConfig
+from cooperbench.agents.mini_swe_agent.models.refusals import provider_error
+from cooperbench.agents.mini_swe_agent.models.remote import RemoteModel, bounded
 from cooperbench.agents.mini_swe_agent.tools import Tool
 from cooperbench.agents.reading import one_line, safe_text
 from cooperbench.errors import (
@@ -20,12 +22,13 @@ from cooperbench.errors import (
     ModelAuthenticationError,
     ModelContextWindowError,
     ModelError,
-    ModelOverloadedError,
+    ModelRequestError,
+    ModelTimeoutError,
     UsageError,
 )
 
 
-class LitellmModel(ToolCallingModel):
+class LitellmModel(RemoteModel):
     """A model called through LiteLLM. `LitellmModel(model_name="gpt-4o", temperature=0.2)` takes the fields of `ModelConfig`."""
 
     def __init__(self, model_name: str | None = None, *, config: ModelConfig | None = None, **fields: Any) -> None:
@@ -33,26 +36,37 @@ class LitellmModel(ToolCallingModel):
             config = ModelConfig.model_validate({"model_name": model_name, **fields})
         super().__init__(config)
 
-    def _complete(self, messages: list[dict[str, Any]], tools: tuple[Tool, ...]) -> Completion:
+    def _send(self, view: list[dict[str, Any]], tools: tuple[Tool, ...], arguments: dict[str, Any]) -> Completion:
         litellm = load_litellm()
+        bodies: list[str] = []
+        given = {**self._connection(), **self._cache_marks(), **arguments}
+        definitions = [tool.definition() for tool in tools] or None
+
+        def ask() -> Any:
+            return litellm.completion(
+                model=self.config.model_name,
+                messages=view,
+                tools=definitions,
+                timeout=self.config.timeout,
+                num_retries=0,
+                max_retries=0,
+                logger_fn=lambda call: bodies.append(str(call.get("original_response") or "")),
+                **given,
+            )
+
         try:
             with charged_by_caller(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # pydantic warns about LiteLLM's classes
-                response = litellm.completion(
-                    model=self.config.model_name,
-                    messages=for_provider(messages),
-                    tools=[tool.definition() for tool in tools] or None,
-                    timeout=self.config.timeout,
-                    num_retries=0,
-                    max_retries=0,
-                    **self._connection(),
-                    **self._cache_marks(),
-                    **self.config.api_arguments(),
-                )
+                response = bounded(self.config.timeout, ask)
                 answer = response.model_dump()
         except Exception as error:
+            # LiteLLM refuses answers that are only unusual, and hides the errors in others.
+            if (body := next((body for body in bodies if body.startswith("{")), None)) is not None:
+                return read_answer(body)
             raise typed_error(error) from error
         completion = read_completion(answer)
+        if completion.usage.cost is not None:  # as the provider says
+            return completion
         cost = (getattr(response, "_hidden_params", None) or {}).get("response_cost")
         return completion.model_copy(update={"usage": completion.usage.model_copy(update={"cost": _known(cost)})})
 
@@ -78,6 +92,17 @@ class LitellmModel(ToolCallingModel):
         }
 
 
+def _provider_text(error: BaseException) -> str:
+    """Return the provider's own words where the SDK below LiteLLM kept them, else those of LiteLLM."""
+    cause: BaseException | None = error
+    while cause is not None:
+        text = getattr(getattr(cause, "response", None), "text", None)
+        if isinstance(text, str) and text.strip():
+            return text
+        cause = cause.__cause__ or cause.__context__
+    return safe_text(error)
+
+
 def _known(cost: object) -> float | None:
     """Return the cost that LiteLLM computed; `None` for a model without a price."""
     return float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else None
@@ -101,20 +126,22 @@ def missing_keys(model_name: str) -> tuple[str, ...]:
 
 
 def typed_error(error: Exception) -> ModelError:
-    """Convert an error of LiteLLM by its class and HTTP status."""
+    """Convert an error of LiteLLM by what the provider said, its HTTP status and LiteLLM's class."""
     if isinstance(error, ModelError):
         return error
     kinds = {kind.__name__ for kind in type(error).__mro__}
-    text = one_line(safe_text(error), 500)
-    if "ContextWindowExceededError" in kinds:
-        return ModelContextWindowError(text)
-    if kinds & {"AuthenticationError", "PermissionDeniedError"}:
-        return ModelAuthenticationError(text, hint="check the provider's key in the environment")
-    if kinds & {"APIConnectionError", "Timeout", "APITimeoutError"}:
-        return ModelOverloadedError(text)
+    text = _provider_text(error)
+    if kinds & {"Timeout", "APITimeoutError"}:
+        return ModelTimeoutError(one_line(text, 500))
     status = getattr(error, "status_code", None)
-    if isinstance(status, int) and status >= 400:
-        # `error.response` is one that LiteLLM makes up, without the provider's headers.
-        headers = getattr(error, "litellm_response_headers", None) or {}
-        return provider_error(status, text, headers.get("retry-after"))
-    return ModelAnswerError(f"{type(error).__name__}: {text}")
+    status = status if isinstance(status, int) and status >= 400 else 200
+    # `error.response` is one that LiteLLM makes up, without the provider's headers.
+    headers = getattr(error, "litellm_response_headers", None) or {}
+    known = provider_error(status, text, headers.get("retry-after"))
+    if "ContextWindowExceededError" in kinds and not isinstance(known, ModelContextWindowError):
+        return ModelContextWindowError(known.message)
+    if kinds & {"AuthenticationError", "PermissionDeniedError"} and isinstance(
+        known, ModelRequestError | ModelAnswerError
+    ):
+        return ModelAuthenticationError(known.message, hint="check the provider's key in the environment")
+    return known

@@ -3,29 +3,27 @@
 import http.client
 import json
 import os
+import threading
+import time
 import urllib.error
 import urllib.request
-from email.utils import parsedate_to_datetime
 from typing import Any
 
-from cooperbench.agents.mini_swe_agent.models.base import Completion, ModelConfig, ToolCallingModel, for_provider
+from cooperbench.agents.budget import current_budget
+from cooperbench.agents.mini_swe_agent.models.answers import EventReader, read_answer
+from cooperbench.agents.mini_swe_agent.models.base import Completion, ModelConfig
+from cooperbench.agents.mini_swe_agent.models.refusals import provider_error
+from cooperbench.agents.mini_swe_agent.models.remote import EVENTS, RemoteModel, bounded
 from cooperbench.agents.mini_swe_agent.tools import Tool
-from cooperbench.agents.reading import one_line
-from cooperbench.errors import (
-    ModelAnswerError,
-    ModelAuthenticationError,
-    ModelContextWindowError,
-    ModelError,
-    ModelNotFoundError,
-    ModelOverloadedError,
-    ModelRateLimitError,
-    ModelRequestError,
-    UsageError,
-)
-from cooperbench.records import Usage, utc_now
+from cooperbench.errors import ModelAnswerError, ModelOverloadedError, ModelTimeoutError, UsageError
+
+LARGEST_ANSWER = 64 * 1024 * 1024
+"""Bytes."""
+STALLED = 30.0
+"""Seconds without a token after which a model no longer counts as talking."""
 
 
-class OpenAICompatibleModel(ToolCallingModel):
+class OpenAICompatibleModel(RemoteModel):
     """A model behind `<base_url>/chat/completions`."""
 
     def __init__(self, config: ModelConfig) -> None:
@@ -37,28 +35,88 @@ class OpenAICompatibleModel(ToolCallingModel):
         self._url = f"{(config.base_url or '').rstrip('/')}/chat/completions"
         self._key = _key(config.api_key_env)
 
-    def _complete(self, messages: list[dict[str, Any]], tools: tuple[Tool, ...]) -> Completion:
-        body: dict[str, Any] = {"model": self.config.model_name, "messages": for_provider(messages)}
+    def _send(self, view: list[dict[str, Any]], tools: tuple[Tool, ...], arguments: dict[str, Any]) -> Completion:
+        body: dict[str, Any] = {"model": self.config.model_name, "messages": view}
         if tools:
             body["tools"] = [tool.definition() for tool in tools]
-        return read_completion(self._post({**body, **self.config.api_arguments()}))
+        if self.config.stream and EVENTS not in self._refused:
+            body |= {"stream": True, "stream_options": {"include_usage": True}}
+        exchange = _Exchange()
+        try:
+            bounded(self.config.timeout, lambda: self._post({**body, **arguments}, exchange))
+        except ModelTimeoutError:
+            if (so_far := exchange.so_far(min(STALLED, self.config.timeout / 2))) is None:
+                raise
+            return so_far
+        return exchange.completion()
 
-    def _post(self, body: dict[str, Any]) -> object:
+    def _post(self, body: dict[str, Any], exchange: "_Exchange") -> None:
         headers = {"Content-Type": "application/json", "User-Agent": "cooperbench"}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
         request = urllib.request.Request(self._url, json.dumps(body).encode(), headers, method="POST")
         try:
             with urllib.request.urlopen(request, timeout=self.config.timeout) as response:
-                return json.load(response)
+                while exchange.take(response.read1(65536)):
+                    pass
         except urllib.error.HTTPError as error:
             with error:
                 raise provider_error(error.code, _read(error), error.headers.get("Retry-After")) from error
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
+            if isinstance(reason, TimeoutError):
+                raise ModelTimeoutError(f"{self._url} does not answer: {reason}", subject=self._url) from error
             raise ModelOverloadedError(f"{self._url} does not answer: {reason}", subject=self._url) from error
-        except ValueError as error:
-            raise ModelAnswerError(f"{self._url} did not answer with JSON: {error}", subject=self._url) from error
+
+
+class _Exchange:
+    """The answer to one request, as far as it has come. One thread reads it, another may end it."""
+
+    def __init__(self) -> None:
+        self._events = EventReader()
+        self._body = bytearray()
+        """The body, or of events the line that is not complete."""
+        self._streamed: bool | None = None
+        self._over = False
+        self._heard_at = 0.0
+        self._lock = threading.Lock()
+
+    def take(self, data: bytes) -> bool:
+        """Add what came. Return whether to read on."""
+        with self._lock:
+            if self._over or not data:
+                return False
+            self._body += data
+            if self._streamed is None and (start := bytes(self._body[:64]).lstrip()):
+                self._streamed = start.startswith((b"data:", b"event:", b":", b"id:"))
+            if self._streamed:
+                *lines, rest = self._body.split(b"\n")
+                self._body = bytearray(rest)
+                self._feed(lines)
+            if len(self._body) > LARGEST_ANSWER:
+                raise ModelAnswerError(f"the provider's answer is larger than {LARGEST_ANSWER} bytes")
+        return True
+
+    def so_far(self, recently: float) -> Completion | None:
+        """End the exchange, and return what came if the model was still talking; `None` for silence."""
+        with self._lock:
+            self._over = True
+            talking = self._events.started and time.monotonic() - self._heard_at <= recently
+            return self._events.completion(cut=True) if talking else None
+
+    def completion(self) -> Completion:
+        """Return the whole answer. Raises `ModelError`."""
+        with self._lock:
+            if not self._streamed:
+                return read_answer(self._body.decode("utf-8", "replace"))
+            self._feed([bytes(self._body)])
+            return self._events.completion()
+
+    def _feed(self, lines: list[bytearray] | list[bytes]) -> None:
+        came = [self._events.feed(line.decode("utf-8", "replace").strip("\r")) for line in lines]
+        if any(came):
+            self._heard_at = time.monotonic()
+            current_budget().note_answering()
 
 
 def _key(name: str | None) -> str | None:
@@ -72,74 +130,6 @@ def _key(name: str | None) -> str | None:
 
 def _read(error: urllib.error.HTTPError) -> str:
     try:
-        return error.read().decode("utf-8", "replace")
+        return error.read(LARGEST_ANSWER).decode("utf-8", "replace")
     except (OSError, http.client.HTTPException):
         return ""
-
-
-def provider_error(status: int, body: str, retry_after: str | None = None) -> ModelError:
-    """Return the typed error for an HTTP status and the text of the provider."""
-    text = f"the provider answered {status}: {one_line(body, 400)}"
-    lowered = body.lower()
-    if status in {401, 403}:
-        return ModelAuthenticationError(text, hint="check the API key and its permissions")
-    if status == 429 or status == 402:
-        # Waiting does not restore a quota that only the owner of the account can raise.
-        spent = status == 402 or "insufficient_quota" in lowered or "billing" in lowered
-        error: ModelError = ModelRateLimitError(text, retryable=not spent)
-    elif status in {408, 409} or status >= 500:
-        error = ModelOverloadedError(text)
-    elif "context_length" in lowered or "context length" in lowered or "maximum context" in lowered or status == 413:
-        error = ModelContextWindowError(text)
-    elif status in {404, 410}:
-        error = ModelNotFoundError(text, hint="check the model name and the URL")
-    else:
-        error = ModelRequestError(text)
-    error.retry_after = _seconds(retry_after)
-    return error
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """Parse a `Retry-After` header: seconds, or a date."""
-    try:
-        return float(retry_after) if retry_after else None
-    except ValueError:
-        try:
-            return max((parsedate_to_datetime(str(retry_after)) - utc_now()).total_seconds(), 0.0)
-        except (ValueError, TypeError):
-            return None
-
-
-def read_completion(answer: object) -> Completion:
-    """Parse a chat completion leniently. Raises `ModelAnswerError` when it contains no message."""
-    try:
-        choice = answer["choices"][0]  # type: ignore[index]
-        message = choice["message"]
-        role = message.get("role")
-    except (KeyError, IndexError, TypeError, AttributeError):
-        raise ModelAnswerError(
-            f"the provider's answer contains no message: {one_line(json.dumps(answer), 400)}"
-        ) from None
-    kept = {key: value for key, value in message.items() if value is not None and key not in {"refusal", "annotations"}}
-    return Completion(
-        message={"content": None, **kept, "role": role or "assistant"},
-        usage=read_usage(answer.get("usage")),  # type: ignore[attr-defined]
-        finish_reason=choice.get("finish_reason"),
-    )
-
-
-def read_usage(usage: object) -> Usage:
-    """Parse the token counts of the provider, which do not include the cost."""
-    if not isinstance(usage, dict):
-        return Usage()
-    details = usage.get("prompt_tokens_details")
-    cached = details.get("cached_tokens") if isinstance(details, dict) else None
-    return Usage(
-        input_tokens=_count(usage.get("prompt_tokens")),
-        output_tokens=_count(usage.get("completion_tokens")),
-        cached_tokens=_count(cached),
-    )
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
