@@ -1,5 +1,6 @@
 """A stand-in for a model's provider: the OpenAI chat completion protocol over real HTTP, with answers that a test lays out."""
 
+import contextlib
 import json
 import threading
 import time
@@ -17,6 +18,8 @@ class Answer:
     body: dict[str, Any] | str
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
+    then: str = ""
+    """Sent ten times a second after the body, without end."""
 
 
 Reply = Answer | Callable[[dict[str, Any]], Answer]
@@ -69,6 +72,7 @@ def serve(*answers: Reply) -> Iterator[StandIn]:
     """Run the server; when the answers are used up, the last is repeated."""
     stand_in = StandIn("", list(answers))
     lock = threading.Lock()
+    stopping = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -84,9 +88,13 @@ def serve(*answers: Reply) -> Iterator[StandIn]:
             for name, value in answer.headers.items():
                 self.send_header(name.replace("_", "-"), value)
             self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
+            if not answer.then:
+                self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
+            with contextlib.suppress(OSError):
+                while answer.then and not stopping.wait(0.1):
+                    self.wfile.write(answer.then.encode())
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             pass
@@ -98,6 +106,7 @@ def serve(*answers: Reply) -> Iterator[StandIn]:
     try:
         yield stand_in
     finally:
+        stopping.set()
         server.shutdown()
         server.server_close()
         thread.join()

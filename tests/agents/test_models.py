@@ -1,4 +1,5 @@
 import logging
+import threading
 from datetime import timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from cooperbench.agents.mini_swe_agent.models import (
     make_model,
 )
 from cooperbench.agents.mini_swe_agent.models.litellm_model import load_litellm
-from cooperbench.agents.mini_swe_agent.models.openai_compatible import provider_error
+from cooperbench.agents.mini_swe_agent.models.refusals import provider_error
 from cooperbench.agents.mini_swe_agent.tools import BASH, SUBMIT
 from cooperbench.errors import (
     LimitReachedError,
@@ -27,6 +28,7 @@ from cooperbench.errors import (
     ModelOverloadedError,
     ModelRateLimitError,
     ModelRequestError,
+    ModelTimeoutError,
     UsageError,
 )
 from cooperbench.records import Limits, Trajectory, TrajectoryMessage, Usage, utc_now, write_model
@@ -121,6 +123,78 @@ def test_failures_are_typed_and_retries_end(kind: str, answer: Answer, error: ty
             model.query(TASK)
     assert len(server.requests) == calls
     assert (model.n_calls, model.cost) == (0, 0.0)
+
+
+WORD = 'data: {"choices": [{"delta": {"content": "on and "}}]}\n\n'
+
+
+def test_a_model_that_talks_without_end_is_cut_and_read(tmp_path: Path) -> None:
+    with (
+        serve(Answer(WORD, then=WORD)) as server,
+        activate_budget(Budget(progress=tmp_path / "progress.json")) as budget,
+    ):
+        message = over_http("http", server.url, timeout=1.0).query(TASK)
+    assert message["content"].startswith("on and on and ")
+    assert message["extra"]["finish_reason"] == "length"
+    assert (budget.steps, len(server.requests)) == (1, 1)
+    assert server.requests[0]["stream"] is True
+    assert server.requests[0]["max_tokens"] > 0
+
+
+def test_parts_of_an_answer_are_noted_while_they_come(tmp_path: Path) -> None:
+    progress = tmp_path / "progress.json"
+    heard: list[bool] = []
+
+    def look(request: dict[str, Any]) -> Answer:
+        seen = read_progress(progress)
+        heard.append(seen is not None and seen.asked_at is not None and seen.heard_at is None)
+        return Answer(WORD, then=WORD)
+
+    with serve(look) as server, activate_budget(Budget(progress=progress)) as budget:
+        model = over_http("http", server.url, timeout=1.5)
+        thread = threading.Thread(target=model.query, args=(TASK,))
+        thread.start()
+        while thread.is_alive() and not heard[1:]:
+            seen = read_progress(progress)
+            if seen is not None and seen.heard_at is not None:
+                heard.append(True)
+            thread.join(0.05)
+        thread.join()
+    assert heard == [True, True]
+    assert budget.steps == 1
+
+
+@both
+@pytest.mark.parametrize("answer", [Answer("", then=" "), Answer(" ", then="\n")])
+def test_the_time_for_an_answer_is_that_of_the_whole_answer(kind: str, answer: Answer) -> None:
+    load_litellm() if kind == "litellm" else None
+    with serve(answer) as server, pytest.raises(ModelTimeoutError):
+        over_http(kind, server.url, timeout=1.0).query(TASK)
+    assert len(server.requests) == 2, "a call that took all of its time is repeated once, not three times"
+
+
+@both
+def test_what_a_provider_refuses_is_left_out_from_then_on(kind: str) -> None:
+    def strict(request: dict[str, Any]) -> Answer:
+        known = {"role", "content", "tool_calls", "tool_call_id"}
+        if "max_tokens" in request:
+            return fails(400, "Unsupported parameter: 'max_tokens' is not supported with this model.")
+        if "stream" in request:
+            return fails(422, "stream: extra inputs are not permitted")
+        if any(set(message) - known for message in request["messages"]):
+            return fails(422, "messages.2: extra inputs are not permitted")
+        return says("Here.", ("bash", {"command": "ls"}))
+
+    with serve(strict) as server:
+        model = over_http(kind, server.url)
+        thinking = {**model.query(TASK), "reasoning_content": "hm"}
+        result = {"role": "tool", "tool_call_id": "call_0", "content": "x"}
+        model.query([*TASK, thinking, result])
+        refusals = len(server.requests) - 2
+        model.query([*TASK, thinking, result])
+    assert len(server.requests) == 3 + refusals
+    assert refusals == (3 if kind == "http" else 2)
+    assert "reasoning_content" in str(server.requests[-3]["messages"]), "some providers require it"
 
 
 def test_a_server_that_is_not_there_is_overload() -> None:
