@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import subprocess
 import sys
 from contextlib import chdir, nullcontext, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -45,3 +46,17 @@ def cooperbench(*arguments: str, env: dict[str, str] | None = None, cwd: Path | 
     printed, complained = (stream.buffer.getvalue().decode() for stream in (out, err))
     assert "Traceback" not in complained, complained
     return Said(code, printed, complained)
+
+
+def in_a_new_process(*arguments: str, env: dict[str, str]) -> Said:
+    """Run a command where no SDK has logged in yet: Modal's keeps its first client for the life of a process."""
+    done = subprocess.run(
+        [PROGRAM, *arguments],
+        env={**os.environ, **env},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return Said(done.returncode, done.stdout, done.stderr)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cooperbench.environments.configuration import SECRET, read_config, write_config
 from cooperbench.errors import UsageError
-from tests.command_line import cooperbench
+from tests.command_line import cooperbench, in_a_new_process
 
 
 def test_flags_are_kept_and_kept_when_others_follow(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_what_does_not_work_yet_is_said(tmp_path: Path) -> None:
         "MODAL_TOKEN_ID": "",
         "MODAL_TOKEN_SECRET": "",
     }
-    said = cooperbench("config", "modal", "--environment", "main", env=env)
+    said = in_a_new_process("config", "modal", "--environment", "main", env=env)
     assert said.code == 1
     assert "modal token new" in said.out
     assert tomllib.loads((tmp_path / "config.toml").read_text()) == {"modal": {"environment": "main"}}

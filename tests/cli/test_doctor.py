@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command_line import cooperbench
+from tests.command_line import cooperbench, in_a_new_process
 from tests.standins.gce import GceStandin
 from tests.standins.modal import ModalStandin
 
@@ -31,7 +31,7 @@ def test_what_is_missing_comes_with_the_command_that_mends_it(tmp_path: Path) ->
         "MODAL_TOKEN_SECRET": "",
         "GOOGLE_CLOUD_PROJECT": "",
     }
-    said = cooperbench(
+    said = in_a_new_process(
         *("doctor", "--json", "--backend", "docker", "--backend", "modal", "--backend", "gcp"), env=nobody
     )
     assert said.code == 1
