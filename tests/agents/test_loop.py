@@ -9,12 +9,13 @@ import pytest
 from cooperbench.agents import Budget, activate_budget
 from cooperbench.agents.mini_swe_agent.agents.default import DefaultAgent
 from cooperbench.agents.mini_swe_agent.connectors import MessagingConnector
-from cooperbench.agents.mini_swe_agent.models import ModelConfig, ScriptedModel
+from cooperbench.agents.mini_swe_agent.models import ModelConfig, ScriptedModel, make_model
 from cooperbench.collaboration import presence
 from cooperbench.collaboration.broker import Broker
 from cooperbench.environments import LocalEnvironment
 from cooperbench.errors import ModelOverloadedError, SandboxLostError, UsageError
 from cooperbench.records import Ending, Limits
+from tests.agents.standin_llm import Answer, fails, says, serve
 
 SUBMIT = {"tool_calls": [{"name": "submit"}]}
 
@@ -224,6 +225,51 @@ def test_too_long_for_the_model_is_answered_by_shortening(local: LocalEnvironmen
     assert agent.run(task="Long.")[0] == "Submitted"
     before, after = model.read[6], model.read[7]
     assert len(str(after)) < len(str(before))
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_refused_history_is_cut_to_the_window_even_within_one_result(local: LocalEnvironment, named: bool) -> None:
+    """A server with room for 3000 characters, which names its window or does not."""
+    lengths: list[int] = []
+
+    def small(request: dict[str, Any]) -> Answer:
+        given = [message for message in request["messages"] if message["role"] != "system"]
+        lengths.append(len(json.dumps(given)))
+        if lengths[-1] > 3000:
+            numbers = f"request ({lengths[-1] // 3} tokens) exceeds the available context size (1000 tokens)"
+            return fails(400, numbers if named else "Context size has been exceeded.")
+        return says(None, ("submit", {})) if len(given) > 2 else says(None, ("bash", {"command": "seq 1 2000"}))
+
+    with serve(small) as server:
+        agent = DefaultAgent(make_model("small", {"model": {"base_url": server.url, "retries": 0}}), local)
+        assert agent.run(task="The task.")[0] == "Submitted"
+    assert lengths[-1] <= 3000
+    assert len(lengths) < 12
+    assert len(results(agent)[0]) > 3000, "the record keeps everything"
+
+
+def test_nothing_that_a_model_writes_ends_the_work(local: LocalEnvironment, mailboxes: dict[str, str]) -> None:
+    nasty = [
+        ("bash", '{"command": "echo \\ud83d", "timeout": 1e999}'),
+        ("bash", '{"command": "echo \\ud83d > half.txt"}'),
+        ("bash", '{"command": "echo \\u0000"}'),
+        ("bash", '{"command": "true", "timeout": -1e8}'),
+        ("bash", '{"command": "true", "timeout": ' + "9" * 5000 + "}"),
+        ("bash", '{"command": ' + "[" * 5000),
+        ("bash", '{"command": "' + "x" * 300_000 + '"}'),
+        ("send_message", '{"to": "agent2", "message": "half \\udc00"}'),
+        ("send_message", '{"to": "\\ud83d", "message": "x"}'),
+        ("send_message", '{"to": "agent2", "message": "' + "x" * 300_000 + '"}'),
+        ("wait_for_message", '{"from": "\\ud83d", "timeout": 0}'),
+        ("wait_for_message", '{"timeout": NaN}'),
+        ("\ud83d", "{}"),
+    ]
+    turns = [{"tool_calls": [{"name": name, "arguments": given}]} for name, given in nasty]
+    with MessagingConnector("agent1", ["agent1", "agent2"], mailboxes["agent1"]) as comm:
+        agent = DefaultAgent(ScriptedModel([*turns, SUBMIT]), local, comm, "agent1", unread_limit=20)
+        assert agent.run(task="x")[0] == "Submitted"
+    assert len(results(agent)) == len(nasty) + 1
+    check_protocol(agent.messages)
 
 
 def test_teammates_talk_between_steps_never_within_one(image: str, mailboxes: dict[str, str]) -> None:
