@@ -251,6 +251,19 @@ def test_an_image_has_nothing_after_its_base_commit(tmp_path: Path) -> None:
         assert environment.execute("git tag; git remote; git stash list; cat a.py")["output"] == "1\n"
 
 
+@pytest.mark.parametrize("what", ["commit", "object"])
+def test_a_clone_that_lacks_something_names_the_remedy(tmp_path: Path, what: str) -> None:
+    clone = tmp_path / "clone"
+    base = make_repository(clone, {"a.py": "1\n"})
+    blob = git(clone, "rev-parse", "HEAD:a.py")
+    if what == "object":
+        (clone / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    recipe = ImageRecipe(name="test:lacks", context=tmp_path, base_commit=base if what == "object" else "0" * 40)
+    with pytest.raises(ImageError, match="does not hold the whole history") as caught:
+        build_image("local", recipe, repo_source=clone)
+    assert "git fetch --unshallow" in str(caught.value.hint)
+
+
 def test_an_image_is_built_from_a_stream_once_and_again_when_it_changes(tmp_path: Path) -> None:
     source = tmp_path / "source"
     make_repository(source, {"a.py": "1\n"})

@@ -54,3 +54,12 @@ def test_a_missing_image_is_a_finding(copy: Path) -> None:
     found = validate_task(read_task(copy), backend="local")
     assert not found.ok
     assert "images build" in found.problems[0]
+
+
+@pytest.mark.parametrize("command", ["echo Repository cleaned.", "echo Repository cleaned.; exit 1"])
+def test_a_runner_that_runs_no_test_says_so(copy: Path, command: str) -> None:
+    runner = (copy / "runner.sh").read_text().rstrip().rsplit("\n", 1)[0]
+    (copy / "runner.sh").write_text(f"{runner}\n{command}\n")
+    found = validate(copy, 3).features[0]
+    assert found.problems == ("the runner ran no test with its gold patch: Repository cleaned.",)
+    assert (found.passes_on_gold, found.passes_combined, found.tests) == (False, False, 0)

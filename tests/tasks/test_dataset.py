@@ -52,6 +52,13 @@ def test_task_zero_is_not_the_absence_of_a_filter(dataset: Path) -> None:
         assert [found.key for found in discover_tasks(dataset, task=task)] == ["pallets_click_task/0"]
 
 
+def test_a_task_may_be_named_by_task_id(dataset: Path) -> None:
+    assert discover_tasks(dataset, task_id=0) == discover_tasks(dataset, task=0)
+    assert discover_tasks(dataset, task="task0", task_id=0)
+    with pytest.raises(UsageError, match="task=0 and task_id=1 name two tasks"):
+        discover_tasks(dataset, task=0, task_id=1)
+
+
 def test_registry_and_prefix_can_be_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COOPERBENCH_IMAGE_REGISTRY", "registry.example:5000/")
     monkeypatch.setenv("COOPERBENCH_IMAGE_PREFIX", "team/bench-")

@@ -59,6 +59,7 @@ def base_of(task: Task, backend: str) -> Base:
 
 def base_of_repository(repository: Path, commit: str) -> Base:
     """Return the base in a local clone, for git work without an image. Raises `EvaluationError` if the commit is missing."""
+    repository = repository.resolve()  # git runs in another folder
     git_dir = repository / ".git" if (repository / ".git").is_dir() else repository
     with open_store(git_dir) as store:
         output = store.run("rev-parse", "--verify", "--quiet", f"{commit}^{{tree}}")

@@ -32,7 +32,7 @@ class FeatureValidation(Record):
     passes_on_gold: bool = False
     """Exit code 0 and at least one test passed, in every repetition."""
     passes_combined: bool | None = None
-    """With `combined.patch`; `None` if the task has none."""
+    """With `combined.patch`, at least one test; `None` if the task has none."""
     tests: int = 0
     """Tests that pass with the gold patch."""
     flaky: tuple[str, ...] = ()
@@ -154,15 +154,21 @@ class _Validator:
     ) -> FeatureValidation:
         reference = make_reference(number, tree, runs[0])
         passes = all(run.exit_code == 0 and reference.usable for run in runs)
-        fails_on_base = suite_verdict(number, on_base, reference).outcome is not Outcome.PASSED
-        combined = on_combined and suite_verdict(number, on_combined, reference).outcome is Outcome.PASSED
+
+        def passes_like_gold(run: SuiteRun) -> bool:
+            return reference.usable and suite_verdict(number, run, reference).outcome is Outcome.PASSED
+
+        fails_on_base = not passes_like_gold(on_base)
+        combined = on_combined and passes_like_gold(on_combined)
         flaky = _flaky(runs)
         problems = []
-        if not passes:
+        if not runs[0].report.tests:
+            problems.append(f"the runner ran no test with its gold patch: {_failure(runs)}")
+        elif not passes:
             problems.append(f"fails with its gold patch: {_failure(runs)}")
         if not fails_on_base:
             problems.append("passes without its gold patch")
-        if combined is False or self.combined_rejected:
+        if (combined is False and reference.usable) or self.combined_rejected:
             problems.append("combined.patch does not apply" if self.combined_rejected else "fails with combined.patch")
         if flaky:
             problems.append(f"{len(flaky)} flaky tests: {_some(flaky)}")

@@ -15,6 +15,7 @@ from cooperbench.runner.planning.evaluation_options import EvaluationOptions, Re
 from cooperbench.runner.planning.plan import make_plan
 from cooperbench.runner.planning.request import RunRequest
 from cooperbench.runner.running import execute
+from cooperbench.tasks.dataset import one_task
 
 AnyPath = str | os.PathLike[str]
 
@@ -51,12 +52,13 @@ def run(
     evaluation: EvaluationOptions | None = None,
     retries: int = 2,
     observer: Observer | None = None,
+    task_id: int | str | None = None,
 ) -> RunResult:
     """Let agents work on tasks, evaluate their submissions, and return the run.
 
-    A second call with the same arguments resumes the run: finished episodes are left alone. `features` selects one group of
-    every task; otherwise the groups are those of the subset, or all of `size` features. `environment` fixes fields of
-    `EnvironmentOptions` such as `network` or `memory_mb`. `limits` apply to each member, `max_cost` (US dollars) to the run.
+    A second call with the same arguments resumes the run: finished episodes are left alone. `task_id` is another
+    name for `task`. `features` selects one group of every task; otherwise the groups are those of the subset, or all of `size`
+    features. `environment` fixes fields of `EnvironmentOptions` such as `network` or `memory_mb`. `limits` apply to each member, `max_cost` (US dollars) to the run.
     `evaluation` says how submissions are tested, and which model settles conflicts.
 
     Raises `UsageError` before anything is started or written.
@@ -71,7 +73,7 @@ def run(
         setting=setting,
         subset=subset,
         repo=repo,
-        task=task,
+        task=one_task(task, task_id),
         features=tuple(features) if features is not None else None,
         size=size,
         backend=backend,

@@ -43,11 +43,13 @@ def discover_tasks(
     subset: str | None = None,
     repo: str | None = None,
     task: int | str | None = None,
+    task_id: int | str | None = None,
 ) -> list[Task]:
     """Return the tasks that pass all filters, ordered by repository and number.
 
-    `repo` may omit `_task`. Raises `UnknownNameError` when a filter matches nothing, and `TaskError` for a malformed file.
+    `repo` may omit `_task`. `task_id` is another name for `task`. Raises `UnknownNameError` when a filter matches nothing, and `TaskError` for a malformed file.
     """
+    task = one_task(task, task_id)
     root = find_dataset(dataset_dir, subset=subset)
     folders = _task_folders(root)
     if not folders:
@@ -183,6 +185,15 @@ def _of_subset(root: Path, name: str, folders: dict[tuple[str, int], Path]) -> d
             hint="cooperbench prepare",
         )
     return selected
+
+
+def one_task(task: int | str | None, task_id: int | str | None) -> int | str | None:
+    """Return the task that either name gives. Raises `UsageError` if both are given and differ."""
+    if task is not None and task_id is not None and _task_number(task) != _task_number(task_id):
+        raise UsageError(
+            f"task={task} and task_id={task_id} name two tasks", subject="task_id", hint="pass one of them"
+        )
+    return task_id if task is None else task
 
 
 def _task_number(task: int | str) -> int:

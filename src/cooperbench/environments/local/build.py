@@ -4,6 +4,8 @@ import hashlib
 import re
 import tempfile
 import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 
@@ -39,7 +41,9 @@ def key_of(recipe: ImageRecipe, source: Path) -> str:
     if source.is_file():
         digest.update(source.read_bytes())
     else:
-        digest.update(_GIT.run("rev-parse", f"{recipe.base_commit or 'HEAD'}^{{commit}}", cwd=source).text.encode())
+        commit = recipe.base_commit or "HEAD"
+        with _history_of(source, commit):
+            digest.update(_GIT.run("rev-parse", "--verify", f"{commit}^{{commit}}", cwd=source).text.encode())
     for name in closure(recipe.host_packages, recipe.name):
         digest.update(f"{name}=={metadata.version(name)}\0".encode())
     return "sha256:" + digest.hexdigest()
@@ -81,17 +85,37 @@ def make_repository(recipe: ImageRecipe, source: Path, target: Path) -> None:
             _unpack(source, origin)
         else:
             origin = source
-        base = _GIT.run("rev-parse", "--verify", f"{recipe.base_commit or _tip(origin)}^{{commit}}", cwd=origin).text
-        _GIT.run("init", "--quiet", target)
         pack = Path(scratch) / "base.pack"
-        # Only what the base commit reaches is copied: nothing later can be in the object database.
-        with pack.open("wb") as out:
-            _GIT.run("pack-objects", "--revs", "--stdout", "-q", cwd=origin, stdin=base.encode(), stdout=out)
+        commit = recipe.base_commit or _tip(origin)
+        with _history_of(source, commit):
+            base = _pack(origin, commit, pack)
+        _GIT.run("init", "--quiet", target)
         with pack.open("rb") as stream:
             _GIT.run("index-pack", "--stdin", cwd=target, stdin=stream)
         _GIT.run("update-ref", "refs/heads/main", base, cwd=target)
         _GIT.run("reset", "--quiet", "--hard", "main", cwd=target)
         (target / ".git" / "info").mkdir(exist_ok=True)
+
+
+@contextmanager
+def _history_of(source: Path, commit: str) -> Iterator[None]:
+    """Name the remedy where git fails in a clone that lacks the commit, or an object that it reaches."""
+    try:
+        yield
+    except ImageError as error:
+        raise ImageError(
+            f"{source} does not hold the whole history of {commit}: {error.message}",
+            subject=str(source),
+            hint="run git fetch --unshallow or git fetch --refetch in it",
+        ) from error
+
+
+def _pack(origin: Path, commit: str, pack: Path) -> str:
+    """Pack a commit and what it reaches, so that nothing later can be in the object database, and return its id."""
+    base = _GIT.run("rev-parse", "--verify", f"{commit}^{{commit}}", cwd=origin).text
+    with pack.open("wb") as out:
+        _GIT.run("pack-objects", "--revs", "--stdout", "-q", cwd=origin, stdin=base.encode(), stdout=out)
+    return base
 
 
 def _unpack(source: Path, target: Path) -> None:
