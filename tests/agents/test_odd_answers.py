@@ -8,7 +8,7 @@ import yaml
 
 from cooperbench.agents.mini_swe_agent.models import LitellmModel, ToolCallingModel, make_model
 from cooperbench.agents.mini_swe_agent.tools import BASH, SUBMIT, read_tool_calls
-from cooperbench.errors import ModelContextWindowError, ModelError
+from cooperbench.errors import ModelContextWindowError, ModelError, ModelRateLimitError
 from tests.agents.standin_llm import Answer, serve
 
 ROWS: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("odd_answers.yaml").read_text())
@@ -74,3 +74,15 @@ def check_answer(message: dict[str, Any], wanted: dict[str, Any]) -> None:
     if "cost" in wanted:
         assert usage["cost"] == wanted["cost"]
     assert message["extra"]["finish_reason"] == wanted.get("reason", message["extra"]["finish_reason"])
+
+
+@pytest.mark.needs("litellm")
+@pytest.mark.slow
+def test_another_dialect_is_refused_with_its_status_and_its_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "key-of-the-test")
+    body = {"type": "error", "error": {"type": "unheard_of", "message": "Come back."}}
+    with serve(Answer(body, 429, {"Retry_After": "7"})) as server:
+        model = LitellmModel("anthropic/claude-sonnet-4-5", base_url=server.url.removesuffix("/v1"), retries=0)
+        with pytest.raises(ModelRateLimitError) as caught:
+            model.query(TASK)
+    assert (caught.value.retryable, caught.value.retry_after) == (True, 7.0)

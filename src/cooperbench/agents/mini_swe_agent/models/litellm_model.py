@@ -61,7 +61,8 @@ class LitellmModel(RemoteModel):
                 answer = response.model_dump()
         except Exception as error:
             # LiteLLM refuses answers that are only unusual, and hides the errors in others.
-            if (body := next((body for body in bodies if body.startswith("{")), None)) is not None:
+            body = next((body for body in bodies if body.startswith("{")), None)
+            if body is not None and _refusal(error) is None:
                 return read_answer(body)
             raise typed_error(error) from error
         completion = read_completion(answer)
@@ -92,15 +93,15 @@ class LitellmModel(RemoteModel):
         }
 
 
-def _provider_text(error: BaseException) -> str:
-    """Return the provider's own words where the SDK below LiteLLM kept them, else those of LiteLLM."""
+def _refusal(error: BaseException) -> str | None:
+    """Return the body with which the provider refused, where the SDK below LiteLLM kept it."""
     cause: BaseException | None = error
     while cause is not None:
         text = getattr(getattr(cause, "response", None), "text", None)
         if isinstance(text, str) and text.strip():
             return text
         cause = cause.__cause__ or cause.__context__
-    return safe_text(error)
+    return None
 
 
 def _known(cost: object) -> float | None:
@@ -130,7 +131,7 @@ def typed_error(error: Exception) -> ModelError:
     if isinstance(error, ModelError):
         return error
     kinds = {kind.__name__ for kind in type(error).__mro__}
-    text = _provider_text(error)
+    text = _refusal(error) or safe_text(error)
     if kinds & {"Timeout", "APITimeoutError"}:
         return ModelTimeoutError(one_line(text, 500))
     status = getattr(error, "status_code", None)
