@@ -5,6 +5,8 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
+# Where it is set, each of the hundreds of processes that tests start compiles everything it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test quick quick-tests images check lint imports types docs format clean
 

@@ -186,6 +186,7 @@ def test_a_clone_inside_the_sandbox(pair: Pair) -> None:
     assert pair.run("agent2", "git -C /tmp/clone rev-list --count main") == "3"
 
 
+@pytest.mark.slow
 def test_two_agents_push_and_merge_at_the_same_time(any_pair: Pair) -> None:
     rounds = 5
     barrier = threading.Barrier(2)

@@ -16,14 +16,14 @@ from cooperbench.tasks import Task
 from tests.evaluation.edits import append, base_checkout
 from tests.evaluation.trees import Checkout
 
+pytestmark = pytest.mark.slow
+
 FEATURE = 3
 SOURCE = "src/shelfdb/__init__.py"
 """Imported by every hidden test."""
 
 ALWAYS_PASSED = """
 import pytest
-
-pytestmark = pytest.mark.slow
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
 def pytest_runtest_makereport(item, call):

@@ -244,6 +244,7 @@ class TestEpisode:
     def directory(self, tmp_path: Path) -> EpisodeDirectory:
         return EpisodeDirectory(tmp_path / "f1_f2")
 
+    @pytest.mark.slow
     def test_written_and_used_again_until_something_changes(self, ledgerkit: Task, directory: EpisodeDirectory) -> None:
         result = finished_episode(directory, ledgerkit, gold(ledgerkit, 1, 2))
         first = evaluate_episode(directory, result, ledgerkit, EvaluationSettings())
@@ -263,11 +264,13 @@ class TestEpisode:
         assert changed.key != first.key
         assert [item.outcome for item in changed.verdict.features] == [Outcome.PASSED, Outcome.NO_PATCH]
 
+    @pytest.mark.slow
     def test_an_unreadable_evaluation_is_replaced(self, ledgerkit: Task, directory: EpisodeDirectory) -> None:
         result = finished_episode(directory, ledgerkit, gold(ledgerkit, 1, 4))
         directory.evaluation.write_text('{"schema_ver')
         assert evaluate_episode(directory, result, ledgerkit, EvaluationSettings()).verdict.passed
 
+    @pytest.mark.slow
     def test_errors_are_repeated(self, ledgerkit: Task, directory: EpisodeDirectory) -> None:
         result = finished_episode(directory, ledgerkit, gold(ledgerkit, 1, 4))
         recipe = ledgerkit.recipe.model_copy(update={"name": "none:such", "bundled": False, "repository": None})

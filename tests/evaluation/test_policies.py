@@ -39,6 +39,7 @@ def forget(logs: Path, stages: Iterable[str]) -> Evaluation:
     return older
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", [("union",), ("naive",), ("naive", "union")])
 @pytest.mark.parametrize(("policy", "passes"), [("naive@1", False), ("union@1", True)])
 def test_a_stage_that_an_older_record_lacks_is_evaluated(
@@ -55,12 +56,14 @@ def test_a_stage_that_an_older_record_lacks_is_evaluated(
     assert [stage.name for stage in again.stages] == [stage.name for stage in complete.stages]
 
 
+@pytest.mark.slow
 def test_no_more_is_evaluated_than_the_policy_reads(logs: Path) -> None:
     evaluate(logs, "union")
     older = forget(logs, ["union"])
     assert evaluate(logs, "naive").evaluated_at == older.evaluated_at
 
 
+@pytest.mark.slow
 def test_suites_that_are_known_do_not_run_again(logs: Path) -> None:
     evaluate(logs, "union")
     older = forget(logs, ["union"])
@@ -105,6 +108,7 @@ def model_only() -> Iterator[str]:
     del POLICIES["model-only@1"]
 
 
+@pytest.mark.slow
 def test_a_policy_gets_the_stage_that_it_names_also_where_nothing_conflicts(ledgerkit: Task, model_only: str) -> None:
     patches = {feature: ledgerkit.features[feature].gold_patch for feature in (1, 4)}
     resolver = Resolver("no", refuse)

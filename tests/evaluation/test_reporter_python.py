@@ -71,7 +71,13 @@ def project(tmp_path: Path) -> Project:
 EXPECTED = {"test_work.py::test_one": TestStatus.PASSED, "test_work.py::test_two": TestStatus.FAILED}
 
 
-@pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n", "2")], ids=["alone", "workers"])
+alone_and_with_workers = pytest.mark.parametrize(
+    "workers",
+    [pytest.param((), id="alone"), pytest.param(("-p", "xdist", "-n", "2"), id="workers", marks=pytest.mark.slow)],
+)
+
+
+@alone_and_with_workers
 def test_results(project: Project, workers: tuple[str, ...]) -> None:
     project.write("work.py", HONEST)
     project.run("pytest", "-q", *workers)
@@ -79,7 +85,7 @@ def test_results(project: Project, workers: tuple[str, ...]) -> None:
     assert project.changed() == set()
 
 
-@pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n", "2")], ids=["alone", "workers"])
+@alone_and_with_workers
 @pytest.mark.parametrize(
     ("code", "changed"),
     [(PATCHED, "_pytest.python.pytest_pyfunc_call"), (EMPTIED, "test_two")],

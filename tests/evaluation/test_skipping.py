@@ -26,6 +26,7 @@ def suites(task: Task, *features: int) -> list[SuiteResult]:
     return list(again.stages[0].suites)
 
 
+@pytest.mark.slow
 def test_what_changes_nothing_is_skipped(shelfdb: Task, tmp_path: Path) -> None:
     (suite,) = suites(with_runner(shelfdb, tmp_path, f"{PIP}pip install -e .\n{TESTS}"), 3)
     assert "already installed in this image; nothing to do for: pip install -e ." in suite.output_tail
