@@ -75,6 +75,7 @@ def test_a_task_needs_a_text(boards: list[TaskBoard], text: str) -> None:
     assert boards[0].tasks() == []
 
 
+@pytest.mark.slow
 def test_of_processes_that_claim_at_the_same_time_one_wins_each_task(
     boards: list[TaskBoard], urls: dict[str, str], run_python: Callable[..., "Popen[str]"]
 ) -> None:

@@ -114,6 +114,7 @@ def test_a_clean_merge_that_breaks_a_test_fails_for_that_feature(ledgerkit: Task
     assert reward(evaluation, "alone", feature=1) == 1.0
 
 
+@pytest.mark.slow
 def test_a_conflict_is_settled_by_union_where_the_policy_says_so(ledgerkit: Task) -> None:
     evaluation = score(ledgerkit, gold(ledgerkit, 1, 2))
     assert evaluation.verdict.outcome is Outcome.MERGE_CONFLICT

@@ -54,6 +54,7 @@ FILES = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before=FILES, after=FILES, options=st.sampled_from(["-M", "-C", "-U0", "--no-renames", "--full-index"]))
 def test_what_is_read_of_a_patch_is_what_git_reads(

@@ -73,6 +73,7 @@ def test_suites_that_are_known_do_not_run_again(logs: Path) -> None:
     assert [stage for stage in evaluation.stages if stage.name.startswith("single:")] == singles  # to the millisecond
 
 
+@pytest.mark.slow
 def test_without_its_stage_a_policy_has_no_verdict(logs: Path) -> None:
     evaluation = evaluate(logs, "union")
     stages = [stage for stage in evaluation.stages if stage.name != "union"]
@@ -89,6 +90,7 @@ def optimist() -> Iterator[str]:
     del POLICIES["optimist@1"]
 
 
+@pytest.mark.slow
 def test_a_new_policy_is_one_entry(ledgerkit: Task, optimist: str) -> None:
     patches = {feature: ledgerkit.features[feature].gold_patch for feature in (1, 2)}
     evaluation = score(ledgerkit, patches, policy=optimist)

@@ -24,6 +24,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_there_is_no_moment_at_which_a_kill_leaves_a_folder(tmp_path: Path) -> None:
     drawn = random.Random(1)
     for _ in range(10):

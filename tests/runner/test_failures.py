@@ -151,6 +151,7 @@ def test_a_failure_of_the_sandbox_is_not_the_agents(surroundings: Path) -> None:
     assert (episode.result.error.boundary, episode.result.error.kind) == ("environment", "SandboxLostError")
 
 
+@pytest.mark.slow
 def test_a_worker_killed_by_somebody_else_is_repeated_and_not_scored(surroundings: Path) -> None:
     ended = run(
         "exp", "is_killed_once", "none", setting="solo", subset="demo", repo="shelfdb", features=(1, 2),

@@ -43,6 +43,7 @@ def test_work_is_captured_and_recorded(surroundings: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_who_is_left_is_told_where_the_work_of_a_teammate_is(surroundings: Path) -> None:
     [episode] = run_pair("hands_over", surroundings, git=True).episodes
     told = (episode.directory / "agent2.patch").read_text()
@@ -67,6 +68,7 @@ def test_a_team_of_three_has_a_lead_and_a_board(surroundings: Path) -> None:
     assert sorted(bool(refused) for refused in claims) == [False, True, True]
 
 
+@pytest.mark.slow
 def test_a_patch_that_the_agent_stripped_is_repaired(surroundings: Path) -> None:
     captured = run_pair("writes", surroundings, messaging=False)
     returned = run_pair("writes", surroundings, messaging=False, config={"returns": True}, force=True)
