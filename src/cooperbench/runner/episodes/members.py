@@ -129,7 +129,8 @@ class MemberRun:
         if not any(self.folder.handles.glob("*.json")):
             return
         rescued = rescue(self.folder, self.spec.store)
-        if rescued.failure is not None and self.captured is None:
+        # What failed first stays the cause: a sandbox may be gone because of it.
+        if rescued.failure is not None and self.captured is None and not self.void:
             self.outcome = self.outcome.model_copy(update={"ending": Ending.INFRA_ERROR, "error": rescued.failure})
         self._timeline.add("member.rescued", self.member.agent_id, found=rescued.found)
 

@@ -2,12 +2,13 @@
 
 import os
 import signal
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from cooperbench.records import Ending, Failure, LimitReached
+from cooperbench.records import Ending, Failure, LimitReached, MemberResult
 from cooperbench.records.member_files import AgentOutcome, Progress
 from cooperbench.runner.workers.fork_server import WORKER_FAULT
 from cooperbench.runner.workers.output import last_line
@@ -112,3 +113,9 @@ def _crash(outcome: AgentOutcome, kind: str, message: str) -> AgentOutcome:
 def _void(outcome: AgentOutcome, kind: str, message: str, *, boundary: str = "cooperbench") -> AgentOutcome:
     failure = Failure(boundary=boundary, kind=kind, message=message, retryable=True)
     return outcome.model_copy(update={"ending": Ending.INFRA_ERROR, "error": failure})
+
+
+def first_cause(members: Iterable[MemberResult]) -> Failure | None:
+    """Return the failure of the member whose work ended first: the others were stopped for it, and their sandboxes may be gone."""
+    failed = [member for member in members if member.ending is Ending.INFRA_ERROR and member.error is not None]
+    return min(failed, key=lambda member: member.ended_at).error if failed else None

@@ -25,6 +25,7 @@ from cooperbench.records import (
 from cooperbench.records.conversation import Conversation
 from cooperbench.runner.episodes.job import Job
 from cooperbench.runner.episodes.members import MemberRun
+from cooperbench.runner.episodes.outcomes import first_cause
 from cooperbench.runner.episodes.submission import choose_patch
 from cooperbench.runner.workers.output import read_end
 
@@ -146,7 +147,6 @@ def _identity(member: Member) -> dict[str, Any]:
 
 def _episode_result(ended: EndedEpisode, members: dict[str, MemberResult]) -> EpisodeResult:
     config, episode = ended.job.config, ended.job.episode
-    infra = (member.error for member in members.values() if member.ending is Ending.INFRA_ERROR)
     costs = [member.usage.cost for member in members.values()]
     known = [cost for cost in costs if cost is not None]
     ended_at = utc_now()
@@ -170,7 +170,7 @@ def _episode_result(ended: EndedEpisode, members: dict[str, MemberResult]) -> Ep
         ended_at=ended_at,
         duration_seconds=(ended_at - ended.started_at).total_seconds(),
         attempt=ended.job.attempt,
-        error=ended.failure or next((error for error in infra if error is not None), None),
+        error=ended.failure or first_cause(members.values()),
     )
 
 
