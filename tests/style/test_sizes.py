@@ -9,9 +9,9 @@ MODULE_LINES, FUNCTION_LINES = 300, 40
 
 LONG_MODULES = {"environments/inside/exec_agent.py": 421}  # one file, because it is sent into sandboxes as text
 LONG_FUNCTIONS = {
-    "evaluation/reporter/python/cooperbench_reporter.py:_hooks": 54,
+    "evaluation/reporter/python/cooperbench_reporter.py:_hooks": 53,
     "evaluation/reporter/python/sitecustomize.py:_watch_unittest": 62,
-    "runner/api.py:run": 76,  # its signature is the documented interface
+    "runner/api.py:run": 77,  # its signature is the documented interface
 }
 
 

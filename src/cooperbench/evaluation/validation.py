@@ -14,7 +14,7 @@ from cooperbench.evaluation.gold import gold_conflicts
 from cooperbench.evaluation.sanitize import apply_exactly, clean_submission
 from cooperbench.evaluation.settings import EvaluationSettings
 from cooperbench.evaluation.stages import hidden_paths
-from cooperbench.evaluation.suite_verdict import make_reference, suite_verdict, telling_line
+from cooperbench.evaluation.suite_verdict import SuiteReference, make_reference, suite_verdict, telling_line
 from cooperbench.evaluation.suites import SuiteRun
 from cooperbench.evaluation.testbench import TestBench
 from cooperbench.records import TIME_LIMIT, EvaluationChoices, Install, Outcome, Record, TestStatus
@@ -154,12 +154,8 @@ class _Validator:
     ) -> FeatureValidation:
         reference = make_reference(number, tree, runs[0])
         passes = all(run.exit_code == 0 and reference.usable for run in runs)
-
-        def passes_like_gold(run: SuiteRun) -> bool:
-            return reference.usable and suite_verdict(number, run, reference).outcome is Outcome.PASSED
-
-        fails_on_base = not passes_like_gold(on_base)
-        combined = on_combined and passes_like_gold(on_combined)
+        fails_on_base = not _passes(on_base, reference)
+        combined = on_combined and _passes(on_combined, reference)
         flaky = _flaky(runs)
         problems = []
         if not runs[0].report.tests:
@@ -184,6 +180,10 @@ class _Validator:
             seconds=round(sum(run.seconds for run in runs) / len(runs), 2),
             problems=tuple(problems),
         )
+
+
+def _passes(run: SuiteRun, reference: SuiteReference) -> bool:
+    return reference.usable and suite_verdict(reference.feature, run, reference).outcome is Outcome.PASSED
 
 
 def _flaky(runs: list[SuiteRun]) -> tuple[str, ...]:

@@ -25,6 +25,12 @@ def _status(phases):
     return "passed" if phases.get("call") == phases.get("teardown") == "passed" else "skipped"
 
 
+def _note(phases, report):
+    # A phase is reported several times where a test has subtests: one that failed stays failed.
+    if phases.get(report.when) != "failed":
+        phases[report.when] = "xfailed" if hasattr(report, "wasxfail") and report.skipped else report.outcome
+
+
 def _watch(changed):
     """Hooks that fill `changed`."""
     functions, code_of = chain.functions, chain.code_of
@@ -103,10 +109,7 @@ def _hooks():
             errors.append(report.nodeid)
 
     def pytest_runtest_logreport(report):
-        phases = tests.setdefault(report.nodeid, {})
-        # A phase is reported several times where a test has subtests: one that failed stays failed.
-        if phases.get(report.when) != "failed":
-            phases[report.when] = "xfailed" if hasattr(report, "wasxfail") and report.skipped else report.outcome
+        _note(tests.setdefault(report.nodeid, {}), report)
         changed.update(getattr(report, "cooperbench_changed", ()))
         look(report.nodeid)
 
