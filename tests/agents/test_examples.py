@@ -78,6 +78,7 @@ def test_the_minimal_agent_runs_and_its_work_is_captured(user: User) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("litellm")
 def test_the_llm_agent_runs_against_a_server_and_its_cost_is_exact(user: User) -> None:
     expected = cost_of(2)
     answers = [says(f"I write.\n```bash\n{WRITE}\n```"), says("That is all. DONE")]
@@ -110,6 +111,7 @@ def test_the_team_agent_talks_and_merges(user: User) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("litellm")
 def test_the_complete_example_runs_against_a_server(user: User) -> None:
     answers = [says("I write.", ("bash", {"command": WRITE})), says(None, ("submit", {}))]
     with serve(*answers) as server:

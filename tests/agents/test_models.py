@@ -50,10 +50,10 @@ def over_http(kind: str, url: str, **section: Any) -> ToolCallingModel:
     return LitellmModel(model_name="openai/priced-model", **settings)
 
 
-SLOW_IMPORT = [pytest.mark.needs("litellm"), pytest.mark.slow]
-"""LiteLLM takes 4 to 8 seconds to import."""
+LITELLM = [pytest.mark.needs("litellm"), pytest.mark.slow, pytest.mark.xdist_group("litellm")]
+"""It takes 4 to 8 seconds to import, so one process runs all tests that do."""
 
-both = pytest.mark.parametrize("kind", ["http", pytest.param("litellm", marks=SLOW_IMPORT)])
+both = pytest.mark.parametrize("kind", ["http", pytest.param("litellm", marks=LITELLM)])
 
 
 @pytest.fixture(autouse=True)
@@ -242,6 +242,7 @@ def test_an_unknown_price_is_none_and_said_once(kind: str, caplog: pytest.LogCap
 
 @pytest.mark.needs("litellm")
 @pytest.mark.slow
+@pytest.mark.xdist_group("litellm")
 def test_litellm_knows_the_price_of_known_models() -> None:
     litellm = load_litellm()
     with serve(says("x", tokens=(1000, 100, 0))) as server:
@@ -398,6 +399,7 @@ def test_a_model_behind_an_address_needs_no_litellm() -> None:
 
 @pytest.mark.needs("litellm")
 @pytest.mark.slow
+@pytest.mark.xdist_group("litellm")
 def test_anthropic_is_spoken_through_litellm_with_its_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "key-of-the-test")
     block = {"type": "tool_use", "id": "toolu_1", "name": "bash", "input": {"command": "ls"}}
@@ -431,6 +433,7 @@ def test_anthropic_is_spoken_through_litellm_with_its_cache(monkeypatch: pytest.
 
 @pytest.mark.needs("litellm")
 @pytest.mark.slow
+@pytest.mark.xdist_group("litellm")
 def test_gemini_is_spoken_through_litellm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GEMINI_API_KEY", "key-of-the-test")
     part = {"functionCall": {"name": "bash", "args": {"command": "ls"}}}

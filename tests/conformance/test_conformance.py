@@ -20,6 +20,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         marks = [pytest.mark.docker if name != "local" else pytest.mark.needs("sandbox")]
         if metafunc.cls is TestLifecycle:
             marks.append(pytest.mark.slow)
+        if metafunc.cls is TestCommands or name == "gcp":  # one sandbox for all of them, or few machines
+            marks.append(pytest.mark.xdist_group(f"{metafunc.cls.__name__}-{name}"))
         cases.append(pytest.param(name, marks=marks))
     metafunc.parametrize("subject", cases, indirect=True, scope="module")
 

@@ -34,7 +34,14 @@ def evaluations(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dic
     return evaluate
 
 
-@pytest.mark.parametrize(("language", "name"), [(language, name) for language in ATTACKS for name in ATTACKS[language]])
+@pytest.mark.parametrize(
+    ("language", "name"),
+    [
+        pytest.param(language, name, marks=pytest.mark.xdist_group(language))
+        for language in ATTACKS
+        for name in ATTACKS[language]
+    ],
+)
 def test_no_attack_passes(language: str, name: str, evaluations: Callable[[str], dict[str, Evaluation]]) -> None:
     evaluation = evaluations(language)[name]
     assert evaluation.error is None, evaluation.error

@@ -11,7 +11,7 @@ from cooperbench.tasks import Task
 from tests.evaluation.edits import base_checkout
 from tests.evaluation.test_cheating import ATTACKS, FEATURE
 
-pytestmark = [pytest.mark.docker, pytest.mark.slow]
+pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.xdist_group("evaluation-docker")]
 
 BASE_IMAGE = "cooperbench-test/base:latest"
 

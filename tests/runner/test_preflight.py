@@ -24,7 +24,9 @@ def needs(place: Path, **asked: object) -> dict[str, str]:
     return {check.name: check.detail for check in preflight(plan.config, plan.tasks) if not check.ok}
 
 
+@pytest.mark.needs("litellm")
 @pytest.mark.slow
+@pytest.mark.xdist_group("litellm")
 def test_a_key_that_is_not_set(nothing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert needs(nothing, subset="demo", model_name="gpt-4o") == {
         "mini_swe_agent with gpt-4o": "needs the environment variable OPENAI_API_KEY"
