@@ -48,6 +48,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Ask for what a test needs before its fixtures are made."""
     if item.get_closest_marker("docker"):
         need("docker")
+    if "image" in getattr(item, "fixturenames", ()):
+        need("sandbox")
     for marker in item.iter_markers("needs"):
         for name in marker.args:
             need(name)
@@ -65,7 +67,6 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def image(cache: Path) -> str:
     """A local image with a small Python project."""
-    need("sandbox")
     return sample_image(host_packages=("pytest",))
 
 

@@ -57,7 +57,7 @@ def _sandbox() -> str | None:
     try:
         isolation.choose(allow_unsandboxed=False)
     except SandboxError as error:
-        return f"{error.message}: {error.hint}"
+        return f"no local sandbox can be made: {error.hint}"
     return None
 
 

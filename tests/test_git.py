@@ -85,6 +85,7 @@ def test_a_new_task_is_made_without_the_users_configuration(clone: Path, tmp_pat
     assert git(store, "show", "main:answer.py") == (clone / "answer.py").read_bytes()
 
 
+@pytest.mark.needs("sandbox")
 @pytest.mark.usefixtures("hostile")
 def test_a_local_image_is_built_without_the_users_configuration(
     clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

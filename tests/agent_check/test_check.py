@@ -12,6 +12,7 @@ def failed(report: CheckReport) -> dict[str, str]:
     return {finding.check: finding.message for finding in report.findings if finding.grade is Grade.FAILED}
 
 
+@pytest.mark.needs("sandbox")
 @pytest.mark.slow
 def test_the_built_in_agent_passes_every_trial() -> None:
     report = check_agent("mini_swe_agent")
@@ -22,6 +23,7 @@ def test_the_built_in_agent_passes_every_trial() -> None:
     assert by_name["lost sandbox"].message == "ends when its sandbox is gone"
 
 
+@pytest.mark.needs("sandbox")
 @pytest.mark.slow
 def test_gold_and_nop_keep_the_interface() -> None:
     for name in ("gold", "nop"):
@@ -29,6 +31,7 @@ def test_gold_and_nop_keep_the_interface() -> None:
         assert report.passed, failed(report)
 
 
+@pytest.mark.needs("sandbox")
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "check", "text"),
@@ -51,6 +54,7 @@ def test_broken_agents_learn_what_to_fix(name: str, check: str, text: str) -> No
     assert all(finding.hint for finding in report.findings if finding.grade is Grade.FAILED)
 
 
+@pytest.mark.needs("sandbox")
 @pytest.mark.slow
 def test_from_an_empty_folder_to_an_agent_that_keeps_the_interface(tmp_path: Path) -> None:
     made = cooperbench("agents", "new", "my_agent", cwd=tmp_path)

@@ -13,6 +13,8 @@ from cooperbench.agents.mini_swe_agent.models.litellm_model import load_litellm
 from tests.agents.standin_llm import Answer, StandIn, says, serve
 from tests.command_line import cooperbench
 
+pytestmark = pytest.mark.needs("sandbox")
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TASK = ("-s", "demo", "-r", "ledgerkit_task", "-f", "4,5", "--no-auto-eval", "--json")
 WRITE = "printf 'new\\n' > new.txt; printf 'more\\n' >> README.md"

@@ -16,6 +16,7 @@ def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return sample_image("test:clean")
 
 
+@pytest.mark.needs("sandbox")
 def test_only_the_named_run_is_removed(image: str) -> None:
     left = open_environment("local", image, labels=SandboxLabels(run="left"))
     with open_environment("local", image, labels=SandboxLabels(run="working")) as working:

@@ -17,7 +17,6 @@ from cooperbench.environments import DockerEnvironment, Environment, LocalEnviro
 from cooperbench.errors import RemoteError
 from cooperbench.testing import sample_image
 from tests.collaboration.git_helpers import commit, must, repository
-from tests.needs import need
 
 AGENTS = ["agent1", "agent2"]
 DOCKER_IMAGE = "cooperbench-test/nonroot:latest"
@@ -35,7 +34,6 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def image(clone: Path) -> str:
     """An image as tasks have them."""
-    need("sandbox")
     return sample_image("test:git", repository=clone)
 
 
@@ -142,6 +140,7 @@ def test_a_sandbox_has_the_shared_remote_and_nothing_from_elsewhere(pair: Pair, 
     )
 
 
+@pytest.mark.needs("sandbox")
 def test_what_came_after_the_base_is_gone_and_cannot_be_fetched(server: GitServer, clone: Path, tmp_path: Path) -> None:
     upstream = repository(tmp_path / "upstream")
     must(upstream, "tag", "v1")

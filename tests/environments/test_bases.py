@@ -10,6 +10,8 @@ from cooperbench.environments.bases import ensure_base, find_base, prepare_for_a
 from cooperbench.testing import sample_image
 from tests.environments.test_worktree import entries_of
 
+pytestmark = pytest.mark.needs("sandbox")
+
 FILES = {"a.py": b"one\n", "empty": b"", "sub/x": b"1\n"}
 ALL_OBJECTS = "git cat-file --batch-all-objects --batch-check='%(objecttype)'"
 

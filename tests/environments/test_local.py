@@ -233,6 +233,7 @@ def test_without_isolation_it_refuses_unless_allowed(
         isolation.probe.cache_clear()
 
 
+@pytest.mark.needs("sandbox")
 def test_an_image_has_nothing_after_its_base_commit(tmp_path: Path) -> None:
     clone = tmp_path / "clone"
     base = make_repository(clone, {"a.py": "1\n"})
@@ -264,6 +265,7 @@ def test_a_clone_that_lacks_something_names_the_remedy(tmp_path: Path, what: str
     assert "git fetch --unshallow" in str(caught.value.hint)
 
 
+@pytest.mark.needs("sandbox")
 def test_an_image_is_built_from_a_stream_once_and_again_when_it_changes(tmp_path: Path) -> None:
     source = tmp_path / "source"
     make_repository(source, {"a.py": "1\n"})
@@ -285,6 +287,7 @@ def test_an_image_is_built_from_a_stream_once_and_again_when_it_changes(tmp_path
         assert environment.execute("cat a.py; git log --oneline | wc -l")["output"].split() == ["2", "2"]
 
 
+@pytest.mark.needs("sandbox")
 @pytest.mark.slow
 def test_an_image_built_with_commands_is_there_for_those_who_do_not_know_them(tmp_path: Path) -> None:
     source = tmp_path / "source"
@@ -317,6 +320,7 @@ def test_streams_that_end_while_they_are_closed_cost_the_sandbox_nothing(image: 
         assert environment.execute("echo here")["output"] == "here\n"
 
 
+@pytest.mark.needs("sandbox")
 @pytest.mark.slow
 @pytest.mark.usefixtures("cache")
 def test_an_image_is_set_up_by_commands_and_each_sandbox_may_change_what_they_installed(tmp_path: Path) -> None:
@@ -366,6 +370,7 @@ def files(name):
 """
 
 
+@pytest.mark.needs("sandbox")
 @pytest.mark.slow
 @pytest.mark.usefixtures("cache")
 def test_a_project_is_installed_again_without_a_network(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from cooperbench.environments import LocalEnvironment, worktree
 from cooperbench.errors import SandboxError
 from cooperbench.testing import sample_image
 
+pytestmark = pytest.mark.needs("sandbox")
+
 Entry = tuple[str, bytes]
 """Git's mode and the content (of a link: its target)."""
 

@@ -16,7 +16,7 @@ from cooperbench.tasks import Task
 from tests.evaluation.edits import append, base_checkout
 from tests.evaluation.trees import Checkout
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.needs("sandbox"), pytest.mark.slow]
 
 FEATURE = 3
 SOURCE = "src/shelfdb/__init__.py"

@@ -13,7 +13,7 @@ from cooperbench.records import EpisodeDirectory, Evaluation, Outcome, StageStat
 from tests.agents.standin_llm import Answer, StandIn, fails, says, serve
 from tests.command_line import Said, cooperbench
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("eval-command")]
+pytestmark = [pytest.mark.needs("sandbox"), pytest.mark.slow, pytest.mark.xdist_group("eval-command")]
 
 MARKERS = ("<<<<<<<", "=======", ">>>>>>>")
 

@@ -87,6 +87,7 @@ def finished_episode(directory: EpisodeDirectory, task: Task, patches: dict[int,
     )
 
 
+@pytest.mark.needs("sandbox")
 def test_gold_patches_that_fit_together_pass(ledgerkit: Task) -> None:
     evaluation = score(ledgerkit, gold(ledgerkit, 1, 4))
     assert evaluation.verdict.passed
@@ -98,6 +99,7 @@ def test_gold_patches_that_fit_together_pass(ledgerkit: Task) -> None:
     assert reward(evaluation) == 1.0
 
 
+@pytest.mark.needs("sandbox")
 @pytest.mark.slow
 def test_a_clean_merge_that_breaks_a_test_fails_for_that_feature(ledgerkit: Task) -> None:
     evaluation = score(ledgerkit, gold(ledgerkit, 1, 3), singles="all")
@@ -114,6 +116,7 @@ def test_a_clean_merge_that_breaks_a_test_fails_for_that_feature(ledgerkit: Task
     assert reward(evaluation, "alone", feature=1) == 1.0
 
 
+@pytest.mark.needs("sandbox")
 @pytest.mark.slow
 def test_a_conflict_is_settled_by_union_where_the_policy_says_so(ledgerkit: Task) -> None:
     evaluation = score(ledgerkit, gold(ledgerkit, 1, 2))
@@ -123,6 +126,7 @@ def test_a_conflict_is_settled_by_union_where_the_policy_says_so(ledgerkit: Task
     assert apply_policy("cascade", evaluation.stages, evaluation.features).stage == "union"
 
 
+@pytest.mark.needs("sandbox")
 @pytest.mark.slow
 def test_one_patch_for_all_features_as_in_solo(shelfdb: Task) -> None:
     assert shelfdb.combined_patch is not None
@@ -155,6 +159,7 @@ def test_verdicts_of_this_evaluator_stay_valid(
     assert evaluation_key(task, (1, 2), submissions, digest, choices) == key
 
 
+@pytest.mark.needs("sandbox")
 @pytest.mark.slow
 def test_three_members(ledgerkit: Task) -> None:
     evaluation = score(ledgerkit, gold(ledgerkit, 1, 5, 6))
@@ -162,6 +167,7 @@ def test_three_members(ledgerkit: Task) -> None:
     assert evaluation.verdict.passed
 
 
+@pytest.mark.needs("sandbox")
 @pytest.mark.slow
 def test_nothing_handed_in(ledgerkit: Task) -> None:
     nobody = score(ledgerkit, {1: b"", 4: b""})
@@ -170,6 +176,7 @@ def test_nothing_handed_in(ledgerkit: Task) -> None:
     assert [item.outcome for item in one.verdict.features] == [Outcome.NO_PATCH, Outcome.PASSED]
 
 
+@pytest.mark.needs("sandbox")
 def test_a_patch_that_does_not_apply_is_no_clean_merge(ledgerkit: Task) -> None:
     patch = b"--- a/src/ledgerkit/cli.py\n+++ b/src/ledgerkit/cli.py\n@@ -1,2 +1,2 @@\n-nothing like\n-this is there\n+x\n+y\n"
     evaluation = score(ledgerkit, {1: patch, **gold(ledgerkit, 4)})
@@ -189,6 +196,7 @@ def test_an_image_that_is_not_there_is_an_infra_error(ledgerkit: Task, tmp_path:
     assert reward(evaluation) is None
 
 
+@pytest.mark.needs("sandbox")
 @pytest.mark.slow
 def test_tests_that_hang_are_killed(ledgerkit: Task, tmp_path: Path) -> None:
     hang = append(
@@ -201,6 +209,7 @@ def test_tests_that_hang_are_killed(ledgerkit: Task, tmp_path: Path) -> None:
     assert evaluation.seconds < 20
 
 
+@pytest.mark.needs("sandbox")
 @pytest.mark.slow
 def test_many_groups_come_as_they_finish(ledgerkit: Task, shelfdb: Task) -> None:
     requests = [ScoreRequest(ledgerkit, gold(ledgerkit, 1, 4)), ScoreRequest(shelfdb, gold(shelfdb, 1, 3))]
@@ -209,6 +218,7 @@ def test_many_groups_come_as_they_finish(ledgerkit: Task, shelfdb: Task) -> None
     assert all(answer.evaluation.verdict.passed for answer in answers)
 
 
+@pytest.mark.needs("sandbox")
 @pytest.mark.slow
 def test_a_model_settles_what_git_cannot(ledgerkit: Task) -> None:
     asked = []
@@ -245,6 +255,7 @@ class TestEpisode:
     def directory(self, tmp_path: Path) -> EpisodeDirectory:
         return EpisodeDirectory(tmp_path / "f1_f2")
 
+    @pytest.mark.needs("sandbox")
     @pytest.mark.slow
     def test_written_and_used_again_until_something_changes(self, ledgerkit: Task, directory: EpisodeDirectory) -> None:
         result = finished_episode(directory, ledgerkit, gold(ledgerkit, 1, 2))
@@ -265,12 +276,14 @@ class TestEpisode:
         assert changed.key != first.key
         assert [item.outcome for item in changed.verdict.features] == [Outcome.PASSED, Outcome.NO_PATCH]
 
+    @pytest.mark.needs("sandbox")
     @pytest.mark.slow
     def test_an_unreadable_evaluation_is_replaced(self, ledgerkit: Task, directory: EpisodeDirectory) -> None:
         result = finished_episode(directory, ledgerkit, gold(ledgerkit, 1, 4))
         directory.evaluation.write_text('{"schema_ver')
         assert evaluate_episode(directory, result, ledgerkit, EvaluationSettings()).verdict.passed
 
+    @pytest.mark.needs("sandbox")
     @pytest.mark.slow
     def test_errors_are_repeated(self, ledgerkit: Task, directory: EpisodeDirectory) -> None:
         result = finished_episode(directory, ledgerkit, gold(ledgerkit, 1, 4))

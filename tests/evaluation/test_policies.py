@@ -11,6 +11,8 @@ from cooperbench.evaluation.policies import NAIVE, RESOLVER, UNION, always
 from cooperbench.records import Evaluation, Outcome, StageStatus, read_model, write_model
 from cooperbench.tasks import Task
 
+pytestmark = pytest.mark.needs("sandbox")
+
 
 @pytest.fixture(scope="module")
 def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -12,7 +12,7 @@ from cooperbench.records import Evaluation, Outcome, read_model
 from cooperbench.tasks import Task
 from tests.evaluation.edits import base_checkout, together
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.needs("sandbox"), pytest.mark.slow]
 
 FEATURE = 3
 SOURCE = "src/shelfdb/__init__.py"

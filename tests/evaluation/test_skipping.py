@@ -9,6 +9,8 @@ from cooperbench.records import SuiteResult
 from cooperbench.tasks import Task
 from tests.evaluation.test_suites import with_runner
 
+pytestmark = pytest.mark.needs("sandbox")
+
 PIP = """mkdir -p /tmp/bin
 printf '#!/usr/bin/env python3\\nprint("really installed")\\n' >/tmp/bin/pip
 chmod +x /tmp/bin/pip

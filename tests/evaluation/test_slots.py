@@ -24,7 +24,7 @@ from cooperbench.evaluation.suites import Suite, SuiteRun, run_suite
 from cooperbench.records import Evaluation, EvaluationChoices
 from cooperbench.tasks import Task
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("slots")]
+pytestmark = [pytest.mark.needs("sandbox"), pytest.mark.slow, pytest.mark.xdist_group("slots")]
 
 FEATURE = 1
 PAIRS = ((1, 3), (1, 5), (3, 5))

@@ -9,6 +9,8 @@ from cooperbench.evaluation import score
 from cooperbench.records import Outcome
 from cooperbench.tasks import Task, read_task
 
+pytestmark = pytest.mark.needs("sandbox")
+
 FEATURE = 3
 UNITTESTS = (
     'printf \'import unittest\\nclass T(unittest.TestCase):\\n    def test_push(self):\\n        import sys; sys.path.insert(0, "src"); from shelfdb.updates import apply_update as f\\n'

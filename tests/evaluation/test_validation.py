@@ -6,7 +6,7 @@ import pytest
 from cooperbench.evaluation import TaskValidation, validate_task
 from cooperbench.tasks import Task, read_task
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.needs("sandbox"), pytest.mark.slow]
 
 
 @pytest.fixture

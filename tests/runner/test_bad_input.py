@@ -83,6 +83,7 @@ def test_a_missing_data_set(surroundings: Path) -> None:
     assert "cooperbench prepare" in said.err
 
 
+@pytest.mark.needs("sandbox")
 def test_a_configuration_that_differs(surroundings: Path) -> None:
     command = ["run", "-s", "demo", "-r", "shelfdb", "-f", "1,2", "-a", "nop", "-n", "exp", "--no-auto-eval"]
     said = cooperbench(*command)

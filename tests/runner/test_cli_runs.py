@@ -22,6 +22,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(surroundings: Path) 
     assert not surroundings.exists()
 
 
+@pytest.mark.needs("sandbox")
 def test_a_run_is_listed_and_shown(surroundings: Path) -> None:
     said = cooperbench(*RUN)
     assert said.code == 0
@@ -45,6 +46,7 @@ def test_a_run_is_listed_and_shown(surroundings: Path) -> None:
     assert "finished episodes whose results are discarded (--force): 1" in said.out
 
 
+@pytest.mark.needs("sandbox")
 def test_passwords_stay_out_of_the_recorded_command(surroundings: Path) -> None:
     said = cooperbench(*RUN, "--setting", "solo", "--redis", "redis://user:secret@127.0.0.1:1")
     assert said.code == 0
@@ -53,6 +55,7 @@ def test_passwords_stay_out_of_the_recorded_command(surroundings: Path) -> None:
     assert json.loads(config)["command"][-1] == "***"
 
 
+@pytest.mark.needs("sandbox")
 def test_one_broken_run_does_not_hide_the_others(finished: Finished, surroundings: Path) -> None:
     finished("exp", "writes")
     (surroundings / "broken").mkdir()
@@ -62,6 +65,7 @@ def test_one_broken_run_does_not_hide_the_others(finished: Finished, surrounding
     assert said.out.splitlines()[1].startswith("exp ")
 
 
+@pytest.mark.needs("sandbox")
 @pytest.mark.parametrize(
     ("flag", "value", "kind", "reached"),
     [
@@ -98,6 +102,7 @@ def test_a_limit_ends_each_member_within_one_call(
         assert (member["steps"], member["patch_lines"]) == (3, 3)
 
 
+@pytest.mark.needs("sandbox")
 def test_broken_files_of_an_episode_are_named(finished: Finished, surroundings: Path) -> None:
     finished("exp", "writes")
     folder = surroundings / "exp" / "coop" / "shelfdb_task" / "1" / "f1_f2"

@@ -6,6 +6,8 @@ from cooperbench.records import Outcome
 from cooperbench.runner.demo import Gap, coordination_gap, run_demo
 from cooperbench.runner.scenarios import read_scenarios
 
+pytestmark = pytest.mark.needs("sandbox")
+
 
 @pytest.mark.slow  # five episodes with their evaluations
 def test_the_scenarios_end_as_their_names_say(surroundings: Path) -> None:

@@ -8,6 +8,8 @@ from cooperbench.records import EpisodeResult
 from cooperbench.runner import LocalExecutor, RunRequest, SessionOptions, execute, make_plan
 from cooperbench.runner.episodes.job import Job, Services
 
+pytestmark = pytest.mark.needs("sandbox")
+
 
 class SentAway:
     """An executor whose jobs cross a border, as on a cluster: they arrive as copies."""

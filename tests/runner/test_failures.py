@@ -12,6 +12,8 @@ from cooperbench.records import Ending, EpisodeStatus, Limits
 from cooperbench.runner import Plan, RunRequest, RunResult, SessionOptions, execute, make_plan, preview, read_run, run
 from cooperbench.runner.engine.observer import Silent
 
+pytestmark = pytest.mark.needs("sandbox")
+
 
 def script(path: Path, turns: list[dict[str, object]]) -> str:
     path.write_text(yaml.safe_dump({"members": dict.fromkeys(("agent1", "agent2", "solo"), turns)}))

@@ -10,7 +10,7 @@ from cooperbench.records import EpisodeStatus
 from cooperbench.runner import read_run, run
 from tests.runner.parts import write_parts
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.needs("sandbox"), pytest.mark.slow]
 
 CommandLine = Callable[..., subprocess.Popen[str]]
 COMMAND = ("run", "-s", "demo", "-r", "shelfdb", "-f", "1,2", "-n", "held", "--no-auto-eval", "-a")

@@ -22,6 +22,8 @@ from cooperbench.runner import read_run
 from cooperbench.testing.conformance.lifecycle import until
 from tests.runner.parts import write_parts
 
+pytestmark = pytest.mark.needs("sandbox")
+
 KILLS = int(os.environ.get("COOPERBENCH_KILLS", "5"))
 SEED = int(os.environ.get("COOPERBENCH_SEED", "193"))  # draws victims of all four kinds for the first five strikes
 FEATURES = 10 if KILLS >= 100 else 6

@@ -8,6 +8,8 @@ import pytest
 from cooperbench.records import Outcome
 from cooperbench.runner import run
 
+pytestmark = pytest.mark.needs("sandbox")
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize(

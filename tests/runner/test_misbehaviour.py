@@ -10,6 +10,8 @@ from cooperbench.records import Ending, EpisodeStatus, MemberResult, Setting
 from cooperbench.runner import RunRequest, SessionOptions, execute, make_plan
 from cooperbench.tasks import find_dataset
 
+pytestmark = pytest.mark.needs("sandbox")
+
 
 def run_team(members: list[dict[str, object]], log_dir: Path, *, memory_mb: int = 4096) -> list[MemberResult]:
     """One episode in which each member behaves in its own way; the last one behaves well."""

@@ -10,6 +10,8 @@ from cooperbench.records.manifest import Manifest
 from cooperbench.runner import RunResult, read_run
 from cooperbench.runner.packages import export_run, merge_runs
 
+pytestmark = pytest.mark.needs("sandbox")
+
 Finished = Callable[..., RunResult]
 
 

@@ -9,6 +9,8 @@ from cooperbench.runner.planning.preflight import preflight
 from cooperbench.tasks import new_task
 from cooperbench.testing.images import git, make_repository
 
+pytestmark = pytest.mark.needs("sandbox")
+
 
 @pytest.fixture
 def nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

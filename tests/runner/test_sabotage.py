@@ -15,6 +15,8 @@ from cooperbench.runner import RunRequest, SessionOptions, execute, make_plan
 from cooperbench.tasks import discover_tasks, find_dataset
 from tests.runner.test_misbehaviour import survivors
 
+pytestmark = pytest.mark.needs("sandbox")
+
 DISK = 64 << 20
 """Bytes that the record of such a run may have."""
 

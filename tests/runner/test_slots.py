@@ -52,6 +52,7 @@ def test_a_killed_process_holds_nothing(tmp_path: Path, holder: subprocess.Popen
     waiting.join()
 
 
+@pytest.mark.needs("sandbox")
 @pytest.mark.slow
 def test_evaluations_go_on_beside_working_agents(surroundings: Path, tmp_path: Path) -> None:
     """The second episode's agents wait for the first one's verdict, so it has to come while they work."""

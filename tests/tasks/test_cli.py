@@ -29,6 +29,7 @@ def test_show() -> None:
     assert len(facts["descriptions"]) == 7
 
 
+@pytest.mark.needs("sandbox")
 def test_stats_merge_every_pair() -> None:
     found = json.loads(tasks("stats", "-s", "demo", "-r", "ledgerkit", "--pairs", "--json"))[0]
     assert (found["pairs"], found["pairs_conflicting"]) == (15, 3)
@@ -41,6 +42,7 @@ def test_sample_needs_a_dataset(tmp_path: Path) -> None:
     assert "there is no dataset" in tasks("sample", "--pairs", "1", "--dataset-dir", str(tmp_path / "none"), code=2)
 
 
+@pytest.mark.needs("sandbox")
 @pytest.mark.slow
 def test_validate_says_what_is_wrong_with_a_feature() -> None:
     text = tasks("validate", "-s", "demo", "-r", "shelfdb", "-f", "3", "-k", "2")
