@@ -67,6 +67,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def image(cache: Path) -> str:
     """A local image with a small Python project."""
+    need("sandbox")
     return sample_image(host_packages=("pytest",))
 
 

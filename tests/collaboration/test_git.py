@@ -17,6 +17,7 @@ from cooperbench.environments import DockerEnvironment, Environment, LocalEnviro
 from cooperbench.errors import RemoteError
 from cooperbench.testing import sample_image
 from tests.collaboration.git_helpers import commit, must, repository
+from tests.needs import need
 
 AGENTS = ["agent1", "agent2"]
 DOCKER_IMAGE = "cooperbench-test/nonroot:latest"
@@ -34,6 +35,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def image(clone: Path) -> str:
     """An image as tasks have them."""
+    need("sandbox")
     return sample_image("test:git", repository=clone)
 
 
