@@ -32,9 +32,10 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores, since tests wait a lot; many more would only make more sessions' fixtures."""
-    return min((os.cpu_count() or 1) + 1, 8)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """As many as there are cores, and with `-n auto` one more: many tests wait, but quick ones do not."""
+    waits = config.option.numprocesses == "auto"
+    return min(len(os.sched_getaffinity(0)) + waits, 8)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -164,6 +164,7 @@ def test_parts_of_an_answer_are_noted_while_they_come(tmp_path: Path) -> None:
     assert budget.steps == 1
 
 
+@pytest.mark.slow
 @both
 @pytest.mark.parametrize("answer", [Answer("", then=" "), Answer(" ", then="\n")])
 def test_the_time_for_an_answer_is_that_of_the_whole_answer(kind: str, answer: Answer) -> None:

@@ -85,6 +85,7 @@ def test_a_snapshot_is_what_the_sandbox_sees(large: str, level: str) -> None:
             remove(orphan)
 
 
+@pytest.mark.slow
 def test_one_that_ends_by_itself_leaves_nothing(large: str, level: str) -> None:
     environment = LocalEnvironment(large, timeout=3)
     folder = folder_of(environment)

@@ -165,6 +165,7 @@ def test_a_start_whose_starter_is_killed_ends_by_itself(image: str, level: str, 
     assert until(lambda: orphans(run, backends=["local"]) == [], 20)
 
 
+@pytest.mark.slow
 def test_a_sandbox_that_does_not_answer_is_ended(image: str, level: str) -> None:
     environment = LocalEnvironment(image)
     identifier = environment.handle().identifier
