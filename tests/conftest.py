@@ -34,7 +34,7 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """As many as there are cores, and with `-n auto` one more: many tests wait, but quick ones do not."""
-    waits = config.option.numprocesses == "auto"
+    waits: bool = config.option.numprocesses == "auto"
     return min(len(os.sched_getaffinity(0)) + waits, 8)
 
 
