@@ -7,6 +7,7 @@ import pytest
 
 from cooperbench.environments import build_image
 from cooperbench.evaluation import evaluation_key
+from cooperbench.evaluation.testbench import EVALUATOR
 from cooperbench.records import Outcome, PatchSource, RunDirectory, RunSummary, read_model
 from cooperbench.records.episode_state import EpisodeState
 from cooperbench.records.live import read_live
@@ -144,16 +145,17 @@ def test_they_are_resumed(logs: Path, image: None) -> None:
     assert '"wasted_cost": 0.06' in RunDirectory(logs / "pairs").summary.read_text()
 
 
-def test_their_verdicts_have_the_address_that_would_be_given_now(logs: Path) -> None:
+def test_verdicts_of_an_earlier_evaluator_are_read_and_have_another_address(logs: Path) -> None:
     [task] = discover_tasks(Path("dataset"))
     for name in ("alone", "pairs"):
         episode = read_run(name, logs).episodes[0]
         evaluation, result = episode.evaluation, episode.result
         assert evaluation is not None
         assert result is not None
+        assert evaluation.evaluator == "cooperbench-evaluator@3" != EVALUATOR
         submissions = [member.submission for member in result.agents.values() if member.submission is not None]
         key = evaluation_key(task, result.features, submissions, evaluation.image_digest, evaluation.choices)
-        assert evaluation.key == key
+        assert evaluation.key != key, "`eval` would take the verdict of another evaluator for its own"
 
 
 def judged_elsewhere(result: RunResult) -> Path:
