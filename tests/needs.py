@@ -6,6 +6,7 @@ A test says so with `@pytest.mark.needs(NAME, ...)` or `@pytest.mark.docker`; a 
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
@@ -22,6 +23,8 @@ CI: Final = os.environ.get("CI") == "true"
 IMAGES = ("base", "sandbox", "nonroot", "busybox", "vm", "go", "rust", "node")
 """What `make images` builds."""
 PODMAN = Path(os.environ.get("COOPERBENCH_CI_STATE", "/run/cooperbench-ci"), "podman.sock")
+PIP = (str(Path(sys.base_prefix, "bin", "python3")), "-m", "pip")
+"""Not the program on PATH: pyenv's writes its shims anew after each installation, and two at a time fail."""
 
 
 def need(name: str) -> None:
@@ -68,7 +71,7 @@ def _mounts() -> str | None:
 
 
 def _package_index() -> str | None:
-    reached = _succeeds("pip", "index", "versions", "pip", "--disable-pip-version-check")
+    reached = _succeeds(*PIP, "index", "versions", "pip", "--disable-pip-version-check")
     return None if reached else "pip reaches no package index: install pip and connect to the network"
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from cooperbench.evaluation.installers import Pip
 from cooperbench.evaluation.suites import REPORTER
+from tests.needs import PIP
 
 ANSWER = "already installed in this image; nothing to do for: pip "
 LAST_MINORS = {
@@ -83,17 +84,8 @@ def test_a_real_pip_installs_what_it_needs_itself(bin_folder: Path) -> None:
 @pytest.mark.needs("package index")
 @pytest.mark.parametrize("version", VERSIONS)
 def test_each_pip_is_answered(tmp_path: Path, version: str) -> None:
-    install = [
-        "pip",
-        "install",
-        "-q",
-        "--disable-pip-version-check",
-        "--no-deps",
-        "--no-compile",
-        "--target",
-        str(tmp_path),
-    ]
-    subprocess.run([*install, f"pip=={version}"], check=True)
+    install = [*PIP, "install", "-q", "--disable-pip-version-check", "--no-deps", "--no-compile"]
+    subprocess.run([*install, "--target", str(tmp_path), f"pip=={version}"], check=True)
     path = f"PYTHONPATH=$PYTHONPATH:{tmp_path}"
     answer = f"{ANSWER}install x"
     assert shell(f"{path} {tmp_path}/bin/pip install x", tmp_path) == answer
