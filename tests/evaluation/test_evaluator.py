@@ -88,6 +88,7 @@ def finished_episode(directory: EpisodeDirectory, task: Task, patches: dict[int,
 
 
 @pytest.mark.needs("sandbox")
+@pytest.mark.slow
 def test_gold_patches_that_fit_together_pass(ledgerkit: Task) -> None:
     evaluation = score(ledgerkit, gold(ledgerkit, 1, 4))
     assert evaluation.verdict.passed

@@ -23,6 +23,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(surroundings: Path) 
 
 
 @pytest.mark.needs("sandbox")
+@pytest.mark.slow
 def test_a_run_is_listed_and_shown(surroundings: Path) -> None:
     said = cooperbench(*RUN)
     assert said.code == 0

@@ -56,6 +56,7 @@ def test_who_is_left_is_told_where_the_work_of_a_teammate_is(surroundings: Path)
     assert "git.fetch" in kinds
 
 
+@pytest.mark.slow
 def test_a_team_of_three_has_a_lead_and_a_board(surroundings: Path) -> None:
     group = {"subset": None, "dataset_dir": find_dataset(subset="demo"), "repo": "shelfdb_task", "features": (1, 2, 3)}
     [episode] = run_pair("shares_tasks", surroundings, setting="team", **group).episodes
@@ -112,6 +113,7 @@ def test_an_agent_that_hangs_is_ended_at_its_deadline(surroundings: Path) -> Non
         assert member.patch_lines == 1
 
 
+@pytest.mark.slow
 def test_the_same_call_leaves_finished_episodes_alone(finished: Finished, surroundings: Path) -> None:
     first = finished("with-writes", "writes")
     result = first.episodes[0].directory / "result.json"
@@ -121,6 +123,7 @@ def test_the_same_call_leaves_finished_episodes_alone(finished: Finished, surrou
     assert second.complete
 
 
+@pytest.mark.slow
 def test_an_unreadable_result_is_repaired_by_repeating(finished: Finished, surroundings: Path) -> None:
     result = finished("with-writes", "writes").episodes[0].directory / "result.json"
     result.write_bytes(result.read_bytes()[:100])
