@@ -1,5 +1,7 @@
 import logging
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -32,7 +34,8 @@ from cooperbench.errors import (
     UsageError,
 )
 from cooperbench.records import Limits, Trajectory, TrajectoryMessage, Usage, utc_now, write_model
-from cooperbench.records.member_files import read_progress
+from cooperbench.records.member_files import MemberFolder, read_progress
+from cooperbench.records.model_wait import ModelWait
 from tests.agents.standin_llm import Answer, fails, says, serve
 
 TASK: list[dict[str, Any]] = [
@@ -94,12 +97,32 @@ def test_failures_that_pass_are_tried_again(kind: str, answer: Answer) -> None:
 
 
 def test_whoever_watches_sees_that_the_model_fails(tmp_path: Path) -> None:
-    with serve(fails(503, "overloaded")) as server, activate_budget(Budget(progress=tmp_path / "progress.json")):
-        with pytest.raises(ModelOverloadedError):
-            over_http("http", server.url, retries=1).query(TASK)
-    progress = read_progress(tmp_path / "progress.json")
-    assert progress is not None
-    assert progress.last_action.startswith("model fails, attempt 2 in 0 s: the provider answered 503")
+    folder = MemberFolder(tmp_path)
+    seen: list[ModelWait | None] = []
+
+    def refuse(request: dict[str, Any]) -> Answer:
+        progress = read_progress(folder.progress)
+        seen.append(progress.waiting if progress else None)
+        return fails(429, "slow down", Retry_After="3")
+
+    with serve(refuse) as server, activate_budget(Budget(progress=folder.progress, waits=folder.waits)):
+        model = over_http("http", server.url, retries=1, retry_wait_limit=0.4)
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(model.query, TASK)
+            while not asked.done():
+                progress = read_progress(folder.progress)
+                if progress is not None and progress.waiting is not None:
+                    seen.append(progress.waiting)
+                time.sleep(0.02)
+        with pytest.raises(ModelRateLimitError):
+            asked.result()
+    [wait] = folder.read_waits()
+    assert (seen[0], seen[-1]) == (None, None), "while the model is asked nobody waits for an attempt"
+    assert wait in seen
+    assert (wait.kind, wait.attempt, wait.attempts) == ("ModelRateLimitError", 2, 2)
+    assert "429" in wait.reason
+    assert "slow down" in wait.reason
+    assert wait.seconds == pytest.approx(0.4, abs=0.01)
 
 
 @both

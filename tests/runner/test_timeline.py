@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cooperbench.records import Failure
-from cooperbench.runner.episodes.timeline import PendingEvent, Timeline
+from cooperbench.records.model_wait import ModelWait
+from cooperbench.runner.episodes.timeline import PendingEvent, Timeline, of_waits
 
 
 def test_a_failure_is_noted_with_its_own_kind(tmp_path: Path) -> None:
@@ -26,3 +27,14 @@ def test_events_of_all_sources_stand_in_the_order_of_time(tmp_path: Path) -> Non
     events = [json.loads(line) for line in timeline.merged(others).splitlines()]
     assert [event["kind"] for event in events] == ["early", "episode.started", "member.started", "late"]
     assert [event["sequence"] for event in events] == [0, 1, 2, 3]
+
+
+def test_a_wait_for_the_model_is_an_event() -> None:
+    now = datetime.now(UTC)
+    wait = ModelWait(
+        time=now, until=now + timedelta(seconds=8), kind="ModelRateLimitError", reason="429", attempt=3, attempts=9
+    )
+    [event] = of_waits("agent1", [wait])
+    assert (event.kind, event.agent_id, event.time) == ("model.wait", "agent1", now)
+    assert event.data["reason"] == "429"
+    assert event.data["attempt"] == 3

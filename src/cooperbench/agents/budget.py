@@ -18,6 +18,7 @@ from cooperbench.errors import LimitReachedError
 from cooperbench.records import LimitReached, Limits, Usage, utc_now
 from cooperbench.records.ledger import RunLedger
 from cooperbench.records.member_files import Progress
+from cooperbench.records.model_wait import ModelWait
 
 
 class Budget:
@@ -28,6 +29,7 @@ class Budget:
         limits: Limits | None = None,
         *,
         progress: Path | None = None,
+        waits: Path | None = None,
         ledger: RunLedger | None = None,
         messages: Callable[[], int] = lambda: 0,
     ) -> None:
@@ -46,6 +48,8 @@ class Budget:
         self._last_action = ""
         self._asked_at: datetime | None = None
         self._heard_at: datetime | None = None
+        self._waits = waits
+        self._waiting: ModelWait | None = None
         self._lock = threading.Lock()
 
     def before_call(self) -> None:
@@ -75,6 +79,22 @@ class Budget:
             now = utc_now()
             if self._heard_at is None or (now - self._heard_at).total_seconds() > 1.0:
                 self._heard_at = now
+                self._write()
+
+    def begin_wait(self, wait: ModelWait) -> None:
+        """Record that the member waits for the model's provider, for the display and for the record."""
+        with self._lock:
+            self._waiting = wait
+            self._write()
+            if self._waits is not None:
+                with self._waits.open("ab") as stream:
+                    stream.write(wait.model_dump_json().encode() + b"\n")
+
+    def end_wait(self) -> None:
+        """Record that the model is asked again."""
+        with self._lock:
+            if self._waiting is not None:
+                self._waiting = None
                 self._write()
 
     def charge(self, usage: Usage) -> None:
@@ -123,6 +143,7 @@ class Budget:
             limit=limit_of(self.reached),
             asked_at=self._asked_at,
             heard_at=self._heard_at,
+            waiting=self._waiting,
             updated_at=utc_now(),
         ).model_dump_json()
         if self._progress_file is None:

@@ -24,12 +24,16 @@ from cooperbench.records import (
     utc_now,
 )
 from cooperbench.records.live import Counts, LiveEpisode, read_live
+from cooperbench.records.member_files import Progress
+from cooperbench.records.model_wait import ModelWait
 
 if TYPE_CHECKING:
     from cooperbench.runner.engine.observer import Observer
     from cooperbench.runner.planning.plan import Plan
 
 _ROWS = 12
+_WAIT_LINES = 30.0
+"""Seconds between two lines about one member's waits: the first retries follow each other within seconds."""
 
 
 class _SteadyConsole(Console):
@@ -50,7 +54,7 @@ def open_display(directory: RunDirectory, *, quiet: bool = False) -> Iterator["O
         return
     console = _SteadyConsole(stderr=True, highlight=False)
     if not console.is_terminal:
-        yield Lines(console)
+        yield Lines(directory, console)
         return
     with Live(console=console, auto_refresh=False, transient=True) as live:
         yield LiveTable(live, directory, console)
@@ -59,11 +63,16 @@ def open_display(directory: RunDirectory, *, quiet: bool = False) -> Iterator["O
 class Lines:
     """A plain line for each event."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, directory: RunDirectory, console: Console) -> None:
+        self._directory = directory
         self._console = console
+        self._config: RunConfig | None = None
+        self._waits: dict[tuple[GroupKey, str], datetime] = {}
+        """When each member's last wait that was printed began."""
 
     def begin(self, plan: "Plan", counts: Counts) -> None:
         """Print the plan."""
+        self._config = plan.config
         again = f", {counts.reused} already finished" if counts.reused else ""
         self.note(f"run {plan.config.run}: {counted(counts.planned, 'episode')}{again}")
 
@@ -90,7 +99,18 @@ class Lines:
         self.note(f"{group}  {verdict.verdict.outcome}  ({features})")
 
     def tick(self, counts: Counts) -> None:
-        """Print nothing."""
+        """Print who has begun to wait for a model's provider, each member at most once in `_WAIT_LINES` seconds."""
+        for episode in self._live_episodes():
+            for agent, progress in episode.progress.items():
+                wait = progress.waiting if progress is not None else None
+                before = self._waits.get((episode.group, agent))
+                if wait is None or (before is not None and (wait.time - before).total_seconds() < _WAIT_LINES):
+                    continue
+                self._waits[episode.group, agent] = wait.time
+                self.note(f"{episode.group}  {agent} {waiting_text(wait)}")
+
+    def _live_episodes(self) -> list[LiveEpisode]:
+        return [] if self._config is None else read_live(self._directory, self._config)
 
     def end(self, counts: Counts) -> None:
         """Print nothing."""
@@ -100,23 +120,19 @@ class LiveTable(Lines):
     """A table below the lines that is redrawn: the whole run in one line, then the present action of each agent."""
 
     def __init__(self, live: Live, directory: RunDirectory, console: Console) -> None:
-        super().__init__(console)
+        super().__init__(directory, console)
         self._live = live
-        self._directory = directory
-        self._config: RunConfig | None = None
 
     def begin(self, plan: "Plan", counts: Counts) -> None:
         """Print the plan, and draw the table for the first time."""
-        self._config = plan.config
         super().begin(plan, counts)
         self.tick(counts)
 
     def tick(self, counts: Counts) -> None:
         """Redraw the table."""
-        if self._config is not None:
-            live = read_live(self._directory, self._config)
-            with suppress(OSError):
-                self._live.update(Group(headline(counts, live), activity(live)), refresh=True)
+        live = self._live_episodes()
+        with suppress(OSError):
+            self._live.update(Group(headline(counts, live), activity(live)), refresh=True)
 
     def end(self, counts: Counts) -> None:
         """Remove the table and restore the cursor."""
@@ -162,14 +178,24 @@ def activity(live: list[LiveEpisode]) -> RenderableType:
                 table.add_row(name, agent, elapsed, "", "", "", "starting")
             else:
                 cost = "?" if progress.usage.cost is None else f"${progress.usage.cost:.2f}"
-                doing = (
-                    progress.last_action if progress.limit is None else f"stopping: {progress.limit.kind} limit reached"
-                )
-                table.add_row(name, agent, elapsed, str(progress.steps), str(progress.messages), cost, Text(doing))
+                steps, sent = str(progress.steps), str(progress.messages)
+                table.add_row(name, agent, elapsed, steps, sent, cost, Text(_present_action(progress)))
             name = ""
     if len(live) > _ROWS:
         table.add_row(f"and {len(live) - _ROWS} more", "", "", "", "", "", "")
     return table
+
+
+def _present_action(progress: Progress) -> str:
+    if progress.limit is not None:
+        return f"stopping: {progress.limit.kind} limit reached"
+    return progress.last_action if progress.waiting is None else waiting_text(progress.waiting)
+
+
+def waiting_text(wait: ModelWait) -> str:
+    """Return until when a member waits for its model, and why."""
+    until = f"{wait.until.astimezone():%H:%M:%S}"
+    return f"waits for its model until {until} (attempt {wait.attempt} of {wait.attempts}): {wait.reason}"
 
 
 def _name(result: EpisodeResult) -> str:

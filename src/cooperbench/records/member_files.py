@@ -4,6 +4,7 @@ One file for each thing that can be known on its own, so that a worker that dies
 until then.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from cooperbench.errors import RecordError
 from cooperbench.records.base import Record, UtcTime
 from cooperbench.records.episode import Failure, LimitReached, Usage
 from cooperbench.records.files import read_model, write_bytes, write_model
+from cooperbench.records.model_wait import ModelWait
 from cooperbench.records.submission import Ending
 
 
@@ -30,6 +32,8 @@ class Progress(Record):
     """When the model was asked, while an answer is awaited, retries included. Only built-in models say so."""
     heard_at: UtcTime | None = None
     """When the last part of that answer came. Only models whose answers are streamed say so."""
+    waiting: ModelWait | None = None
+    """The pause before the model is asked again."""
     updated_at: UtcTime
 
 
@@ -124,6 +128,23 @@ class MemberFolder:
     def calls(self) -> Path:
         """Messages of the calls that the agent made through LiteLLM by itself, one JSON value a line."""
         return self.path / "calls.jsonl"
+
+    @property
+    def waits(self) -> Path:
+        """Each `ModelWait`, one JSON value a line."""
+        return self.path / "waits.jsonl"
+
+    def read_waits(self) -> list[ModelWait]:
+        """Read the waits for the model. Lines that cannot be read are left out: the agent may have damaged the file."""
+        try:
+            lines = self.waits.read_bytes().splitlines()
+        except OSError:
+            return []
+        waits = []
+        for line in lines:
+            with suppress(ValidationError):
+                waits.append(ModelWait.model_validate_json(line))
+        return waits
 
     @property
     def outcome(self) -> Path:

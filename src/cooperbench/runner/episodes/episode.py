@@ -19,7 +19,7 @@ from cooperbench.runner.episodes.job import Job, Services
 from cooperbench.runner.episodes.member_specs import make_spec
 from cooperbench.runner.episodes.members import MemberRun
 from cooperbench.runner.episodes.outcomes import StopReason
-from cooperbench.runner.episodes.timeline import Timeline, of_journal
+from cooperbench.runner.episodes.timeline import Timeline, of_journal, of_waits
 from cooperbench.runner.episodes.writing import EndedEpisode, write_record
 from cooperbench.runner.planning.plan import Episode
 from cooperbench.runner.workers.orphans import discard
@@ -137,5 +137,6 @@ class _EpisodeRun:
         others = self._channels.events()
         for run in self._runs:
             others += of_journal(run.member.agent_id, run.messages)
+            others += of_waits(run.member.agent_id, run.folder.read_waits())
         self._timeline.add("episode.ended")
         return self._timeline.merged(others)

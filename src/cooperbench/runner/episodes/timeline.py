@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from cooperbench.collaboration.board import BoardEvent
 from cooperbench.collaboration.git_service import GitEvent
 from cooperbench.records import Event, TrajectoryMessage, utc_now
+from cooperbench.records.model_wait import ModelWait
 
 
 class PendingEvent(NamedTuple):
@@ -72,6 +73,12 @@ def of_git(events: Iterable[GitEvent]) -> Iterable[PendingEvent]:
     for event in events:
         refs = [ref.model_dump(mode="json", exclude_none=True) for ref in event.refs]
         yield PendingEvent(event.time, f"git.{event.action}", event.agent_id, {"refs": refs})
+
+
+def of_waits(agent_id: str, waits: Iterable[ModelWait]) -> Iterable[PendingEvent]:
+    """Yield when and why a member waited for its model's provider."""
+    for wait in waits:
+        yield PendingEvent(wait.time, "model.wait", agent_id, wait.model_dump(mode="json", exclude={"time"}))
 
 
 def of_journal(agent_id: str, messages: Iterable[TrajectoryMessage]) -> Iterable[PendingEvent]:

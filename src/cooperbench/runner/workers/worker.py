@@ -46,7 +46,13 @@ def work(spec: MemberSpec) -> None:
     folder = MemberFolder(spec.folder)
     sandboxes = _Sandboxes(spec, folder)
     ledger = None if spec.ledger is None else RunLedger(spec.ledger, spec.max_cost)
-    budget = Budget(spec.member.limits, progress=folder.progress, ledger=ledger, messages=lambda: messages_sent.count)
+    budget = Budget(
+        spec.member.limits,
+        progress=folder.progress,
+        waits=folder.waits,
+        ledger=ledger,
+        messages=lambda: messages_sent.count,
+    )
     scope = EnvironmentScope(
         backend=spec.backend,
         overrides=spec.environment,

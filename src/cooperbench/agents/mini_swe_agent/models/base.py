@@ -12,6 +12,7 @@ import json
 import logging
 import random
 from abc import ABC, abstractmethod
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,8 +23,10 @@ from cooperbench.agents.budget import add_usage, current_budget
 from cooperbench.agents.mini_swe_agent.models.prices import load_prices
 from cooperbench.agents.mini_swe_agent.models.text_calls import calls_in_text
 from cooperbench.agents.mini_swe_agent.tools import BASH, Tool, read_tool_calls
+from cooperbench.agents.reading import one_line
 from cooperbench.errors import ModelError, ModelTimeoutError
 from cooperbench.records import Record, Usage, utc_now
+from cooperbench.records.model_wait import ModelWait
 
 logger = logging.getLogger(__name__)
 
@@ -175,15 +178,18 @@ class ToolCallingModel(ABC):
             retry=retry_if_exception(lambda error: isinstance(error, ModelError) and error.retryable),
             stop=self._given_up,
             wait=self._pause,
+            before=lambda state: current_budget().end_wait(),
             before_sleep=self._announce,
             reraise=True,
         )
         return retrying(self._complete, messages, tools)
 
     def _given_up(self, state: RetryCallState) -> bool:
-        """Return whether to stop: a call that took all of its time is repeated only once."""
-        most = min(self.config.retries, 1) if isinstance(_failure(state), ModelTimeoutError) else self.config.retries
-        return state.attempt_number > most
+        return state.attempt_number > self._retries(_failure(state))
+
+    def _retries(self, error: ModelError) -> int:
+        """Return the most retries after an error: a call that took all of its time is repeated only once."""
+        return min(self.config.retries, 1) if isinstance(error, ModelTimeoutError) else self.config.retries
 
     def _pause(self, state: RetryCallState) -> float:
         """Return the seconds before a retry: doubling, at least what the provider asks for, at most `retry_wait_limit`.
@@ -194,9 +200,18 @@ class ToolCallingModel(ABC):
         return min(max(pause, _failure(state).retry_after or 0.0), self.config.retry_wait_limit)
 
     def _announce(self, state: RetryCallState) -> None:
-        error, pause, attempt = _failure(state), state.upcoming_sleep, state.attempt_number
-        logger.warning("%s; retrying in %.1f s (%d of %d)", error, pause, attempt, self.config.retries)
-        current_budget().note_action(f"model fails, attempt {attempt + 1} in {pause:.0f} s: {error}")
+        error, pause = _failure(state), state.upcoming_sleep
+        logger.warning("%s; retrying in %.1f s (%d of %d)", error, pause, state.attempt_number, self._retries(error))
+        now = utc_now()
+        wait = ModelWait(
+            time=now,
+            until=now + timedelta(seconds=pause),
+            kind=type(error).__name__,
+            reason=one_line(str(error), 300),
+            attempt=state.attempt_number + 1,
+            attempts=self._retries(error) + 1,
+        )
+        current_budget().begin_wait(wait)
 
     def _priced(self, usage: Usage) -> Usage:
         """Add the cost to a usage: from the price table, else as the provider reported it."""
