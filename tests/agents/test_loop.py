@@ -290,8 +290,8 @@ def test_teammates_talk_between_steps_never_within_one(image: str, mailboxes: di
         SUBMIT,
     ]
     agents = run_team(image, mailboxes, {"agent1": first, "agent2": second})
-    assert 'Message from agent1:\nI take "f(x)"; you?\n$HOME' in shown(agents["agent2"])
-    assert "Message from agent2:\nI take g." in shown(agents["agent1"])
+    assert 'Message from agent1:\n> I take "f(x)"; you?\n> $HOME' in shown(agents["agent2"])
+    assert "Message from agent2:\n> I take g." in shown(agents["agent1"])
     assert "Delivered to agent2." in results(agents["agent1"])
     assert "agent1: delivered" in results(agents["agent2"])
     assert "no teammate 'nobody'" in results(agents["agent1"])[3]
@@ -336,7 +336,7 @@ def test_a_message_that_came_early_is_put_in_before_the_model_is_asked(
     with MessagingConnector("agent2", names, mailboxes["agent2"]) as comm:
         agent = DefaultAgent(model, local, comm, "agent2")
         agent.run(task="x")
-    assert agent.messages[2]["content"] == "Message from agent1:\nearly"
+    assert agent.messages[2]["content"] == "Message from agent1:\n> early"
     assert agent.messages[2]["extra"]["senders"] == ["agent1"]
     assert results(agent)[0] == "No new message from agent1 within 0 seconds."
     check_protocol(agent.messages)

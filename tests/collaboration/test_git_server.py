@@ -16,7 +16,9 @@ import pytest
 from cooperbench.collaboration.git_client import GitClient
 from cooperbench.collaboration.git_server import GitServer
 from cooperbench.collaboration.git_service import GitEvent
-from cooperbench.errors import RemoteError
+from cooperbench.collaboration.mailbox import MessagingConnector
+from cooperbench.collaboration.team_access import TeamAccess
+from cooperbench.errors import RemoteError, UsageError
 from cooperbench.testing.conformance.lifecycle import until
 from tests.collaboration.git_helpers import commit, git, must, repository
 
@@ -91,6 +93,36 @@ def test_foreign_branches_are_refused(server: GitServer, base: Path, tmp_path: P
         assert reason in outcome.err
     assert git(work, "push", "origin", ":main").code == 1
     assert must(work, "ls-remote", "--heads", "origin").count("\n") == 0  # main only
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "reason"),
+    [
+        ("agent1", "Agent1", "differs from agent1 in case only"),
+        ("agent1/wip", "agent1/WIP", "differs from agent1/wip in case only"),
+        ("Feature/a", "feature/b", "differs from Feature in case only"),
+        ("agent1", "agent1/x\u202ey", "control characters"),
+        ("agent1", "agent1/x\x9by", "control characters"),
+    ],
+)
+def test_branches_differ_in_more_than_case_and_show_as_they_are(
+    server: GitServer, base: Path, tmp_path: Path, first: str, second: str, reason: str
+) -> None:
+    work = clones(server, base, tmp_path)["agent1"]
+    commit(work, "a.txt", "a")
+    must(work, "push", "-q", "origin", f"HEAD:refs/heads/{first}")
+    refused = git(work, "push", "origin", f"HEAD:refs/heads/{second}")
+    assert refused.code == 1
+    assert reason in refused.err
+
+
+def test_members_differ_in_more_than_case(server: GitServer) -> None:
+    with pytest.raises(UsageError, match="'agent1' and 'Agent1' differ in case only"):
+        server.create_repository("one", ["agent1", "Agent1"])
+    with pytest.raises(UsageError, match="in case only"):
+        TeamAccess(agent_id="agent1", agents=("agent1", "AGENT1"))
+    with pytest.raises(UsageError, match="sender of notices"):
+        MessagingConnector("agent1", ["agent1", "Harness"], "redis://127.0.0.1:1")
 
 
 def test_tags_are_refused_and_say_so(server: GitServer, base: Path, tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_an_mcp_client_talks_to_a_teammate(broker: Broker) -> None:
             True,
             "Error executing tool send_message: not delivered: there is no teammate 'agent9'; you can write to: agent2",
         ),
-        (False, "From agent2:\nparse"),
+        (False, "Message from agent2:\n> parse"),
         (False, "no new messages"),
         (False, "agent2 is not here yet"),
     ]

@@ -15,6 +15,7 @@ from cooperbench.collaboration.message import broker_time
 from cooperbench.collaboration.rpc import Call, Reply, Service, refuse
 from cooperbench.errors import UsageError
 from cooperbench.records import AgentId, Record
+from cooperbench.records.visible import one_line
 
 TEXT_LIMIT = 2000
 """Characters of one task's text."""
@@ -148,4 +149,4 @@ def _answer(answer: BoardAnswer, success: str) -> Reply:
 
 def _line(task: BoardTask) -> str:
     state = f"{task.owner}, done" if task.done else task.owner or "free"
-    return f"{task.number}. [{state}] {task.text}\n"
+    return f"{task.number}. [{state}] {one_line(task.text)}\n"

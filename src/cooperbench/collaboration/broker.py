@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from cooperbench.collaboration import presence
 from cooperbench.collaboration._embedded import EmbeddedServer
 from cooperbench.collaboration._store import MailboxAddress, Store, shown, split_url
+from cooperbench.collaboration.team_access import by_folded_name
 from cooperbench.errors import MailboxError, MailboxUnavailableError, UnknownNameError, UsageError
 
 # The commands that a member may use. `%W~` and `%R~` below need Redis 7.
@@ -46,8 +47,10 @@ class Broker:
         """Make the mailbox of one episode and return each member's address.
 
         Each call makes a new namespace, so a repeated episode sees nothing of an earlier attempt. On the embedded server, every
-        address carries a user and password that open only this member's part of this episode.
+        address carries a user and password that open only this member's part of this episode. Raises `UsageError` when two
+        names differ in case only.
         """
+        by_folded_name(agents)
         namespace = f"{re.sub(r'[^A-Za-z0-9._/-]', '-', episode)}-{secrets.token_hex(4)}"
         self._opened[episode] = _Opened(namespace, tuple(agents), self._forgetful_process())
         prefix = MailboxAddress.parse(f"{self.url}#run:{namespace}").prefix

@@ -11,6 +11,7 @@ from cooperbench.collaboration.git_client import GitClient
 from cooperbench.collaboration.git_protocol import RefCommand
 from cooperbench.collaboration.rpc import Call, Reply, Service, refuse
 from cooperbench.errors import RemoteError
+from cooperbench.records.visible import one_line
 
 PROGRAMS = ("git-remote-coop", "coop-submit")
 
@@ -77,7 +78,8 @@ def conflicts(client: GitClient) -> bytes:
     if not found:
         return _lines(["It merges cleanly with everything that your teammates have pushed."])
     return _lines(
-        f"Warning: it conflicts with origin/{branch} in {', '.join(paths)}" for branch, paths in found.items()
+        f"Warning: it conflicts with origin/{branch} in {', '.join(map(one_line, paths))}"
+        for branch, paths in found.items()
     )
 
 

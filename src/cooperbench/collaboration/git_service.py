@@ -33,8 +33,10 @@ from cooperbench.collaboration.git_protocol import (
     write_report,
 )
 from cooperbench.collaboration.git_repositories import GIT, Repositories
+from cooperbench.collaboration.team_access import by_folded_name, folded
 from cooperbench.errors import RemoteError
 from cooperbench.records import AgentId, Record, utc_now
+from cooperbench.records.visible import one_line
 
 SERVICES = ("git-upload-pack", "git-receive-pack")
 _BRANCHES = "refs/heads/"
@@ -77,8 +79,10 @@ class BranchRules:
 
     def __init__(self, agents: Iterable[str], *, has_main: bool) -> None:
         self.has_main = has_main
-        self._agents = {_fold(agent): agent for agent in agents}
+        self._agents = by_folded_name(agents)
         self._owners: dict[str, str] = {}
+        self._spellings = dict(self._agents)
+        """Each branch and each folder of branches as it was first written."""
         self._lock = threading.Lock()
 
     def refusals(self, agent: str, commands: Iterable[RefCommand]) -> dict[str, str]:
@@ -89,7 +93,7 @@ class BranchRules:
     def owner(self, ref: str) -> str | None:
         """Return the owner of a branch, given by its full name."""
         branch = ref.removeprefix(_BRANCHES)
-        return self._named(branch) or self._owners.get(_fold(branch))
+        return self._named(branch) or self._owners.get(folded(branch))
 
     def _refusal(self, agent: str, ref: str) -> str | None:
         if not ref.startswith(_BRANCHES):
@@ -97,26 +101,34 @@ class BranchRules:
         branch = ref.removeprefix(_BRANCHES)
         if branch == PROTECTED and not self.has_main:
             return None
-        if _fold(branch) == PROTECTED:
+        if folded(branch) == PROTECTED:
             return f"{PROTECTED} is protected: it stays at the base commit; push to {agent} instead"
-        if _fold(branch) == "head":
+        if folded(branch) == "head":
             return "HEAD cannot be the name of a branch"
+        if one_line(branch) != branch:
+            return "the name of a branch cannot have control characters or bytes that are not UTF-8"
         owner = self._claim(agent, branch)
-        return (
-            None if owner == agent else f"this branch belongs to {owner}; push to {agent} or another name of your own"
-        )
+        if owner != agent:
+            return f"this branch belongs to {owner}; push to {agent} or another name of your own"
+        return self._clash(branch)
+
+    def _clash(self, branch: str) -> str | None:
+        """Refuse a name that differs from an earlier one in case only: a file system may keep one of the two."""
+        words = branch.split("/")
+        with self._lock:
+            for depth in range(1, len(words) + 1):
+                name = "/".join(words[:depth])
+                first = self._spellings.setdefault(folded(name), name)
+                if first != name:
+                    return f"it differs from {first} in case only; choose another name"
+        return None
 
     def _claim(self, agent: str, branch: str) -> str:
         with self._lock:
-            return self._named(branch) or self._owners.setdefault(_fold(branch), agent)
+            return self._named(branch) or self._owners.setdefault(folded(branch), agent)
 
     def _named(self, branch: str) -> str | None:
-        return self._agents.get(_fold(branch.partition("/")[0]))
-
-
-def _fold(name: str) -> str:
-    # On a file system that ignores case, `MAIN` would be the same file as `main`.
-    return name.casefold()
+        return self._agents.get(folded(branch.partition("/")[0]))
 
 
 class EpisodeService:

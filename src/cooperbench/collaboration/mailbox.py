@@ -26,6 +26,7 @@ from cooperbench.collaboration.message import (
     ReceivedMessage,
     broker_time,
 )
+from cooperbench.collaboration.team_access import by_folded_name, folded
 from cooperbench.errors import (
     MailboxUnavailableError,
     MessageRefusedError,
@@ -69,7 +70,7 @@ class MessagingConnector:
     def __init__(self, agent_id: str, agents: Sequence[str], url: str, *, policy: ChannelPolicy | None = None) -> None:
         if agent_id not in agents:
             raise UnknownNameError("member", agent_id, agents)
-        if HARNESS in agents:
+        if folded(HARNESS) in by_folded_name(agents):
             raise UsageError(f"a member cannot be called {HARNESS!r}: that is the sender of notices", subject=HARNESS)
         self.agent_id = agent_id
         self.agents = list(agents)

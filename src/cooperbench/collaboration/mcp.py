@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from cooperbench.collaboration.mailbox import MessagingConnector
-from cooperbench.collaboration.message import Receipt, ReceivedMessage
+from cooperbench.collaboration.message import Receipt, shown_message
 from cooperbench.errors import CooperBenchError, MissingExtraError, UsageError
 
 if TYPE_CHECKING:
@@ -64,13 +64,13 @@ class _Tools:
             messages = await _carry_out(lambda: self._mailbox.wait(from_teammate, timeout=wait))
         else:
             messages = await _carry_out(self._mailbox.receive)
-        return "\n\n".join(map(_shown, messages)) or "no new messages"
+        return "\n\n".join(map(shown_message, messages)) or "no new messages"
 
     async def ask(self, to: str, question: str, wait_seconds: float = 120.0) -> str:
         """Send a question to a teammate and wait for its answer."""
         wait = min(wait_seconds, LONGEST_WAIT)
         answer = await _carry_out(lambda: self._mailbox.ask(to, question, timeout=wait))
-        return _shown(answer) if answer else f"no answer within {wait:g} s; it will come with receive_messages"
+        return shown_message(answer) if answer else f"no answer within {wait:g} s; it will come with receive_messages"
 
     async def team(self) -> str:
         """Show who is here, what they do, and who is waiting for you."""
@@ -91,11 +91,6 @@ async def _carry_out(action: Callable[[], _T]) -> _T:
 
 def _outcome(receipt: Receipt) -> str:
     return f"not delivered: {receipt.refused}" if receipt.refused else f"delivered to {receipt.to}"
-
-
-def _shown(message: ReceivedMessage) -> str:
-    kind = ", who waits for your answer" if message["question"] else ""
-    return f"From {message['from']}{kind}:\n{message['text']}"
 
 
 def main() -> int:

@@ -1,9 +1,12 @@
 """Messages between teammates: as the broker stores them, as agents get them, and the policy of the channel between."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import NamedTuple, Protocol, TypedDict
+from typing import Any, NamedTuple, Protocol, TypedDict
+
+from cooperbench.records.visible import one_line, quoted
 
 HARNESS = "harness"
 """The sender of notices that a teammate's work has ended. No member may have this name."""
@@ -26,6 +29,15 @@ ReceivedMessage = TypedDict(
 )
 """One message as `receive()` returns it. `time` is the broker's, in ISO 8601 and UTC; `reply_to` is the id of the question that
 this answers; `question` says that the sender waits for an answer."""
+
+
+def shown_message(message: Mapping[str, Any]) -> str:
+    """Return a received message for a model to read: who sent it, then its text, each line of which is marked.
+
+    Whatever a teammate writes, it cannot be taken for the beginning of another message or for a notice of the harness.
+    """
+    waiting = ", who is waiting for your answer" if message.get("question") else ""
+    return f"Message from {one_line(str(message['from']))}{waiting}:\n{quoted(str(message['text']))}".removesuffix("\n")
 
 
 @dataclass(frozen=True)

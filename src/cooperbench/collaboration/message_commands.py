@@ -3,6 +3,7 @@
 from cooperbench.collaboration.mailbox import MessagingConnector
 from cooperbench.collaboration.message import Message
 from cooperbench.collaboration.rpc import Call, Reply, Service, refuse
+from cooperbench.records.visible import quoted
 
 LEEWAY = 10.0
 """Seconds by which `coop` stops waiting before the sandbox's limit of a command, so that it can still say so."""
@@ -124,8 +125,8 @@ def _printed(message: Message) -> bytes:
     kind = (
         " (question: the sender waits for your answer)" if message.question else " (answer)" if message.reply_to else ""
     )
-    head = f"--- from {message.sender} at {message.time:%H:%M:%S} UTC{kind}\n".encode()
-    return head + message.data + (b"" if message.data.endswith(b"\n") else b"\n")
+    head = f"--- from {message.sender} at {message.time:%H:%M:%S} UTC{kind}\n"
+    return f"{head}{quoted(message.text)}".encode()
 
 
 def _text(words: list[str], given: bytes) -> bytes:

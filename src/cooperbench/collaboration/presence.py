@@ -14,6 +14,7 @@ from enum import StrEnum
 from cooperbench.collaboration._store import Store, open_store, text_of
 from cooperbench.collaboration.message import broker_time
 from cooperbench.records import AgentId, Ending, Record, utc_now
+from cooperbench.records.visible import one_line
 
 _ENDINGS = {
     Ending.SUBMITTED: "has finished",
@@ -58,9 +59,9 @@ class Teammate(Record):
             f"{self.agent_id} is working" if self.presence is Presence.WORKING else f"{self.agent_id} is not here yet"
         ]
         if self.doing:
-            parts.append(self.doing)
+            parts.append(one_line(self.doing))
         if self.last_push:
-            parts.append(f"last push: {self.last_push}")
+            parts.append(f"last push: {one_line(self.last_push)}")
         if self.waiting_for:
             whom = {reader: "YOU", "anyone": "a message"}.get(self.waiting_for, self.waiting_for)
             since = f" since {self.waiting_since:%H:%M:%S} UTC" if self.waiting_since else ""

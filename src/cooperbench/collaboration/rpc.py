@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from cooperbench.records.visible import one_line
+
 
 def _nothing() -> None:
     """Do nothing."""
@@ -53,4 +55,4 @@ class Service:
 
 def refuse(message: str, exit_code: int = 1) -> Reply:
     """Reply with one line on standard error. Exit codes: 1 refused or failed, 2 wrong usage."""
-    return Reply(exit_code, stderr=f"coop: {message}\n".encode(errors="surrogateescape"))
+    return Reply(exit_code, stderr=f"coop: {one_line(message)}\n".encode())

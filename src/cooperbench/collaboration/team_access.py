@@ -5,12 +5,32 @@ of the prompt, the commands that a sandbox answers, and the kinds of events that
 nothing of it.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
 from pydantic import Field, model_validator
 
+from cooperbench.errors import UsageError
 from cooperbench.records import AgentId, Record, Role
+
+
+def folded(name: str) -> str:
+    """Return a name as file systems that ignore case compare it: `MAIN` would be the same file as `main`."""
+    return name.casefold()
+
+
+def by_folded_name(agents: Iterable[str]) -> dict[str, str]:
+    """Return the members by their folded names. Raises `UsageError` when two names differ in case only."""
+    found: dict[str, str] = {}
+    for agent in agents:
+        if (other := found.setdefault(folded(agent), agent)) != agent:
+            raise UsageError(
+                f"the members {other!r} and {agent!r} differ in case only, as would their branches",
+                subject=agent,
+                hint="choose names that differ in more",
+            )
+    return found
 
 
 class TeamAccess(Record):
@@ -38,6 +58,7 @@ class TeamAccess(Record):
     def _check(self) -> Self:
         if self.agent_id not in self.agents or len(set(self.agents)) != len(self.agents):
             raise ValueError(f"{self.agent_id} must be one of the members, and each name must appear once")
+        by_folded_name(self.agents)
         if self.lead is not None and self.lead not in self.agents:
             raise ValueError(f"{self.lead} cannot lead a team that it does not belong to")
         return self

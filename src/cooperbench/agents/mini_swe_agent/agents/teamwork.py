@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from cooperbench.agents.mini_swe_agent.tools import SEND_MESSAGE, WAIT_FOR_MESSAGE, ToolCall
+from cooperbench.collaboration.message import shown_message
 from cooperbench.errors import MailboxUnavailableError, MessageRefusedError, UnknownNameError
 from cooperbench.records import utc_now
 
@@ -82,12 +83,7 @@ class Teamwork:
 
 
 def _shown(received: Sequence[Mapping[str, Any]]) -> str:
-    return "\n\n".join(_one(message) for message in received)
-
-
-def _one(message: Mapping[str, Any]) -> str:
-    waiting = ", who is waiting for your answer" if message.get("question") else ""
-    return f"Message from {message['from']}{waiting}:\n{message['text']}"
+    return "\n\n".join(map(shown_message, received))
 
 
 def _senders(received: Sequence[Mapping[str, Any]]) -> list[str]:
