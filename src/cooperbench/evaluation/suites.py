@@ -53,6 +53,8 @@ class Suite:
     """Find out whether the runner changes what is installed."""
     structured: bool = True
     """Ask for a structured report. Runners that cut themselves off from their surroundings cannot give one."""
+    time_limit: float | None = None
+    """Seconds of the runner; by default that of the choices."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def run_suite(task: Task, suite: Suite, settings: EvaluationSettings) -> SuiteRu
 
     Raises the classes below `SandboxError` when the sandbox fails; that says nothing about the patches.
     """
-    limit = settings.choices.time_limit
+    limit = suite.time_limit or settings.choices.time_limit
     options = EnvironmentOptions(
         lifetime=2 * limit + 120,  # it may have to wait for a slot
         command_timeout=limit,

@@ -21,8 +21,9 @@ from cooperbench.evaluation.installers import Installer, installers_of, reads_of
 from cooperbench.evaluation.sanitize import apply_exactly
 from cooperbench.evaluation.settings import EvaluationSettings
 from cooperbench.evaluation.slots import ThreadSlots, processors
+from cooperbench.evaluation.suite_runner import SuiteRunner
 from cooperbench.evaluation.suite_verdict import SuiteReference, make_reference, suite_verdict, telling_line
-from cooperbench.evaluation.suites import Suite, SuiteRun, run_suite
+from cooperbench.evaluation.suites import SuiteRun
 from cooperbench.records import Outcome, Record, Stage, SuiteResult, cache_dir, read_model, write_model
 from cooperbench.tasks import Task
 
@@ -55,8 +56,7 @@ class TestBench:
         self.workers = settings.workers or processors()
         slots = settings.slots or ThreadSlots(self.workers, ahead=self.workers)
         self.settings = replace(settings, slots=slots)
-        self._labels = labels
-        self._patches: dict[str, bytes] = {}
+        self.runner = SuiteRunner(task, base, store, self.settings, labels)
         self._results: dict[tuple[int, str], SuiteResult] = {}
 
     def test(self, suites: Iterable[tuple[int, str]]) -> None:
@@ -108,12 +108,12 @@ class TestBench:
     def _make_reference(self, feature: int, stop: threading.Event) -> SuiteReference:
         tree = self._gold_tree(feature)
         watch = self._must_watch_install(tree)
-        run = self.run(feature, tree, stop, watch=watch)
+        run = self.runner.run(feature, tree, stop, watch=watch)
         reference = make_reference(feature, tree, run)
         if watch and reference.usable:
             self._note_install(feature, run, reference, stop)
         if not reference.usable:
-            run = self.run(feature, tree, stop, structured=False)
+            run = self.runner.run(feature, tree, stop, structured=False)
             reference = make_reference(feature, tree, run, structured=False)
         if not reference.usable:
             said = f"time limit reached after {run.seconds:.0f} s" if run.timed_out else telling_line(run.output)
@@ -126,7 +126,7 @@ class TestBench:
 
     def _make_skipping_reference(self, feature: int, stop: threading.Event) -> SuiteReference:
         tree = self._gold_tree(feature)
-        return make_reference(feature, tree, self.run(feature, tree, stop, skip_install=True))
+        return make_reference(feature, tree, self.runner.run(feature, tree, stop, skip_install=True))
 
     def _gold_tree(self, feature: int) -> str:
         tree = apply_exactly(self.store, self.base.tree, self.task.features[feature].gold_patch)
@@ -182,7 +182,7 @@ class TestBench:
             return
         changed = tuple(run.installed[:50])
         if not changed:
-            skipped = self.run(feature, reference.tree, stop, skip_install=True)
+            skipped = self.runner.run(feature, reference.tree, stop, skip_install=True)
             if suite_verdict(feature, skipped, reference).outcome is not Outcome.PASSED:
                 changed = (f"the results: {telling_line(skipped.output)}",)
         write_model(
@@ -190,25 +190,14 @@ class TestBench:
             InstallRecord(image=self.task.image, image_digest=self.base.image_digest, changed=changed),
         )
 
-    def _patch(self, tree: str) -> bytes:
-        if tree not in self._patches:
-            self._patches[tree] = self.store.diff(self.base.tree, tree)
-        return self._patches[tree]
-
-    def _test_files(self, feature: int, tree: str) -> dict[str, str]:
-        """Return the digest of each hidden test on this tree, by path. Empty if git does not apply their patch as it is."""
-        tested = apply_exactly(self.store, tree, self.task.features[feature].tests_patch)
-        if tested is None:
-            return {}
-        changes = [change for change in self.store.changes(tree, tested) if change.new_mode.startswith("100")]
-        return {change.path: hashlib.sha256(self.store.blob(change.new_blob)).hexdigest() for change in changes}
-
     def _test_one(self, feature: int, tree: str, stop: threading.Event) -> SuiteResult:
         try:
             if (result := self._test_skipping(feature, tree, stop)) is not None:
                 return result
             reference = self.reference(feature, stop)
-            return suite_verdict(feature, self.run(feature, tree, stop, structured=reference.structured), reference)
+            return suite_verdict(
+                feature, self.runner.run(feature, tree, stop, structured=reference.structured), reference
+            )
         except (SandboxError, EvaluationError) as error:
             return SuiteResult(feature=feature, outcome=Outcome.INFRA_ERROR, reason=str(error))
 
@@ -222,40 +211,7 @@ class TestBench:
         reference = self.reference(feature, stop, skip_install=True)
         if not reference.usable:
             return None
-        run = self.run(feature, tree, stop, skip_install=True)
+        run = self.runner.run(feature, tree, stop, skip_install=True)
         # Where no test was reported, what stands in for the installer may be why.
         reported = run.timed_out or run.report.source == reference.source
         return suite_verdict(feature, run, reference) if reported else None
-
-    def run(
-        self,
-        feature: int,
-        tree: str,
-        stop: threading.Event | None = None,
-        *,
-        watch: bool = False,
-        structured: bool = True,
-        skip_install: bool = False,
-    ) -> SuiteRun:
-        """Run one suite on one tree, whatever is known already. A sandbox that fails is tried once more.
-
-        Raises the classes below `SandboxError`, and `EvaluationError` once `stop` is set.
-        """
-        suite = Suite(
-            tests_patch=self.task.features[feature].tests_patch,
-            feature_patch=self._patch(tree),
-            test_files=self._test_files(feature, tree),
-            labels=self._labels.model_copy(update={"agent_id": f"suite{feature}"}),
-            skip_install=skip_install,
-            watch_install=watch,
-            structured=structured,
-        )
-        try:
-            return self._run(suite, stop)
-        except SandboxError:
-            return self._run(suite, stop)
-
-    def _run(self, suite: Suite, stop: threading.Event | None) -> SuiteRun:
-        if stop is not None and stop.is_set():
-            raise EvaluationError("the evaluation was stopped")
-        return run_suite(self.task, suite, self.settings)

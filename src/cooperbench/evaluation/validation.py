@@ -130,14 +130,14 @@ class _Validator:
             problem = "the gold patch does not apply" if tree is None else "the gold patch is empty"
             return FeatureValidation(feature=number, problems=(problem,))
         try:
-            first = self.bench.run(number, tree)
+            first = self.bench.runner.run(number, tree)
             structured = bool(first.report.tests)
             again = self.repetitions - 1 if structured else self.repetitions
             runs = ([first] if structured else []) + [
-                self.bench.run(number, tree, structured=structured) for _ in range(again)
+                self.bench.runner.run(number, tree, structured=structured) for _ in range(again)
             ]
-            on_base = self.bench.run(number, self.base.tree, structured=structured)
-            on_combined = self.bench.run(number, self.combined, structured=structured) if self.combined else None
+            on_base = self.bench.runner.run(number, self.base.tree, structured=structured)
+            on_combined = self.bench.runner.run(number, self.combined, structured=structured) if self.combined else None
         except CooperBenchError as error:
             return FeatureValidation(feature=number, problems=(str(error),))
         cleaned = clean_submission(self.store, self.base.tree, gold, hidden_paths(self.task, (number,)))

@@ -1,0 +1,111 @@
+"""Run suites of one task on trees of its store: the work's patch, the hidden tests' patch and their digests are made here.
+
+The patch of the hidden tests is made anew from trees, with edits in them or without, by the same procedure: nothing in its form tells
+a suite whose expectations were broken from the real one.
+"""
+
+import hashlib
+import threading
+from collections.abc import Mapping
+
+from cooperbench.environments import SandboxLabels
+from cooperbench.errors import EvaluationError, SandboxError
+from cooperbench.evaluation.bases import Base
+from cooperbench.evaluation.git import GitStore
+from cooperbench.evaluation.sanitize import apply_exactly
+from cooperbench.evaluation.settings import EvaluationSettings
+from cooperbench.evaluation.suites import Suite, SuiteRun, run_suite
+from cooperbench.tasks import Task
+
+
+class SuiteRunner:
+    """Runs suites of one task's features, each in a fresh sandbox."""
+
+    def __init__(
+        self, task: Task, base: Base, store: GitStore, settings: EvaluationSettings, labels: SandboxLabels
+    ) -> None:
+        self.task = task
+        self.base = base
+        self.store = store
+        self.settings = settings
+        self._labels = labels
+        self._patches: dict[str, bytes] = {}
+        self._tested: dict[int, str | None] = {}
+
+    def run(
+        self,
+        feature: int,
+        tree: str,
+        stop: threading.Event | None = None,
+        *,
+        watch: bool = False,
+        structured: bool = True,
+        skip_install: bool = False,
+        edited: Mapping[str, bytes] | None = None,
+        time_limit: float | None = None,
+    ) -> SuiteRun:
+        """Run one suite on one tree, whatever is known already. A sandbox that fails is tried once more.
+
+        `edited` are hidden test files with another content than the task gives them. Raises the classes below `SandboxError`, and
+        `EvaluationError` once `stop` is set.
+        """
+        tests_patch = self._tests_patch(feature, edited or {})
+        suite = Suite(
+            tests_patch=tests_patch,
+            feature_patch=self._patch(tree),
+            test_files=self._test_files(tests_patch, tree),
+            labels=self._labels.model_copy(update={"agent_id": f"suite{feature}"}),
+            skip_install=skip_install,
+            watch_install=watch,
+            structured=structured,
+            time_limit=time_limit,
+        )
+        try:
+            return self._run(suite, stop)
+        except SandboxError:
+            return self._run(suite, stop)
+
+    def _run(self, suite: Suite, stop: threading.Event | None) -> SuiteRun:
+        if stop is not None and stop.is_set():
+            raise EvaluationError("the evaluation was stopped")
+        return run_suite(self.task, suite, self.settings)
+
+    def tested_base(self, feature: int) -> str | None:
+        """Return the tree of the base with the feature's hidden tests, or `None` if git does not apply their patch as it is."""
+        if feature not in self._tested:
+            patch = self.task.features[feature].tests_patch
+            self._tested[feature] = apply_exactly(self.store, self.base.tree, patch)
+        return self._tested[feature]
+
+    def hidden_files(self, feature: int) -> dict[str, bytes]:
+        """Return the content of the files that the feature's hidden tests write, by path."""
+        tested = self.tested_base(feature)
+        if tested is None:
+            return {}
+        changes = self.store.changes(self.base.tree, tested)
+        return {
+            change.path: self.store.blob(change.new_blob) for change in changes if change.new_mode.startswith("100")
+        }
+
+    def _tests_patch(self, feature: int, edited: Mapping[str, bytes]) -> bytes:
+        tested = self.tested_base(feature)
+        if tested is None:
+            return self.task.features[feature].tests_patch
+        if edited:
+            modes = {change.path: change.new_mode for change in self.store.changes(self.base.tree, tested)}
+            entries = [(path, modes[path], self.store.write_blob(data)) for path, data in edited.items()]
+            tested = self.store.edit_tree(tested, entries)
+        return self.store.diff(self.base.tree, tested)
+
+    def _patch(self, tree: str) -> bytes:
+        if tree not in self._patches:
+            self._patches[tree] = self.store.diff(self.base.tree, tree)
+        return self._patches[tree]
+
+    def _test_files(self, tests_patch: bytes, tree: str) -> dict[str, str]:
+        """Return the digest of each hidden test on this tree, by path. Empty if git does not apply their patch as it is."""
+        tested = apply_exactly(self.store, tree, tests_patch)
+        if tested is None:
+            return {}
+        changes = [change for change in self.store.changes(tree, tested) if change.new_mode.startswith("100")]
+        return {change.path: hashlib.sha256(self.store.blob(change.new_blob)).hexdigest() for change in changes}
