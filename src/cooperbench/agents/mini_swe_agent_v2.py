@@ -10,7 +10,7 @@ import importlib.util
 import os
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from cooperbench.agents.budget import add_usage, current_budget
@@ -18,12 +18,14 @@ from cooperbench.agents.journal import current_journal
 from cooperbench.agents.metering import charged_by_caller
 from cooperbench.agents.mini_swe_agent.models import make_model
 from cooperbench.agents.mini_swe_agent.models.answers import read_usage
+from cooperbench.agents.mini_swe_agent.models.base import ModelConfig
 from cooperbench.agents.mini_swe_agent.models.foreign import SUBMIT_COMMAND
+from cooperbench.agents.mini_swe_agent.models.keys import key_checks
 from cooperbench.agents.mini_swe_agent.models.select import OFFLINE
 from cooperbench.agents.registry import register
 from cooperbench.agents.result import AgentResult
 from cooperbench.agents.session import AgentSession
-from cooperbench.environments import Environment
+from cooperbench.environments import Check, Environment
 from cooperbench.errors import LimitReachedError, MissingExtraError, UsageError
 from cooperbench.records import Usage
 
@@ -43,6 +45,13 @@ class PublishedMiniSweAgentRunner:
             )
         if importlib.util.find_spec("minisweagent") is None:
             raise MissingExtraError("the agent mini_swe_agent_v2", "mini")
+
+    def checks(self, model_name: str, config: dict[str, Any] | None) -> Iterator[Check]:
+        """Yield what keeps the model from being called."""
+        section = (config or {}).get("model")
+        arguments = section.get("model_kwargs") if isinstance(section, dict) else None
+        if not model_name.startswith(OFFLINE):
+            yield from key_checks(model_name, ModelConfig(model_name=model_name, model_kwargs=arguments or {}))
 
     def run(
         self,

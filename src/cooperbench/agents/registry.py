@@ -24,6 +24,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from cooperbench.agents.reading import safe_text
 from cooperbench.agents.result import AgentRunner
+from cooperbench.environments import Check
 from cooperbench.errors import CooperBenchError, UnknownNameError, UsageError
 from cooperbench.records import Record
 
@@ -155,10 +156,10 @@ def check_config(name: str, model_name: str, config: dict[str, Any] | None = Non
         check(model_name, config, agent_id)
 
 
-def missing_for(name: str, model_name: str, config: dict[str, Any] | None = None) -> tuple[str, ...]:
-    """Ask the agent what it lacks on this machine, with its method `missing`, if it has one."""
-    missing = getattr(get_runner(name, config), "missing", None)
-    return tuple(missing(model_name, config)) if callable(missing) else ()
+def checks_of(name: str, model_name: str, config: dict[str, Any] | None = None) -> tuple[Check, ...]:
+    """Ask the agent what it needs on this machine, with its method `checks`, if it has one. Starts nothing."""
+    checks = getattr(get_runner(name, config), "checks", None)
+    return tuple(checks(model_name, config)) if callable(checks) else ()
 
 
 def _where(name: str) -> tuple[str, str]:

@@ -65,6 +65,7 @@ def _bound_lines(found: Preview) -> Iterator[str]:
 
 def _check_lines(checks: Sequence[Check]) -> Iterator[str]:
     for check in checks:
-        yield f"{check.name}: {check.detail}" if check.ok else f"missing: {check.name}: {check.detail}"
+        grade = "missing: " if check.blocks else "" if check.ok else "warning: "
+        yield f"{grade}{check.name}: {check.detail}"
         if check.fix:
             yield f"  try: {check.fix}"

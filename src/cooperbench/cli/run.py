@@ -110,10 +110,13 @@ def command(words: tuple[str, ...] | None, /, **values: Any) -> int:
     plan = make_plan(_request(values, words or ()))
     if values["dry_run"]:
         from cooperbench.cli.preview import show_preview
-        from cooperbench.runner.planning.preflight import preflight
+        from cooperbench.runner.planning.preflight import check_mailbox, preflight
 
         found = preview(plan, options)
-        checks = preflight(found.config, plan.tasks, redis_url=options.redis_url)
+        checks = [
+            *preflight(found.config, plan.tasks, options.evaluation if options.auto_eval else None),
+            *check_mailbox(found.config, options.redis_url),
+        ]
         show_preview(found, checks, as_json=values["as_json"])
         return 0
     from cooperbench.cli.display import open_display

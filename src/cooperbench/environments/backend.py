@@ -4,6 +4,7 @@ Everything that CooperBench says about a backend comes from its class: what it c
 `config`, what `--dry-run` says about missing images. Nothing else in the program knows a backend by name.
 """
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -59,7 +60,7 @@ class Backend(ABC):
     configuration: ClassVar[type[BackendSettings] | None] = None
     """The fields of its table in the user's file, which `cooperbench config` sets; `None` when there is nothing to set."""
     missing_image: ClassVar[Check | None] = None
-    """The check that `--dry-run` shows for missing images; `ok` when a run fetches them by itself. `None` shows nothing."""
+    """The check for missing images; `ok` when a run fetches them by itself. `None` shows nothing. Without `fix`, it is to build them."""
     builds_bundled_images: ClassVar[bool] = False
     """Set when a run builds missing images of bundled tasks by itself."""
     tries_bundled_image: ClassVar[bool] = False
@@ -116,7 +117,10 @@ class Backend(ABC):
             yield Check(name="images", ok=True, detail=f"{listed(built)} will be built first")
         if others:
             detail = f"{listed(others)} {self.missing_image.detail}"
-            yield self.missing_image.model_copy(update={"detail": detail})
+            fix = self.missing_image.fix or build_command(
+                self.name, next(each for each in absent if each.name in others)
+            )
+            yield self.missing_image.model_copy(update={"detail": detail, "fix": fix})
 
     def ensure_image(self, recipe: ImageRecipe) -> str | None:
         """Make sure that environments can start from a recipe's image, and return its digest if one is known."""
@@ -160,6 +164,18 @@ class Backend(ABC):
                     subject=self.name,
                     hint="drop the option, or choose another --backend",
                 )
+
+
+def build_command(backend: str, recipe: ImageRecipe) -> str:
+    """Return the command that builds the image of a task."""
+    words = [f"cooperbench images build {recipe.name} --backend {backend}"]
+    if recipe.repository is None:
+        words.append("--repo-source CLONE")
+    dataset = recipe.context.parent.parent
+    default = Path(os.environ.get("COOPERBENCH_DATASET_DIR", "dataset"))
+    if dataset.resolve() != default.resolve():
+        words.append(f"--dataset-dir {dataset}")
+    return " ".join(words)
 
 
 class CloudBackend(Backend):

@@ -24,6 +24,13 @@ class Check(Record):
     ok: bool
     detail: str
     fix: str | None = None
+    required: bool = True
+    """False when a run may succeed without it."""
+
+    @property
+    def blocks(self) -> bool:
+        """True when no run can succeed."""
+        return self.required and not self.ok
 
 
 class Readiness(Record):
@@ -48,7 +55,13 @@ def check_space(folder: Path, *, fix: str) -> Check:
         folder = folder.parent
     free = shutil.disk_usage(folder).free
     ok = free >= SPACE_NEEDED
-    return Check(name="disk space", ok=ok, detail=f"{free / 1e9:.1f} GB free at {folder}", fix=None if ok else fix)
+    return Check(
+        name="disk space",
+        ok=ok,
+        detail=f"{free / 1e9:.1f} GB free at {folder}",
+        fix=None if ok else fix,
+        required=False,
+    )
 
 
 def listed(names: Sequence[str]) -> str:

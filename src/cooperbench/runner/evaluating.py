@@ -17,6 +17,7 @@ from cooperbench.runner.engine.observer import Observer, Silent
 from cooperbench.runner.engine.session import SessionOptions
 from cooperbench.runner.episodes.job import Services
 from cooperbench.runner.planning.plan import DEMO, Episode, Plan
+from cooperbench.runner.planning.preflight import check_evaluations, refuse
 from cooperbench.runner.planning.team import assign_features
 from cooperbench.runner.running import sum_up
 from cooperbench.runner.workers.pool import WorkerPool
@@ -44,9 +45,10 @@ def evaluate_run(
     finished = _finished(plan)
     if not finished:
         raise UsageError(f"run {name!r} has no finished episode", subject=name, hint=f"cooperbench runs show {name}")
+    tasks = list({episode.task.key: episode.task for episode, _ in finished}.values())
+    refuse(check_evaluations(asked, tasks, options.evaluation), "the evaluation")
     with locked(directory):
-        tasks = {episode.task.key: episode.task for episode, _ in finished}
-        images = ensure_images(asked.backend, list(tasks.values()), observer)
+        images = ensure_images(asked.backend, tasks, observer)
         ready = [each for each in finished if each.episode.task.image not in images.broken]
         work = Work([], ready)
         with _services(directory, options) as services, closing(LocalExecutor(services, 0)) as executor:

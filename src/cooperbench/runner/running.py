@@ -18,6 +18,7 @@ from cooperbench.runner.engine.session import SessionOptions, open_services
 from cooperbench.runner.episodes.episode import clear_episode
 from cooperbench.runner.episodes.job import Services
 from cooperbench.runner.planning.plan import Plan
+from cooperbench.runner.planning.preflight import preflight, refuse
 from cooperbench.runner.planning.resume import write_config
 
 
@@ -33,6 +34,8 @@ def execute(
     """
     observer = observer or Silent()
     found = preview(plan, options)
+    if found.to_run:
+        refuse(preflight(found.config, plan.tasks, options.evaluation if options.auto_eval else None), "the run")
     for note in found.notes:
         observer.note(note)
     with open_services(found.config, plan.directory, options) as services, locked(plan.directory):

@@ -1,16 +1,18 @@
 """`mini_swe_agent`: the adapter of the built-in loop."""
 
+from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
 
 from cooperbench.agents.mini_swe_agent.agents.default import UNREADABLE, DefaultAgent, read_settings
 from cooperbench.agents.mini_swe_agent.models import LitellmModel, make_model
-from cooperbench.agents.mini_swe_agent.models.litellm_model import missing_keys
+from cooperbench.agents.mini_swe_agent.models.keys import key_checks
 from cooperbench.agents.mini_swe_agent.models.prices import load_prices
 from cooperbench.agents.mini_swe_agent.models.select import OFFLINE, model_config
 from cooperbench.agents.registry import register
 from cooperbench.agents.result import AgentResult
 from cooperbench.agents.session import AgentSession
+from cooperbench.environments import Check
 from cooperbench.errors import MissingExtraError, UsageError
 
 SECTIONS = ("agent", "backend", "init", "model")
@@ -27,16 +29,15 @@ class MiniSweAgentRunner:
         if isinstance(model, LitellmModel) and find_spec("litellm") is None:
             raise MissingExtraError(f"calling the model {model_name!r} (without --base-url)", "litellm")
 
-    def missing(self, model_name: str, config: dict[str, Any] | None) -> tuple[str, ...]:
-        """Return what is missing to call the model. Imports LiteLLM for the models that need it."""
+    def checks(self, model_name: str, config: dict[str, Any] | None) -> Iterator[Check]:
+        """Yield what keeps the model from being called, and what is worth knowing. Imports LiteLLM for uncommon providers."""
         settings = model_config(model_name, _sections(config)[1].get("model"))
         if model_name.startswith(OFFLINE):
-            return ()
+            return
         if settings.base_url and load_prices(settings.price_table).find(model_name) is None:
-            return ("a price (--price-table): the cost is unknown, so cost limits do not apply",)
-        if settings.base_url or settings.api_key_env:
-            return ()
-        return tuple(f"the environment variable {name}" for name in missing_keys(model_name))
+            detail = "its price is not known, so cost limits do not apply; --price-table adds prices"
+            yield Check(name=f"the model {model_name}", ok=True, detail=detail)
+        yield from key_checks(model_name, settings)
 
     def run(
         self,

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cooperbench.environments.backend import Backend, ImageFacts, Orphan, Progress
+from cooperbench.environments.backend import Backend, ImageFacts, Orphan, Progress, build_command
 from cooperbench.environments.contract import Capability, EnvironmentOptions, SandboxHandle, SandboxLabels, Transport
 from cooperbench.environments.docker import images, orphans
 from cooperbench.environments.docker.engine import connect, data_root, describe
@@ -92,7 +92,7 @@ class DockerBackend(Backend):
             raise ImageError(
                 f"the image {recipe.name!r} is missing and cannot be pulled: {error.message}",
                 subject=recipe.name,
-                hint=f"cooperbench images build {recipe.name} --repo-source CLONE",
+                hint=build_command(self.name, recipe),
             ) from error
 
     def image_facts(self, recipe: ImageRecipe) -> ImageFacts:

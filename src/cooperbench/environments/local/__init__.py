@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cooperbench.environments.backend import Backend, Orphan, Progress
+from cooperbench.environments.backend import Backend, Orphan, Progress, build_command
 from cooperbench.environments.contract import Capability, EnvironmentOptions, SandboxHandle, SandboxLabels, Transport
 from cooperbench.environments.environment import Environment
 from cooperbench.environments.local import build, orphans, store
@@ -32,12 +32,7 @@ class LocalBackend(Backend):
     """Sandboxes in Linux namespaces, see `isolation`."""
 
     name = "local"
-    missing_image = Check(
-        name="images",
-        ok=False,
-        detail="must be built",
-        fix="cooperbench images build NAME --backend local --repo-source CLONE",
-    )
+    missing_image = Check(name="images", ok=False, detail="must be built")
     builds_bundled_images = True
     tries_bundled_image = True
 
@@ -103,7 +98,7 @@ class LocalBackend(Backend):
         raise ImageError(
             f"the local image {recipe.name!r} does not exist",
             subject=recipe.name,
-            hint=f"build it: cooperbench images build {recipe.name} --backend local --repo-source CLONE",
+            hint=build_command(self.name, recipe),
         )
 
     def build_image(

@@ -1,9 +1,13 @@
 """How a run is evaluated: limits, what is tested, and the model that settles conflicts."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from cooperbench.environments import Check
 from cooperbench.evaluation import Resolver, check_policy
 from cooperbench.records import EvaluationChoices, Record
+from cooperbench.runner.planning.request import DEFAULT_AGENT
 
 
 class ResolverOptions(Record):
@@ -35,14 +39,25 @@ class EvaluationOptions(EvaluationChoices):
         return check_policy(policy, resolver=self.resolver is not None)
 
 
+def resolver_checks(options: ResolverOptions) -> Iterator[Check]:
+    """Yield what keeps the model that settles conflicts from being called. Raises `UsageError` as `make_resolver` does."""
+    from cooperbench.agents.registry import checks_of
+
+    make_resolver(options)
+    yield from checks_of(DEFAULT_AGENT, options.model, _config(options))
+
+
 def make_resolver(options: ResolverOptions) -> Resolver:
     """Make the model that settles conflicts. Raises `UsageError` for settings that cannot be right."""
     from cooperbench.agents.mini_swe_agent.models import make_model  # only here: evaluating alone needs no models
 
-    settings = {"temperature": 0.0, **options.model_dump(mode="json", exclude={"model"})}
-    model = make_model(options.model, {"model": settings}, agent_id="resolver")
+    model = make_model(options.model, _config(options), agent_id="resolver")
 
     def complete(prompt: str) -> str:
         return str(model.query([{"role": "user", "content": prompt}], tools=()).get("content") or "")
 
     return Resolver(f"{options.model}, temperature 0", complete)
+
+
+def _config(options: ResolverOptions) -> dict[str, Any]:
+    return {"model": {"temperature": 0.0, **options.model_dump(mode="json", exclude={"model"})}}

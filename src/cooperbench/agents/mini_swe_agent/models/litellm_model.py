@@ -120,12 +120,6 @@ def load_litellm() -> Any:
     return litellm
 
 
-def missing_keys(model_name: str) -> tuple[str, ...]:
-    """Return the environment variables that LiteLLM requires for the model and that are not set. Uses no network."""
-    found = load_litellm().validate_environment(model=model_name)
-    return () if found.get("keys_in_environment") else tuple(found.get("missing_keys") or ())
-
-
 def typed_error(error: Exception) -> ModelError:
     """Convert an error of LiteLLM by what the provider said, its HTTP status and LiteLLM's class."""
     if isinstance(error, ModelError):

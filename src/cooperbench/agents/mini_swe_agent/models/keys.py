@@ -1,0 +1,132 @@
+"""Find out before a run whether a model's provider is known, and whether its key is there and looks like one.
+
+The providers that most users have are in a table, because importing LiteLLM takes 4 to 8 seconds; LiteLLM knows the others.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Any, NamedTuple
+
+from cooperbench.agents.mini_swe_agent.models.base import ModelConfig
+from cooperbench.agents.mini_swe_agent.models.litellm_model import load_litellm
+from cooperbench.environments import Check
+
+
+class Provider(NamedTuple):
+    """The variables that may hold a provider's key, how its keys begin, and the variables that name another server."""
+
+    variables: tuple[str, ...]
+    prefix: str = ""
+    addresses: tuple[str, ...] = ()
+
+
+PROVIDERS = {
+    "openai": Provider(("OPENAI_API_KEY",), "sk-", ("OPENAI_BASE_URL", "OPENAI_API_BASE")),
+    "anthropic": Provider(
+        ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"), "sk-ant-", ("ANTHROPIC_BASE_URL", "ANTHROPIC_API_BASE")
+    ),
+    "gemini": Provider(("GEMINI_API_KEY", "GOOGLE_API_KEY")),
+    "openrouter": Provider(("OPENROUTER_API_KEY",), "sk-or-", ("OPENROUTER_API_BASE",)),
+    "groq": Provider(("GROQ_API_KEY",), "gsk_", ("GROQ_API_BASE",)),
+    "mistral": Provider(("MISTRAL_API_KEY",)),
+    "deepseek": Provider(("DEEPSEEK_API_KEY",), "sk-", ("DEEPSEEK_API_BASE",)),
+    "xai": Provider(("XAI_API_KEY",), "xai-", ("XAI_API_BASE",)),
+    "together_ai": Provider(
+        ("TOGETHERAI_API_KEY", "TOGETHER_API_KEY", "TOGETHER_AI_API_KEY", "TOGETHER_AI_TOKEN"),
+    ),
+    "fireworks_ai": Provider(
+        ("FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY", "FIREWORKSAI_API_KEY", "FIREWORKS_AI_TOKEN"),
+    ),
+    "huggingface": Provider(("HF_TOKEN", "HUGGINGFACE_API_KEY")),
+}
+# Of models that are named without their provider.
+_FAMILIES = {
+    "gpt-": "openai",
+    "chatgpt-": "openai",
+    "o1": "openai",
+    "o3": "openai",
+    "o4": "openai",
+    "claude-": "anthropic",
+}
+_SERVERS = "-m provider/model, see https://docs.litellm.ai/docs/providers, or --base-url for a server of your own"
+_PLACEHOLDER = re.compile(r"^<|^\W*your|your[-_]|\.\.\.|change.?me|x{8}|placeholder", re.IGNORECASE)
+
+
+def key_checks(model_name: str, settings: ModelConfig) -> Iterator[Check]:
+    """Yield a failed check for a model that nobody can call as things are: an unknown provider, a missing or wrong key."""
+    name = f"the model {model_name}"
+    elsewhere = settings.base_url or settings.model_kwargs.keys() & {"api_base", "base_url", "api_key"}
+    if settings.api_key_env:
+        yield from _key_checks(name, Provider((settings.api_key_env,)))
+    elif settings.base_url:
+        if os.environ.get("OPENAI_API_KEY"):
+            yield from _key_checks(name, Provider(("OPENAI_API_KEY",)))
+    elif provider := _provider(model_name):
+        if not elsewhere:
+            yield from _key_checks(name, provider)
+    elif not elsewhere:
+        yield from _litellm_checks(name, model_name)
+
+
+def _provider(model_name: str) -> Provider | None:
+    prefix, slash, _ = model_name.partition("/")
+    if slash:
+        return PROVIDERS.get(prefix)
+    family = next((provider for start, provider in _FAMILIES.items() if model_name.startswith(start)), None)
+    return PROVIDERS[family] if family else None
+
+
+def _key_checks(name: str, provider: Provider) -> Iterator[Check]:
+    found = next(
+        ((variable, os.environ[variable]) for variable in provider.variables if os.environ.get(variable)), None
+    )
+    if found is None:
+        needed = " or ".join(provider.variables[:2])
+        fix = f"export {provider.variables[0]}=..., or write it into the file .env in this folder"
+        yield Check(name=name, ok=False, detail=f"needs the environment variable {needed}", fix=fix)
+        return
+    variable, value = found
+    prefix = "" if any(os.environ.get(address) for address in provider.addresses) else provider.prefix
+    # A token of another kind, such as ANTHROPIC_AUTH_TOKEN, has no known form.
+    if fault := _fault(value, prefix if variable == provider.variables[0] else ""):
+        fix = f"set {variable} to the key of this provider"
+        if prefix and provider.addresses:
+            fix += f"; for another server with keys of its own, set {provider.addresses[0]} too"
+        yield Check(name=name, ok=False, detail=f"{variable} does not hold a key: {fault}", fix=fix)
+
+
+def _fault(value: str, prefix: str) -> str | None:
+    """Say why a value cannot be a key, without repeating it."""
+    if not value.isascii() or any(character.isspace() or not character.isprintable() for character in value):
+        return "it has a space, a line break or another character that keys do not have"
+    if value[0] in "'\"" or value[-1] in "'\"":
+        return "it has quotation marks around it"
+    if _PLACEHOLDER.search(value):
+        return "it is a placeholder"
+    if prefix and not value.startswith(prefix):
+        return f"it does not begin with {prefix}"
+    return None
+
+
+def _litellm_checks(name: str, model_name: str) -> Iterator[Check]:
+    litellm = load_litellm()
+    try:
+        litellm.get_llm_provider(model_name)
+    except Exception:  # of many kinds
+        yield Check(name=name, ok=False, detail=_unknown(litellm, model_name), fix=_SERVERS)
+        return
+    found = litellm.validate_environment(model=model_name)
+    missing = [] if found.get("keys_in_environment") else list(found.get("missing_keys") or ())
+    # Several variables, or one that is not a key: there are other ways to log in, which LiteLLM does not list.
+    if len(missing) == 1 and missing[0].endswith("_API_KEY"):
+        yield from _key_checks(name, Provider((missing[0],)))
+
+
+def _unknown(litellm: Any, model_name: str) -> str:
+    provider, slash, rest = model_name.partition("/")
+    providers = [str(getattr(each, "value", each)) for each in litellm.provider_list]
+    close = [f"{near}/{rest}" for near in get_close_matches(provider, providers, n=1)] if slash else []
+    close = close or get_close_matches(model_name, litellm.model_list, n=1)
+    return "no provider is known that has it" + (f"; did you mean {close[0]!r}?" if close else "")
