@@ -39,7 +39,7 @@ def show_agent(name: str, as_json: bool) -> None:
 
     agent = describe(name)
     if as_json:
-        click.echo(agent.model_dump_json(indent=2))
+        print_json(agent.model_dump(mode="json"))
         return
     for label, text in (
         ("name", agent.name),
@@ -78,7 +78,7 @@ def check(name: str, model: str | None, backend: str, agent_config: Path | None,
         show=(lambda finding: None) if as_json else _show_finding,
     )
     if as_json:
-        click.echo(report.model_dump_json(indent=2))
+        print_json(report.model_dump(mode="json"))
     else:
         click.echo(f"{name} {'implements' if report.passed else 'does not implement'} the agent interface.")
     return 0 if report.passed else 1

@@ -3,6 +3,7 @@
 The run goes on when its reader leaves (a closed terminal, `| head`): it costs money, and its record is on disk.
 """
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -14,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cooperbench.cli.output import counted
+from cooperbench.cli.visible_console import VisibleConsole
 from cooperbench.records import (
     EpisodeResult,
     Evaluation,
@@ -26,6 +28,7 @@ from cooperbench.records import (
 from cooperbench.records.live import Counts, LiveEpisode, read_live
 from cooperbench.records.member_files import Progress
 from cooperbench.records.model_wait import ModelWait
+from cooperbench.records.visible import one_line
 
 if TYPE_CHECKING:
     from cooperbench.runner.engine.observer import Observer
@@ -36,7 +39,7 @@ _WAIT_LINES = 30.0
 """Seconds between two lines about one member's waits: the first retries follow each other within seconds."""
 
 
-class _SteadyConsole(Console):
+class _SteadyConsole(VisibleConsole):
     """A console whose reader may leave; rich's own ends the process then."""
 
     def on_broken_pipe(self) -> None:
@@ -52,7 +55,7 @@ def open_display(directory: RunDirectory, *, quiet: bool = False) -> Iterator["O
 
         yield Silent()
         return
-    console = _SteadyConsole(stderr=True, highlight=False)
+    console = _SteadyConsole(sys.stderr)
     if not console.is_terminal:
         yield Lines(directory, console)
         return
@@ -79,7 +82,7 @@ class Lines:
     def note(self, text: str) -> None:
         """Print one line."""
         with suppress(OSError):
-            self._console.print(f"{datetime.now():%H:%M:%S} {text}", markup=False, soft_wrap=True)
+            self._console.print(f"{datetime.now():%H:%M:%S} {one_line(text)}", soft_wrap=True)
 
     def episode_ended(self, result: EpisodeResult) -> None:
         """Print the result of an episode."""
@@ -179,7 +182,7 @@ def activity(live: list[LiveEpisode]) -> RenderableType:
             else:
                 cost = "?" if progress.usage.cost is None else f"${progress.usage.cost:.2f}"
                 steps, sent = str(progress.steps), str(progress.messages)
-                table.add_row(name, agent, elapsed, steps, sent, cost, Text(_present_action(progress)))
+                table.add_row(name, agent, elapsed, steps, sent, cost, one_line(_present_action(progress)))
             name = ""
     if len(live) > _ROWS:
         table.add_row(f"and {len(live) - _ROWS} more", "", "", "", "", "", "")

@@ -1,5 +1,6 @@
 """`cooperbench images`: list, pull and build the images of tasks."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -122,13 +123,19 @@ def _recipes(selected: TaskFilter) -> "list[ImageRecipe]":
 
 def _progress() -> "Callable[[str], None]":
     """Return a function that shows one line on a terminal in place of the line before."""
-    from rich.console import Console
+    from rich.control import Control
+    from rich.segment import ControlType
 
-    console = Console(stderr=True, highlight=False)
+    from cooperbench.cli.visible_console import VisibleConsole
+    from cooperbench.records.visible import one_line
+
+    console = VisibleConsole(sys.stderr)
+    again = Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2))
 
     def show(line: str) -> None:
         if console.is_terminal:
-            console.print(line[: console.width - 1], markup=False, end="\r", soft_wrap=True)
+            console.control(again)
+            console.print(one_line(line)[: console.width - 1], end="", soft_wrap=True)
 
     return show
 

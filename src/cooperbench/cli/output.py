@@ -1,8 +1,17 @@
-"""Printing for people and for programs."""
+"""Printing for people and for programs.
 
+Names, messages and errors come from agents, models, repositories and records of others. Nothing in them reaches a terminal as a
+control character: what is printed goes through a `VisibleStream`, and tables and live displays through a `VisibleConsole`.
+"""
+
+import io
 import json
+import sys
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from cooperbench.records.visible import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -10,13 +19,47 @@ if TYPE_CHECKING:
     from cooperbench.environments import Check
 
 
+class VisibleStream:
+    """A text stream in which control characters become visible, and that can encode everything."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self.hidden = stream
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+    def write(self, text: str) -> int:
+        """Write `text`, and return its length."""
+        self.hidden.write(visible(text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("buffer", "detach"):  # the ways around `write`
+            raise AttributeError(name)
+        return getattr(self.hidden, name)
+
+
+@contextmanager
+def visible_output() -> Iterator[None]:
+    """Make all that is printed within the block visible."""
+    with (
+        redirect_stdout(cast("IO[str]", VisibleStream(sys.stdout))),
+        redirect_stderr(cast("IO[str]", VisibleStream(sys.stderr))),
+    ):
+        yield
+
+
+def unfiltered(stream: IO[str]) -> IO[str]:
+    """Return the stream itself, for what may command a terminal."""
+    return stream.hidden if isinstance(stream, VisibleStream) else stream
+
+
 def console() -> "Console":
     """Return a console for standard output."""
-    from rich.console import Console
+    from cooperbench.cli.visible_console import VisibleConsole
 
-    out = Console(highlight=False)
+    out = VisibleConsole(sys.stdout)
     # Not cut to the width of a terminal when there is none: other programs read it.
-    return out if out.is_terminal else Console(highlight=False, width=200)
+    return out if out.is_terminal else VisibleConsole(sys.stdout, width=200)
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:

@@ -5,6 +5,7 @@ from importlib import import_module
 import click
 
 from cooperbench.cli.commands import COMMANDS, SUMMARY
+from cooperbench.cli.output import visible_output
 from cooperbench.errors import CooperBenchError, RunLockedError, RunMismatchError, UsageError
 
 # The caller has to change the command; nothing was started.
@@ -37,6 +38,11 @@ def cli() -> None:
 
 def run(words: tuple[str, ...]) -> int:
     """Run the command that the words spell and return its exit code. Commands find the words as the context's object."""
+    with visible_output():
+        return _run(words)
+
+
+def _run(words: tuple[str, ...]) -> int:
     try:
         code = cli.main(words, prog_name="cooperbench", standalone_mode=False, obj=words)
     except (click.Abort, KeyboardInterrupt):

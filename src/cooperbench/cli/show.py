@@ -13,6 +13,7 @@ from cooperbench.records.episode_state import EpisodeState, EpisodeView
 from cooperbench.records.readers import read_conversation
 from cooperbench.records.run_lock import is_locked
 from cooperbench.records.runs import RunResult
+from cooperbench.records.visible import one_line, quoted
 
 
 def show_outcome(result: RunResult, *, as_json: bool, judged: bool = True) -> int:
@@ -81,7 +82,7 @@ def episodes_table(result: RunResult, width: int) -> Table:
     for name in columns:
         table.add_column(name, justify="right" if name in _NUMBERS else "left", no_wrap=True, overflow="fold")
     for row in rows:
-        table.add_row(*(row[name] for name in columns))
+        table.add_row(*(one_line(row[name]) for name in columns))
     return table
 
 
@@ -114,7 +115,8 @@ def runs_table(runs: list[RunResult]) -> Table:
         models = "+".join(dict.fromkeys(member.model for member in team))
         done = f"{summary.completed}/{summary.planned}"
         passed = f"{summary.passed}/{summary.evaluated}"
-        table.add_row(summary.run, _state(run), summary.setting, agents, models, done, passed, cost)
+        cells = summary.run, _state(run), summary.setting, agents, models, done, passed, cost
+        table.add_row(*map(one_line, cells))
     return table
 
 
@@ -141,8 +143,10 @@ def show_episode(result: RunResult, name: str, *, as_json: bool) -> None:
             f"{episode.note}; it will be rerun" if episode.note else f"{name} {begun}", markup=False, soft_wrap=True
         )
         return
-    for line in [*_member_lines(episode.result), *_conversation_lines(episode), *_verdict_lines(episode.evaluation)]:
-        out.print(line, markup=False, soft_wrap=True)
+    facts = [*_member_lines(episode.result)], [*_verdict_lines(episode.evaluation)]
+    members, verdicts = ([one_line(line) for line in lines] for lines in facts)
+    for line in [*members, *_conversation_lines(episode), *verdicts]:
+        out.print(line, soft_wrap=True)
     out.print(f"record: {episode.directory}", markup=False)
 
 
@@ -174,7 +178,9 @@ def _conversation_lines(episode: EpisodeView) -> Iterator[str]:
         return
     for message in conversation:
         refused = f" [refused: {message.refused}]" if message.refused else ""
-        yield f"{message.timestamp:%H:%M:%S} {message.sender} to {message.to}: {message.message}{refused}"
+        head, *rest = quoted(f"{message.message}{refused}", "    ").rstrip("\n").split("\n")
+        yield f"{message.timestamp:%H:%M:%S} {message.sender} to {one_line(message.to)}: {head.strip()}"
+        yield from rest  # indented, so that no line of a message looks like another message
 
 
 def _verdict_lines(evaluation: Evaluation | None) -> Iterator[str]:
