@@ -83,13 +83,22 @@ class UnknownNameError(UsageError):
 
     def __init__(self, kind: str, name: object, available: Iterable[object], *, hint: str | None = None) -> None:
         names = [str(item) for item in available]
-        close = get_close_matches(str(name), names, n=1)
-        guess = f"; did you mean {close[0]!r}?" if close else "."
+        guess = suggestion(str(name), names)
         shown = ", ".join(names[:12]) + (f", … ({len(names)} in all)" if len(names) > 12 else "")
         super().__init__(
             f"unknown {kind} {str(name)!r}{guess} Available: {shown or 'none'}.", subject=str(name), hint=hint
         )
         self.available = names
+
+
+def suggestion(name: str, names: Iterable[str], otherwise: str = ".") -> str:
+    """Return `; did you mean '...'?` for a name that is spelled almost the same or begins the same, else `otherwise`."""
+    known = {each.lower(): each for each in names}
+    word = name.lower()
+    close = get_close_matches(word, known, n=1) or sorted(
+        each for each in known if len(word) > 2 and each.startswith(word)
+    )
+    return f"; did you mean {known[close[0]]!r}?" if close else otherwise
 
 
 class MissingExtraError(UsageError):

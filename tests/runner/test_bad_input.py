@@ -116,5 +116,5 @@ def test_evaluating_a_run_that_is_not_there(surroundings: Path) -> None:
 def test_what_is_no_amount_is_refused(option: str, value: str, surroundings: Path) -> None:
     said = cooperbench("run", "-s", "demo", "-a", "nop", option, value)
     assert said.code == 2
-    assert f"Invalid value for '{option}'" in said.err
+    assert said.err.startswith(f"error: invalid value for '{option}': ")
     assert not surroundings.exists()

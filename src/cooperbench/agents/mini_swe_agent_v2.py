@@ -26,7 +26,7 @@ from cooperbench.agents.registry import register
 from cooperbench.agents.result import AgentResult
 from cooperbench.agents.session import AgentSession
 from cooperbench.environments import Check, Environment
-from cooperbench.errors import LimitReachedError, MissingExtraError, UsageError
+from cooperbench.errors import LimitReachedError, MissingExtraError, UsageError, suggestion
 from cooperbench.records import Usage
 
 SECTIONS = ("agent", "backend", "config", "init", "model")
@@ -40,7 +40,7 @@ class PublishedMiniSweAgentRunner:
         """Raise `UsageError` for an unknown section, and `MissingExtraError` when the package is not installed."""
         if unknown := sorted(set(config or {}) - set(SECTIONS)):
             raise UsageError(
-                f"unknown section {unknown[0]!r} in the configuration of mini_swe_agent_v2",
+                f"unknown section {unknown[0]!r} in the configuration of mini_swe_agent_v2{suggestion(unknown[0], SECTIONS, '')}",
                 hint=f"known are {', '.join(SECTIONS)}",
             )
         if importlib.util.find_spec("minisweagent") is None:

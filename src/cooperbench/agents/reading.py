@@ -6,7 +6,7 @@ from typing import TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from cooperbench.errors import UsageError
+from cooperbench.errors import UsageError, suggestion
 from cooperbench.records import first_error
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -33,6 +33,8 @@ def read_section(name: str, kind: type[Model], values: object, *, hint: str = ""
     except ValidationError as error:
         place, message = first_error(error)
         known = f"known are {', '.join(sorted(kind.model_fields))}{hint}"
+        if error.errors()[0]["type"] == "extra_forbidden":
+            message = f"unknown key{suggestion(place, kind.model_fields, '')}"
         raise UsageError(
             f"`{name}.{place}` in the agent's configuration: {message}", subject=place, hint=known
         ) from error
@@ -46,7 +48,7 @@ def read_yaml(what: str, kind: type[Model], path: Path, *, hint: str | None = No
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"cannot read the {what} {path}: {reason}", subject=str(path)) from error
     except yaml.YAMLError as error:
-        raise UsageError(f"the {what} {path} is not YAML: {error}", subject=str(path)) from error
+        raise UsageError(f"the {what} {path} is not YAML: {one_line(str(error))}", subject=str(path)) from error
     except ValidationError as error:
         place, message = first_error(error)
         text = f"the {what} {path} is wrong at {place or 'the file'}: {message}"

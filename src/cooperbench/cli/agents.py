@@ -65,8 +65,10 @@ def check(name: str, model: str | None, backend: str, agent_config: Path | None,
     Each trial runs in its own process. A failed trial says how to fix the agent, and makes the exit code 1.
     """
     from cooperbench.agent_check import check_agent
+    from cooperbench.agents import describe
     from cooperbench.runner.planning.team import read_agent_config
 
+    describe(name)  # a name that does not exist is a mistake on the command line, not a fault of the agent
     config = read_agent_config(agent_config, None)
     report = check_agent(
         name,

@@ -5,6 +5,7 @@ from importlib import import_module
 import click
 
 from cooperbench.cli.commands import COMMANDS, SUMMARY
+from cooperbench.cli.mistakes import as_ours
 from cooperbench.cli.output import visible_output
 from cooperbench.errors import CooperBenchError, RunLockedError, RunMismatchError, UsageError
 
@@ -48,11 +49,22 @@ def _run(words: tuple[str, ...]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return 130
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        if _is_help(error):
+            error.show()
+            return error.exit_code
+        return _complain(as_ours(error, words))
     except CooperBenchError as error:
-        click.echo(f"error: {error.message}", err=True)
-        if error.hint:
-            click.echo(f"  try: {error.hint}", err=True)
-        return 2 if isinstance(error, _NOT_STARTED) else 1
+        return _complain(error)
     return code if isinstance(code, int) else 0
+
+
+def _complain(error: CooperBenchError) -> int:
+    click.echo(f"error: {error.message}", err=True)
+    if error.hint:
+        click.echo(f"  try: {error.hint}", err=True)
+    return 2 if isinstance(error, _NOT_STARTED) else 1
+
+
+def _is_help(error: click.ClickException) -> bool:
+    """Tell a group without a command, for which click 8.2 and later raise the help, from a mistake."""
+    return type(error).__name__ == "NoArgsIsHelpError"

@@ -12,12 +12,11 @@ from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
-from cooperbench.errors import TaskError, UnknownNameError, UsageError
+from cooperbench.errors import TaskError, UnknownNameError, UsageError, suggestion
 from cooperbench.tasks.images import bundled_image_name, image_name, image_recipe
-from cooperbench.tasks.subsets import Subset, SubsetEntry, read_subset
+from cooperbench.tasks.subsets import DEMO, Subset, SubsetEntry, read_subset
 from cooperbench.tasks.task import Feature, Group, Task
 
-DEMO = "demo"
 BUNDLED_DATASET = Path(__file__).parent / "demo"
 FEATURE_FILES = ("feature.md", "feature.patch", "tests.patch")
 
@@ -32,7 +31,8 @@ def find_dataset(dataset_dir: Path | None = None, *, subset: str | None = None) 
     path = (dataset_dir or Path(os.environ.get("COOPERBENCH_DATASET_DIR", "dataset"))).expanduser()
     if not path.is_dir():
         hint = "cooperbench prepare, or --dataset-dir DIR, or -s demo for the bundled tasks"
-        raise UsageError(f"there is no dataset at {path}", subject=str(path), hint=hint)
+        meant = "" if subset is None else suggestion(subset, [DEMO], "")
+        raise UsageError(f"there is no dataset at {path}{meant}", subject=str(path), hint="-s demo" if meant else hint)
     # A clone of the published project has the dataset one directory below.
     inner = path / "dataset"
     return (inner if inner.is_dir() and not any(path.glob("*_task")) else path).resolve()

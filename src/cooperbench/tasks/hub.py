@@ -13,8 +13,7 @@ from pathlib import Path
 
 from cooperbench.errors import MissingExtraError, TaskError, UsageError
 from cooperbench.records import Record, read_model, utc_now, write_model
-from cooperbench.tasks.dataset import DEMO
-from cooperbench.tasks.subsets import read_subset
+from cooperbench.tasks.subsets import DEMO, read_subset
 
 HUB_DATASET = "CodeConflict/cooperbench-dataset"
 MANIFEST = ".cooperbench-dataset.json"

@@ -9,6 +9,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from cooperbench.errors import TaskError, UnknownNameError
 from cooperbench.records import first_error, write_bytes
 
+DEMO = "demo"
+"""The subset of the tasks that CooperBench brings along."""
+
 
 def _number(value: object) -> object:
     """Parse an id, which may be a number, a string, or the name of its directory."""
@@ -66,7 +69,8 @@ def read_subset(dataset_dir: Path, name: str) -> Subset:
     """Read `subsets/<name>.json`. Raises `UnknownNameError`, or `TaskError` when the file is malformed."""
     path = dataset_dir / "subsets" / f"{name}.json"
     if name not in subset_names(dataset_dir):
-        raise UnknownNameError("subset", name, subset_names(dataset_dir), hint=f"subsets are in {path.parent}")
+        known = dict.fromkeys([*subset_names(dataset_dir), DEMO])
+        raise UnknownNameError("subset", name, known, hint=f"subsets are in {path.parent}; demo has the bundled tasks")
     try:
         return Subset.model_validate_json(path.read_bytes())
     except ValidationError as error:

@@ -13,7 +13,7 @@ from cooperbench.agents.registry import register
 from cooperbench.agents.result import AgentResult
 from cooperbench.agents.session import AgentSession
 from cooperbench.environments import Check
-from cooperbench.errors import MissingExtraError, UsageError
+from cooperbench.errors import MissingExtraError, UsageError, suggestion
 
 SECTIONS = ("agent", "backend", "init", "model")
 
@@ -70,7 +70,7 @@ def _sections(config: dict[str, Any] | None) -> tuple[dict[str, Any], dict[str, 
     given = dict(config or {})
     if unknown := sorted(set(given) - set(SECTIONS)):
         raise UsageError(
-            f"unknown section {unknown[0]!r} in the configuration of mini_swe_agent",
+            f"unknown section {unknown[0]!r} in the configuration of mini_swe_agent{suggestion(unknown[0], SECTIONS, '')}",
             hint=f"known are {', '.join(SECTIONS)}",
         )
     agent, model = given.get("agent") or {}, given.get("model") or {}

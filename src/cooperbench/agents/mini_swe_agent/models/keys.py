@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from cooperbench.agents.mini_swe_agent.models.base import ModelConfig
 from cooperbench.agents.mini_swe_agent.models.litellm_model import load_litellm
 from cooperbench.environments import Check
+from cooperbench.errors import suggestion
 
 
 class Provider(NamedTuple):
@@ -127,6 +128,5 @@ def _litellm_checks(name: str, model_name: str) -> Iterator[Check]:
 def _unknown(litellm: Any, model_name: str) -> str:
     provider, slash, rest = model_name.partition("/")
     providers = [str(getattr(each, "value", each)) for each in litellm.provider_list]
-    close = [f"{near}/{rest}" for near in get_close_matches(provider, providers, n=1)] if slash else []
-    close = close or get_close_matches(model_name, litellm.model_list, n=1)
-    return "no provider is known that has it" + (f"; did you mean {close[0]!r}?" if close else "")
+    known = [f"{each}/{rest}" for each in get_close_matches(provider, providers, n=1)] if slash else []
+    return "no provider is known that has it" + suggestion(model_name, known or litellm.model_list, otherwise="")

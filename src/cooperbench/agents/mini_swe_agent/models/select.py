@@ -15,11 +15,12 @@ from cooperbench.agents.mini_swe_agent.models.litellm_model import LitellmModel
 from cooperbench.agents.mini_swe_agent.models.openai_compatible import OpenAICompatibleModel
 from cooperbench.agents.mini_swe_agent.models.scripted import replay_model, scripted_model
 from cooperbench.agents.reading import read_section
-from cooperbench.errors import UsageError
+from cooperbench.errors import UnknownNameError, UsageError
 
 SCRIPTED = "scripted/"
 REPLAY = "replay/"
 OFFLINE = (SCRIPTED, REPLAY)
+BUNDLED_SCRIPTS = Path(str(files("cooperbench.tasks"))) / "demo" / "scripts"
 
 
 def make_model(model_name: str, config: dict[str, Any] | None = None, *, agent_id: str = "agent") -> ToolCallingModel:
@@ -44,8 +45,12 @@ def make_model(model_name: str, config: dict[str, Any] | None = None, *, agent_i
 def _script(name: str) -> Path:
     """Return the file of a script, given by its path or by the name of a bundled one, such as `solo_passes`."""
     path = Path(name).expanduser()
-    bundled = Path(str(files("cooperbench.tasks"))) / "demo" / "scripts" / f"{name}.yaml"
-    return bundled if not path.exists() and bundled.is_file() else path
+    bundled = {each.stem: each for each in sorted(BUNDLED_SCRIPTS.glob("*.yaml"))}
+    if not path.exists() and name in bundled:
+        return bundled[name]
+    if not path.exists() and path.suffix == "" and "/" not in name:
+        raise UnknownNameError("script", name, bundled, hint="or name a file: scripted/FILE.yaml")
+    return path
 
 
 def model_config(model_name: str, section: object) -> ModelConfig:
