@@ -5,8 +5,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cooperbench.evaluation.git import open_store
-from cooperbench.evaluation.patches import changed_lines, join_patch, leaves_the_tree, lint, split_patch, touched_paths
+from cooperbench.evaluation.patches import changed_lines, join_patch, leaves_the_tree, lint, touched_paths
 from cooperbench.evaluation.sanitize import clean_submission
+from cooperbench.records.patch_files import split_patch
 from tests.evaluation.trees import PATCH, Checkout, git
 
 NAMES = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="/\0"), min_size=1, max_size=12).filter(

@@ -9,8 +9,9 @@ from pathlib import PurePosixPath
 
 from cooperbench.evaluation.configuration import holds_unit_tests, is_mixed, restore_sections, restore_unit_tests
 from cooperbench.evaluation.git import ABSENT, GitStore, TreeEntry
-from cooperbench.evaluation.patches import decode_path, join_patch, leaves_the_tree, repair_ending, split_patch
+from cooperbench.evaluation.patches import join_patch, leaves_the_tree, repair_ending
 from cooperbench.evaluation.rules import reason_to_drop
+from cooperbench.records.patch_files import decode_path, split_patch
 
 PATCH_LIMIT = 64 * 1024 * 1024
 """Bytes. A larger patch cannot be source code, and git would need several times as much memory for it."""
