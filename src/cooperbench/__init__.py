@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     __version__: str
     from cooperbench.errors import CooperBenchError
-    from cooperbench.runner import RunResult, evaluate, run
+    from cooperbench.runner import RunResult, evaluate, read_run, read_runs, run
     from cooperbench.tasks import discover_tasks
 
 _WHERE = {
@@ -17,10 +17,21 @@ _WHERE = {
     "RunResult": "cooperbench.runner",
     "discover_tasks": "cooperbench.tasks",
     "evaluate": "cooperbench.runner",
+    "read_run": "cooperbench.runner",
+    "read_runs": "cooperbench.runner",
     "run": "cooperbench.runner",
 }
 
-__all__ = ["CooperBenchError", "RunResult", "__version__", "discover_tasks", "evaluate", "run"]
+__all__ = [
+    "CooperBenchError",
+    "RunResult",
+    "__version__",
+    "discover_tasks",
+    "evaluate",
+    "read_run",
+    "read_runs",
+    "run",
+]
 
 
 def __getattr__(name: str) -> "Any":

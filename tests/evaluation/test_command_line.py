@@ -70,7 +70,8 @@ def test_a_model_settles_what_git_cannot_and_nothing_runs_twice(logs: Path, prov
     stage = next(stage for stage in second.stages if stage.name == "resolver")
     assert (stage.status, stage.resolver) == (StageStatus.CLEAN, "small-model, temperature 0")
     assert len(stage.suites) == 2
-    assert second.verdict.stage == "resolver"
+    assert second.verdicts["cascade@1"].stage == "resolver"
+    assert second.verdict == first.verdict
     assert (directory.path / str(stage.merged_patch)).read_bytes()
     singles = [stage for stage in first.stages if stage.name.startswith("single:")]
     assert [stage for stage in second.stages if stage.name.startswith("single:")] == singles  # to the millisecond
@@ -83,7 +84,7 @@ def test_a_model_settles_what_git_cannot_and_nothing_runs_twice(logs: Path, prov
     assert evaluate(logs, "--policy", "union").code in (0, 1)
     third, _ = read(logs)
     assert len(provider.requests) == asked
-    assert (third.stages, third.verdict.policy) == (second.stages, "union@1")
+    assert (third.stages, third.verdicts) == (second.stages, second.verdicts)
     assert third.evaluated_at == second.evaluated_at
 
 
@@ -92,8 +93,9 @@ def test_a_model_that_fails_is_no_verdict_about_the_work(logs: Path) -> None:
         model = ("--resolver-model", "other-model", "--base-url", stand_in.url)
         said = evaluate(logs, "--policy", "cascade", *model, "--singles", "none", "--force")
     evaluation, _ = read(logs)
-    assert evaluation.verdict.outcome is Outcome.INFRA_ERROR, said.err
-    assert "401" in evaluation.verdict.features[0].reason
+    assert evaluation.verdict.outcome is Outcome.MERGE_CONFLICT
+    assert evaluation.verdicts["cascade@1"].outcome is Outcome.INFRA_ERROR, said.err
+    assert "401" in evaluation.verdicts["cascade@1"].features[0].reason
     assert evaluation.stages[0].status is StageStatus.CONFLICT  # what needs no model is there
     assert evaluate(logs, "--policy", "naive", "--singles", "none").code in (0, 1)
     again, _ = read(logs)

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from cooperbench import runner
+from cooperbench.errors import UnknownNameError
 from cooperbench.evaluation import POLICIES, Policy, Resolver, apply_policy, score
 from cooperbench.evaluation.policies import NAIVE, RESOLVER, UNION, always
-from cooperbench.records import Evaluation, Outcome, StageStatus, read_model, write_model
+from cooperbench.records import Evaluation, Outcome, RunDirectory, RunSummary, StageStatus, read_model, write_model
 from cooperbench.tasks import Task
 
 pytestmark = pytest.mark.needs("sandbox")
@@ -50,12 +51,31 @@ def test_a_stage_that_an_older_record_lacks_is_evaluated(
     complete = evaluate(logs, "naive")
     older = forget(logs, missing)
     evaluation = evaluate(logs, policy)
-    assert evaluation.verdict.policy == policy
-    assert evaluation.verdict.passed is passes, evaluation.verdict
+    assert evaluation.verdicts[policy].passed is passes, evaluation.verdicts
     assert evaluation.key == older.key
-    assert evaluate(logs, "union").verdict.passed
+    assert evaluate(logs, "union").verdicts["union@1"].passed
     again = read_model(eval_file(logs), Evaluation)
     assert [stage.name for stage in again.stages] == [stage.name for stage in complete.stages]
+
+
+@pytest.mark.slow
+def test_verdicts_stand_side_by_side_and_readers_take_the_policy_of_the_run(logs: Path) -> None:
+    seen = runner.evaluate("pair", policy="union", log_dir=logs)
+    assert (seen.policy, seen.summary.policy, seen.summary.passed) == ("union@1", "union@1", 1)
+    evaluation = read_model(eval_file(logs), Evaluation)
+    assert {policy: verdict.passed for policy, verdict in evaluation.verdicts.items()} == {
+        "naive@1": False,
+        "union@1": True,
+        "cascade@1": True,  # union passes, so nobody has to ask a model
+    }
+    assert evaluation.verdict == evaluation.verdicts["naive@1"]
+    stored = read_model(RunDirectory(logs / "pair").summary, RunSummary)
+    assert (stored.policy, stored.passed) == ("naive@1", 0)
+    own, other = runner.read_run("pair", logs), runner.read_run("pair", str(logs), policy="union")
+    assert ([each.passed for each in own], [each.passed for each in other]) == ([False], [True])
+    assert [row["passed"] for row in own.rows("naive", "union@1")] == [False, True]
+    with pytest.raises(UnknownNameError, match=r"naive@1, union@1, cascade@1"):
+        own.under("unison")
 
 
 @pytest.mark.slow

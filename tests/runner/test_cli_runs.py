@@ -30,7 +30,17 @@ def test_a_run_is_listed_and_shown(surroundings: Path) -> None:
     assert "1/1 episodes completed, not evaluated" in said.out
     assert f"record: {surroundings / 'exp'}" in said.out
     said = cooperbench("runs", "list")
-    assert said.out.splitlines()[1].split() == ["exp", "unevaluated", "coop", "writes", "gpt-4o", "1/1", "0/0", "$0.50"]
+    assert said.out.splitlines()[1].split() == [
+        "exp",
+        "unevaluated",
+        "coop",
+        "writes",
+        "gpt-4o",
+        "1/1",
+        "0/0",
+        "naive@1",
+        "$0.50",
+    ]
     said = cooperbench("runs", "show", "exp", "shelfdb_task/1/f1_f2")
     assert "agent1 (feature 1; writes with gpt-4o): submitted as 'Submitted' after 1 step, $0.2500, 1 line" in said.out
     said = cooperbench("runs", "show", "exp", "--json")

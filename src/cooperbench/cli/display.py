@@ -202,7 +202,7 @@ def waiting_text(wait: ModelWait) -> str:
 
 
 def _name(result: EpisodeResult) -> str:
-    return str(GroupKey(repo=result.repo, task_id=result.task_id, features=result.features))
+    return str(GroupKey(repo=result.repo, task_id=result.task_id, features=result.features, repeat=result.repeat))
 
 
 def _duration(seconds: float) -> str:

@@ -26,6 +26,7 @@ log_dir_option = click.option(
     type=click.Path(path_type=Path),
     help="Directory of the runs.  [default: $COOPERBENCH_LOG_DIR or ./logs]",
 )
+policy_option = click.option("--policy", help="Policy that the verdicts shown go by.  [default: the run's policy]")
 dataset_option = click.option(
     "--dataset-dir",
     type=click.Path(path_type=Path),

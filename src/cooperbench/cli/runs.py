@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cooperbench.cli.options import json_option, log_dir_option
+from cooperbench.cli.options import json_option, log_dir_option, policy_option
 from cooperbench.cli.output import console, counted, print_json
 from cooperbench.errors import RecordError
 
@@ -45,22 +45,26 @@ def list_runs(log_dir: Path | None, as_json: bool) -> None:
 @command.command("show")
 @click.argument("name")
 @click.argument("episode", required=False)
+@policy_option
 @log_dir_option
 @json_option
-def show_run(name: str, episode: str | None, log_dir: Path | None, as_json: bool) -> None:
+def show_run(name: str, episode: str | None, policy: str | None, log_dir: Path | None, as_json: bool) -> None:
     """Show the run NAME, or one EPISODE of it, such as shelfdb_task/1/f1_f2."""
-    from cooperbench.cli.show import episodes_table, print_summary, run_facts, show_episode
+    from cooperbench.cli.show import episodes_table, print_summary, run_facts, run_lines, show_episode
     from cooperbench.records import RunDirectory
     from cooperbench.records.run_lock import is_locked
     from cooperbench.records.runs import read_run
+    from cooperbench.records.visible import one_line
 
-    result = read_run(name, log_dir)
+    result = read_run(name, log_dir, policy=policy)
     if episode is not None:
         show_episode(result, episode, as_json=as_json)
     elif as_json:
         print_json(run_facts(result))
     else:
         out = console()
+        for line in run_lines(result.config):
+            out.print(one_line(line), soft_wrap=True)
         out.print(episodes_table(result, out.width))
         print_summary(out, result.summary)
         if is_locked(RunDirectory(result.directory)):

@@ -7,12 +7,12 @@ from rich.console import Console
 from rich.table import Table
 
 from cooperbench.cli.output import console, counted, print_json
-from cooperbench.errors import RecordError, UnknownNameError
-from cooperbench.records import EpisodeResult, Evaluation, RunDirectory, RunSummary, Verdict
+from cooperbench.errors import RecordError
+from cooperbench.records import EpisodeResult, Evaluation, Member, RunConfig, RunDirectory, RunSummary, Setting, Verdict
 from cooperbench.records.episode_state import EpisodeState, EpisodeView
 from cooperbench.records.readers import read_conversation
 from cooperbench.records.run_lock import is_locked
-from cooperbench.records.runs import RunResult
+from cooperbench.records.run_result import RunResult
 from cooperbench.records.visible import one_line, quoted
 
 
@@ -80,7 +80,13 @@ def episodes_table(result: RunResult, width: int) -> Table:
             columns.remove(spared)
     table = Table(box=None, pad_edge=False)
     for name in columns:
-        table.add_column(name, justify="right" if name in _NUMBERS else "left", no_wrap=True, overflow="fold")
+        # A number names its policy: this column is the policy's verdict.
+        table.add_column(
+            result.policy if name == "outcome" else name,
+            justify="right" if name in _NUMBERS else "left",
+            no_wrap=True,
+            overflow="fold",
+        )
     for row in rows:
         table.add_row(*(one_line(row[name]) for name in columns))
     return table
@@ -103,10 +109,33 @@ def _cells(result: EpisodeResult, verdict: Verdict | None) -> list[str]:
     ]
 
 
+def run_lines(config: RunConfig) -> Iterator[str]:
+    """Yield what a run was asked to do."""
+    members = [_member_text(member) for member in config.team]
+    same = len(set(members)) == 1 and len(members) > 1
+    team = f"{len(members)} x {members[0]}" if same else ", ".join(members)
+    means = [
+        name
+        for name, on in (("messages", config.messaging), ("git", config.git), ("task board", config.task_board))
+        if on
+    ]
+    shared = f"; {', '.join(means) or 'no means to talk'}" if config.setting is not Setting.SOLO else ""
+    repeats = f", {config.repeats} repeats" if config.repeats > 1 else ""
+    yield f"run {config.run}: {config.setting} on {config.backend}, {team}{shared}{repeats}"
+    subset = f", subset {config.tasks.subset}" if config.tasks.subset else ""
+    seed = "" if config.seed is None else f"; seed {config.seed}"
+    revision = config.tasks.revision or "unknown revision"
+    yield f"data: {config.tasks.dataset}{subset} at {revision}; made {config.created_at:%Y-%m-%d %H:%M} UTC{seed}"
+
+
+def _member_text(member: Member) -> str:
+    return f"{member.agent} with {member.model}"
+
+
 def runs_table(runs: list[RunResult]) -> Table:
     """Build a table with a row per run."""
     table = Table(box=None, pad_edge=False)
-    for column in ("run", "state", "setting", "agent", "model", "episodes", "passed", "cost"):
+    for column in ("run", "state", "setting", "agent", "model", "episodes", "passed", "policy", "cost"):
         table.add_column(column, no_wrap=True, overflow="fold")
     for run in runs:
         summary, team = run.summary, run.config.team
@@ -115,7 +144,7 @@ def runs_table(runs: list[RunResult]) -> Table:
         models = "+".join(dict.fromkeys(member.model for member in team))
         done = f"{summary.completed}/{summary.planned}"
         passed = f"{summary.passed}/{summary.evaluated}"
-        cells = summary.run, _state(run), summary.setting, agents, models, done, passed, cost
+        cells = summary.run, _state(run), summary.setting, agents, models, done, passed, run.policy, cost
         table.add_row(*map(one_line, cells))
     return table
 
@@ -130,9 +159,7 @@ def _state(run: RunResult) -> str:
 
 def show_episode(result: RunResult, name: str, *, as_json: bool) -> None:
     """Print everything about one episode."""
-    episode = next((episode for episode in result.episodes if str(episode.group) == name), None)
-    if episode is None:
-        raise UnknownNameError("episode", name, [str(episode.group) for episode in result.episodes])
+    episode = result.episode(name)
     if as_json:
         print_json(_episode_facts(episode))
         return
@@ -143,7 +170,7 @@ def show_episode(result: RunResult, name: str, *, as_json: bool) -> None:
             f"{episode.note}; it will be rerun" if episode.note else f"{name} {begun}", markup=False, soft_wrap=True
         )
         return
-    facts = [*_member_lines(episode.result)], [*_verdict_lines(episode.evaluation)]
+    facts = [*_member_lines(episode.result)], [*_verdict_lines(episode.evaluation, result.config.policy)]
     members, verdicts = ([one_line(line) for line in lines] for lines in facts)
     for line in [*members, *_conversation_lines(episode), *verdicts]:
         out.print(line, soft_wrap=True)
@@ -183,7 +210,7 @@ def _conversation_lines(episode: EpisodeView) -> Iterator[str]:
         yield from rest  # indented, so that no line of a message looks like another message
 
 
-def _verdict_lines(evaluation: Evaluation | None) -> Iterator[str]:
+def _verdict_lines(evaluation: Evaluation | None, run_policy: str) -> Iterator[str]:
     if evaluation is None:
         yield "not evaluated"
         return
@@ -192,13 +219,16 @@ def _verdict_lines(evaluation: Evaluation | None) -> Iterator[str]:
         yield f"merge {stage.name}: {stage.status.value}" + (f" in {', '.join(conflicts)}" if conflicts else "")
         for suite in stage.suites:
             yield f"  feature {suite.feature}: {suite.outcome.value} in {suite.seconds:.1f} s {suite.reason}".rstrip()
-    yield f"{evaluation.verdict.policy}: {evaluation.verdict.outcome.value}"
+    for policy, verdict in (evaluation.verdicts or {evaluation.verdict.policy: evaluation.verdict}).items():
+        own = " (the run's policy)" if policy == run_policy else ""
+        yield f"{policy}: {verdict.outcome.value}{own}"
 
 
 def summary_text(summary: RunSummary) -> str:
     """Return the whole run as one line."""
     cost = "unknown" if summary.total_cost is None else f"${summary.total_cost:.2f}"
-    rate = f"{summary.passed}/{summary.evaluated} passed" if summary.evaluated else "not evaluated"
+    passed = f"{summary.passed}/{summary.evaluated} passed under {summary.policy}"
+    rate = passed if summary.evaluated else "not evaluated"
     return (
         f"{summary.completed}/{summary.planned} episodes completed, {rate}; "
         f"features {summary.features_passed}/{summary.features_total}; cost {cost}"

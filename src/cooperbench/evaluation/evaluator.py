@@ -105,7 +105,7 @@ def evaluate_submissions(
         key = evaluation_key(task, features, [submission for submission, _ in submissions], digest, settings.choices)
         known = known if known is not None and known.key == key else None
         if known is not None and _answers(known, settings):
-            return known.model_copy(update={"verdict": apply_policy(settings.policy, known.stages, features)})
+            return known.model_copy(update=_judge(settings, known.stages, features))
         staged = _evaluate(task, features, submissions, settings, known, labels)
     except CooperBenchError as error:
         return _failed(task, features, settings, key, Failure.of(error))
@@ -115,13 +115,21 @@ def evaluate_submissions(
         features,
         settings,
         key,
-        apply_policy(settings.policy, stages, features),
         image_digest=digest,
         dropped=tuple(staged.dropped),
         recounted=tuple(staged.recounted),
         stages=stages,
         seconds=round(time.monotonic() - started, 3),
+        **_judge(settings, stages, features),
     )
+
+
+def _judge(settings: EvaluationSettings, stages: Sequence[Stage], features: Sequence[int]) -> dict[str, Any]:
+    """Return the fields `verdict` and `verdicts`. A policy whose stage is missing is left out: it has not spoken."""
+    answered = [policy for policy in POLICIES if missing_stage(policy, stages) is None]
+    verdicts = {policy: apply_policy(policy, stages, features) for policy in answered}
+    asked = apply_policy(settings.policy, stages, features)
+    return {"verdict": verdicts.get(settings.run_policy or settings.policy, asked), "verdicts": verdicts}
 
 
 def evaluation_key(
@@ -213,12 +221,10 @@ def _failed(task: Task, features: Sequence[int], settings: EvaluationSettings, k
         FeatureVerdict(feature=feature, outcome=Outcome.INFRA_ERROR, reason=error.message) for feature in features
     )
     verdict = Verdict(policy=settings.policy, outcome=Outcome.INFRA_ERROR, features=verdicts)
-    return _record(task, features, settings, key, verdict, error=error)
+    return _record(task, features, settings, key, verdict=verdict, error=error)
 
 
-def _record(
-    task: Task, features: Sequence[int], settings: EvaluationSettings, key: str, verdict: Verdict, **more: Any
-) -> Evaluation:
+def _record(task: Task, features: Sequence[int], settings: EvaluationSettings, key: str, **more: Any) -> Evaluation:
     return Evaluation(
         key=key,
         repo=task.repo,
@@ -228,7 +234,6 @@ def _record(
         image=task.image,
         evaluator=EVALUATOR,
         choices=settings.choices,
-        verdict=verdict,
         evaluated_at=utc_now(),
         **more,
     )

@@ -22,6 +22,7 @@ class EvaluationSettings:
 
     backend: str = "local"
     policy: str = DEFAULT_POLICY
+    """The policy whose stages have to be there."""
     choices: EvaluationChoices = field(default_factory=EvaluationChoices)
     """What the stages depend on."""
     resolver: Resolver | None = None
@@ -29,6 +30,8 @@ class EvaluationSettings:
     """Suites of one evaluation side by side; by default one for each processor."""
     slots: TestSlots | None = None
     """Shared by the evaluations of a batch."""
+    run_policy: str | None = None
+    """The policy of the record's `verdict`, once its stages are there; by default `policy`."""
 
     def checked(self) -> Self:
         """Return the settings with the policy's full name.

@@ -113,6 +113,9 @@ class EpisodeResult(Record):
     repo: str
     task_id: int
     features: tuple[FeatureId, ...]
+    repeat: int = Field(1, ge=1, description="Which repeat of its group, counted from 1.")
+    task_revision: str | None = Field(None, description="Digest of the task's files. Absent in earlier runs.")
+    language: str | None = Field(None, description="Of most files of the gold patches. Absent in earlier runs.")
     status: EpisodeStatus
     agents: dict[AgentId, MemberResult]
     image: str

@@ -1,21 +1,24 @@
 """Reading how far an episode of a run has come."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ConfigDict, ValidationError
 
-from cooperbench.errors import RecordError
+from cooperbench.errors import RecordError, UnknownNameError
 from cooperbench.records.base import AgentId, FeatureId, Record, UtcTime
-from cooperbench.records.episode import EpisodeResult, EpisodeStatus
+from cooperbench.records.conversation import ConversationMessage
+from cooperbench.records.episode import EpisodeResult, EpisodeStatus, MemberResult
+from cooperbench.records.events import Event
 from cooperbench.records.files import read_model
 from cooperbench.records.layout import EpisodeDirectory
-from cooperbench.records.readers import read_patch
+from cooperbench.records.readers import read_conversation, read_events, read_patch, read_trajectory
 from cooperbench.records.run import GroupKey
-from cooperbench.records.verdict import Evaluation, Outcome, Verdict
+from cooperbench.records.trajectory import Trajectory
+from cooperbench.records.verdict import Evaluation, Judged, Outcome, Verdict
 
 
 class EpisodeState(StrEnum):
@@ -54,7 +57,9 @@ class EpisodeView:
     state: EpisodeState
     result: EpisodeResult | None = None
     verdict: Verdict | None = None
-    """`None` before the evaluation, and when that failed for reasons that say nothing about the agents."""
+    """Under the policy that it was read for. `None` before the evaluation, and when that failed for reasons that say nothing about the agents."""
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    """Under every policy that the stored stages answer, without those that failed for such reasons."""
     attempts: int = 0
     """The number of times it was begun, as far as known."""
     note: str = ""
@@ -63,7 +68,10 @@ class EpisodeView:
     @cached_property
     def evaluation(self) -> Evaluation | None:
         """Every stage behind the verdict. Read on first use: validating all tests takes seven times as long as everything else."""
-        return None if self.verdict is None else _read_evaluation(self.files, Evaluation)
+        try:
+            return read_model(self.files.evaluation, Evaluation) if self.verdicts else None
+        except (FileNotFoundError, RecordError):
+            return None
 
     @property
     def files(self) -> EpisodeDirectory:
@@ -80,18 +88,45 @@ class EpisodeView:
         """True when every feature's hidden tests pass on the merged work; `None` before that is known."""
         return None if self.verdict is None else self.verdict.passed
 
+    @cached_property
+    def conversation(self) -> tuple[ConversationMessage, ...]:
+        """The messages between members in the order of the broker. Raises `FileNotFoundError` before the episode has ended."""
+        return read_conversation(self.files)
 
-class _Judged(BaseModel):
+    def events(self) -> tuple[Event, ...]:
+        """Read what happened, in order, also while the episode is in progress. Raises `FileNotFoundError` before it began."""
+        return read_events(self.files)
+
+    def trajectory(self, agent_id: str) -> Trajectory:
+        """Read the history of one member. Raises `UnknownNameError` for one that the episode does not have."""
+        self._member(agent_id)
+        assert self.result is not None
+        return read_trajectory(self.files, self.result, agent_id)
+
+    def patch(self, agent_id: str) -> str:
+        """Read what one member submitted; empty without a submission. `read_patch` has the bytes, where they are not UTF-8."""
+        submission = self._member(agent_id).submission
+        return "" if submission is None else read_patch(self.files, submission).decode("utf-8", "replace")
+
+    def _member(self, agent_id: str) -> MemberResult:
+        members = self.result.agents if self.result is not None else {}
+        if agent_id not in members:
+            raise UnknownNameError("member", agent_id, members)
+        return members[agent_id]
+
+    def __repr__(self) -> str:
+        outcome = self.verdict.outcome.value if self.verdict is not None else "not judged"
+        return f"<episode {self.group}: {self.state.value}, {outcome}>"
+
+
+class _JudgedPart(Judged):
     """The part of `eval.json` that most readers need."""
 
-    verdict: Verdict
+    model_config = ConfigDict(extra="ignore")
 
 
-_Evaluated = TypeVar("_Evaluated", Evaluation, _Judged)
-
-
-def read_state(directory: EpisodeDirectory, group: GroupKey) -> EpisodeView:
-    """Read the state of an episode, its result and its verdict."""
+def read_state(directory: EpisodeDirectory, group: GroupKey, policy: str | None = None) -> EpisodeView:
+    """Read the state of an episode, its result and its verdict under `policy`, by default the run's own."""
     view = partial(EpisodeView, group, directory.path)
     try:
         result = read_model(directory.result, EpisodeResult)
@@ -110,8 +145,8 @@ def read_state(directory: EpisodeDirectory, group: GroupKey) -> EpisodeView:
                 read_patch(directory, member.submission)
     except RecordError as error:
         return view(EpisodeState.UNREADABLE, attempts=result.attempt, note=error.message)
-    judged = _read_evaluation(directory, _Judged)
-    return view(state, result, None if judged is None else judged.verdict, attempts=result.attempt)
+    verdict, verdicts = _read_verdicts(directory, policy)
+    return view(state, result, verdict, verdicts, attempts=result.attempt)
 
 
 def read_start(directory: EpisodeDirectory) -> EpisodeStart | None:
@@ -122,10 +157,12 @@ def read_start(directory: EpisodeDirectory) -> EpisodeStart | None:
         return None
 
 
-def _read_evaluation(directory: EpisodeDirectory, kind: type[_Evaluated]) -> _Evaluated | None:
-    """Read an evaluation; `None` if it is absent, unreadable, or failed for reasons that say nothing about the agents."""
+def _read_verdicts(directory: EpisodeDirectory, policy: str | None) -> tuple[Verdict | None, dict[str, Verdict]]:
+    """Read the verdict under one policy, and all; without those that failed for reasons that say nothing about the agents."""
     try:
-        evaluation = read_model(directory.evaluation, kind)
+        judged = read_model(directory.evaluation, _JudgedPart)
     except (FileNotFoundError, NotADirectoryError, RecordError):
-        return None
-    return None if evaluation.verdict.outcome is Outcome.INFRA_ERROR else evaluation
+        return None, {}
+    given = {judged.verdict.policy: judged.verdict, **judged.verdicts}
+    valid = {name: verdict for name, verdict in given.items() if verdict.outcome is not Outcome.INFRA_ERROR}
+    return valid.get(policy or judged.verdict.policy), valid

@@ -95,5 +95,4 @@ class RunDirectory:
 
     def episode(self, setting: Setting, group: GroupKey) -> EpisodeDirectory:
         """Return the directory of one episode."""
-        features = "_".join(f"f{feature}" for feature in group.features)
-        return EpisodeDirectory(self.path.joinpath(setting.value, group.repo, str(group.task_id), features))
+        return EpisodeDirectory(self.path.joinpath(setting.value, group.repo, str(group.task_id), group.folder))

@@ -8,7 +8,7 @@ from cooperbench.records.episode_state import EpisodeStart, read_start
 from cooperbench.records.layout import EpisodeDirectory, RunDirectory
 from cooperbench.records.member_files import MemberFolder, Progress, read_progress
 from cooperbench.records.run import GroupKey, RunConfig
-from cooperbench.records.runs import RunResult
+from cooperbench.records.run_result import RunResult
 
 
 class LiveEpisode(NamedTuple):

@@ -19,14 +19,31 @@ class TaskRevision(Record):
 
 
 class GroupKey(Record):
-    """Names one episode inside a run."""
+    """Names one episode inside a run: a group of features, and which repeat of it."""
 
     repo: str
     task_id: int
     features: tuple[FeatureId, ...]
+    repeat: int = Field(1, ge=1, description="Counted from 1; more than 1 only in runs that repeat their groups.")
+
+    @property
+    def task(self) -> str:
+        """`repo/task_id`: the pool of features, which is the cluster in statistics."""
+        return f"{self.repo}/{self.task_id}"
+
+    @property
+    def first(self) -> "GroupKey":
+        """The first repeat of the same group: equal for all of them, and in all runs."""
+        return self if self.repeat == 1 else self.model_copy(update={"repeat": 1})
+
+    @property
+    def folder(self) -> str:
+        """Name of the episode's directory: `f1_f2`, and `f1_f2-repeat2` for the second repeat."""
+        features = "_".join(f"f{feature}" for feature in self.features)
+        return features if self.repeat == 1 else f"{features}-repeat{self.repeat}"
 
     def __str__(self) -> str:
-        return f"{self.repo}/{self.task_id}/" + "_".join(f"f{feature}" for feature in self.features)
+        return f"{self.task}/{self.folder}"
 
 
 MAY_DIFFER = frozenset({"created_at", "command", "versions", "image_digests", "max_cost"})
@@ -57,6 +74,11 @@ class RunConfig(Record):
     created_at: UtcTime
 
     @property
+    def repeats(self) -> int:
+        """How often each group is run."""
+        return max((group.repeat for group in self.groups), default=1)
+
+    @property
     def digest(self) -> str:
         """Content address of how an episode of this run is made: the same for the same run under another name or with other episodes."""
         choices = self.model_dump(mode="json", exclude={*MAY_DIFFER, "run", "groups"})
@@ -70,6 +92,9 @@ class RunSummary(Record):
     schema_version: int = 1
     run: str
     setting: Setting
+    policy: str | None = Field(
+        None, description="The policy that `passed` and `outcomes` go by. Absent in earlier runs."
+    )
     planned: int
     completed: int
     infra_errors: int

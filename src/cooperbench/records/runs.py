@@ -1,35 +1,23 @@
 """Finding and reading runs that lie on disk."""
 
+import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from cooperbench.errors import UnknownNameError, UsageError
 from cooperbench.records.episode_state import EpisodeView
 from cooperbench.records.files import read_model
 from cooperbench.records.layout import RunDirectory
 from cooperbench.records.paths import default_log_dir
-from cooperbench.records.run import GroupKey, RunConfig, RunSummary
+from cooperbench.records.run import GroupKey, RunConfig
+from cooperbench.records.run_result import RunResult, Runs
 from cooperbench.records.summary import read_episodes, summarize
 
+LogDir = str | os.PathLike[str] | None
+"""A log directory; `None` is the default one."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
-
-
-class RunResult(NamedTuple):
-    """A whole run, earlier sessions included."""
-
-    directory: Path
-    config: RunConfig
-    summary: RunSummary
-    episodes: tuple[EpisodeView, ...]
-    interrupted: bool = False
-    stopped: str = ""
-    """Why the run stopped early; empty when it did not."""
-
-    @property
-    def complete(self) -> bool:
-        """True when every episode has a result that can be judged."""
-        return self.summary.completed == self.summary.planned
 
 
 def check_run_name(name: str) -> str:
@@ -55,15 +43,15 @@ def default_run_name(*parts: str | None) -> str:
     return "-".join(word for word in words if word)[:100].rstrip("-.")
 
 
-def run_names(log_dir: Path | None = None) -> list[str]:
+def run_names(log_dir: LogDir = None) -> list[str]:
     """List the names of the runs below a log directory."""
-    place = log_dir or default_log_dir()
+    place = _log_dir(log_dir)
     return sorted(path.parent.name for path in place.glob("*/config.json"))
 
 
-def open_run(name: str, log_dir: Path | None = None) -> tuple[RunDirectory, RunConfig]:
+def open_run(name: str, log_dir: LogDir = None) -> tuple[RunDirectory, RunConfig]:
     """Find a run by its name. Raises `UnknownNameError`, or `RecordError` when its configuration cannot be read."""
-    directory = RunDirectory((log_dir or default_log_dir()).absolute() / check_run_name(name))
+    directory = RunDirectory(_log_dir(log_dir).absolute() / check_run_name(name))
     try:
         return directory, read_model(directory.config, RunConfig)
     except FileNotFoundError:
@@ -72,9 +60,28 @@ def open_run(name: str, log_dir: Path | None = None) -> tuple[RunDirectory, RunC
 
 
 def read_run(
-    name: str, log_dir: Path | None = None, *, settled: dict[GroupKey, EpisodeView] | None = None
+    name: str,
+    log_dir: LogDir = None,
+    *,
+    policy: str | None = None,
+    settled: dict[GroupKey, EpisodeView] | None = None,
 ) -> RunResult:
-    """Read a whole run, with its numbers computed from the episodes. Writes nothing. For `settled` see `read_episodes`."""
+    """Read a whole run, with its numbers computed from the episodes. Writes nothing. For `settled` see `read_episodes`.
+
+    `policy` (`union@1`, or `union` for the newest) chooses the verdicts, by default the run's own. Raises `UnknownNameError` for
+    a policy that has judged none of them.
+    """
     directory, config = open_run(name, log_dir)
     episodes = read_episodes(directory, config, settled)
-    return RunResult(directory.path, config, summarize(directory, config, episodes), episodes)
+    result = RunResult(directory.path, config, summarize(directory, config, episodes), episodes)
+    return result if policy is None else result.under(policy)
+
+
+def read_runs(names: Sequence[str] | None = None, log_dir: LogDir = None, *, policy: str | None = None) -> Runs:
+    """Read several runs, by default all of a log directory, each under its own policy or under `policy`."""
+    chosen = run_names(log_dir) if names is None else [names] if isinstance(names, str) else names
+    return Runs(tuple(read_run(name, log_dir, policy=policy) for name in chosen))
+
+
+def _log_dir(log_dir: LogDir) -> Path:
+    return default_log_dir() if log_dir is None else Path(log_dir).expanduser()

@@ -16,16 +16,21 @@ from cooperbench.records.verdict import Outcome
 
 
 def read_episodes(
-    directory: RunDirectory, config: RunConfig, settled: dict[GroupKey, EpisodeView] | None = None
+    directory: RunDirectory,
+    config: RunConfig,
+    settled: dict[GroupKey, EpisodeView] | None = None,
+    *,
+    policy: str | None = None,
 ) -> tuple[EpisodeView, ...]:
-    """Read all episodes of a run, in the order of its plan.
+    """Read all episodes of a run, in the order of its plan, with their verdicts under `policy`, by default the run's own.
 
     Pass the same dictionary `settled` to read again and again: it keeps episodes with a verdict, which take nearly all of the time.
     """
     settled = {} if settled is None else settled
     episodes = []
     for group in config.groups:
-        episode = settled.get(group) or read_state(directory.episode(config.setting, group), group)
+        place = directory.episode(config.setting, group)
+        episode = settled.get(group) or read_state(place, group, policy or config.policy)
         if episode.verdict is not None:
             settled[group] = episode
         episodes.append(episode)
@@ -39,8 +44,9 @@ def summarize(
     *,
     requested_concurrency: int | None = None,
     achieved_concurrency: float | None = None,
+    policy: str | None = None,
 ) -> RunSummary:
-    """Compute the numbers of a run."""
+    """Compute the numbers of a run. `policy` is the one that the episodes were read for, by default the run's own."""
     states = Counter(episode.state for episode in episodes)
     results = [episode.completed for episode in episodes if episode.completed is not None]
     verdicts = [episode.verdict for episode in episodes if episode.verdict is not None]
@@ -52,6 +58,7 @@ def summarize(
     return RunSummary(
         run=config.run,
         setting=config.setting,
+        policy=policy or config.policy,
         planned=len(config.groups),
         completed=len(results),
         infra_errors=states[EpisodeState.INFRA_ERROR],

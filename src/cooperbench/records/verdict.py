@@ -153,8 +153,24 @@ class Verdict(Record):
         return self.outcome is Outcome.PASSED
 
 
-class Evaluation(Record):
-    """All stages of one episode's evaluation, and the verdict of the policy that was asked for."""
+class Judged(Record):
+    """The verdicts on one episode, side by side: which one counts is for the reader to name."""
+
+    verdict: Verdict = Field(
+        description="Under the run's own policy; while a stage that it needs is missing, under the one asked for."
+    )
+    verdicts: dict[str, Verdict] = Field(
+        default_factory=dict,
+        description="By policy: every one that the stored stages answer. Empty in earlier runs.",
+    )
+
+    def under(self, policy: str) -> Verdict | None:
+        """Return the verdict of one policy, such as `naive@1`; `None` if it has not been given."""
+        return self.verdicts.get(policy) or (self.verdict if self.verdict.policy == policy else None)
+
+
+class Evaluation(Judged):
+    """All stages of one episode's evaluation, and the verdicts of all policies that they answer."""
 
     schema_version: int = 1
     key: str = Field(
@@ -171,7 +187,6 @@ class Evaluation(Record):
     dropped: tuple[DroppedPath, ...] = ()
     recounted: tuple[AgentId, ...] = Field((), description="Members whose hunk counts were repaired on request.")
     stages: tuple[Stage, ...] = ()
-    verdict: Verdict
     seconds: float = Field(0.0, ge=0)
     evaluated_at: UtcTime
     error: Failure | None = None

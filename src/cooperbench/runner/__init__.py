@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cooperbench.records.episode_state import EpisodeView
     from cooperbench.records.live import Counts
-    from cooperbench.records.runs import RunResult, open_run, read_run, run_names
+    from cooperbench.records.run_result import RunResult, Runs
+    from cooperbench.records.runs import open_run, read_run, read_runs, run_names
     from cooperbench.runner.api import evaluate, run
     from cooperbench.runner.dry_run import Preview, preview
     from cooperbench.runner.engine.executor import Executor, LocalExecutor
@@ -35,7 +36,8 @@ _WHERE = {
     "Preview": "runner.dry_run",
     "ResolverOptions": "runner.planning.evaluation_options",
     "RunRequest": "runner.planning.request",
-    "RunResult": "records.runs",
+    "RunResult": "records.run_result",
+    "Runs": "records.run_result",
     "SessionOptions": "runner.engine.session",
     "evaluate": "runner.api",
     "execute": "runner.running",
@@ -43,6 +45,7 @@ _WHERE = {
     "open_run": "records.runs",
     "preview": "runner.dry_run",
     "read_run": "records.runs",
+    "read_runs": "records.runs",
     "run": "runner.api",
     "run_names": "records.runs",
 }
@@ -59,6 +62,7 @@ __all__ = [
     "ResolverOptions",
     "RunRequest",
     "RunResult",
+    "Runs",
     "SessionOptions",
     "evaluate",
     "execute",
@@ -66,6 +70,7 @@ __all__ = [
     "open_run",
     "preview",
     "read_run",
+    "read_runs",
     "run",
     "run_names",
 ]

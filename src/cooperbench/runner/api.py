@@ -7,7 +7,7 @@ from typing import Any
 
 from cooperbench.evaluation import read_choices
 from cooperbench.records import TIME_LIMIT, Install, Limits, Singles
-from cooperbench.records.runs import RunResult
+from cooperbench.records.run_result import RunResult
 from cooperbench.runner.engine.observer import Observer
 from cooperbench.runner.engine.session import SessionOptions
 from cooperbench.runner.evaluating import evaluate_run

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from cooperbench.errors import UnknownNameError, UsageError
@@ -9,7 +10,8 @@ from cooperbench.records import GroupKey, RunConfig, RunDirectory
 from cooperbench.records.episode_state import read_state
 from cooperbench.records.owned_temp_dir import scratch_directory
 from cooperbench.records.run_lock import locked
-from cooperbench.records.runs import RunResult, open_run
+from cooperbench.records.run_result import RunResult
+from cooperbench.records.runs import open_run
 from cooperbench.runner.engine.engine import Engine, FinishedEpisode, Work
 from cooperbench.runner.engine.executor import LocalExecutor
 from cooperbench.runner.engine.images import ensure_images
@@ -35,12 +37,13 @@ def evaluate_run(
     options: SessionOptions | None = None,
     observer: Observer | None = None,
 ) -> RunResult:
-    """Evaluate every finished episode of a run that has no valid evaluation, and return the whole run."""
+    """Evaluate every finished episode of a run that has no valid evaluation, and return the whole run, seen under `policy`."""
     options, observer = options or SessionOptions(), observer or Silent()
     options.check()
     directory, config = open_run(name, log_dir)
-    policy = options.evaluation.check(policy or config.policy)
-    asked = config.model_copy(update={"backend": backend or config.backend, "policy": policy})
+    policy = options.evaluation.check(policy or options.evaluation.policy or config.policy)
+    options = replace(options, evaluation=options.evaluation.model_copy(update={"policy": policy}))
+    asked = config.model_copy(update={"backend": backend or config.backend})
     plan = plan_of(directory, asked, dataset_dir)
     finished = _finished(plan)
     if not finished:
@@ -53,7 +56,8 @@ def evaluate_run(
         work = Work([], ready)
         with _services(directory, options) as services, closing(LocalExecutor(services, 0)) as executor:
             end = Engine(plan, work, services, executor, options, observer).run()
-        return sum_up(directory, config, end)
+        result = sum_up(directory, config, end)
+    return result if policy == config.policy else result.seen_under(policy)
 
 
 def plan_of(directory: RunDirectory, config: RunConfig, dataset_dir: Path | None) -> Plan:

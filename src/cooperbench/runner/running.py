@@ -7,7 +7,7 @@ from dataclasses import replace
 from cooperbench.errors import RecordError
 from cooperbench.records import RunConfig, RunDirectory
 from cooperbench.records.run_lock import locked
-from cooperbench.records.runs import RunResult
+from cooperbench.records.run_result import RunResult
 from cooperbench.records.summary import concurrency_achieved, read_episodes, summarize, write_summary
 from cooperbench.runner.dry_run import preview
 from cooperbench.runner.engine.engine import Engine, SessionEnd, find_work

@@ -87,12 +87,14 @@ def _evaluate(episode: Episode, config: RunConfig, options: SessionOptions, serv
     discard(folder)
     failure = None if worker.succeeded else _failure(folder, worker.exit_text, why)
     shutil.rmtree(folder.path, ignore_errors=True)
-    return failure or _read(episode)
+    return failure or _read(episode, options.evaluation.policy or config.policy)
 
 
-def _read(episode: Episode) -> Evaluation | Failure:
+def _read(episode: Episode, policy: str) -> Evaluation | Failure:
+    """Read an evaluation with the verdict that the session is about."""
     try:
-        return read_model(episode.directory.evaluation, Evaluation)
+        evaluation = read_model(episode.directory.evaluation, Evaluation)
+        return evaluation.model_copy(update={"verdict": evaluation.under(policy) or evaluation.verdict})
     except (FileNotFoundError, RecordError) as error:
         return Failure(boundary="evaluation", kind=type(error).__name__, message=str(error), retryable=True)
 

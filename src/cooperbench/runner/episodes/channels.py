@@ -23,7 +23,10 @@ class EpisodeChannels:
         self._git = services.git if together and self._config.git else None
         group = job.episode.group
         features = "-".join(str(feature) for feature in group.features)
-        self._key = f"{self._config.run}/{self._config.setting}/{group.repo}/{group.task_id}/{features}.{job.attempt}"
+        repeat = "" if group.repeat == 1 else f"r{group.repeat}"
+        self._key = (
+            f"{self._config.run}/{self._config.setting}/{group.repo}/{group.task_id}/{features}{repeat}.{job.attempt}"
+        )
         self._mailbox: str | None = None
         self._addresses: dict[str, str] = {}
         self._remotes: dict[str, str] = {}

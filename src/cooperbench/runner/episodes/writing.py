@@ -5,7 +5,7 @@ import shutil
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from cooperbench.evaluation import make_submission
+from cooperbench.evaluation import make_submission, task_language
 from cooperbench.records import (
     ConversationMessage,
     Ending,
@@ -157,6 +157,9 @@ def _episode_result(ended: EndedEpisode, members: dict[str, MemberResult]) -> Ep
         repo=episode.group.repo,
         task_id=episode.group.task_id,
         features=episode.group.features,
+        repeat=episode.group.repeat,
+        task_revision=episode.task.revision,
+        language=task_language(episode.task),
         status=_status(ended.failure, members),
         agents=members,
         image=episode.task.image,

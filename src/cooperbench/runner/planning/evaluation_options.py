@@ -23,11 +23,13 @@ class EvaluationOptions(EvaluationChoices):
     """The choices of `eval`, which reach the evaluating process as they are."""
 
     resolver: ResolverOptions | None = None
+    policy: str | None = None
+    """A policy to judge by besides the run's own."""
 
     @property
     def choices(self) -> EvaluationChoices:
-        """All choices except the resolver, which its own stage names."""
-        return EvaluationChoices.model_validate(self.model_dump(exclude={"resolver"}))
+        """All choices that the stages depend on. The resolver is named by its own stage."""
+        return EvaluationChoices.model_validate(self.model_dump(exclude={"resolver", "policy"}))
 
     @property
     def episode_time_limit(self) -> float:

@@ -19,7 +19,8 @@ def run_evaluation(spec: EvaluationSpec) -> None:
     task = read_task(spec.task_path, bundled=spec.bundled)
     settings = EvaluationSettings(
         backend=spec.backend,
-        policy=spec.policy,
+        policy=spec.options.policy or spec.policy,
+        run_policy=spec.policy,
         choices=spec.options.choices,
         resolver=make_resolver(spec.options.resolver) if spec.options.resolver else None,
         slots=spec.slots,
