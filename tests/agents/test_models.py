@@ -1,3 +1,4 @@
+import json
 import logging
 import threading
 import time
@@ -148,15 +149,35 @@ def test_failures_are_typed_and_retries_end(kind: str, answer: Answer, error: ty
     assert (model.n_calls, model.cost) == (0, 0.0)
 
 
+def pending_calls() -> list[threading.Thread]:
+    """Return the threads that still wait for an answer."""
+    return [thread for thread in threading.enumerate() if thread.name == "model call"]
+
+
+@both
+def test_tokens_and_cost_come_at_the_end_of_the_events(kind: str) -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "cost": 0.25}
+    end = [{"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}, {"choices": [], "usage": usage}]
+    with serve(Answer(WORD + "".join(f"data: {json.dumps(event)}\n\n" for event in end))) as server:
+        model = over_http(kind, server.url)
+        message = model.query(TASK)
+    assert message["content"] == "on and "
+    assert server.requests[0]["stream_options"] == {"include_usage": True}
+    assert (model.cost, model.usage.input_tokens, model.usage.output_tokens) == (0.25, 10, 5)
+
+
 WORD = 'data: {"choices": [{"delta": {"content": "on and "}}]}\n\n'
 
 
-def test_a_model_that_talks_without_end_is_cut_and_read(tmp_path: Path) -> None:
+@both
+def test_a_model_that_talks_without_end_is_cut_and_read(kind: str, tmp_path: Path) -> None:
+    load_litellm() if kind == "litellm" else None
     with (
-        serve(Answer(WORD, then=WORD)) as server,
+        serve(Answer(WORD * 300, then=WORD)) as server,
         activate_budget(Budget(progress=tmp_path / "progress.json")) as budget,
     ):
-        message = over_http("http", server.url, timeout=1.0).query(TASK)
+        message = over_http(kind, server.url, timeout=1.0).query(TASK)
+        assert not pending_calls()
     assert message["content"].startswith("on and on and ")
     assert message["extra"]["finish_reason"] == "length"
     assert (budget.steps, len(server.requests)) == (1, 1)
@@ -194,6 +215,7 @@ def test_the_time_for_an_answer_is_that_of_the_whole_answer(kind: str, answer: A
     load_litellm() if kind == "litellm" else None
     with serve(answer) as server, pytest.raises(ModelTimeoutError):
         over_http(kind, server.url, timeout=1.0).query(TASK)
+    assert not pending_calls()
     assert len(server.requests) == 2, "a call that took all of its time is repeated once, not three times"
 
 
@@ -203,6 +225,8 @@ def test_what_a_provider_refuses_is_left_out_from_then_on(kind: str) -> None:
         known = {"role", "content", "tool_calls", "tool_call_id"}
         if "max_tokens" in request:
             return fails(400, "Unsupported parameter: 'max_tokens' is not supported with this model.")
+        if "stream_options" in request:
+            return fails(422, "stream_options: extra inputs are not permitted")
         if "stream" in request:
             return fails(422, "stream: extra inputs are not permitted")
         if any(set(message) - known for message in request["messages"]):
@@ -217,7 +241,7 @@ def test_what_a_provider_refuses_is_left_out_from_then_on(kind: str) -> None:
         refusals = len(server.requests) - 2
         model.query([*TASK, thinking, result])
     assert len(server.requests) == 3 + refusals
-    assert refusals == (3 if kind == "http" else 2)
+    assert refusals == 4
     assert "reasoning_content" in str(server.requests[-3]["messages"]), "some providers require it"
 
 
@@ -439,7 +463,7 @@ def test_anthropic_is_spoken_through_litellm_with_its_cache(monkeypatch: pytest.
         "usage": usage,
     }
     with serve(Answer(body)) as server:
-        model = LitellmModel("anthropic/claude-sonnet-4-5", base_url=server.url.removesuffix("/v1"), retries=0)
+        model = LitellmModel("anthropic/claude-sonnet-4-5", base_url=server.url.removesuffix("/v1"), stream=False)
         message = model.query(TASK, tools=(BASH, SUBMIT))
         answer = {"role": "tool", "tool_call_id": "toolu_1", "content": "exit code: 0", "extra": {}}
         model.query([*TASK, message, answer, {"role": "user", "content": "Message from agent2: hello"}])
@@ -472,3 +496,51 @@ def test_gemini_is_spoken_through_litellm(monkeypatch: pytest.MonkeyPatch) -> No
     assert message["extra"]["actions"][0]["command"] == "ls"
     assert (model.usage.input_tokens, model.usage.output_tokens) == (100, 20)
     assert model.cost is not None
+
+
+ANTHROPIC_EVENTS: list[dict[str, Any]] = [
+    {"type": "message_start", "message": {"id": "m", "type": "message", "role": "assistant", "content": [], "model": "claude", "stop_reason": None, "usage": {"input_tokens": 25, "output_tokens": 1, "cache_read_input_tokens": 7}}},
+    {"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": ""}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "hm "}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "ok"}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "signature_delta", "signature": "SIGNED"}},
+    {"type": "content_block_stop", "index": 0},
+    {"type": "content_block_start", "index": 1, "content_block": {"type": "tool_use", "id": "toolu_1", "name": "bash", "input": {}}},
+    {"type": "content_block_delta", "index": 1, "delta": {"type": "input_json_delta", "partial_json": '{"comm'}},
+    {"type": "content_block_delta", "index": 1, "delta": {"type": "input_json_delta", "partial_json": 'and": "ls"}'}},
+    {"type": "content_block_stop", "index": 1},
+    {"type": "message_delta", "delta": {"stop_reason": "tool_use", "stop_sequence": None}, "usage": {"output_tokens": 15}},
+    {"type": "message_stop"},
+]  # fmt: skip
+
+
+@pytest.mark.needs("litellm")
+@pytest.mark.slow
+@pytest.mark.xdist_group("litellm")
+def test_events_of_another_dialect_are_put_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "key-of-the-test")
+    events = [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in ANTHROPIC_EVENTS]
+    with serve(Answer("".join(events)), Answer("".join(events[:8]))) as server:
+        model = LitellmModel("anthropic/claude-sonnet-4-5", base_url=server.url.removesuffix("/v1"), retries=0)
+        message = model.query(TASK)
+        with pytest.raises(ModelAnswerError, match="broke off"):
+            model.query(TASK)
+    assert server.requests[0]["stream"] is True
+    assert message["extra"]["actions"] == [{"command": "ls", "tool_call_id": "toolu_1"}]
+    assert message["thinking_blocks"] == [{"type": "thinking", "thinking": "hm ok", "signature": "SIGNED"}]
+    assert (model.usage.input_tokens, model.usage.output_tokens, model.usage.cached_tokens) == (32, 15, 7)
+    assert model.cost is not None
+
+
+@pytest.mark.needs("litellm")
+@pytest.mark.slow
+@pytest.mark.xdist_group("litellm")
+def test_silence_in_another_dialect_leaves_no_thread_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "key-of-the-test")
+    load_litellm()
+    with serve(Answer("event: ping\ndata: {}\n\n", then=": still here\n\n")) as server:
+        url = server.url.removesuffix("/v1")
+        model = LitellmModel("anthropic/claude-sonnet-4-5", base_url=url, retries=0, timeout=1.0)
+        with pytest.raises(ModelTimeoutError):
+            model.query(TASK)
+        assert not pending_calls()

@@ -15,7 +15,9 @@ ROWS: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("odd_answer
 TASK = [{"role": "system", "content": "Be good."}, {"role": "user", "content": "Do it."}]
 SLOW_IMPORT = [pytest.mark.needs("litellm"), pytest.mark.slow]
 
-both = pytest.mark.parametrize("route", ["http", pytest.param("litellm", marks=SLOW_IMPORT)])
+both = pytest.mark.parametrize(
+    "route", ["http", pytest.param("litellm", marks=SLOW_IMPORT), pytest.param("unstreamed", marks=SLOW_IMPORT)]
+)
 rows = pytest.mark.parametrize("row", [pytest.param(row, id=str(row["name"]).replace(" ", "_")) for row in ROWS])
 
 
@@ -25,7 +27,7 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def model_at(route: str, url: str, **section: Any) -> ToolCallingModel:
-    settings = {"base_url": url, "retries": 0, "timeout": 20, **section}
+    settings = {"base_url": url, "retries": 0, "timeout": 20, "stream": route != "unstreamed", **section}
     return make_model("odd", {"model": settings}) if route == "http" else LitellmModel("openai/odd", **settings)
 
 
@@ -36,7 +38,7 @@ def test_the_table_is_large_and_each_row_has_a_name_of_its_own() -> None:
 @both
 @rows
 def test_an_odd_answer_is_read_or_known_for_what_it_is(row: dict[str, Any], route: str) -> None:
-    wanted = {**row, **row.get("litellm", {})} if route == "litellm" else row
+    wanted = {**row, **row.get("unstreamed", {})} if route == "unstreamed" else row
     with serve(Answer(row["body"], row.get("status", 200))) as server:
         model = model_at(route, server.url)
         if "fails" in wanted:

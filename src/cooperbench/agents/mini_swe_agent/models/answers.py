@@ -9,7 +9,7 @@ from typing import Any
 
 from cooperbench.agents.mini_swe_agent.models.base import Completion
 from cooperbench.agents.mini_swe_agent.models.refusals import provider_error
-from cooperbench.agents.mini_swe_agent.provider_view import REASONING, clean, clean_text, content_text
+from cooperbench.agents.mini_swe_agent.provider_view import REASONING, clean, clean_text, content_text, json_object
 from cooperbench.agents.reading import one_line
 from cooperbench.errors import ModelAnswerError
 from cooperbench.records import Usage
@@ -162,28 +162,35 @@ class EventReader:
     def __init__(self) -> None:
         self.started = False
         """Whether a part of the answer has come."""
+        self.ended = False
+        """Whether the server has said that nothing more will come."""
         self._message: dict[str, Any] = {}
         self._calls: dict[object, dict[str, Any]] = {}
         self._usage: object = None
         self._reason: object = None
         self._failure: object = None
         self._whole: object = None
-        self._ended = False
 
     def feed(self, line: str) -> bool:
         """Read a line. Return whether it held a part of the answer."""
-        if not line.startswith("data:"):
+        name, _, data = line.partition(":")
+        if name not in {"data", "error"}:
             return False
-        if line[5:].strip() == "[DONE]":
-            self._ended = True
+        if data.strip() == "[DONE]":
+            self.ended = True
             return False
         try:
-            event = json.loads(line[5:])
+            event = json.loads(data)
         except (ValueError, RecursionError):
             return False
         if not isinstance(event, dict):
             return False
-        self._usage = event.get("usage") or self._usage
+        return self.feed_event({"error": event} if name == "error" and "error" not in event else event)
+
+    def feed_event(self, event: dict[str, Any]) -> bool:
+        """Read an event. Return whether it held a part of the answer."""
+        elsewhere = event.get("x_groq")
+        self._usage = event.get("usage") or (isinstance(elsewhere, dict) and elsewhere.get("usage")) or self._usage
         self._failure = self._failure or event.get("error") or (event if event.get("object") == "error" else None)
         choices = event.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
@@ -198,11 +205,15 @@ class EventReader:
         self.started = self.started or came
         return came
 
+    def calls_are_whole(self) -> bool:
+        """Return whether the arguments of all calls so far are JSON."""
+        return all(json_object(call["function"]["arguments"]) is not None for call in self._calls.values())
+
     def completion(self, *, cut: bool = False) -> Completion:
         """Return the answer so far, as one that reached its length limit if it was `cut`. Raises `ModelError`."""
         if self._whole is not None:
             return read_completion(self._whole)
-        if not (cut or self._ended or self._reason or self._failure):
+        if not (cut or self.ended or self._reason or self._failure):
             raise ModelAnswerError("the provider's answer broke off before its end")
         message = {"role": "assistant", **self._message}
         if self._calls:
@@ -215,9 +226,18 @@ class EventReader:
         for name in ("content", "refusal", "reasoning_content", "reasoning"):
             if isinstance(delta.get(name), str | list):
                 self._message[name] = self._message.get(name, "") + content_text(delta[name])
-        for name in ("reasoning_details", "thinking_blocks"):
-            if isinstance(delta.get(name), list):
-                self._message[name] = [*self._message.get(name, []), *delta[name]]
+        if isinstance(delta.get("reasoning_details"), list):
+            self._message["reasoning_details"] = [
+                *self._message.get("reasoning_details", []),
+                *delta["reasoning_details"],
+            ]
+        for name in ("provider_specific_fields", "extra_content"):
+            if isinstance(delta.get(name), dict):
+                self._message[name] = {**self._message.get(name, {}), **delta[name]}
+        blocks = delta.get("thinking_blocks")
+        for block in blocks if isinstance(blocks, list) else []:
+            if isinstance(block, dict):
+                self._message["thinking_blocks"] = _with_block(self._message.get("thinking_blocks", []), block)
         calls = delta.get("tool_calls")
         for place, call in enumerate(calls if isinstance(calls, list) else []):
             if isinstance(call, dict):
@@ -243,3 +263,13 @@ class EventReader:
             call["function"]["arguments"] += arguments
         elif arguments:
             call["function"]["arguments"] = json.dumps(clean(arguments))
+
+
+def _with_block(blocks: list[dict[str, Any]], part: dict[str, Any]) -> list[dict[str, Any]]:
+    """Add a part of a thinking block. The part with the signature ends the block; it may repeat the whole thought."""
+    last = blocks[-1] if blocks else {}
+    if not last or last.get("signature") or last.get("type") != part.get("type"):
+        return [*blocks, part]
+    before, thought = str(last.get("thinking") or ""), str(part.get("thinking") or "")
+    whole = thought if part.get("signature") and thought.startswith(before) else before + thought
+    return [*blocks[:-1], {**last, **part, "thinking": whole}]

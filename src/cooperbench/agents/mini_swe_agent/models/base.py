@@ -51,7 +51,7 @@ class ModelConfig(Record):
     api_key_env: str | None = Field(None, description="Environment variable that holds the API key.")
     price_table: Path | None = Field(None, description="YAML or JSON file with prices.")
     timeout: float = Field(600.0, gt=0, description="Seconds for a whole answer.")
-    stream: bool = Field(True, description="Ask OpenAI-compatible servers for answers in events.")
+    stream: bool = Field(True, description="Ask for answers in events.")
     retries: int = Field(8, ge=0, description="Retries after a transient failure, such as a rate limit.")
     retry_wait: float = Field(1.0, ge=0, description="Seconds before the first retry; doubles with each retry.")
     retry_wait_limit: float = Field(60.0, ge=0, description="Longest pause before a retry, in seconds.")
