@@ -1,5 +1,6 @@
 """What a run would find missing is known before it is started, and refused before anything is written."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -86,11 +87,25 @@ def test_a_model_that_only_litellm_knows(model: str, said: str, nothing: Path) -
 
 
 def test_a_price_without_which_limits_of_cost_do_not_hold(nothing: Path) -> None:
-    served = {"model": {"base_url": "http://localhost:8000/v1"}}
+    listening = socket.create_server(("127.0.0.1", 0))
+    served = {"model": {"base_url": f"http://127.0.0.1:{listening.getsockname()[1]}/v1"}}
     plan = make_plan(RunRequest(subset="demo", model_name="mine", config=served, log_dir=nothing / "logs"))
-    found = {check.name: check.detail for check in preflight(plan.config, plan.tasks) if check.name != "images"}
-    assert found.keys() == {"the model mine"}
-    assert "--price-table" in found["the model mine"]
+    found = [check for check in preflight(plan.config, plan.tasks) if check.name == "the model mine"]
+    listening.close()
+    assert [check.ok for check in found] == [True]
+    assert "--price-table" in found[0].detail
+
+
+def test_a_model_server_that_is_not_there(nothing: Path) -> None:
+    said = cooperbench(
+        "run", "-s", "demo", "-m", "mine", "--base-url", "http://127.0.0.1:9/v1", "--log-dir", "logs", cwd=nothing
+    )
+    assert said.code == 2
+    assert said.err == (
+        "error: the run cannot start: the model mine: no server answers at http://127.0.0.1:9/v1: Connection refused\n"
+        "  try: start the server, or correct --base-url\n"
+    )
+    assert not list(nothing.iterdir())
 
 
 def test_images_that_nobody_has_built(nothing: Path) -> None:

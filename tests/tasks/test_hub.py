@@ -74,3 +74,13 @@ def test_mistakes(hub: HubStandIn, tmp_path: Path, options: tuple[str, ...], mes
     done = prepare(hub, tmp_path / "dataset", *options)
     assert done.code == 2, done.err
     assert message in done.err
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9", "http://nobody.invalid", "nonsense"])
+def test_no_network_is_one_line_with_what_to_do_instead(endpoint: str, tmp_path: Path) -> None:
+    said = cooperbench("prepare", "--dataset-dir", str(tmp_path / "dataset"), "--endpoint", endpoint)
+    assert said.code == 1
+    first, hint = said.err.splitlines()
+    assert first.startswith(f"error: cannot download CodeConflict/cooperbench-dataset from {endpoint}: ")
+    assert "--endpoint URL" in hint
+    assert "--dataset-dir DIR" in hint

@@ -59,9 +59,10 @@ def _run(words: tuple[str, ...]) -> int:
 
 
 def _complain(error: CooperBenchError) -> int:
-    click.echo(f"error: {error.message}", err=True)
+    # Messages of providers may have line breaks.
+    click.echo(f"error: {' '.join(error.message.split())}", err=True)
     if error.hint:
-        click.echo(f"  try: {error.hint}", err=True)
+        click.echo(f"  try: {' '.join(error.hint.split())}", err=True)
     return 2 if isinstance(error, _NOT_STARTED) else 1
 
 

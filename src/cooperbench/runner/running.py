@@ -1,7 +1,7 @@
 """Run a plan: check, lock, prepare, work, sum up."""
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 
 from cooperbench.errors import RecordError
@@ -38,8 +38,10 @@ def execute(
         refuse(preflight(found.config, plan.tasks, options.evaluation if options.auto_eval else None), "the run")
     for note in found.notes:
         observer.note(note)
-    with open_services(found.config, plan.directory, options) as services, locked(plan.directory):
-        images = ensure_images(found.config.backend, plan.tasks, observer)
+    with ExitStack() as stack:
+        services = stack.enter_context(open_services(found.config, plan.directory, options))
+        images = ensure_images(found.config.backend, plan.tasks, observer, at_least_one=found.to_run > 0)
+        stack.enter_context(locked(plan.directory))
         digests = {**found.config.image_digests, **images.digests}
         plan = replace(plan, config=found.config.model_copy(update={"image_digests": digests}))
         if options.force:

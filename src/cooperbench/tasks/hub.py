@@ -11,11 +11,12 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from cooperbench.errors import MissingExtraError, TaskError, UsageError
+from cooperbench.errors import CooperBenchError, MissingExtraError, TaskError, UsageError
 from cooperbench.records import Record, read_model, utc_now, write_model
 from cooperbench.tasks.subsets import DEMO, read_subset
 
 HUB_DATASET = "CodeConflict/cooperbench-dataset"
+HUB = "https://huggingface.co"
 MANIFEST = ".cooperbench-dataset.json"
 
 
@@ -73,7 +74,7 @@ def _download(dataset_dir: Path, dataset: str, revision: str, *, subset: str | N
         from huggingface_hub import HfApi, snapshot_download
     except ImportError as error:
         raise MissingExtraError("downloading the dataset", "hub") from error
-    with _readable_errors(dataset, revision):
+    with _readable_errors(dataset, revision, endpoint or HUB):
         commit = str(HfApi(endpoint=endpoint).dataset_info(dataset, revision=revision).sha)
         fetch = partial(
             snapshot_download, dataset, repo_type="dataset", revision=commit, local_dir=dataset_dir, endpoint=endpoint
@@ -89,21 +90,25 @@ def _download(dataset_dir: Path, dataset: str, revision: str, *, subset: str | N
 
 
 @contextmanager
-def _readable_errors(dataset: str, revision: str) -> Iterator[None]:
-    from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
+def _readable_errors(dataset: str, revision: str, endpoint: str) -> Iterator[None]:
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
     try:
         yield
+    except CooperBenchError:
+        raise
     except RevisionNotFoundError as error:
         raise UsageError(f"{dataset} has no revision {revision!r}", subject=revision) from error
     except RepositoryNotFoundError as error:
         hint = "check --dataset; set HF_TOKEN for one that is not public"
         raise UsageError(f"there is no dataset {dataset!r} on the hub", subject=dataset, hint=hint) from error
-    except (HfHubHTTPError, OSError) as error:
+    except (
+        Exception
+    ) as error:  # of the hub's client and of whichever library it uses for HTTP, which have no common class
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise TaskError(
-            f"the download of {dataset} stopped: {first}",
+            f"cannot download {dataset} from {endpoint}: {first}",
             subject=dataset,
-            hint="repeat the command to continue the download",
+            hint="repeat the command to continue; name a mirror with --endpoint URL; or use a copy: run --dataset-dir DIR",
             retryable=True,
         ) from error

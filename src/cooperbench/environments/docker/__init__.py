@@ -90,9 +90,9 @@ class DockerBackend(Backend):
             return images.pull(engine, recipe.name)
         except ImageError as error:
             raise ImageError(
-                f"the image {recipe.name!r} is missing and cannot be pulled: {error.message}",
+                error.message,
                 subject=recipe.name,
-                hint=build_command(self.name, recipe),
+                hint=(error.hint or "").replace("cooperbench images build", build_command(self.name, recipe)),
             ) from error
 
     def image_facts(self, recipe: ImageRecipe) -> ImageFacts:

@@ -203,4 +203,6 @@ def _unreachable(error: Exception, subject: str) -> SandboxError:
         return TransportError(
             "no Docker engine answers", subject=subject, hint="start an engine, set DOCKER_HOST, or use --backend local"
         )
-    return TransportError(f"the connection to the Docker engine failed: {message}", subject=subject)
+    return TransportError(
+        f"the connection to the Docker engine failed: {message}", subject=subject, hint="check it: docker info"
+    )

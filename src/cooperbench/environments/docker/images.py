@@ -15,6 +15,12 @@ from cooperbench.records import ImageRecipe
 SNAPSHOTS = "cooperbench-snapshot"
 SOURCE = "cooperbench-source"
 BUILD = "build it: cooperbench images build; or log in: docker login"
+MIRROR = (
+    "check the engine's network; or name a mirror: COOPERBENCH_IMAGE_REGISTRY; or build it: cooperbench images build"
+)
+_NETWORK = re.compile(
+    r"no such host|dial tcp|i/o timeout|connection refused|network is unreachable|TLS handshake|EOF\b"
+)
 _GIT = Git(ImageError)
 
 FETCHED = re.compile(r"https?://[A-Za-z0-9.-]+/[A-Za-z0-9._/-]+?(?:\.git)?(?=[\s\"';|&)]|$)")
@@ -73,7 +79,7 @@ def pull(engine: DockerEngine, name: str, platform: str | None = None, progress:
     except SandboxError as error:
         if type(error) is not SandboxError:
             raise
-        raise ImageError(f"cannot pull {name!r}: {error.message}", subject=name, hint=BUILD) from error
+        raise _not_pulled(name, error.message) from error
     found = digest(engine, name)
     if found is None:
         raise ImageError(f"{name!r} is missing after the pull", subject=name)
@@ -92,7 +98,12 @@ def _pull(engine: DockerEngine, name: str, platform: str | None, progress: Progr
                 done, total = (sum(column) for column in zip(*layers.values(), strict=True))
                 progress(f"{name}: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
     if problem:
-        raise ImageError(f"cannot pull {name!r}: {problem}", subject=name, hint=BUILD)
+        raise _not_pulled(name, problem)
+
+
+def _not_pulled(name: str, reason: str) -> ImageError:
+    hint = MIRROR if _NETWORK.search(reason) else BUILD
+    return ImageError(f"cannot pull {name!r}: {reason}", subject=name, hint=hint)
 
 
 def build(

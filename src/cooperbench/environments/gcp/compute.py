@@ -23,6 +23,7 @@ from cooperbench.errors import (
     TransportError,
 )
 
+NETWORK = "check the network, or use --backend local or --backend docker"
 ENDPOINT_VARIABLE = "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE"
 NO_ROOM = (
     "ZONE_RESOURCE_POOL_EXHAUSTED",
@@ -146,7 +147,7 @@ def our_errors(subject: str) -> Iterator[None]:
     except CooperBenchError:
         raise
     except AuthTransportError as error:
-        raise TransportError(f"cannot reach Google Cloud: {error}", subject=subject) from error
+        raise TransportError(f"cannot reach Google Cloud: {error}", subject=subject, hint=NETWORK) from error
     except (GoogleAuthError, exceptions.Unauthorized) as error:
         raise SandboxCredentialsError(
             f"Google Cloud rejected the credentials: {_text(error)}", subject=subject, hint=SIGN_IN
@@ -162,7 +163,7 @@ def our_errors(subject: str) -> Iterator[None]:
     except exceptions.TooManyRequests as error:
         raise CapacityError(f"Compute Engine throttled the request: {_text(error)}", subject=subject) from error
     except (exceptions.ServerError, exceptions.RetryError, ConnectionError, TimeoutError) as error:
-        raise TransportError(f"cannot reach Compute Engine: {_text(error)}", subject=subject) from error
+        raise TransportError(f"cannot reach Compute Engine: {_text(error)}", subject=subject, hint=NETWORK) from error
     except exceptions.GoogleAPICallError as error:
         raise SandboxError(f"Compute Engine refused: {_text(error)}", subject=subject) from error
 

@@ -102,7 +102,8 @@ def translate(error: Exception, subject: str) -> SandboxError | None:
         return SandboxLostError(f"the Modal sandbox is gone: {text}", subject=subject)
     broken = (known.ServiceError, known.InternalError, known.ConnectionError, known.TimeoutError, known.DataLossError)
     if isinstance(error, (*broken, ConnectionError, TimeoutError, OSError)):
-        return TransportError(f"cannot reach Modal: {text}", subject=subject)
+        hint = "check the network, or use --backend local or --backend docker"
+        return TransportError(f"cannot reach Modal: {text}", subject=subject, hint=hint)
     if isinstance(error, known.Error):
         return SandboxError(f"Modal refused: {text}", subject=subject)
     return None

@@ -5,9 +5,12 @@ The providers that most users have are in a table, because importing LiteLLM tak
 
 import os
 import re
+import socket
 from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from cooperbench.agents.mini_swe_agent.models.base import ModelConfig
 from cooperbench.agents.mini_swe_agent.models.litellm_model import load_litellm
@@ -51,13 +54,20 @@ _FAMILIES = {
     "o4": "openai",
     "claude-": "anthropic",
 }
+CONNECT_SECONDS = 3.0
 _SERVERS = "-m provider/model, see https://docs.litellm.ai/docs/providers, or --base-url for a server of your own"
 _PLACEHOLDER = re.compile(r"^<|^\W*your|your[-_]|\.\.\.|change.?me|x{8}|placeholder", re.IGNORECASE)
 
 
 def key_checks(model_name: str, settings: ModelConfig) -> Iterator[Check]:
-    """Yield a failed check for a model that nobody can call as things are: an unknown provider, a missing or wrong key."""
+    """Yield a failed check for a model that nobody can call as things are.
+
+    Its provider is unknown, its key is missing or cannot be one, or nothing listens at its `base_url`.
+    """
     name = f"the model {model_name}"
+    if settings.base_url and (fault := _unreachable(settings.base_url)):
+        fix = "start the server, or correct --base-url"
+        yield Check(name=name, ok=False, detail=f"no server answers at {settings.base_url}: {fault}", fix=fix)
     elsewhere = settings.base_url or settings.model_kwargs.keys() & {"api_base", "base_url", "api_key"}
     if settings.api_key_env:
         yield from _key_checks(name, Provider((settings.api_key_env,)))
@@ -108,6 +118,21 @@ def _fault(value: str, prefix: str) -> str | None:
         return "it is a placeholder"
     if prefix and not value.startswith(prefix):
         return f"it does not begin with {prefix}"
+    return None
+
+
+def _unreachable(url: str) -> str | None:
+    """Say why nothing can listen at a URL; `None` for what a slow network or a proxy may explain."""
+    parts = urlsplit(url)
+    if parts.hostname is None or (parts.scheme in getproxies() and not proxy_bypass(parts.hostname)):
+        return None
+    try:
+        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+        socket.create_connection((parts.hostname, port), timeout=CONNECT_SECONDS).close()
+    except (ConnectionRefusedError, socket.gaierror) as error:
+        return error.strerror or str(error)
+    except (OSError, ValueError, KeyError):
+        return None
     return None
 
 
