@@ -144,6 +144,9 @@ class _Package:
     def model(self, name: str, section: dict[str, Any], agent_id: str) -> Any:
         if name.startswith(OFFLINE):
             return make_model(name, agent_id=agent_id)
+        if "seed" in section:
+            arguments = {"seed": section["seed"], **(section.get("model_kwargs") or {})}
+            section = {**{key: value for key, value in section.items() if key != "seed"}, "model_kwargs": arguments}
         # Otherwise the first call of a model without a known price raises an exception.
         return _load("models").get_model(name, {"cost_tracking": "ignore_errors", **section})
 

@@ -35,6 +35,10 @@ _SECONDS = Amount(0, YEAR, min_open=True)
 @task_option
 @click.option("-f", "--features", help="Only this group of features, such as 1,2.")
 @click.option("--size", type=click.IntRange(1), default=2, show_default=True, help="Features per group.")
+@click.option("-k", "--repeats", type=click.IntRange(1), default=1, show_default=True, help="Times to run each group.")
+@click.option(
+    "--limit", type=click.IntRange(1), help="Only the first groups of an order drawn with --seed; raise it to add more."
+)
 @click.option("-a", "--agent", help="Agent: a name from `cooperbench agents list`, or package.module:Class.")
 @click.option("-m", "--model", help="Model name, passed to the agent.")
 @click.option("--agent-config", type=click.Path(path_type=Path), help="YAML file with the agent's configuration.")
@@ -89,7 +93,9 @@ _SECONDS = Amount(0, YEAR, min_open=True)
 @click.option(
     "--retries", type=click.IntRange(0), default=2, show_default=True, help="Retries after a transient failure."
 )
-@click.option("--seed", type=int, help="Seed; recorded, and passed to agents that accept one.")
+@click.option(
+    "--seed", type=int, help="Seed of the models of the first repeat, one more for each next one, and of --limit."
+)
 @click.option("--force", is_flag=True, help="Rerun finished episodes, even with another configuration.")
 @click.option("--dry-run", is_flag=True, help="Show what would run, and stop.")
 @dataset_option
@@ -146,6 +152,8 @@ def _request(values: dict[str, Any], words: tuple[str, ...]) -> "RunRequest":
         task=values["task_id"],
         features=parse_features(values["features"]),
         size=values["size"],
+        repeats=values["repeats"],
+        limit=values["limit"],
         backend=values["backend"],
         environment=environment | {field: values[name] for name, field in names.items() if values[name] is not None},
         git=values["git"],

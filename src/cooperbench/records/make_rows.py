@@ -82,7 +82,7 @@ def _group_facts(config: RunConfig, episode: EpisodeView) -> dict[str, Any]:
         "data_revision": config.tasks.revision,
         "task_revision": result.task_revision if result else None,
         "subset": config.tasks.subset,
-        "seed": config.seed,
+        "seed": config.seed_of(group),
         "repo": group.repo,
         "task_id": group.task_id,
         "task": group.task,

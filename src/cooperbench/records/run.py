@@ -78,6 +78,10 @@ class RunConfig(Record):
         """How often each group is run."""
         return max((group.repeat for group in self.groups), default=1)
 
+    def seed_of(self, group: GroupKey) -> int | None:
+        """Return the seed of one episode: each repeat has another one."""
+        return None if self.seed is None else self.seed + group.repeat - 1
+
     @property
     def digest(self) -> str:
         """Content address of how an episode of this run is made: the same for the same run under another name or with other episodes."""

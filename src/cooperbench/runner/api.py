@@ -34,6 +34,8 @@ def run(
     task: int | str | None = None,
     features: Sequence[int] | None = None,
     size: int = 2,
+    repeats: int = 1,
+    limit: int | None = None,
     backend: str | None = None,
     environment: Mapping[str, Any] | None = None,
     git: bool = False,
@@ -58,7 +60,8 @@ def run(
 
     A second call with the same arguments resumes the run: finished episodes are left alone. `task_id` is another
     name for `task`. `features` selects one group of every task; otherwise the groups are those of the subset, or all of `size`
-    features. `environment` fixes fields of `EnvironmentOptions` such as `network` or `memory_mb`. `limits` apply to each member, `max_cost` (US dollars) to the run.
+    features. `limit` takes the first so many of them in an order drawn with `seed`, and `repeats` runs each so often: a call with more of
+    either adds to the run. `environment` fixes fields of `EnvironmentOptions` such as `network` or `memory_mb`. `limits` apply to each member, `max_cost` (US dollars) to the run.
     `evaluation` says how submissions are tested, and which model settles conflicts.
 
     Raises `UsageError` before anything is started or written.
@@ -76,6 +79,8 @@ def run(
         task=one_task(task, task_id),
         features=tuple(features) if features is not None else None,
         size=size,
+        repeats=repeats,
+        limit=limit,
         backend=backend,
         environment=dict(environment or {}),
         git=git,

@@ -32,7 +32,7 @@ def make_spec(job: Job, services: Services, member: Member, access: TeamAccess) 
         image=episode.task.image,
         backend=config.backend,
         environment=defaults | config.environment,
-        config=_agent_config(episode, member),
+        config=_seeded(_agent_config(episode, member), config.seed_of(episode.group)),
         store=episode.directory.work / "store.git",
         folder=folder,
         log_dir=folder / "logs",
@@ -48,3 +48,9 @@ def _agent_config(episode: Episode, member: Member) -> dict[str, Any]:
     patches = [str(episode.task.features[feature].path / "feature.patch") for feature in member.features]
     combined = episode.task.path / "combined.patch"
     return {**member.config, GOLD: {"patches": patches, "combined": str(combined) if combined.exists() else None}}
+
+
+def _seeded(config: dict[str, Any], seed: int | None) -> dict[str, Any]:
+    """Put the seed of the episode where agents look for a model's settings, unless the configuration has one there."""
+    model = config.get("model", {})
+    return config if seed is None or not isinstance(model, dict) else {**config, "model": {"seed": seed, **model}}

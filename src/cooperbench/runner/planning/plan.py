@@ -31,6 +31,7 @@ from cooperbench.records import (
 from cooperbench.records.runs import check_run_name, default_run_name
 from cooperbench.records.secrets import secret_fields
 from cooperbench.runner.planning.request import RunRequest
+from cooperbench.runner.planning.sampling import choose_episodes
 from cooperbench.runner.planning.team import assign_features, make_team
 from cooperbench.tasks import Group, Task, discover_groups, discover_tasks
 
@@ -71,6 +72,7 @@ def make_plan(request: RunRequest) -> Plan:
     for group in groups:
         _check_size(setting, len(group.features), group.task.key)
     _check_collaboration(request, setting)
+    episodes = choose_episodes(groups, limit=request.limit, repeats=request.repeats, seed=request.seed)
     team = _team(request, setting, groups)
     backend = _backend(request, tasks, team)
     environment = _environment(request.environment, backend)
@@ -80,7 +82,7 @@ def make_plan(request: RunRequest) -> Plan:
         setting=setting,
         team=team,
         tasks=_revision(request, groups),
-        groups=tuple(_key(group) for group in groups),
+        groups=tuple(key for key, _ in episodes),
         backend=backend,
         environment=environment,
         git=request.git,
@@ -95,17 +97,12 @@ def make_plan(request: RunRequest) -> Plan:
         created_at=utc_now(),
     )
     directory = RunDirectory((request.log_dir or default_log_dir()).absolute() / name)
-    return Plan(config, directory, tuple(_episode(directory, config, group) for group in groups))
+    return Plan(config, directory, tuple(_episode(directory, config, key, task) for key, task in episodes))
 
 
-def _episode(directory: RunDirectory, config: RunConfig, group: Group) -> Episode:
-    key = _key(group)
+def _episode(directory: RunDirectory, config: RunConfig, key: GroupKey, task: Task) -> Episode:
     members = assign_features(config.team[: len(key.features)], config.setting, key.features)
-    return Episode(key, group.task, members, directory.episode(config.setting, key))
-
-
-def _key(group: Group) -> GroupKey:
-    return GroupKey(repo=group.task.repo, task_id=group.task.task_id, features=group.features)
+    return Episode(key, task, members, directory.episode(config.setting, key))
 
 
 def _setting(name: str) -> Setting:

@@ -29,6 +29,10 @@ class RunRequest:
     features: tuple[int, ...] | None = None
     size: int = 2
     """Features in a group, where neither `features` nor the subset decides it."""
+    repeats: int = 1
+    """How often each group is run."""
+    limit: int | None = None
+    """Run only the first so many groups of an order that `seed` draws."""
     backend: str | None = None
     environment: dict[str, Any] = field(default_factory=dict)
     """Fields of `EnvironmentOptions` that the run fixes."""

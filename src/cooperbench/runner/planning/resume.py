@@ -43,6 +43,10 @@ def check_run(directory: RunDirectory, config: RunConfig, *, force: bool) -> Ope
 
 
 def _compared(directory: RunDirectory, before: RunConfig, config: RunConfig, *, force: bool) -> OpenedRun:
+    if set(before.groups) < set(config.groups) and not differences(
+        before, config.model_copy(update={"groups": before.groups})
+    ):
+        return _grown(before, config)
     changes = differences(before, config)
     if changes and not force:
         shown = "; ".join(changes[:4]) + (f"; and {len(changes) - 4} more" if len(changes) > 4 else "")
@@ -55,8 +59,21 @@ def _compared(directory: RunDirectory, before: RunConfig, config: RunConfig, *, 
         return OpenedRun(
             config, resumed=True, notes=(f"run again with another configuration: {'; '.join(changes[:4])}",)
         )
+    return OpenedRun(_continued(before, config), resumed=True)
+
+
+def _continued(before: RunConfig, config: RunConfig) -> RunConfig:
     digests = {**before.image_digests, **config.image_digests}
-    return OpenedRun(before.model_copy(update={"image_digests": digests, "max_cost": config.max_cost}), resumed=True)
+    return before.model_copy(update={"image_digests": digests, "max_cost": config.max_cost})
+
+
+def _grown(before: RunConfig, config: RunConfig) -> OpenedRun:
+    """Add episodes to a run: a higher `--limit`, or more repeats."""
+    added = len(config.groups) - len(before.groups)
+    note = f"episodes added to the {len(before.groups)} of the run: {added}"
+    return OpenedRun(
+        _continued(before, config).model_copy(update={"groups": config.groups}), resumed=True, notes=(note,)
+    )
 
 
 def _strangers(directory: RunDirectory, config: RunConfig) -> list[GroupKey]:
