@@ -1,4 +1,4 @@
-"""Repeats of a group, and a run that grows: `-k`, `--limit` and `--seed`."""
+"""Repeats of a group, a run that grows, and budgets: `-k`, `--limit`, `--seed` and `--team-budget`."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cooperbench import read_run, run
 from cooperbench.errors import RunMismatchError, UsageError
-from cooperbench.records import GroupKey, RunConfig
+from cooperbench.records import GroupKey, Limits, RunConfig
 from cooperbench.records.episode_state import EpisodeState
 from cooperbench.runner import RunRequest, make_plan
 from cooperbench.runner.packages import export_run, merge_runs
@@ -56,6 +56,14 @@ def test_the_first_repeat_is_the_run_without_repeats() -> None:
 def test_numbers_below_one_are_refused(number: dict[str, int]) -> None:
     with pytest.raises(UsageError, match="must be at least 1"):
         plan_of(**number)
+
+
+def test_one_agent_alone_may_have_the_budget_of_a_team() -> None:
+    [alone] = plan_of(setting="solo", team_budget=True, limits=Limits(cost=None)).team
+    assert (alone.limits.steps, alone.limits.cost, alone.limits.tokens) == (200, None, None)
+    assert (alone.limits.wall_time, alone.limits.command_time) == (7200, 120)
+    with pytest.raises(UsageError, match="--team-budget needs the setting solo"):
+        plan_of(team_budget=True)
 
 
 @pytest.mark.needs("sandbox")

@@ -75,6 +75,7 @@ _SECONDS = Amount(0, YEAR, min_open=True)
     show_default=True,
     help="Default timeout of a command, in seconds.",
 )
+@click.option("--team-budget", is_flag=True, help="Solo: give the agent the sum of the limits of a team's members.")
 @click.option("--max-cost", type=Amount(0, min_open=True), help="Cost limit of the whole run, in US dollars.")
 @click.option("--network", type=click.Choice(["default", "none", "full"]), help="Network access of a sandbox.")
 @click.option("--memory", type=int, metavar="MB", help="Memory limit per sandbox.")
@@ -167,6 +168,7 @@ def _request(values: dict[str, Any], words: tuple[str, ...]) -> "RunRequest":
             wall_time=values["wall_time"],
             command_time=values["command_timeout"],
         ),
+        team_budget=values["team_budget"],
         max_cost=values["max_cost"],
         policy=values["policy"],
         seed=values["seed"],

@@ -46,6 +46,7 @@ def run(
     dataset_dir: AnyPath | None = None,
     log_dir: AnyPath | None = None,
     limits: Limits | None = None,
+    team_budget: bool = False,
     max_cost: float | None = None,
     policy: str = "naive@1",
     seed: int | None = None,
@@ -61,7 +62,7 @@ def run(
     A second call with the same arguments resumes the run: finished episodes are left alone. `task_id` is another
     name for `task`. `features` selects one group of every task; otherwise the groups are those of the subset, or all of `size`
     features. `limit` takes the first so many of them in an order drawn with `seed`, and `repeats` runs each so often: a call with more of
-    either adds to the run. `environment` fixes fields of `EnvironmentOptions` such as `network` or `memory_mb`. `limits` apply to each member, `max_cost` (US dollars) to the run.
+    either adds to the run. `environment` fixes fields of `EnvironmentOptions` such as `network` or `memory_mb`. `limits` apply to each member (with `team_budget`, one agent alone has the sum of a team's), `max_cost` (US dollars) to the run.
     `evaluation` says how submissions are tested, and which model settles conflicts.
 
     Raises `UsageError` before anything is started or written.
@@ -88,6 +89,7 @@ def run(
         dataset_dir=_path(dataset_dir),
         log_dir=_path(log_dir),
         limits=limits or Limits(),
+        team_budget=team_budget,
         max_cost=max_cost,
         policy=policy,
         seed=seed,

@@ -181,6 +181,11 @@ def _team(request: RunRequest, setting: Setting, groups: list[Group]) -> tuple[M
             subject=request.team,
             hint="select groups of one size with -f or --size",
         )
+    if request.team_budget and (setting is not Setting.SOLO or len(sizes) > 1):
+        raise UsageError(
+            f"--team-budget needs the setting solo and groups of one size, and this is {setting.value} with sizes {sizes}",
+            hint="--setting solo --size 2",
+        )
     team = make_team(request, setting, sizes[-1])
     for name in dict.fromkeys(member.agent for member in team):
         described = describe(name)
@@ -208,7 +213,8 @@ def _name(request: RunRequest, setting: Setting, team: tuple[Member, ...]) -> st
         return check_run_name(request.run_name)
     features = "-".join(f"f{feature}" for feature in request.features or ())
     task = None if request.task is None else f"t{request.task}"
-    parts = (setting.value, team[0].agent, team[0].model, request.subset, request.repo, task, features)
+    budget = "team-budget" if request.team_budget else None
+    parts = (setting.value, team[0].agent, team[0].model, request.subset, request.repo, task, features, budget)
     return default_run_name(*parts)
 
 

@@ -41,6 +41,8 @@ class RunRequest:
     dataset_dir: Path | None = None
     log_dir: Path | None = None
     limits: Limits = field(default_factory=Limits)
+    team_budget: bool = False
+    """Give the one agent of the solo setting the sum of the limits that a team's members would have."""
     max_cost: float | None = None
     policy: str = "naive@1"
     seed: int | None = None

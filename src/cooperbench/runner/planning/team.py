@@ -90,7 +90,16 @@ def make_team(request: RunRequest, setting: Setting, size: int) -> tuple[Member,
             subject=request.team,
             hint="name one member for each feature of a group, in order",
         )
-    return tuple(_make_member(entry, request, setting, number) for number, entry in enumerate(entries))
+    team = tuple(_make_member(entry, request, setting, number) for number, entry in enumerate(entries))
+    return tuple(_with_budget_of(size, member) for member in team) if request.team_budget else team
+
+
+def _with_budget_of(members: int, one: Member) -> Member:
+    """Give one member what so many have together: time is added up too, since they work at the same time."""
+    names = ("steps", "tokens", "cost", "wall_time")
+    limits = {name: getattr(one.limits, name) for name in names}
+    summed = {name: None if limit is None else limit * members for name, limit in limits.items()}
+    return one.model_copy(update={"limits": one.limits.model_copy(update=summed)})
 
 
 def assign_features(team: tuple[Member, ...], setting: Setting, features: tuple[int, ...]) -> tuple[Member, ...]:
