@@ -11,6 +11,7 @@ from cooperbench.runner.planning.preflight import preflight
 from cooperbench.tasks import new_task
 from cooperbench.testing.images import git, make_repository
 from tests.command_line import cooperbench
+from tests.runner.parts import new_file
 
 pytestmark = pytest.mark.needs("sandbox")
 
@@ -114,6 +115,8 @@ def test_images_that_nobody_has_built(nothing: Path) -> None:
     new_task(
         nothing / "data", "mine", repository=nothing / "clone", commit=commit, test="true", setup="true", features=2
     )
+    for patch in (nothing / "data").rglob("*.patch"):
+        patch.write_text(new_file("a.txt", "a\n"))
     found = needs(nothing, dataset_dir=nothing / "data", agent="nop")
     assert found.keys() == {"images"}
     assert "mine" in found["images"]

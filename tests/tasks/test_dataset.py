@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from cooperbench.errors import TaskError, UnknownNameError, UsageError
-from cooperbench.tasks import discover_groups, discover_tasks, image_name
+from cooperbench.tasks import discover_groups, discover_tasks, find_tasks, image_name
 
 
 def make_task(root: Path, repo: str, task_id: int, features: tuple[int, ...]) -> Path:
@@ -126,9 +126,6 @@ def test_a_missing_dataset_says_what_to_type(tmp_path: Path) -> None:
 
 
 def test_a_malformed_file_is_named(dataset: Path) -> None:
-    (dataset / "go_chi_task/task12/feature3/tests.patch").unlink()
-    with pytest.raises(TaskError, match=r"task12/feature3/tests\.patch is missing"):
-        discover_tasks(dataset, repo="go_chi")
     (dataset / "subsets/lite.json").write_text('{"tasks": [{"repo": "a", "task_id": "x"}]}')
     with pytest.raises(TaskError, match=r"lite\.json is not a valid subset: tasks\.0\.task_id"):
         discover_tasks(dataset, subset="lite")
@@ -155,3 +152,41 @@ def test_unknown_names_carry_the_list(dataset: Path) -> None:
     with pytest.raises(UnknownNameError) as caught:
         discover_tasks(dataset, repo="zzz")
     assert caught.value.available == ["go_chi_task", "pallets_click_task"]
+
+
+def test_a_feature_that_cannot_be_used_costs_its_own_groups_only(dataset: Path) -> None:
+    task = dataset / "go_chi_task/task12"
+    (task / "feature3/tests.patch").unlink()
+    (task / "feature4/feature.md").unlink()
+    (task / "feature4/feature.md").mkdir()
+    (task / "feature_five").mkdir()
+    make_task(dataset, "go_chi_task", 12, (6, 7))
+    (dataset / "pallets_click_task/task0/feature1/feature.patch").unlink()
+    tasks, left_out = find_tasks(dataset)
+    assert left_out == (
+        "go_chi_task/12, feature3: tests.patch is missing",
+        "go_chi_task/12, feature4: feature.md cannot be read: Is a directory",
+        "go_chi_task/12, feature_five: the folder of a feature is called feature<N>",
+        "pallets_click_task/0, feature1: feature.patch is missing",
+    )
+    groups = [group.key.removesuffix("_task") for group in discover_groups(tasks)]
+    assert groups == [
+        *(f"go_chi_task/12/{pair}" for pair in ("f2_f6", "f2_f7", "f6_f7")),
+        "pallets_click_task/0/f2_f7",
+        "pallets_click_task/2068/f1_f3",
+    ]
+    lite = discover_groups(discover_tasks(dataset, subset="lite"), subset="lite")
+    assert [group.key for group in lite] == groups[:3], "the subset names click's features 1 and 7"
+    with pytest.raises(UsageError, match=r"feature 3 of go_chi_task/12 cannot be used: tests\.patch is missing"):
+        discover_groups(tasks, features=(2, 3))
+
+
+def test_a_task_without_a_usable_feature_does_not_hide_the_others(dataset: Path) -> None:
+    for feature in (1, 3):
+        (dataset / f"pallets_click_task/task2068/feature{feature}/feature.md").unlink()
+    tasks, left_out = find_tasks(str(dataset))
+    assert [task.key for task in tasks] == ["go_chi_task/12", "pallets_click_task/0"]
+    assert len(left_out) == 1
+    assert left_out[0].endswith("task2068 has no features; feature1: feature.md is missing")
+    with pytest.raises(TaskError, match=r"has no features; feature1: feature\.md is missing"):
+        discover_tasks(dataset, task=2068)

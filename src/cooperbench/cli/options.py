@@ -86,10 +86,13 @@ class TaskFilter(NamedTuple):
     dataset_dir: Path | None
 
     def find(self) -> "list[Task]":
-        """Return the selected tasks. Raises `UsageError` when there are none."""
-        from cooperbench.tasks import discover_tasks
+        """Return the selected tasks, and say what is left out. Raises `UsageError` when there are none."""
+        from cooperbench.tasks import find_tasks
 
-        return discover_tasks(self.dataset_dir, self.subset, self.repo, self.task_id)
+        found = find_tasks(self.dataset_dir, self.subset, self.repo, self.task_id)
+        for line in found.left_out:
+            click.echo(f"left out: {line}", err=True)
+        return found.tasks
 
 
 def task_filters(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -5,6 +5,9 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+AnyPath = str | os.PathLike[str]
+"""The paths that the Python interface takes."""
+
 
 def cache_dir() -> Path:
     """Return the directory of images, base trees and downloads: `$COOPERBENCH_CACHE_DIR`, or the platform's cache folder."""

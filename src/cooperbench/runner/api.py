@@ -1,12 +1,12 @@
 """Run and evaluate from Python, by the names of the documented interface."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cooperbench.evaluation import read_choices
 from cooperbench.records import TIME_LIMIT, Install, Limits, Singles
+from cooperbench.records.paths import AnyPath
 from cooperbench.records.run_result import RunResult
 from cooperbench.runner.engine.observer import Observer
 from cooperbench.runner.engine.session import SessionOptions
@@ -16,8 +16,6 @@ from cooperbench.runner.planning.plan import make_plan
 from cooperbench.runner.planning.request import RunRequest
 from cooperbench.runner.running import execute
 from cooperbench.tasks.dataset import one_task
-
-AnyPath = str | os.PathLike[str]
 
 
 def run(

@@ -41,6 +41,7 @@ class Preview(NamedTuple):
 def preview(plan: Plan, options: SessionOptions) -> Preview:
     """Say what `execute` would do, writing nothing. Raises what `execute` would raise before it starts."""
     options.check()
+    _check_tasks(plan)
     check_writable(plan.directory)
     found = [read_state(episode.directory, episode.group) for episode in plan.episodes]
     finished = [each.completed for each in found if each.completed is not None]
@@ -57,7 +58,7 @@ def preview(plan: Plan, options: SessionOptions) -> Preview:
         opened.config,
         opened.resumed,
         _count(found, force=options.force),
-        opened.notes + notes,
+        plan.notes + opened.notes + notes,
         options.concurrency,
         fmean(result.duration_seconds for result in finished) if finished else None,
         fmean(costs) if finished and len(costs) == len(finished) else None,
@@ -68,6 +69,13 @@ def preview(plan: Plan, options: SessionOptions) -> Preview:
 
 def _count(found: list[EpisodeView], *, force: bool) -> dict[EpisodeState, int]:
     return dict(Counter(EpisodeState.NEW if force else each.state for each in found))
+
+
+def _check_tasks(plan: Plan) -> None:
+    if plan.faults:
+        task = plan.tasks[0]
+        hint = f"fix the files, then: cooperbench tasks validate -r {task.repo} -t {task.task_id}"
+        raise UsageError(f"nothing can be run; {'; '.join(plan.faults[:3])}", subject=task.key, hint=hint)
 
 
 def _check_money(plan: Plan, spent: float, *, left: int) -> None:

@@ -1,6 +1,14 @@
 """Tasks: datasets, discovery, subsets, names of images, and the bundled demo tasks."""
 
-from cooperbench.tasks.dataset import discover_groups, discover_tasks, find_dataset, read_task, sample_pairs
+from cooperbench.tasks.dataset import (
+    FoundTasks,
+    discover_groups,
+    discover_tasks,
+    find_dataset,
+    find_tasks,
+    read_task,
+    sample_pairs,
+)
 from cooperbench.tasks.hub import HUB_DATASET, DatasetManifest, prepare_dataset, read_manifest
 from cooperbench.tasks.images import image_name
 from cooperbench.tasks.skeleton import new_task
@@ -11,6 +19,7 @@ __all__ = [
     "HUB_DATASET",
     "DatasetManifest",
     "Feature",
+    "FoundTasks",
     "Group",
     "Subset",
     "SubsetEntry",
@@ -18,6 +27,7 @@ __all__ = [
     "discover_groups",
     "discover_tasks",
     "find_dataset",
+    "find_tasks",
     "image_name",
     "new_task",
     "prepare_dataset",

@@ -11,8 +11,10 @@ import re
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
+from typing import NamedTuple
 
 from cooperbench.errors import TaskError, UnknownNameError, UsageError, suggestion
+from cooperbench.records.paths import AnyPath
 from cooperbench.tasks.images import bundled_image_name, image_name, image_recipe
 from cooperbench.tasks.subsets import DEMO, Subset, SubsetEntry, read_subset
 from cooperbench.tasks.task import Feature, Group, Task
@@ -21,14 +23,14 @@ BUNDLED_DATASET = Path(__file__).parent / "demo"
 FEATURE_FILES = ("feature.md", "feature.patch", "tests.patch")
 
 
-def find_dataset(dataset_dir: Path | None = None, *, subset: str | None = None) -> Path:
+def find_dataset(dataset_dir: AnyPath | None = None, *, subset: str | None = None) -> Path:
     """Return the directory of the dataset: the bundled one for the subset `demo`, else the one given, or its default.
 
     The default is `$COOPERBENCH_DATASET_DIR`, or `./dataset`. Raises `UsageError` when the directory does not exist.
     """
     if subset == DEMO:
         return BUNDLED_DATASET
-    path = (dataset_dir or Path(os.environ.get("COOPERBENCH_DATASET_DIR", "dataset"))).expanduser()
+    path = Path(dataset_dir or os.environ.get("COOPERBENCH_DATASET_DIR", "dataset")).expanduser()
     if not path.is_dir():
         hint = "cooperbench prepare, or --dataset-dir DIR, or -s demo for the bundled tasks"
         meant = "" if subset is None else suggestion(subset, [DEMO], "")
@@ -38,8 +40,16 @@ def find_dataset(dataset_dir: Path | None = None, *, subset: str | None = None) 
     return (inner if inner.is_dir() and not any(path.glob("*_task")) else path).resolve()
 
 
+class FoundTasks(NamedTuple):
+    """The tasks that pass the filters, and what had to be left out."""
+
+    tasks: list[Task]
+    left_out: tuple[str, ...]
+    """One line for each task or feature, with the reason."""
+
+
 def discover_tasks(
-    dataset_dir: Path | None = None,
+    dataset_dir: AnyPath | None = None,
     subset: str | None = None,
     repo: str | None = None,
     task: int | str | None = None,
@@ -47,10 +57,38 @@ def discover_tasks(
 ) -> list[Task]:
     """Return the tasks that pass all filters, ordered by repository and number.
 
-    `repo` may omit `_task`. `task_id` is another name for `task`. Raises `UnknownNameError` when a filter matches nothing, and `TaskError` for a malformed file.
+    `repo` may omit `_task`. `task_id` is another name for `task`. Tasks and features whose files cannot be used are left out;
+    `find_tasks` says which. Raises `UnknownNameError` when a filter matches nothing, and `TaskError` when no task can be used.
     """
-    task = one_task(task, task_id)
+    return find_tasks(dataset_dir, subset, repo, one_task(task, task_id)).tasks
+
+
+def find_tasks(
+    dataset_dir: AnyPath | None = None,
+    subset: str | None = None,
+    repo: str | None = None,
+    task: int | str | None = None,
+) -> FoundTasks:
+    """Return the tasks that pass all filters, and what was left out. Raises as `discover_tasks` does."""
     root = find_dataset(dataset_dir, subset=subset)
+    folders = _filtered(root, subset, repo, task)
+    tasks, left_out = [], []
+    for (name, number), path in folders.items():
+        try:
+            found = read_task(path, bundled=root == BUNDLED_DATASET)
+        except TaskError as error:
+            if len(folders) == 1:
+                raise
+            left_out.append(f"{name}/{number}: {error.message}")
+        else:
+            tasks.append(found)
+            left_out += [f"{found.key}, {folder}: {fault}" for folder, fault in found.faults.items()]
+    if not tasks:
+        raise TaskError(f"no task can be used; {left_out[0]}", subject=str(root))
+    return FoundTasks(tasks, tuple(left_out))
+
+
+def _filtered(root: Path, subset: str | None, repo: str | None, task: int | str | None) -> dict[tuple[str, int], Path]:
     folders = _task_folders(root)
     if not folders:
         raise UsageError(f"{root} has no tasks", subject=str(root), hint="put tasks in <name>_task/task<ID>/")
@@ -68,27 +106,42 @@ def discover_tasks(
         folders = {key: path for key, path in folders.items() if key[1] == number}
         if not folders:
             raise UnknownNameError("task", number, keys, hint=_where(root, subset))
-    bundled = root == BUNDLED_DATASET
-    return [read_task(path, bundled=bundled) for path in folders.values()]
+    return folders
 
 
-def read_task(path: Path, *, bundled: bool = False) -> Task:
-    """Read the directory `<name>_task/task<ID>` of one task. Raises `TaskError` when a file is missing."""
+def read_task(path: AnyPath, *, bundled: bool = False) -> Task:
+    """Read the directory `<name>_task/task<ID>` of one task. Raises `TaskError` when none of its features can be used."""
+    path = Path(path)
     repo, task_id = path.parent.name, int(path.name.removeprefix("task"))
     features: dict[int, Feature] = {}
-    for folder in path.glob("feature*"):
+    faults: dict[str, str] = {}
+    for folder in sorted(each for each in path.glob("feature*") if each.is_dir()):
         number = folder.name.removeprefix("feature")
-        if not number.isdecimal() or not folder.is_dir():
-            continue
-        for name in FEATURE_FILES:
-            if not (folder / name).is_file():
-                raise TaskError(f"{folder / name} is missing", subject=str(folder / name))
-        features[int(number)] = Feature(int(number), folder)
+        if fault := _fault(folder):
+            faults[folder.name] = fault
+        else:
+            features[int(number)] = Feature(int(number), folder)
     if not features:
-        raise TaskError(f"{path} has no features", subject=str(path), hint="put features in feature<N>/")
+        reason = "".join(f"; {folder}: {fault}" for folder, fault in list(faults.items())[:1])
+        raise TaskError(f"{path} has no features{reason}", subject=str(path), hint="put features in feature<N>/")
     image = bundled_image_name(repo, task_id) if bundled else image_name(repo, task_id)
     recipe = image_recipe(image, path, bundled=bundled)
-    return Task(repo, task_id, path, image, recipe, {number: features[number] for number in sorted(features)})
+    return Task(repo, task_id, path, image, recipe, {number: features[number] for number in sorted(features)}, faults)
+
+
+def _fault(folder: Path) -> str | None:
+    """Say why the folder of a feature cannot be used; `None` if it can."""
+    if not re.fullmatch(r"feature(0|[1-9]\d*)", folder.name):
+        return "the folder of a feature is called feature<N>"
+    for name in FEATURE_FILES:
+        try:
+            with (folder / name).open("rb") as file:
+                file.read(1)
+        except FileNotFoundError:
+            return f"{name} is missing"
+        except OSError as error:
+            return f"{name} cannot be read: {error.strerror}"
+    return None
 
 
 def discover_groups(
@@ -134,6 +187,7 @@ def _groups_of_task(task: Task, subset: str | None, size: int) -> list[tuple[int
     selected = entry.groups_of(size) if entry else None
     if selected is None:
         return list(combinations(task.features, size))
+    selected = tuple(group for group in selected if not any(f"feature{number}" in task.faults for number in group))
     unknown = sorted({number for group in selected for number in group} - set(task.features))
     if unknown:
         file = task.dataset_dir / "subsets" / f"{subset}.json"
@@ -148,6 +202,10 @@ def _groups_of_features(tasks: Sequence[Task], features: tuple[int, ...], subset
     wanted = tuple(sorted(features))
     having = [task for task in tasks if set(wanted) <= set(task.features)]
     if not having:
+        for task in tasks:
+            for number in wanted:
+                if fault := task.faults.get(f"feature{number}"):
+                    raise UsageError(f"feature {number} of {task.key} cannot be used: {fault}", subject=str(task.path))
         known = sorted({number for task in tasks for number in task.features})
         missing = next((number for number in wanted if number not in known), None)
         if missing is not None:

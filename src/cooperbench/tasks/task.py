@@ -1,7 +1,7 @@
 """A task: a repository at one commit, a pool of features, and the command that runs their tests."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -45,6 +45,8 @@ class Task:
     recipe: ImageRecipe
     """The recipe of the image, for where it cannot be pulled."""
     features: dict[int, Feature]
+    faults: dict[str, str] = field(default_factory=dict)
+    """The folders of features that cannot be used, and why."""
 
     @property
     def key(self) -> str:

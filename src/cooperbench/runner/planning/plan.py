@@ -33,7 +33,8 @@ from cooperbench.records.secrets import secret_fields
 from cooperbench.runner.planning.request import RunRequest
 from cooperbench.runner.planning.sampling import choose_episodes
 from cooperbench.runner.planning.team import assign_features, make_team
-from cooperbench.tasks import Group, Task, discover_groups, discover_tasks
+from cooperbench.runner.planning.usable import usable_groups
+from cooperbench.tasks import Group, Task, discover_groups, find_tasks
 
 DEMO = "demo"
 
@@ -55,6 +56,10 @@ class Plan:
     config: RunConfig
     directory: RunDirectory
     episodes: tuple[Episode, ...]
+    notes: tuple[str, ...] = ()
+    """What the user should know about the choice of episodes."""
+    faults: tuple[str, ...] = ()
+    """Why none of the episodes could be judged; empty for a plan that can be carried out."""
 
     @property
     def tasks(self) -> list[Task]:
@@ -67,8 +72,9 @@ def make_plan(request: RunRequest) -> Plan:
     setting = _setting(request.setting)
     if request.features is not None:
         _check_size(setting, len(request.features), None)
-    tasks = discover_tasks(request.dataset_dir, request.subset, request.repo, request.task)
-    groups = discover_groups(tasks, features=request.features, subset=request.subset, size=request.size)
+    tasks, unreadable = find_tasks(request.dataset_dir, request.subset, request.repo, request.task)
+    found = discover_groups(tasks, features=request.features, subset=request.subset, size=request.size)
+    groups, unusable, none_left = usable_groups(found)
     for group in groups:
         _check_size(setting, len(group.features), group.task.key)
     _check_collaboration(request, setting)
@@ -97,7 +103,9 @@ def make_plan(request: RunRequest) -> Plan:
         created_at=utc_now(),
     )
     directory = RunDirectory((request.log_dir or default_log_dir()).absolute() / name)
-    return Plan(config, directory, tuple(_episode(directory, config, key, task) for key, task in episodes))
+    left_out = tuple(f"left out: {line}" for line in (*unreadable, *unusable))
+    laid_out = tuple(_episode(directory, config, key, task) for key, task in episodes)
+    return Plan(config, directory, laid_out, left_out, unusable if none_left else ())
 
 
 def _episode(directory: RunDirectory, config: RunConfig, key: GroupKey, task: Task) -> Episode:
