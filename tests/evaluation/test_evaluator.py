@@ -141,11 +141,11 @@ def test_one_patch_for_all_features_as_in_solo(shelfdb: Task) -> None:
 @pytest.mark.parametrize(
     ("digest", "choices", "key"),
     [
-        ("sha256:0123", EvaluationChoices(), "3c5806282edc0c0f94b22fc0e342d3b750b2cca36c96a3538b7a861b7869a384"),
+        ("sha256:0123", EvaluationChoices(), "f2127fb52bc36a5fc4ca5b896860c7ecac42b618dd41841bd1aa910f58b181df"),
         (
             None,
             EvaluationChoices(singles="all", time_limit=60, network="none", recount=True, install="always"),
-            "2edc7e6d056480991d9b013d92410a4876b71e6ea5428817fb1f282caa394f64",
+            "4937e6a925efeeb80064e755cef93a9c3b99f8178d3001411107d279bb15fc6e",
         ),
     ],
 )

@@ -49,6 +49,9 @@ class Project:
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # some of those that are installed here patch pytest
         }
         environment.pop("PYTEST_XDIST_WORKER", None)
+        if arguments[0] == "pytest":
+            # It adds to pytest's classes, as the gold patch's run shows.
+            arguments = (*arguments, "-p", "no:legacypath")
         command = [sys.executable, "-m", *arguments]
         subprocess.run(command, cwd=self.repository, env=environment, capture_output=True, timeout=120, check=False)
 
@@ -56,8 +59,9 @@ class Project:
         return read_signed((self.reporter / "state").read_bytes() + (self.reporter / "report").read_bytes(), KEY)
 
     def changed(self) -> set[str]:
-        """Without what pytest itself replaces when it starts."""
-        return set(self.report().changed) - {"_pytest.config.Config._getini_unknown_type"}
+        """Without what pytest itself replaces when it starts, and the plugin that makes workers."""
+        usual = ("_pytest.config.Config._getini_unknown_type", "plugin xdist", "plugin __channelexec__")
+        return {name for name in self.report().changed if not name.startswith(usual)}
 
     def results(self) -> dict[str, TestStatus]:
         return {test.name: test.status for test in self.report().tests}

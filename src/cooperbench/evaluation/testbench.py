@@ -27,7 +27,7 @@ from cooperbench.evaluation.suites import SuiteRun
 from cooperbench.records import Outcome, Record, Stage, SuiteResult, cache_dir, read_model, write_model
 from cooperbench.tasks import Task
 
-EVALUATOR = "cooperbench-evaluator@4"
+EVALUATOR = "cooperbench-evaluator@5"
 """Part of every key: a change in what a verdict means needs a new number."""
 
 

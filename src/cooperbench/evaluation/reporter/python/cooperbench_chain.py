@@ -1,4 +1,4 @@
-"""What the reporters in Python share: a key of the chain, digests of the hidden tests, functions that are watched, and signing. See `sign.sh`, which does the same.
+"""What the reporters in Python share: a key of the chain, digests of the hidden tests, and signing. See `sign.sh`, which does the same.
 
 Loaded before any code of the repository; the reporters keep these functions, and the module goes. Python 3.6 is enough for it.
 """
@@ -6,9 +6,7 @@ Loaded before any code of the repository; the reporters keep these functions, an
 import contextlib
 import hashlib
 import os
-import sys
 import time
-import types
 
 _sha256, _open, _sleep = hashlib.sha256, open, time.sleep
 
@@ -61,35 +59,22 @@ def give_back_environment():
             os.environ.pop(name, None)
 
 
-def functions(watched):
-    """Every function of some packages, the test runner's, by a readable name."""
-    found = {}
-    for name, module in list(sys.modules.items()):
-        if module is None or name.split(".")[0] not in watched:
-            continue
-        for key, value in list(vars(module).items()):
-            if isinstance(value, types.FunctionType) and value.__module__ == name:
-                found[name + "." + key] = value.__code__
-            elif isinstance(value, type) and value.__module__ == name:
-                for attribute, member in list(vars(value).items()):
-                    member = getattr(member, "__func__", getattr(member, "fget", member))
-                    if isinstance(member, types.FunctionType):
-                        found[name + "." + key + "." + attribute] = member.__code__
-    return found
-
-
 def code_of(function):
     """The code of a function or method; `None` for other things."""
     return getattr(getattr(function, "__func__", function), "__code__", None)
 
 
+def hidden_files(place):
+    """The hidden tests: the digest that each has to have, by path."""
+    with _open(os.path.join(place, "files")) as stream:
+        lines = [line.split("  ", 1) for line in stream.read().splitlines()]
+    return {path: digest for digest, path in lines}
+
+
 def changed_files(place):
     """The hidden tests whose content is another by now."""
     changed = []
-    with _open(os.path.join(place, "files")) as stream:
-        lines = stream.read().splitlines()
-    for line in lines:
-        digest, path = line.split("  ", 1)
+    for path, digest in hidden_files(place).items():
         try:
             with _open(path, "rb") as stream:
                 same = _sha256(stream.read()).hexdigest() == digest

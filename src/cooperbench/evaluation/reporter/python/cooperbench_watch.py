@@ -1,0 +1,197 @@
+"""What the reporters in Python watch: the test runner's functions and classes, what the interpreter makes code with, and modules that
+stand in for others.
+
+Everything is looked up where it is used, in the namespace of a module or class, and compared by identity: what is gone, became another
+kind of object or was added to a class counts as changed. The gold patch's run says what is usual.
+Loaded before any code of the repository. Python 3.6 is enough for it.
+"""
+
+import builtins
+import importlib.machinery
+import os
+import sys
+import threading
+import types
+
+_GONE = object()
+_find_spec = importlib.machinery.PathFinder.find_spec
+_MAKES_CODE = ("ast", "importlib._bootstrap", "importlib._bootstrap_external", "importlib.util", "marshal", "linecache")
+_OFTEN = ("_pytest.python", "_pytest.runner", "_pytest.reports", "pluggy", "unittest.case")
+_DESCRIPTORS = (classmethod, staticmethod, property)
+
+
+def function_of(value):
+    """The function in a method, property or the like; `None` for other things."""
+    function = getattr(value, "__func__", getattr(value, "fget", value))
+    return function if isinstance(function, types.FunctionType) else None
+
+
+def _parts(value):
+    function = function_of(value)
+    return (None, None, None) if function is None else (function.__code__, function.__defaults__, function.__kwdefaults__)
+
+
+def _is_code(value):
+    return callable(value) or isinstance(value, _DESCRIPTORS) or isinstance(value, types.ModuleType)
+
+
+class _Namespace(object):
+    """The functions and classes in one module or class, as they are now."""
+
+    def __init__(self, name, owner):
+        self.name = name
+        self.owner = owner
+        self.often = name.startswith(_OFTEN) or owner is builtins
+        self.taken = [(key, value, _parts(value)) for key, value in list(vars(owner).items()) if _is_code(value)]
+        self.keys = set(vars(owner))
+
+    def changed(self):
+        now = vars(self.owner)
+        for key, value, parts in self.taken:
+            found = now.get(key, _GONE)
+            if found is not value or any(one is not other for one, other in zip(_parts(found), parts)):
+                yield self.name + "." + key
+        if isinstance(self.owner, type) and len(now) > len(self.keys):
+            for key in set(now) - self.keys:
+                if _is_code(now[key]):
+                    yield self.name + "." + key
+
+
+class Watch(object):
+    """The packages of a test runner, and what makes code."""
+
+    def __init__(self, packages):
+        self._modules = {}
+        self._namespaces = [_Namespace("builtins", builtins)]
+        for name, module in sorted(sys.modules.items()):
+            if isinstance(module, types.ModuleType) and (name.split(".")[0] in packages or name in _MAKES_CODE):
+                self._add(name, module, packages)
+        self._finders = self._names_of_finders()
+        self._hooks = list(map(name_of, sys.path_hooks))
+
+    def _add(self, name, module, packages):
+        self._modules[name] = module
+        self._namespaces.append(_Namespace(name, module))
+        for key, value in list(vars(module).items()):
+            if isinstance(value, type) and value.__module__ == name and name.split(".")[0] in packages:
+                self._namespaces.append(_Namespace(name + "." + key, value))
+
+    def holds(self, thing):
+        """Tell whether a module, or the class of an object, is one of those that are watched."""
+        return any(namespace.owner is thing or namespace.owner is type(thing) for namespace in self._namespaces)
+
+    @staticmethod
+    def _names_of_finders():
+        """Those that are asked before the interpreter's own one for files."""
+        names = list(map(name_of, sys.meta_path))
+        return names[: names.index("_frozen_importlib_external.PathFinder") + 1] if "_frozen_importlib_external.PathFinder" in names else names
+
+    def changed(self, everything):
+        """The names of what changed; unless `everything` is wanted, only where tests are run."""
+        found = set()
+        for namespace in self._namespaces:
+            if everything or namespace.often:
+                found.update(namespace.changed())
+        found.update("sys.modules: " + name for name, module in self._modules.items() if everything and sys.modules.get(name) is not module)
+        found.update("sys.meta_path: " + name for name in self._names_of_finders() if name not in self._finders)
+        found.update("sys.path_hooks: " + name for name in map(name_of, sys.path_hooks) if name not in self._hooks)
+        found.update(_tracers())
+        return found
+
+
+def name_of(value):
+    """A readable name that is the same in every run."""
+    of = value if isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)) else type(value)
+    return "%s.%s" % (getattr(of, "__module__", ""), getattr(of, "__qualname__", ""))
+
+
+def _tracers():
+    """What sees, and can steer, each line that runs."""
+    found = [sys.gettrace(), sys.getprofile()]
+    found += [getattr(threading, name, None) for name in ("_trace_hook", "_profile_hook")]
+    names = set("a tracer: " + name_of(tracer) for tracer in found if tracer is not None)
+    monitoring = getattr(sys, "monitoring", None)
+    if monitoring is not None:
+        tools = [monitoring.get_tool(number) for number in range(6)]
+        names.update("a tracer: " + tool for tool in tools if tool is not None)
+    return names
+
+
+def on_instance(instance):
+    """Names of what lies on an object in the place of its class's functions."""
+    kind = type(instance)
+    return [key for key, value in list(vars(instance).items()) if callable(value) and function_of(getattr(kind, key, None))]
+
+
+def stand_ins():
+    """Modules out of the repository that are called like one of the image."""
+    here = os.getcwd()
+    root = "/workspace/repo" if (here + "/").startswith("/workspace/repo/") else here
+    outside = [entry for entry in sys.path if entry and not _inside(os.path.abspath(entry), root)]
+    found = set()
+    for name, module in list(sys.modules.items()):
+        origin = getattr(module, "__file__", None)
+        if "." in name or not isinstance(origin, str) or not _inside(os.path.abspath(origin), root):
+            continue
+        spec = _find_spec(name, outside)
+        if name in sys.builtin_module_names or (spec is not None and spec.origin is not None):
+            found.add("a module that stands in for the image's: " + name)
+    return found
+
+
+def _inside(path, root):
+    return (path + "/").startswith(root + "/") and "/site-packages/" not in path and "/dist-packages/" not in path
+
+
+def _key(value):
+    """What of a code object or constant its source decides, in a form that can be compared."""
+    if isinstance(value, types.CodeType):
+        names = (value.co_name, value.co_names, value.co_varnames, value.co_freevars, value.co_cellvars)
+        counts = (value.co_flags, value.co_argcount, value.co_kwonlyargcount)
+        return ("code", names, counts, value.co_code, tuple(map(_key, value.co_consts)))
+    if isinstance(value, (tuple, frozenset)):
+        parts = map(_key, value)
+        return (type(value).__name__, tuple(parts) if isinstance(value, tuple) else frozenset(parts))
+    return (type(value).__name__, repr(value))
+
+
+class Texts(object):
+    """Compiles test files anew, from their own text, as pytest does."""
+
+    def __init__(self, rewrite_asserts=None):
+        self._rewrite = rewrite_asserts
+        self._compile = compile
+        self._known = {}
+
+    def _codes(self, path, config):
+        if path not in self._known:
+            with open(path, "rb") as stream:
+                source = stream.read()
+            self._known[path] = found = set()
+            for rewrite in (False, True):
+                tree = self._compile(source, path, "exec", 0x400, True)  # a syntax tree, nothing inherited
+                if rewrite and self._rewrite is not None:
+                    self._rewrite(tree, source, path, config)
+                self._collect(self._compile(tree, path, "exec", 0, True), found)
+        return self._known[path]
+
+    def _collect(self, code, found):
+        found.add(_key(code))
+        for constant in code.co_consts:
+            if isinstance(constant, types.CodeType):
+                self._collect(constant, found)
+
+    def differing(self, module, config=None):
+        """Names of a test module's functions that do not come from the text of its file."""
+        path = module.__file__
+        namespace = vars(module)
+        own = namespace.get("__builtins__")
+        found = [] if own in (builtins, vars(builtins)) else ["__builtins__"]
+        owners = [namespace] + [vars(value) for value in list(namespace.values()) if isinstance(value, type) and value.__module__ == module.__name__]
+        codes = self._codes(path, config)
+        for owner in owners:
+            for key, value in list(owner.items()):
+                function = function_of(getattr(value, "_fixture_function", value))
+                if function is not None and function.__module__ == module.__name__ and _key(function.__code__) not in codes:
+                    found.append(key)
+        return found
