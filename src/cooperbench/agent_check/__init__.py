@@ -1,6 +1,7 @@
-"""`agents check`: try an agent against the interface, say what is wrong, and how to fix it."""
+"""Try an agent: `agents check` against the interface, with how to fix what is wrong, `agents run` in this process."""
 
 from cooperbench.agent_check.checks import check_agent
 from cooperbench.agent_check.findings import CheckReport, Finding, Grade
+from cooperbench.agent_check.here import HereResult, run_here
 
-__all__ = ["CheckReport", "Finding", "Grade", "check_agent"]
+__all__ = ["CheckReport", "Finding", "Grade", "HereResult", "check_agent", "run_here"]

@@ -5,9 +5,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from cooperbench.agent_check.findings import CheckReport, Finding, Grade, failed, note, passed
+from cooperbench.agent_check.scripts import SCRIPTS, write_script
 from cooperbench.agent_check.trial import CheckedAgent, Trial, TrialResult, run_trial
 from cooperbench.agents.call import check_signature
 from cooperbench.agents.reading import one_line
@@ -26,13 +25,6 @@ from cooperbench.tasks import discover_tasks
 
 MEMBERS = ("agent1", "agent2")
 ALONE = TeamAccess(agent_id=MEMBERS[0], agents=MEMBERS[:1])
-WORK = "ls && printf 'checked\\n' >> CHECKED.txt"
-SCRIPTS = {
-    "alone": WORK,
-    "team": f"{WORK} && coop send agent2 'I have checked.'",
-    "slow": f"sleep 5; {WORK}",
-}
-"""What the scripted model runs, by the trial's need."""
 
 
 def check_agent(
@@ -95,15 +87,7 @@ class _Checks:
         """Return the model that was given, or one that plays a script."""
         if self._given is not None:
             return self._given
-        path = self._folder / f"{script}.yaml"
-        work = {"name": "bash", "arguments": {"command": SCRIPTS[script]}}
-        usage = {"input_tokens": 100, "output_tokens": 10}
-        turns = [
-            {"text": "I work.", "tool_calls": [work], "usage": usage, "cost": 0.01},
-            {"tool_calls": [{"name": "submit"}], "usage": usage, "cost": 0.01},
-        ]
-        path.write_text(yaml.safe_dump({"members": {MEMBERS[0]: turns}}), encoding="utf-8")
-        return f"scripted/{path}"
+        return write_script(self._folder / f"{script}.yaml", MEMBERS[0], SCRIPTS[script])
 
     def _try(self, trial: Trial) -> TrialResult:
         return run_trial(trial, self._agent, self._pool, self._folder)

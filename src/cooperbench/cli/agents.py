@@ -5,8 +5,16 @@ from typing import Any
 
 import click
 
-from cooperbench.cli.options import json_option
-from cooperbench.cli.output import print_json
+from cooperbench.cli.failures import failure_lines
+from cooperbench.cli.options import (
+    dataset_option,
+    json_option,
+    load_environment_file,
+    parse_features,
+    subset_option,
+)
+from cooperbench.cli.output import counted, print_json
+from cooperbench.records.visible import one_line
 
 
 @click.group("agents")
@@ -84,6 +92,55 @@ def check(name: str, model: str | None, backend: str, agent_config: Path | None,
     else:
         click.echo(f"{name} {'implements' if report.passed else 'does not implement'} the agent interface.")
     return 0 if report.passed else 1
+
+
+@command.command("run")
+@click.argument("name")
+@click.argument("task")
+@click.option("-f", "--features", help="Features to implement, such as 1,2.  [default: the first]")
+@click.option("-m", "--model", help="Model to pass to the agent.  [default: a scripted one]")
+@click.option("--backend", help="Backend that runs the sandbox.  [default: local for -s demo, else docker]")
+@click.option("--agent-config", type=click.Path(path_type=Path), help="YAML file with the agent's configuration.")
+@click.option("--debug", is_flag=True, help="Open the debugger where the agent raises an exception.")
+@subset_option
+@dataset_option
+def run(
+    name: str, task: str, features: str | None, subset: str | None, dataset_dir: Path | None, debug: bool, **given: Any
+) -> int:
+    """Run the agent NAME alone on TASK, such as ledgerkit_task/1, in this process, and print its patch.
+
+    What it prints appears here, and breakpoint() opens the debugger. Nothing is recorded or evaluated.
+    """
+    load_environment_file()
+    from cooperbench.agent_check import run_here
+    from cooperbench.records import Ending
+    from cooperbench.runner import RunRequest
+    from cooperbench.runner.engine.signals import EXIT_INTERRUPTED
+    from cooperbench.tasks import find_task
+
+    found = find_task(task, dataset_dir, subset)
+    request = RunRequest(
+        agent=name,
+        model_name=given["model"],
+        agent_config=given["agent_config"],
+        repo=found.repo,
+        task=found.task_id,
+        features=parse_features(features) or (min(found.features),),
+        dataset_dir=found.dataset_dir,
+        backend=given["backend"],
+    )
+    result = run_here(request, debug=debug)
+    click.echo(result.patch.decode(errors="replace"), nl=False)
+    outcome = result.outcome
+    steps, lines = counted(outcome.steps, "step"), counted(len(result.patch.splitlines()), "line")
+    click.echo(
+        f"{outcome.ending} as {outcome.status!r} after {steps} and {result.seconds:.1f} s, patch of {lines}", err=True
+    )
+    for line in failure_lines(outcome.error) if outcome.error else ():
+        click.echo(one_line(line), err=True)
+    if outcome.ending is Ending.INTERRUPTED:
+        return EXIT_INTERRUPTED
+    return 0 if outcome.error is None else 1
 
 
 @command.command("new")

@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from cooperbench.cli.failures import reasons
 from cooperbench.cli.output import counted
 from cooperbench.cli.visible_console import VisibleConsole
 from cooperbench.records import (
@@ -90,8 +91,7 @@ class Lines:
             f"{name} {member.ending} ({counted(member.steps, 'step')}, {counted(member.patch_lines, 'line')})"
             for name, member in result.agents.items()
         )
-        reason = f": {result.error.message}" if result.error else ""
-        self.note(f"{_name(result)}  {result.status} in {result.duration_seconds:.1f} s  {members}{reason}")
+        self.note(f"{_name(result)}  {result.status} in {result.duration_seconds:.1f} s  {members}{reasons(result)}")
 
     def evaluated(self, group: GroupKey, verdict: Evaluation | Failure) -> None:
         """Print a verdict."""

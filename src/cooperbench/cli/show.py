@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from cooperbench.cli.failures import common_failure, failure_lines
 from cooperbench.cli.output import console, counted, print_json
 from cooperbench.errors import RecordError
 from cooperbench.records import EpisodeResult, Evaluation, Member, RunConfig, RunDirectory, RunSummary, Setting, Verdict
@@ -26,6 +27,8 @@ def show_outcome(result: RunResult, *, as_json: bool, judged: bool = True) -> in
         out = console()
         out.print(episodes_table(result, out.width))
         print_summary(out, result.summary)
+        if alike := common_failure(result.episodes):
+            out.print(one_line(alike), markup=False, soft_wrap=True)
         out.print(f"record: {result.directory}", markup=False)
         if result.stopped:
             out.print(
@@ -190,7 +193,7 @@ def _member_lines(result: EpisodeResult) -> Iterator[str]:
         if member.limit is not None:
             yield f"  limit: {member.limit.kind} {member.limit.value:g} of {member.limit.limit:g}"
         if member.error is not None:
-            yield f"  {member.error.boundary} error {member.error.kind}: {member.error.message}"
+            yield from failure_lines(member.error)
         for finding in member.submission.findings if member.submission else ():
             yield f"  in the patch: {finding.kind} {finding.path} {finding.detail}".rstrip()
 

@@ -75,10 +75,9 @@ def show_task(task: str, features: str | None, subset: str | None, dataset_dir: 
     """Show TASK, given as repo/task_id as in `tasks list`."""
     from cooperbench.errors import UnknownNameError
     from cooperbench.evaluation import task_statistics
-    from cooperbench.tasks import discover_tasks
+    from cooperbench.tasks import find_task
 
-    repo, _, number = task.partition("/")
-    found = discover_tasks(dataset_dir, subset, repo, number or None)[0]
+    found = find_task(task, dataset_dir, subset)
     chosen = parse_features(features) or ()
     for wanted in chosen:
         if wanted not in found.features:

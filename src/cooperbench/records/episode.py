@@ -24,6 +24,9 @@ class Failure(Record):
     message: str
     retryable: bool = False
     hint: str | None = None
+    frames: tuple[str, ...] = Field(
+        (), description="The last lines of the agent's code that the exception passed, innermost last."
+    )
 
     @classmethod
     def of(cls, error: BaseException, *, boundary: str = "agent") -> Self:

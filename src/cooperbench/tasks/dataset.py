@@ -30,7 +30,7 @@ def find_dataset(dataset_dir: AnyPath | None = None, *, subset: str | None = Non
     """
     if subset == DEMO:
         return BUNDLED_DATASET
-    path = Path(dataset_dir or os.environ.get("COOPERBENCH_DATASET_DIR", "dataset")).expanduser()
+    path = Path(dataset_dir).expanduser() if dataset_dir else _default_dataset()
     if not path.is_dir():
         hint = "cooperbench prepare, or --dataset-dir DIR, or -s demo for the bundled tasks"
         meant = "" if subset is None else suggestion(subset, [DEMO], "")
@@ -38,6 +38,10 @@ def find_dataset(dataset_dir: AnyPath | None = None, *, subset: str | None = Non
     # A clone of the published project has the dataset one directory below.
     inner = path / "dataset"
     return (inner if inner.is_dir() and not any(path.glob("*_task")) else path).resolve()
+
+
+def _default_dataset() -> Path:
+    return Path(os.environ.get("COOPERBENCH_DATASET_DIR", "dataset")).expanduser()
 
 
 class FoundTasks(NamedTuple):
@@ -86,6 +90,19 @@ def find_tasks(
     if not tasks:
         raise TaskError(f"no task can be used; {left_out[0]}", subject=str(root))
     return FoundTasks(tasks, tuple(left_out))
+
+
+def find_task(key: str, dataset_dir: AnyPath | None = None, subset: str | None = None) -> Task:
+    """Return the task `repo/task_id`, or the first one of `repo`. Where the user named no dataset, bundled tasks are found too.
+
+    Raises `UnknownNameError` when there is none.
+    """
+    repo, _, number = key.partition("/")
+    if dataset_dir is None and subset is None:
+        bundled = {name.removesuffix("_task") for name, _ in _task_folders(BUNDLED_DATASET)}
+        if repo.removesuffix("_task") in bundled or not _default_dataset().is_dir():
+            subset = DEMO
+    return discover_tasks(dataset_dir, subset, repo, number or None)[0]
 
 
 def _filtered(root: Path, subset: str | None, repo: str | None, task: int | str | None) -> dict[tuple[str, int], Path]:

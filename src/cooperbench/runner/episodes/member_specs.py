@@ -14,8 +14,8 @@ CAPTURE_SECONDS = 900
 """How long a sandbox outlives its member's time: the harness still has to capture the work."""
 
 
-def make_spec(job: Job, services: Services, member: Member, access: TeamAccess) -> MemberSpec:
-    """Put together all that the member's worker has to know."""
+def make_spec(job: Job, services: Services | None, member: Member, access: TeamAccess) -> MemberSpec:
+    """Put together all that the member's worker has to know. Without services, nobody counts the run's money."""
     config, episode = job.config, job.episode
     texts = {number: episode.task.features[number].description for number in member.features}
     folder = episode.directory.members / member.agent_id
@@ -36,7 +36,7 @@ def make_spec(job: Job, services: Services, member: Member, access: TeamAccess) 
         store=episode.directory.work / "store.git",
         folder=folder,
         log_dir=folder / "logs",
-        ledger=services.ledger,
+        ledger=services.ledger if services else None,
         max_cost=config.max_cost,
     )
 

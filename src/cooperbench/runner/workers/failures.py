@@ -15,6 +15,7 @@ from cooperbench.errors import (
     ModelRequestError,
 )
 from cooperbench.records import Ending, Failure
+from cooperbench.runner.workers.tracebacks import frames_of
 
 # Boundaries at which a failure is not the agent's, except for what a model answers or refuses because of what the agent sent.
 _NOT_THE_AGENTS = frozenset(
@@ -29,7 +30,8 @@ _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 def failure_of(error: BaseException) -> Failure:
     """Turn what a member's agent raised into data. A full disk of this machine is not the agent's failure."""
     disk = _disk_error(error) if isinstance(error, AgentError) else None
-    return Failure.of(disk or error, boundary="agent" if disk is None else "record")
+    failure = Failure.of(disk or error, boundary="agent" if disk is None else "record")
+    return failure.model_copy(update={"frames": frames_of(error)})
 
 
 def _disk_error(error: BaseException | None) -> OSError | None:

@@ -5,7 +5,6 @@ before the sandbox ends, and records how it went. All of that holds for any agen
 whatever else it does. What cannot be done from inside a process (a deadline, a crash, a hang) is the runner's part.
 """
 
-import contextlib
 import json
 import os
 import signal
@@ -14,24 +13,21 @@ from pathlib import Path
 from types import FrameType
 
 from cooperbench.agents.budget import Budget, activate_budget, limit_of
-from cooperbench.agents.call import AgentArguments, run_agent
+from cooperbench.agents.call import AgentArguments, AnyRunner, run_agent
 from cooperbench.agents.journal import Journal, activate_journal
 from cooperbench.agents.metering import Meter, metered
 from cooperbench.agents.registry import get_runner
 from cooperbench.agents.result import AgentResult
-from cooperbench.collaboration.bridge import CoopBridge
-from cooperbench.collaboration.connect import connect
 from cooperbench.collaboration.mailbox import messages_sent
-from cooperbench.environments import Environment
-from cooperbench.environments.bases import prepare_for_agent
 from cooperbench.environments.contract import SandboxLabels
 from cooperbench.environments.scope import EnvironmentScope, activate
-from cooperbench.environments.worktree import capture
 from cooperbench.records import Ending, Failure, TrajectoryMessage, Usage, write_bytes, write_model
 from cooperbench.records.ledger import RunLedger
-from cooperbench.records.member_files import AgentOutcome, MemberFolder, StartedSandbox
+from cooperbench.records.member_files import AgentOutcome, MemberFolder
 from cooperbench.runner.workers.failures import REPORTED, ending_of, failure_of
+from cooperbench.runner.workers.sandboxes import MemberSandboxes
 from cooperbench.runner.workers.specs import MemberSpec
+from cooperbench.runner.workers.tracebacks import keep_traceback
 from cooperbench.runner.workers.usage import counted, pricer
 
 MOST_MESSAGES = 20_000
@@ -43,8 +39,16 @@ def work(spec: MemberSpec) -> None:
     signal.signal(signal.SIGTERM, _end_on_request)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _prefer_for_memory_shortage()
+    carry_out(spec)
+
+
+def carry_out(spec: MemberSpec, runner: AnyRunner | None = None) -> AgentOutcome:
+    """Run one member's agent in this process, as it is, and leave the results in the member's folder.
+
+    `runner` is an agent that was made already.
+    """
     folder = MemberFolder(spec.folder)
-    sandboxes = _Sandboxes(spec, folder)
+    sandboxes = MemberSandboxes(spec, folder)
     ledger = None if spec.ledger is None else RunLedger(spec.ledger, spec.max_cost)
     budget = Budget(
         spec.member.limits,
@@ -64,68 +68,21 @@ def work(spec: MemberSpec) -> None:
     with activate(scope), activate_budget(budget):
         meter = Meter(budget, Journal(folder.calls), pricer(spec.config))
         with activate_journal(Journal(folder.messages)), metered(meter):
-            outcome = _run(spec, folder, budget)
+            outcome = _run(spec, folder, budget, runner)
         sandboxes.close()
     budget.charge_unseen(outcome.usage.cost)
-    write_model(folder.outcome, _settle_outcome(counted(outcome, budget), budget, sandboxes.failure))
+    settled = _settle_outcome(counted(outcome, budget), budget, sandboxes.failure)
+    write_model(folder.outcome, settled)
+    return settled
 
 
-class _Sandboxes:
-    """Set up the sandboxes that the agent opens, and take their work before they end."""
-
-    def __init__(self, spec: MemberSpec, folder: MemberFolder) -> None:
-        self._spec = spec
-        self._folder = folder
-        self._ready: dict[int, tuple[Environment, str, CoopBridge | None]] = {}
-        self.failure: Failure | None = None
-        """The harness's own failure, kept even where the agent swallows the error."""
-
-    def prepare(self, environment: Environment) -> None:
-        try:
-            # The agent gets to see what the image has checked out; nothing later may be found beside it.
-            base = prepare_for_agent(environment, self._spec.store)
-            # Alone there is nobody to speak to, and nothing of a team is put into the sandbox.
-            together = len(self._spec.access.agents) > 1
-            bridge = connect(environment, self._spec.access, history_stripped=True) if together else None
-        except BaseException as error:
-            self.failure = Failure.of(error, boundary="environment")
-            raise
-        self._ready[id(environment)] = (environment, base, bridge)
-        started = StartedSandbox(isolation=environment.isolation, image_digest=environment.image_digest, base_tree=base)
-        write_model(self._folder.sandbox, started)
-
-    def capture(self, environment: Environment) -> None:
-        ready = self._ready.pop(id(environment), None)
-        if ready is None:
-            return
-        _steady()
-        _, base, bridge = ready
-        if bridge is not None:
-            bridge.close()
-            if bridge.fault is not None:
-                self.failure = self.failure or Failure.of(bridge.fault, boundary="mailbox")
-        try:
-            taken = capture(environment, self._spec.store, base)
-        except BaseException as error:
-            self.failure = Failure.of(error, boundary="environment")
-            raise
-        # An agent that opened several environments is taken at its last one in which it did something.
-        self._folder.keep_capture(taken)
-
-    def close(self) -> None:
-        """Capture and end what the agent left open."""
-        for environment, _, _ in list(self._ready.values()):
-            try:
-                environment.cleanup()
-            except Exception as error:
-                self.failure = self.failure or Failure.of(error, boundary="environment")
-
-
-def _run(spec: MemberSpec, folder: MemberFolder, budget: Budget) -> AgentOutcome:
+def _run(spec: MemberSpec, folder: MemberFolder, budget: Budget, runner: AnyRunner | None) -> AgentOutcome:
     try:
-        result = run_agent(get_runner(spec.member.agent, spec.config), _arguments(spec))
+        result = run_agent(runner or get_runner(spec.member.agent, spec.config), _arguments(spec))
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt)
+        if not interrupted:
+            keep_traceback(spec.log_dir, error)
         return AgentOutcome(
             ending=Ending.INTERRUPTED if interrupted else ending_of(error, budget.steps),
             status="Interrupted" if interrupted else "Error",
@@ -189,16 +146,6 @@ def _settle_outcome(outcome: AgentOutcome, budget: Budget, failure: Failure | No
         changes = {"ending": Ending.LIMIT, "status": status, "limit": limit_of(budget.reached), "error": None}
         return outcome.model_copy(update=changes)
     return outcome
-
-
-def _steady() -> None:
-    """Undo what an agent may have done to its process that makes programs fail or their results unreadable."""
-    with contextlib.suppress(ValueError):  # in a thread of the agent's: only the main one may
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, every program seems to succeed
-    try:
-        os.getcwd()  # noqa: PTH109
-    except FileNotFoundError:
-        os.chdir("/")
 
 
 def _end_on_request(number: int, frame: FrameType | None) -> None:
