@@ -14,6 +14,7 @@ COMMANDS = {
     "agents": ("cooperbench.cli.agents", "List, check and create agents."),
     "images": ("cooperbench.cli.images", "List, pull and build the images of tasks."),
     "runs": ("cooperbench.cli.runs", "Show, watch, export and merge runs."),
+    "explain": ("cooperbench.cli.explain", "Say why the groups of a run failed, with the evidence."),
     "doctor": ("cooperbench.cli.doctor", "Check which backends are ready, and say how to fix the others."),
     "clean": ("cooperbench.cli.clean", "Remove containers, images and machines that runs left behind."),
     "config": ("cooperbench.cli.config", "Set up a cloud backend."),
