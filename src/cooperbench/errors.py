@@ -14,6 +14,8 @@ happened to (`subject`), whether a retry can help (`retryable`) and what to type
     │   │   └── ModelTimeoutError  of ModelOverloadedError: nothing came in the time for one answer
     │   ├── ModelAuthenticationError · ModelNotFoundError · ModelToolsError
     │   ├── ModelContextWindowError · ModelRequestError
+    │   └── ModelOutputError       what the model wrote cannot be read, or is stopped by a filter
+    │       └── ModelContentError
     ├── SandboxError
     │   ├── SandboxLostError       the sandbox is gone, and the work in it                (retryable)
     │   ├── TransportError         the connection failed; the command may still be running(retryable)
@@ -35,6 +37,7 @@ happened to (`subject`), whether a retry can help (`retryable`) and what to type
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 
 class CooperBenchError(Exception):
@@ -157,7 +160,25 @@ class ModelNotFoundError(ModelError):
 
 
 class ModelRequestError(ModelError):
-    """The provider rejected the request as malformed."""
+    """The provider rejected the request as malformed: a setting that it does not know, or a form that it does not read.
+
+    What a provider reads is a view in which nothing that a model wrote is malformed. So this is not the model's doing, unless
+    `by_model` says so.
+    """
+
+    def __init__(self, message: str, *, by_model: bool = False, **fields: Any) -> None:
+        super().__init__(message, **fields)
+        self.by_model = by_model
+
+
+class ModelOutputError(ModelError):
+    """The server could not read what the model wrote, such as a tool call. `written` is that text, where the server repeats it."""
+
+    written: str | None = None
+
+
+class ModelContentError(ModelOutputError):
+    """The provider's filter stopped what the model read or wrote."""
 
 
 class ModelAnswerError(ModelError):

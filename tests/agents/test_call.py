@@ -1,3 +1,4 @@
+import importlib
 import json
 import math
 from typing import Any
@@ -7,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cooperbench.agents import AgentArguments, AgentResult, check_result, run_agent
-from cooperbench.errors import AgentError, LimitReachedError, SandboxLostError
+from cooperbench.errors import AgentError, CooperBenchError, LimitReachedError, SandboxLostError
+from tests.agents.standin_llm import fails, serve
 
 OFFERED = AgentArguments(task="the task", image="the image", agent_id="agent1", agents=["agent1", "agent2"])
 
@@ -154,3 +156,38 @@ json_like = st.recursive(
 def test_whatever_messages_hold_can_be_stored(messages: list[dict[str, Any]]) -> None:
     stored = check_result(good(messages=messages)).messages
     assert json.loads(json.dumps(stored, ensure_ascii=False, allow_nan=False).encode("utf-8")) == stored
+
+
+@pytest.mark.needs("litellm")
+@pytest.mark.slow  # the SDK takes seconds to import
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (429, "slow down", "ModelRateLimitError"),
+        (401, "wrong key", "ModelAuthenticationError"),
+        (404, "no such model", "ModelNotFoundError"),
+        (503, "overloaded", "ModelOverloadedError"),
+        (400, "messages: at least one is required", "AgentError"),
+        (None, "", "ModelOverloadedError"),
+    ],
+)
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_failure_of_the_provider_that_an_agent_lets_pass_is_the_providers(
+    status: int | None, body: str, kind: str, wrapped: bool
+) -> None:
+    class Asks:
+        def run(self, task: str, image: str) -> AgentResult:
+            try:
+                openai.OpenAI(base_url=url, api_key="key", max_retries=0).post("/x", cast_to=object, body={})
+            except openai.OpenAIError as error:
+                if wrapped:
+                    raise RuntimeError("no answer") from error
+                raise
+            return good()
+
+    openai = importlib.import_module("openai")
+    with serve(fails(status or 500, body)) as server:
+        url = server.url if status else "http://127.0.0.1:9/v1"
+        with pytest.raises(CooperBenchError) as caught:
+            run_agent(Asks(), OFFERED)
+    assert type(caught.value).__name__ == kind

@@ -54,6 +54,7 @@ def check_failure(error: ModelError, wanted: dict[str, Any]) -> None:
     assert type(error).__name__ == wanted["fails"], error
     assert error.retryable == wanted.get("again", False)
     assert wanted.get("hint", "") in str(error.hint)
+    assert error.retry_after == wanted.get("pause", error.retry_after)
     if isinstance(error, ModelContextWindowError):
         assert (error.window, error.asked) == (wanted.get("window"), wanted.get("asked"))
 

@@ -81,3 +81,16 @@ class CallsForEver:
         while True:
             with contextlib.suppress(BaseException):
                 litellm().completion(model=model_name, messages=ask(self))
+
+
+@register("gives_up")
+class GivesUp:
+    """Asks once, and reports the error."""
+
+    def run(self, task: str, image: str, *, model_name: str = "gpt-4o", **_: Any) -> AgentResult:
+        begin(image)
+        try:
+            litellm().completion(model=model_name, messages=ask(self), max_retries=0)
+        except Exception as error:
+            return AgentResult(status="Error", patch="", cost=0.0, steps=0, messages=[], error=str(error))
+        return told()

@@ -11,7 +11,7 @@ import yaml
 from cooperbench.records import Ending, EpisodeStatus, MemberResult
 from cooperbench.runner import RunRequest, RunResult, SessionOptions, execute, make_plan
 from cooperbench.tasks import find_dataset
-from tests.agents.standin_llm import StandIn, says, serve
+from tests.agents.standin_llm import StandIn, fails, says, serve
 
 PRICE = 1000 * 2.5e-6 + 100 * 1e-5
 """US dollars of one call of gpt-4o with 1000 tokens in and 100 out."""
@@ -93,3 +93,13 @@ def test_the_limit_of_the_run_holds_for_them_too(server: StandIn, surroundings: 
     assert "cost limit" in result.stopped
     assert 5 <= len(server.requests) <= 7
     assert result.summary.total_cost is None or result.summary.total_cost <= 7 * PRICE
+
+
+@pytest.mark.slow  # LiteLLM takes seconds to import
+def test_an_agent_that_reports_an_outage_as_its_error_is_not_scored(server: StandIn, surroundings: Path) -> None:
+    server.answers[:] = [fails(503, "overloaded")]
+    members: list[dict[str, object]] = [{"agent": "gives_up", "model": "gpt-4o"}, {"agent": "nop"}]
+    member, _ = members_of(run_team(members, surroundings))
+    assert member.ending is Ending.INFRA_ERROR
+    assert member.error is not None
+    assert (member.error.boundary, member.error.kind) == ("model", "ModelOverloadedError")

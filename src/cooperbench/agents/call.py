@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol
 
+from cooperbench.agents.client_errors import failure_of_provider
 from cooperbench.agents.reading import one_line, safe_text
 from cooperbench.agents.result import AgentResult
 from cooperbench.errors import AgentError, CooperBenchError
@@ -48,7 +49,7 @@ def run_agent(runner: AnyRunner, arguments: AgentArguments) -> AgentResult:
     """Run the agent with the arguments that its signature accepts, and return the checked result.
 
     Raises `AgentError` for an exception of the agent and for an invalid result. Errors of CooperBench (a limit, a lost sandbox,
-    a provider) pass through unchanged.
+    a provider) pass through unchanged, and an outage of a provider that a client library raised becomes one.
     """
     positional, named = _accepted(runner, dict(arguments))
     try:
@@ -60,6 +61,8 @@ def run_agent(runner: AnyRunner, arguments: AgentArguments) -> AgentResult:
             f"the agent called sys.exit({safe_text(error.code)})", hint="return an AgentResult instead"
         ) from error
     except BaseException as error:
+        if (failure := failure_of_provider(error)) is not None:
+            raise failure from error
         raise AgentError(
             f"the agent raised {type(error).__name__}: {one_line(safe_text(error), 500)}",
             hint="catch expected errors and return AgentResult(status='Error', error=…, …)",

@@ -24,8 +24,9 @@ from types import ModuleType
 from typing import Any
 
 from cooperbench.agents.budget import Budget
+from cooperbench.agents.client_errors import failure_of_provider
 from cooperbench.agents.journal import Journal
-from cooperbench.errors import LimitReachedError
+from cooperbench.errors import LimitReachedError, ModelError
 from cooperbench.records import Usage
 
 LITELLM = "litellm"
@@ -61,6 +62,8 @@ class Meter:
         self._charged_elsewhere: set[str] = set()
         self._over: set[str] = set()
         self._written: list[object] = []
+        self.failure: ModelError | None = None
+        """The provider's failure at the last call that ended, if it failed."""
 
     def before(self, messages: object, details: dict[str, Any]) -> None:
         """Register a call before it is made. Raises `KeyboardInterrupt` when the budget has nothing left."""
@@ -89,6 +92,7 @@ class Meter:
             if call in self._charged_elsewhere or call in self._over:
                 return
             self._over.add(call)
+            self.failure = None
         try:
             dump = getattr(response, "model_dump", None)
             answer = dump() if callable(dump) else {}
@@ -102,8 +106,12 @@ class Meter:
             self._forget(call)
 
     def failed(self, details: dict[str, Any]) -> None:
-        """Forget a call that failed."""
-        self._forget(str(details.get("litellm_call_id")))
+        """Forget a call that failed, but for the provider's part in it."""
+        call = str(details.get("litellm_call_id"))
+        if call in self._under_way:
+            error = details.get("exception")
+            self.failure = failure_of_provider(error) if isinstance(error, Exception) else None
+        self._forget(call)
 
     def settle(self) -> None:
         """Wait until all calls are charged."""

@@ -33,6 +33,22 @@ def provider_view(messages: list[dict[str, Any]], *, reasoning: bool = False) ->
     return _View(reasoning).build(messages)
 
 
+def strict_turns(view: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a view for servers that take no system prompt and no turn of the user after a result: both join what is before or after.
+
+    Mistral refuses the latter, and templates of chat models such as Gemma's the former.
+    """
+    strict: list[dict[str, Any]] = []
+    for message in view:
+        last = strict[-1] if strict else {}
+        text = isinstance(message["content"], str) and isinstance(last.get("content"), str)
+        if message["role"] == "user" and last.get("role") in {"user", "tool"} and text:
+            strict[-1] = {**last, "content": f"{last['content']}\n\n{message['content']}"}
+        else:
+            strict.append({**message, "role": "user"} if message["role"] == "system" else message)
+    return strict
+
+
 def has_reasoning(view: list[dict[str, Any]]) -> bool:
     """Return whether a view holds fields that not all providers accept."""
     calls = [call for message in view for call in message.get("tool_calls", ())]

@@ -12,16 +12,18 @@ from cooperbench.errors import (
     LimitReachedError,
     MessageRefusedError,
     ModelContextWindowError,
+    ModelError,
+    ModelOutputError,
     ModelRequestError,
 )
 from cooperbench.records import Ending, Failure
 from cooperbench.runner.workers.tracebacks import frames_of
 
-# Boundaries at which a failure is not the agent's, except for what a model answers or refuses because of what the agent sent.
+# Boundaries at which a failure is not the agent's, except for what a provider refuses because of what the agent's model wrote.
 _NOT_THE_AGENTS = frozenset(
     {"model", "environment", "mailbox", "remote", "record", "task", "evaluation", "cooperbench", "usage"}
 )
-_AGENTS = (AgentError, MessageRefusedError, ModelContextWindowError, ModelRequestError)
+_AGENTS = (AgentError, MessageRefusedError)
 REPORTED = "Reported"
 """Kind of a failure that the agent itself returned as `AgentResult.error`."""
 _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
@@ -32,6 +34,16 @@ def failure_of(error: BaseException) -> Failure:
     disk = _disk_error(error) if isinstance(error, AgentError) else None
     failure = Failure.of(disk or error, boundary="agent" if disk is None else "record")
     return failure.model_copy(update={"frames": frames_of(error)})
+
+
+def _by_model(error: ModelError) -> bool:
+    """Return whether a model is refused for what it wrote or for the length of its work, and not for how it is configured.
+
+    Before the first answer nothing is the model's: then the task is too long for it, or a filter stops the task.
+    """
+    if isinstance(error, ModelRequestError):
+        return error.by_model
+    return isinstance(error, ModelContextWindowError | ModelOutputError)
 
 
 def _disk_error(error: BaseException | None) -> OSError | None:
@@ -47,10 +59,7 @@ def ending_of(error: BaseException, steps: int) -> Ending:
     """Say how a member's work ended when its agent raised `error` after so many `steps`."""
     if isinstance(error, LimitReachedError):
         return Ending.TIMEOUT if error.kind == "wall_time" else Ending.LIMIT
-    if isinstance(error, ModelRequestError) and steps == 0:
-        # The agent has done nothing yet, so the model's name or its configuration is wrong.
-        return Ending.INFRA_ERROR
-    if isinstance(error, _AGENTS):
+    if isinstance(error, _AGENTS) or (isinstance(error, ModelError) and steps > 0 and _by_model(error)):
         return Ending.ERROR if _disk_error(error) is None else Ending.INFRA_ERROR
     if isinstance(error, CooperBenchError) and error.boundary in _NOT_THE_AGENTS:
         return Ending.INFRA_ERROR

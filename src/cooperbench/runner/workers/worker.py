@@ -70,6 +70,9 @@ def carry_out(spec: MemberSpec, runner: AnyRunner | None = None) -> AgentOutcome
         with activate_journal(Journal(folder.messages)), metered(meter):
             outcome = _run(spec, folder, budget, runner)
         sandboxes.close()
+    if outcome.ending is Ending.ERROR and meter.failure is not None:
+        # However the agent reports it: its last call failed, and not for what it asked.
+        outcome = outcome.model_copy(update={"ending": Ending.INFRA_ERROR, "error": Failure.of(meter.failure)})
     budget.charge_unseen(outcome.usage.cost)
     settled = _settle_outcome(counted(outcome, budget), budget, sandboxes.failure)
     write_model(folder.outcome, settled)

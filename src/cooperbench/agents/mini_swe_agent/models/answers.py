@@ -39,16 +39,23 @@ def read_completion(answer: object) -> Completion:
     choice = _best(given)
     message = _message_of(choice)
     failure = given.get("error") or (choice.get("error") if message is None or not _says(message) else None)
-    if failure or (message is None and ("detail" in given or "message" in given or given.get("object") == "error")):
+    if failure or (message is None and choice == {} and given.get("choices") in (None, [])):
         raise provider_error(200, json.dumps(clean({"error": failure} if failure else given)))
+    if message is None and _reason_of(choice):  # Gemini leaves the message out where a call was malformed
+        message = {"role": "assistant", "content": None}
     if message is None:
         raise ModelAnswerError(f"the provider's answer contains no message: {one_line(json.dumps(clean(answer)), 400)}")
-    reason = choice.get("finish_reason") or choice.get("stop_reason") or choice.get("done_reason")
     return Completion(
         message=_plain_message(message),
         usage=read_usage(given.get("usage") or given),
-        finish_reason=None if reason is None else clean_text(str(reason)),
+        finish_reason=_reason_of(choice),
     )
+
+
+def _reason_of(choice: dict[str, Any]) -> str | None:
+    names = ("finish_reason", "stop_reason", "done_reason", "native_finish_reason")
+    reason = next((choice[name] for name in names if choice.get(name) is not None), None)
+    return None if reason is None else clean_text(str(reason))
 
 
 def _best(answer: dict[str, Any]) -> dict[str, Any]:

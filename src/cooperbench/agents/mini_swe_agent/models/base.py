@@ -141,7 +141,7 @@ class ToolCallingModel(ABC):
                     for call in calls
                     if call.name == BASH.name and call.error is None
                 ],
-                "cost": usage.cost or 0.0,
+                "cost": usage.cost,
                 "usage": usage.model_dump(),
                 "finish_reason": completion.finish_reason,
                 "timestamp": utc_now().isoformat(),

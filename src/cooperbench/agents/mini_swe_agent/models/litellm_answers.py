@@ -5,6 +5,8 @@ instead: LiteLLM loses an answer that does not come in events, costs that the pr
 """
 
 import inspect
+import json
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -120,16 +122,17 @@ def _typed_errors() -> Iterator[None]:
             raise typed_error(error) from error
 
 
-def _refusal(error: BaseException) -> str | None:
-    """Return the body with which the provider refused, where the SDK below LiteLLM kept it."""
+def _refusal(error: BaseException) -> Any:
+    """Return the HTTP response with which the provider refused, where the SDK below LiteLLM kept it; else `None`."""
     cause: BaseException | None = error
     while cause is not None:
+        response = getattr(cause, "response", None)
         try:
-            text = getattr(getattr(cause, "response", None), "text", None)
+            text = getattr(response, "text", None)
         except Exception:  # a streamed response that was not read
             text = None
         if isinstance(text, str) and text.strip():
-            return text
+            return response
         cause = cause.__cause__ or cause.__context__
     return None
 
@@ -139,20 +142,31 @@ def typed_error(error: Exception) -> ModelError:
     if isinstance(error, ModelError):
         return error
     kinds = {kind.__name__ for kind in type(error).__mro__}
-    text = _refusal(error) or safe_text(error)
+    refusal = _refusal(error)
+    text = _quoted_body(safe_text(error)) if refusal is None else refusal.text
     if kinds & {"Timeout", "APITimeoutError", "TimeoutException"}:
         return ModelTimeoutError(one_line(text, 500))
     if "TransportError" in kinds:  # of httpx: the connection broke
         return ModelOverloadedError(one_line(f"the connection to the provider failed: {text}", 500))
-    status = getattr(error, "status_code", None)
-    status = status if isinstance(status, int) and status >= 400 else 200
-    # `error.response` is one that LiteLLM makes up, without the provider's headers.
-    headers = getattr(error, "litellm_response_headers", None) or {}
-    known = provider_error(status, text, headers.get("retry-after"))
-    if "ContextWindowExceededError" in kinds and not isinstance(known, ModelContextWindowError):
+    # LiteLLM changes the status by words in the body, and makes up a response without headers.
+    told = error if refusal is None else refusal
+    status = next((code for name in ("status_code", "code") if isinstance(code := getattr(told, name, None), int)), 0)
+    headers = getattr(error, "litellm_response_headers", None) or getattr(refusal, "headers", None) or {}
+    heard = "the provider answered" if refusal is not None or text.startswith("{") else "the provider was not reached:"
+    known = provider_error(status, text, headers.get("retry-after"), heard=heard)
+    if "ContextWindowExceededError" in kinds and isinstance(known, ModelRequestError | ModelAnswerError):
         return ModelContextWindowError(known.message)
     if kinds & {"AuthenticationError", "PermissionDeniedError"} and isinstance(
         known, ModelRequestError | ModelAnswerError
     ):
         return ModelAuthenticationError(known.message, hint="check the provider's key in the environment")
     return known
+
+
+def _quoted_body(text: str) -> str:
+    """Return the JSON that an error of LiteLLM quotes, else the whole text."""
+    found = re.search(r"\{.*\}", text, re.DOTALL)
+    try:
+        return found[0] if found and isinstance(json.loads(found[0]), dict) else text
+    except (ValueError, RecursionError):
+        return text

@@ -1,7 +1,7 @@
 """What all models behind a provider share: the view that is sent, and what a request offers beyond the minimum.
 
-A request offers what most providers accept and some refuse: reasoning that goes back, a length limit, an answer in events. After a
-refusal that may be about one of these, the call is repeated without it, and so are all later ones.
+A request offers what most providers accept and some refuse: reasoning that goes back, a length limit, an answer in events, turns in any
+order. After a refusal that may be about one of these, the call is repeated without it, and so are all later ones.
 """
 
 import re
@@ -9,16 +9,26 @@ from abc import abstractmethod
 from typing import Any
 
 from cooperbench.agents.mini_swe_agent.models.base import Completion, ModelConfig, ToolCallingModel
-from cooperbench.agents.mini_swe_agent.provider_view import has_reasoning, provider_view
+from cooperbench.agents.mini_swe_agent.provider_view import has_reasoning, provider_view, strict_turns
 from cooperbench.agents.mini_swe_agent.tools import Tool
-from cooperbench.errors import ModelContextWindowError, ModelRequestError
+from cooperbench.agents.reading import one_line
+from cooperbench.errors import (
+    ModelContentError,
+    ModelContextWindowError,
+    ModelError,
+    ModelOutputError,
+    ModelRequestError,
+)
 
 OUTPUT_LIMIT = 32_768
 """Tokens of an answer when the configuration sets no limit, so that a model that talks without end comes to one."""
-REASONING, LENGTH, EVENTS, COUNTS = "reasoning", "length", "events", "counts"
-"""What a request offers: earlier reasoning, a length limit, an answer in events, and token counts among these."""
+REASONING, LENGTH, EVENTS, COUNTS, TURNS = "reasoning", "length", "events", "counts", "turns"
+"""What a request offers: earlier reasoning, a length limit, an answer in events, token counts among these, and turns in any order."""
 _ABOUT_LENGTH = re.compile(r"max_(completion_|new_|output_)?tokens|maxoutputtokens|completion", re.IGNORECASE)
 _ABOUT_COUNTS = re.compile(r"stream_options|include_usage", re.IGNORECASE)
+_ABOUT_TURNS = re.compile(
+    r"\broles?\b|alternat|system (message|prompt|instruction)|last message|message order", re.IGNORECASE
+)
 _ABOUT_EVENTS = re.compile(r"\bstream", re.IGNORECASE)
 
 
@@ -37,22 +47,32 @@ class RemoteModel(ToolCallingModel):
     def _complete(self, messages: list[dict[str, Any]], tools: tuple[Tool, ...]) -> Completion:
         while True:
             view = provider_view(messages, reasoning=REASONING not in self._refused)
-            arguments = self._arguments()
+            if TURNS in self._refused:
+                view = strict_turns(view)
             try:
-                return self._send(view, tools, arguments)
+                return self._send(view, tools, self._arguments())
+            except ModelOutputError as error:
+                # Before the first answer a filter can only have stopped the task, which is not the model's.
+                if isinstance(error, ModelContentError) and not any(turn["role"] == "assistant" for turn in view):
+                    raise
+                return _refused_answer(error)
             except (ModelRequestError, ModelContextWindowError) as error:
-                offers = {
-                    COUNTS: self._streams and COUNTS not in self._refused and _ABOUT_COUNTS.search(error.message),
-                    LENGTH: LENGTH not in self._refused
-                    and _ABOUT_LENGTH.search(error.message)
-                    and self._limits_itself(),
-                    EVENTS: self._streams and _ABOUT_EVENTS.search(error.message),
-                    REASONING: isinstance(error, ModelRequestError) and has_reasoning(view),
-                }
-                blamed = next((name for name, offered in offers.items() if offered), None)
+                blamed = self._blamed(error, view)
                 if blamed is None:
                     raise
                 self._refused.add(blamed)
+
+    def _blamed(self, error: ModelError, view: list[dict[str, Any]]) -> str | None:
+        """Return what of the request's offers a refusal may be about."""
+        said, by_request = error.message, isinstance(error, ModelRequestError)
+        offers = {
+            COUNTS: self._streams and COUNTS not in self._refused and _ABOUT_COUNTS.search(said),
+            LENGTH: LENGTH not in self._refused and _ABOUT_LENGTH.search(said) and self._limits_itself(),
+            EVENTS: self._streams and _ABOUT_EVENTS.search(said),
+            TURNS: by_request and _ABOUT_TURNS.search(said) and strict_turns(view) != view,
+            REASONING: by_request and has_reasoning(view),
+        }
+        return next((name for name, offered in offers.items() if offered), None)
 
     def _arguments(self) -> dict[str, Any]:
         given = self.config.api_arguments()
@@ -76,3 +96,14 @@ class RemoteModel(ToolCallingModel):
     def _limits_itself(self) -> bool:
         """Return whether the configuration leaves the length of an answer to the default."""
         return not {"max_tokens", "max_completion_tokens"} & set(self.config.api_arguments())
+
+
+def _refused_answer(error: ModelOutputError) -> Completion:
+    """Return what the model wrote, as far as it is known, as an answer: the loop tells the model what to do instead."""
+    message = {
+        "role": "assistant",
+        "content": error.written or None,
+        "extra": {"refusal": one_line(error.message, 500)},
+    }
+    reason = "content_filter" if isinstance(error, ModelContentError) else "unreadable_call"
+    return Completion(message=message, finish_reason=reason)

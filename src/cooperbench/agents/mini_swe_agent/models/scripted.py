@@ -61,6 +61,7 @@ class ScriptedModel(ToolCallingModel):
         if self._next == len(self._turns):
             raise ModelRequestError(
                 f"the script has no turn after number {self._next}",
+                by_model=True,
                 subject=self.config.model_name,
                 hint="end the script with a call of `submit`",
             )
@@ -69,7 +70,10 @@ class ScriptedModel(ToolCallingModel):
         time.sleep(turn.delay)
         if turn.error is not None:
             kind = FAILURES.get(str(turn.error), ModelRequestError)
-            raise kind(f"the script plays the failure {turn.error} at turn {number + 1}")
+            error = kind(f"the script plays the failure {turn.error} at turn {number + 1}")
+            if isinstance(error, ModelRequestError):
+                error.by_model = True  # a script is its model
+            raise error
         if turn.wait_for_message is not None:
             return _answer(number, None, [self._waiting(turn.wait_for_message, messages)], Usage(cost=0.0))
         calls = [(call.name, call.arguments) for call in turn.tool_calls]

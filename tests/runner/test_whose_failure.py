@@ -1,0 +1,32 @@
+"""Whose failure an error is: the provider's is repeated, the agent's is scored."""
+
+import pytest
+
+from cooperbench.agents.mini_swe_agent.models.refusals import provider_error
+from cooperbench.errors import AgentError, ModelError, ModelRequestError, SandboxLostError
+from cooperbench.records import Ending
+from cooperbench.runner.workers.failures import ending_of
+
+SETTING = "Unsupported value: 'temperature' does not support 0.2 with this model."
+
+
+@pytest.mark.parametrize(
+    ("error", "first", "later"),
+    [
+        (provider_error(400, SETTING), Ending.INFRA_ERROR, Ending.INFRA_ERROR),
+        (provider_error(422, "messages.2: extra inputs are not permitted"), Ending.INFRA_ERROR, Ending.INFRA_ERROR),
+        (provider_error(429, "slow down"), Ending.INFRA_ERROR, Ending.INFRA_ERROR),
+        (provider_error(503, "overloaded"), Ending.INFRA_ERROR, Ending.INFRA_ERROR),
+        (provider_error(401, "wrong key"), Ending.INFRA_ERROR, Ending.INFRA_ERROR),
+        (provider_error(404, "no such model"), Ending.INFRA_ERROR, Ending.INFRA_ERROR),
+        (provider_error(400, "x does not support tools"), Ending.INFRA_ERROR, Ending.INFRA_ERROR),
+        (provider_error(400, "prompt is too long: 5000 tokens > 4096 maximum"), Ending.INFRA_ERROR, Ending.ERROR),
+        (provider_error(400, "the response was filtered: content_filter"), Ending.INFRA_ERROR, Ending.ERROR),
+        (provider_error(500, "error parsing tool call"), Ending.INFRA_ERROR, Ending.ERROR),
+        (ModelRequestError("the script ends", by_model=True), Ending.INFRA_ERROR, Ending.ERROR),
+        (SandboxLostError("gone"), Ending.INFRA_ERROR, Ending.INFRA_ERROR),
+        (AgentError("raised"), Ending.ERROR, Ending.ERROR),
+    ],
+)
+def test_what_a_model_wrote_is_its_result_and_all_else_is_not(error: ModelError, first: Ending, later: Ending) -> None:
+    assert (ending_of(error, steps=0), ending_of(error, steps=7)) == (first, later)
