@@ -16,6 +16,7 @@ from pathlib import Path
 from cooperbench.agents.reading import one_line
 from cooperbench.errors import LimitReachedError
 from cooperbench.records import LimitReached, Limits, Usage, utc_now
+from cooperbench.records.activity import ModelSpan, current_activity
 from cooperbench.records.ledger import RunLedger
 from cooperbench.records.member_files import Progress
 from cooperbench.records.model_wait import ModelWait
@@ -48,6 +49,8 @@ class Budget:
         self._last_action = ""
         self._asked_at: datetime | None = None
         self._heard_at: datetime | None = None
+        self._last_asked: datetime | None = None
+        self._first_heard: datetime | None = None
         self._waits = waits
         self._waiting: ModelWait | None = None
         self._lock = threading.Lock()
@@ -67,6 +70,7 @@ class Budget:
         """Record that an answer of the model is pending: a time limit reached meanwhile may not be the agent's fault."""
         with self._lock:
             self._asked_at, self._heard_at = utc_now(), None
+            self._last_asked, self._first_heard = self._asked_at, None
             self._write()
         try:
             yield
@@ -77,6 +81,7 @@ class Budget:
         """Record that parts of the pending answer are coming: the time that they take is the model's own."""
         with self._lock:
             now = utc_now()
+            self._first_heard = self._first_heard or now
             if self._heard_at is None or (now - self._heard_at).total_seconds() > 1.0:
                 self._heard_at = now
                 self._write()
@@ -97,9 +102,20 @@ class Budget:
                 self._waiting = None
                 self._write()
 
-    def charge(self, usage: Usage) -> None:
-        """Count one model call. A cost of `None` (unknown price) makes the total unknown."""
+    def charge(self, usage: Usage, *, began: datetime | None = None) -> None:
+        """Count one model call. A cost of `None` (unknown price) makes the total unknown.
+
+        `began` is when it was asked, for callers that do not use `asking`.
+        """
         with self._lock:
+            span = ModelSpan(
+                started_at=began or self._last_asked,
+                first_token_at=self._first_heard,
+                ended_at=utc_now(),
+                usage=usage,
+            )
+            self._last_asked = self._first_heard = None
+            current_activity().add(span)
             self.steps += 1
             self.known_cost += usage.cost or 0.0
             self.usage = add_usage(self.usage, usage)

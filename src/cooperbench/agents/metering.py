@@ -17,6 +17,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -27,7 +28,7 @@ from cooperbench.agents.budget import Budget
 from cooperbench.agents.client_errors import failure_of_provider
 from cooperbench.agents.journal import Journal
 from cooperbench.errors import LimitReachedError, ModelError
-from cooperbench.records import Usage
+from cooperbench.records import Usage, utc_now
 
 LITELLM = "litellm"
 PATIENCE = 2.0
@@ -59,6 +60,7 @@ class Meter:
         self._changed = threading.Condition()
         self._under_way: dict[str, int | None] = {}
         """The thread that waits for each call, by the call's id; `None` for asynchronous calls."""
+        self._began: dict[str, datetime] = {}
         self._charged_elsewhere: set[str] = set()
         self._over: set[str] = set()
         self._written: list[object] = []
@@ -77,6 +79,7 @@ class Meter:
             self._settle(lambda one: self._under_way[one] == thread and one != call)
         with self._changed:
             self._under_way[call] = thread
+            self._began[call] = utc_now()
         try:
             self._budget.before_call()
         except LimitReachedError as error:
@@ -97,7 +100,7 @@ class Meter:
             dump = getattr(response, "model_dump", None)
             answer = dump() if callable(dump) else {}
             usage = self._usage(details, answer)
-            self._budget.charge(usage)
+            self._budget.charge(usage, began=self._began.pop(call, None))
             for choice in answer.get("choices") or ():
                 if isinstance(choice, dict) and isinstance(message := choice.get("message"), dict):
                     self._budget.note_action(str(message.get("content") or "calls tools"))

@@ -11,6 +11,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 
 from cooperbench.agents.budget import add_usage, current_budget
@@ -27,7 +28,7 @@ from cooperbench.agents.result import AgentResult
 from cooperbench.agents.session import AgentSession
 from cooperbench.environments import Check, Environment
 from cooperbench.errors import LimitReachedError, MissingExtraError, UsageError, suggestion
-from cooperbench.records import Usage
+from cooperbench.records import Usage, utc_now
 
 SECTIONS = ("agent", "backend", "config", "init", "model")
 
@@ -169,17 +170,18 @@ class _Charged:
             self.calls, self.usage = self._model.n_calls, self._model.usage
             return message
         current_budget().before_call()
+        began = utc_now()
         try:
             with charged_by_caller():
                 message = self._model.query(messages, **kwargs)
         except Exception as error:
             for carried in getattr(error, "messages", ()):
-                self._charge(carried)
+                self._charge(carried, began)
             raise
-        self._charge(message)
+        self._charge(message, began)
         return message
 
-    def _charge(self, message: dict[str, Any]) -> None:
+    def _charge(self, message: dict[str, Any], began: datetime) -> None:
         extra = message.get("extra", {})
         response = extra.get("response")
         # The package reports 0 for a call without a known price.
@@ -187,7 +189,7 @@ class _Charged:
         usage = usage.model_copy(update={"cost": extra.get("cost") or None})
         self.calls += 1
         self.usage = add_usage(self.usage, usage)
-        current_budget().charge(usage)
+        current_budget().charge(usage, began=began)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)

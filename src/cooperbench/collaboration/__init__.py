@@ -6,7 +6,7 @@ from cooperbench.collaboration.broker import Broker, open_broker, orphaned_mailb
 from cooperbench.collaboration.connect import GitConnector, connect
 from cooperbench.collaboration.conversation import read_conversation, read_events
 from cooperbench.collaboration.git_server import GitServer
-from cooperbench.collaboration.git_service import GitEvent, RefChange
+from cooperbench.collaboration.git_service import GitEvent
 from cooperbench.collaboration.mailbox import MessagingConnector
 from cooperbench.collaboration.message import ChannelPolicy, DeliverAsIs, Fate, ReceivedMessage
 from cooperbench.collaboration.presence import Presence, Teammate, mark_finished, mark_working, note_push
@@ -30,7 +30,6 @@ __all__ = [
     "MessagingConnector",
     "Presence",
     "ReceivedMessage",
-    "RefChange",
     "Reply",
     "Service",
     "TaskBoard",

@@ -91,6 +91,15 @@ class Repositories:
         """Return the first line of a commit's message."""
         return GIT.run("log", "-1", "--format=%s", commit, cwd=self.path(episode)).text
 
+    def changed(self, episode: str, old: str, new: str) -> list[str]:
+        """Return the files that differ between two commits; none when the old one is not there."""
+        done = GIT.run("diff-tree", "-r", "-z", "--name-only", old, new, cwd=self.path(episode), check=False)
+        return (
+            [path for path in done.stdout.decode(errors="surrogateescape").split("\0") if path]
+            if done.code == 0
+            else []
+        )
+
     def conflicts(self, episode: str, one: str, other: str) -> list[str]:
         """Return the files in which a merge of two commits would conflict."""
         merged = ["merge-tree", "--write-tree", "--name-only", "--no-messages", "--allow-unrelated-histories", "-z"]

@@ -36,21 +36,12 @@ from cooperbench.collaboration.git_repositories import GIT, Repositories
 from cooperbench.collaboration.team_access import by_folded_name, folded
 from cooperbench.errors import RemoteError
 from cooperbench.records import AgentId, Record, utc_now
+from cooperbench.records.event_details import BranchConflict, RefChange
 from cooperbench.records.visible import one_line
 
 SERVICES = ("git-upload-pack", "git-receive-pack")
 _BRANCHES = "refs/heads/"
 _MAIN = f"{_BRANCHES}{PROTECTED}"
-
-
-class RefChange(Record):
-    """One reference in a push or a fetch."""
-
-    ref: str = Field(description="Full name, such as refs/heads/agent1.")
-    old: str | None = Field(None, description="Commit before a push; `None` when the branch is new, and in a fetch.")
-    new: str | None = Field(None, description="Commit after a push, or the one fetched; `None` when deleted.")
-    refused: str | None = Field(None, description="Why its push was refused.")
-    subject: str | None = Field(None, description="First line of the pushed commit's message.")
 
 
 class GitEvent(Record):
@@ -226,5 +217,34 @@ class EpisodeService:
     def _change(self, command: RefCommand, refused: str | None) -> RefChange:
         old = None if command.old == NO_OBJECT else command.old
         new = None if command.new == NO_OBJECT else command.new
-        subject = self._repositories.subject(self.episode, new) if new and refused is None else None
-        return RefChange(ref=command.ref, old=old, new=new, refused=refused, subject=subject)
+        if new is None or refused is not None:
+            return RefChange(ref=command.ref, old=old, new=new, refused=refused)
+        return RefChange(
+            ref=command.ref,
+            old=old,
+            new=new,
+            subject=self._repositories.subject(self.episode, new),
+            changed=_readable(self._repositories.changed(self.episode, old or _MAIN, new)),
+            conflicts=self._conflicts_of(command.ref, new),
+        )
+
+    def _conflicts_of(self, ref: str, commit: str) -> tuple[BranchConflict, ...]:
+        """Return the branches of others that a pushed commit would conflict with."""
+        owner = self._rules.owner(ref)
+        others = {
+            other: self._repositories.conflicts(self.episode, commit, tip)
+            for other, tip in self._repositories.branches(self.episode).items()
+            if other != _MAIN and self._rules.owner(other) != owner
+        }
+        return tuple(
+            BranchConflict(
+                branch=one_line(other.removeprefix(_BRANCHES)), owner=self._rules.owner(other), paths=_readable(paths)
+            )
+            for other, paths in others.items()
+            if paths
+        )
+
+
+def _readable(paths: Iterable[str]) -> tuple[str, ...]:
+    """Return file names as text: those that are not UTF-8 cannot be recorded as they are."""
+    return tuple(path.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for path in paths)

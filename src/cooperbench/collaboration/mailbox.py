@@ -9,9 +9,9 @@ died before handling it goes to the next reader. See `docs/design/mailbox.md`.
 
 import threading
 import uuid
-from collections.abc import Sequence
-from contextlib import suppress
-from typing import Self
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Literal, Self
 
 from cooperbench.collaboration import presence
 from cooperbench.collaboration._inbox import Inbox
@@ -34,6 +34,8 @@ from cooperbench.errors import (
     UnknownNameError,
     UsageError,
 )
+from cooperbench.records import utc_now
+from cooperbench.records.activity import WaitSpan, current_activity
 
 _CLOSE_SECONDS = 1.0
 
@@ -180,13 +182,19 @@ class MessagingConnector:
         """
         if from_ is not None and from_ not in self.teammates:
             raise UnknownNameError("teammate", from_, self.teammates)
-        return self._inbox.wait(from_, timeout, stop=stop) if wait else self._inbox.take(from_)
+        if not wait:
+            return self._inbox.take(from_)
+        with _noted_wait(from_, timeout) as came:
+            came += (messages := self._inbox.wait(from_, timeout, stop=stop))
+        return messages
 
     def take_answer(
         self, from_: str, question: str, *, timeout: float | None = None, stop: threading.Event | None = None
     ) -> list[Message]:
         """Wait for the answer to the question with this id. Returns at most one message, in flight until acknowledged."""
-        return self._inbox.wait(from_, timeout, answer=question, stop=stop)
+        with _noted_wait(from_, timeout) as came:
+            came += (messages := self._inbox.wait(from_, timeout, answer=question, stop=stop))
+        return messages
 
     def wake(self) -> None:
         """Make everyone who waits on this inbox look again, also at `stop`."""
@@ -235,6 +243,23 @@ class MessagingConnector:
     def _acknowledge_last(self) -> None:
         self.acknowledge(self._returned_last)
         self._returned_last = []
+
+
+@contextmanager
+def _noted_wait(sender: str | None, timeout: float | None) -> Iterator[list[Message]]:
+    """Note how long the block waited, and what ended it; messages that came are added to the list."""
+    started_at, came = utc_now(), list[Message]()
+    ended_by: Literal["message", "timeout", "teammate_gone", "interrupted"] = "interrupted"
+    try:
+        yield came
+        ended_by = "message" if came else "timeout"
+    except TeammateGoneError:
+        ended_by = "teammate_gone"
+        raise
+    finally:
+        current_activity().add(
+            WaitSpan(started_at=started_at, ended_at=utc_now(), sender=sender, timeout=timeout, ended_by=ended_by)
+        )
 
 
 def _accepted(receipt: Receipt) -> Receipt:

@@ -3,10 +3,12 @@
 import shlex
 import uuid
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from cooperbench.environments.contract import ExecuteResult, RunReply
 from cooperbench.errors import TransportError
+from cooperbench.records.activity import LONGEST_COMMAND, CommandSpan
 
 LOST_CODE = 137
 
@@ -22,6 +24,8 @@ class Command:
     env: dict[str, str]
     path: tuple[str, ...] = ()
     """Folders to search before the command's own PATH."""
+    watch: str | None = None
+    """A folder in which changed files are noted, where the supervisor can."""
     identifier: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
 
     def encoded(self) -> bytes:
@@ -44,6 +48,8 @@ class CommandResult(NamedTuple):
     total: int
     head: bytes
     tail: bytes
+    changed: tuple[str, ...] | None = None
+    """Changed files of the watched folder; `None` when nobody looked."""
 
     @classmethod
     def parse(cls, reply: RunReply) -> "CommandResult":
@@ -60,6 +66,22 @@ class CommandResult(NamedTuple):
             raise TransportError(f"the supervisor's answer is incomplete: {len(body)} of {head + tail} bytes")
         return cls(code, bool(timed_out), total, body[:head], body[head:])
 
+    @property
+    def exit_code(self) -> int:
+        """The code that agents see."""
+        return LOST_CODE if self.code is None else self.code
+
+    def as_span(self, command: str, started_at: datetime, seconds: float) -> CommandSpan:
+        """Return what the record keeps of the command."""
+        return CommandSpan(
+            started_at=started_at,
+            ended_at=started_at + timedelta(seconds=seconds),
+            command=command[:LONGEST_COMMAND].encode("utf-8", "backslashreplace").decode(),
+            exit_code=self.exit_code,
+            timed_out=self.timed_out,
+            changed=self.changed,
+        )
+
     def as_execute_result(self, seconds: float) -> ExecuteResult:
         """Return the dictionary that agents see; `seconds` is how long the command took."""
         omitted = self.total - len(self.head) - len(self.tail)
@@ -71,7 +93,7 @@ class CommandResult(NamedTuple):
             text += "\n[the process that watched this command was killed; its result is unknown]\n"
         return ExecuteResult(
             output=text,
-            returncode=LOST_CODE if self.code is None else self.code,
+            returncode=self.exit_code,
             timed_out=self.timed_out,
             truncated=omitted > 0 or self.code is None,
             seconds=seconds,

@@ -23,7 +23,7 @@ from cooperbench.environments.registry import get_backend
 from cooperbench.environments.scope import EnvironmentScope, current_scope
 from cooperbench.environments.supervision import Supervisor
 from cooperbench.errors import SandboxError, SandboxLostError, UsageError
-from cooperbench.records import write_model
+from cooperbench.records import utc_now, write_model
 
 FILE_TIMEOUT = 600.0
 MISSING = 66
@@ -99,6 +99,7 @@ class Environment:
         self.backend, self.image = handle.backend, handle.image
         self.options, self.labels = handle.options, handle.labels
         self._scope = scope
+        self._observers = scope.after_command if scope is not None else []
         self._closing = threading.Lock()
         self._closed = False
         self._path_folders: list[str] = []
@@ -131,10 +132,14 @@ class Environment:
             cwd=self._path(cwd or self.options.cwd),
             env={**self.options.env, **(env or {})},
             path=tuple(self._path_folders),
+            watch=self._path(self.options.cwd) if self._observers else None,
         )
-        begun = time.monotonic()
+        started_at, begun = utc_now(), time.monotonic()
         result = self._supervisor.execute(wanted)
-        return result.as_execute_result(time.monotonic() - begun)
+        seconds = time.monotonic() - begun
+        for observe in self._observers:
+            observe(result.as_span(command, started_at, seconds))
+        return result.as_execute_result(seconds)
 
     def add_to_path(self, folder: str) -> None:
         """Search this folder of the sandbox for programs first, in every later command. Twice is fine."""

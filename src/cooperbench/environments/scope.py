@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cooperbench.environments.contract import SandboxLabels
+from cooperbench.records.activity import CommandSpan
 
 if TYPE_CHECKING:
     from cooperbench.environments.environment import Environment
@@ -40,6 +41,8 @@ class EnvironmentScope:
     """Called once the sandbox runs, before the caller gets it. An error ends the sandbox and is raised."""
     before_cleanup: list[Hook] = field(default_factory=list)
     """Called before the sandbox ends, e.g. to capture the work. An error does not stop the cleanup."""
+    after_command: list[Callable[[CommandSpan], None]] = field(default_factory=list)
+    """Called with each command of the caller's once it has ended."""
 
 
 _lock = threading.Lock()

@@ -152,7 +152,8 @@ class ResidentSupervisor:
     @classmethod
     def start(cls, transport: Transport) -> "ResidentSupervisor | None":
         """Start one in a sandbox; `None` when its image has no Python 3. Raises `TransportError`."""
-        program = files("cooperbench.environments").joinpath("inside/exec_agent.py").read_bytes()
+        inside = files("cooperbench.environments") / "inside"
+        program = b"".join((inside / name).read_bytes() for name in ("changes.py", "exec_agent.py"))
         if isinstance(transport, HostsPrograms):
             stream, to_send = transport.open_program(program.decode()), b""
         else:
@@ -188,6 +189,7 @@ class ResidentSupervisor:
             "cwd": command.cwd,
             "env": command.env,
             "path": command.path,
+            "watch": command.watch,
             "forget": forget,
             "size": len(text),
         }
@@ -227,7 +229,15 @@ class ResidentSupervisor:
                 result = None
                 if "refused" not in header:
                     head, tail = self._frames.read(header["head"]), self._frames.read(header["tail"])
-                    result = CommandResult(header["status"], header["timed_out"], header["total"], head, tail)
+                    changed = header.get("changed")
+                    result = CommandResult(
+                        header["status"],
+                        header["timed_out"],
+                        header["total"],
+                        head,
+                        tail,
+                        None if changed is None else tuple(map(str, changed)),
+                    )
                 with self._lock:
                     answer = self._waiting.pop(header["id"], None)
                 if answer is not None and result is not None:

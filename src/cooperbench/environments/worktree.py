@@ -13,6 +13,7 @@ from pathlib import Path
 from cooperbench._git import Git
 from cooperbench.environments.environment import Environment
 from cooperbench.errors import SandboxError
+from cooperbench.records import utc_now
 from cooperbench.records.member_files import Capture
 
 LARGEST_FILE = 64 * 1024
@@ -35,7 +36,8 @@ def pin_base(env: Environment, store: Path) -> str:
 def capture(env: Environment, store: Path, base: str) -> Capture:
     """Capture the current work tree against a base from `pin_base`. Raises `SandboxError`, `SandboxLostError`."""
     tree, skipped = _read_tree(env, store, base, LARGEST_FILE)
-    return Capture(patch=difference(store, base, tree), tree=tree, base_tree=base, skipped=skipped)
+    patch = difference(store, base, tree)
+    return Capture(patch=patch, tree=tree, base_tree=base, captured_at=utc_now(), skipped=skipped)
 
 
 def difference(store: Path, base: str, tree: str) -> bytes:

@@ -3,7 +3,7 @@
 from cooperbench.evaluation.bases import base_of, base_of_repository
 from cooperbench.evaluation.evaluator import evaluate_episode, evaluate_submissions, evaluation_key
 from cooperbench.evaluation.gold import PairConflict, TaskStatistics, gold_conflicts, task_language, task_statistics
-from cooperbench.evaluation.patches import make_submission
+from cooperbench.evaluation.patches import make_submission, touched_paths
 from cooperbench.evaluation.policies import POLICIES, Policy, apply_policy, check_policy, resolve_policy
 from cooperbench.evaluation.resolver import Resolver
 from cooperbench.evaluation.scoring import Scored, ScoreRequest, reward, score, score_many
@@ -41,5 +41,6 @@ __all__ = [
     "score_many",
     "task_language",
     "task_statistics",
+    "touched_paths",
     "validate_task",
 ]

@@ -46,6 +46,7 @@ class Capture(Record):
     """Git tree id of the work tree."""
     base_tree: str
     """Git tree id of the base."""
+    captured_at: UtcTime | None = None
     skipped: tuple[str, ...] = ()
     """Paths that could not be read or are too large; the patch leaves them as they are in the base."""
 
@@ -56,6 +57,7 @@ class StartedSandbox(Record):
     isolation: str
     image_digest: str | None
     base_tree: str
+    ready_at: UtcTime | None = None
 
 
 class AgentOutcome(Record):
@@ -128,6 +130,11 @@ class MemberFolder:
     def calls(self) -> Path:
         """Messages of the calls that the agent made through LiteLLM by itself, one JSON value a line."""
         return self.path / "calls.jsonl"
+
+    @property
+    def activity(self) -> Path:
+        """Model calls, commands and waits for messages, as the harness sees them; see `activity`."""
+        return self.path / "activity.jsonl"
 
     @property
     def waits(self) -> Path:

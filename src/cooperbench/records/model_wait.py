@@ -5,15 +5,20 @@ from pydantic import Field
 from cooperbench.records.base import Record, UtcTime
 
 
-class ModelWait(Record):
-    """A member waits for its model's provider, which refused for now, failed or did not answer."""
+class ProviderWait(Record):
+    """`model.wait`: a member waits for its model's provider, which refused for now, failed or did not answer."""
 
-    time: UtcTime
     until: UtcTime = Field(description="When the model is asked again.")
     kind: str = Field(description="Class of the error, such as `ModelRateLimitError`.")
     reason: str = Field(description="What the provider said, on one line.")
     attempt: int = Field(ge=2, description="Number of the attempt that follows.")
     attempts: int = Field(ge=2, description="Attempts in all.")
+
+
+class ModelWait(ProviderWait):
+    """Such a wait with the time at which it began."""
+
+    time: UtcTime
 
     @property
     def seconds(self) -> float:

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from cooperbench.records.conversation import Conversation
 from cooperbench.records.episode import EpisodeResult
-from cooperbench.records.events import Event
+from cooperbench.records.events import Event, event_schema
 from cooperbench.records.files import write_bytes
 from cooperbench.records.run import RunConfig, RunSummary
 from cooperbench.records.trajectory import Trajectory
@@ -28,6 +28,7 @@ RECORDS: dict[str, type[BaseModel]] = {
 def schemas() -> dict[str, str]:
     """Return the text of each schema file by its name."""
     made = {name: model.model_json_schema(mode="serialization") for name, model in RECORDS.items()}
+    made["event"] = event_schema()
     return {f"{name}.schema.json": json.dumps(schema, indent=2) + "\n" for name, schema in made.items()}
 
 

@@ -13,13 +13,15 @@ from cooperbench.environments import worktree
 from cooperbench.errors import CooperBenchError, RecordError
 from cooperbench.records import ConversationMessage, EpisodeResult, Failure, utc_now
 from cooperbench.records.episode_state import EpisodeStart
+from cooperbench.records.event_details import EpisodeEnded, EpisodeStarted
 from cooperbench.records.member_files import MemberFolder
 from cooperbench.runner.episodes.channels import EpisodeChannels
 from cooperbench.runner.episodes.job import Job, Services
+from cooperbench.runner.episodes.member_events import of_member
 from cooperbench.runner.episodes.member_specs import make_spec
 from cooperbench.runner.episodes.members import MemberRun
 from cooperbench.runner.episodes.outcomes import StopReason
-from cooperbench.runner.episodes.timeline import Timeline, of_journal, of_waits
+from cooperbench.runner.episodes.timeline import Timeline, of_waits
 from cooperbench.runner.episodes.writing import EndedEpisode, write_record
 from cooperbench.runner.planning.plan import Episode
 from cooperbench.runner.workers.orphans import discard
@@ -75,7 +77,7 @@ class _EpisodeRun:
                 conversation = self._channels.close()
         except CooperBenchError as error:
             failure = Failure.of(error)
-            self._timeline.add("episode.failed", **failure.model_dump(exclude_none=True))
+            self._timeline.add("episode.failed", failure)
         finally:
             for run in self._runs:
                 run.end_now()
@@ -96,7 +98,7 @@ class _EpisodeRun:
             agents={member.agent_id: member.features for member in self._episode.members},
         )
         directory.start.write_text(start.model_dump_json())
-        self._timeline.add("episode.started", attempt=self._job.attempt)
+        self._timeline.add("episode.started", EpisodeStarted(attempt=self._job.attempt))
 
     def _prepare(self) -> None:
         self._channels.open()
@@ -136,7 +138,7 @@ class _EpisodeRun:
     def _events(self) -> bytes:
         others = self._channels.events()
         for run in self._runs:
-            others += of_journal(run.member.agent_id, run.messages)
+            others += of_member(run)
             others += of_waits(run.member.agent_id, run.folder.read_waits())
-        self._timeline.add("episode.ended")
+        self._timeline.add("episode.ended", EpisodeEnded())
         return self._timeline.merged(others)

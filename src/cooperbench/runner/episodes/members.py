@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from cooperbench.errors import RecordError
 from cooperbench.records import Ending, LimitReached, Record, TrajectoryMessage, read_model, utc_now
+from cooperbench.records.event_details import MemberAskedToEnd, MemberEnded, MemberRescued, MemberStarted
 from cooperbench.records.member_files import AgentOutcome, Capture, MemberFolder, StartedSandbox, read_progress
 from cooperbench.records.trajectory import read_journal
 from cooperbench.runner.episodes.job import Services
@@ -66,6 +67,12 @@ class MemberRun:
         return self.folder.read_capture()
 
     @property
+    def returned_patch(self) -> bytes:
+        """The patch that the agent returned; empty without one."""
+        file = self.folder.returned_patch
+        return file.read_bytes() if file.exists() else b""
+
+    @property
     def messages(self) -> tuple[TrajectoryMessage, ...]:
         """The member's history, as far as it was recorded: by the agent, else the messages of its model calls."""
         return read_journal(self.folder.messages) or read_journal(self.folder.calls)
@@ -75,7 +82,7 @@ class MemberRun:
         self.started_at = utc_now()
         self._began = time.monotonic()
         self._worker = self._services.pool.start(self.spec, self.folder.log, self._wake)
-        self._timeline.add("member.started", self.member.agent_id, agent=self.member.agent)
+        self._timeline.add("member.started", MemberStarted(agent=self.member.agent), self.member.agent_id)
 
     def look(self) -> None:
         """Notice an end, and enforce limits that only the runner can."""
@@ -117,7 +124,7 @@ class MemberRun:
             self._stopped = reason
             self._kill_at = time.monotonic() + GRACE
             self._worker.ask_to_end()
-            self._timeline.add("member.asked_to_end", self.member.agent_id, why=reason.value)
+            self._timeline.add("member.asked_to_end", MemberAskedToEnd(why=reason.value), self.member.agent_id)
 
     def end_now(self) -> None:
         """Kill the worker, if it still runs."""
@@ -132,7 +139,7 @@ class MemberRun:
         # What failed first stays the cause: a sandbox may be gone because of it.
         if rescued.failure is not None and self.captured is None and not self.void:
             self.outcome = self.outcome.model_copy(update={"ending": Ending.INFRA_ERROR, "error": rescued.failure})
-        self._timeline.add("member.rescued", self.member.agent_id, found=rescued.found)
+        self._timeline.add("member.rescued", MemberRescued(found=rescued.found), self.member.agent_id)
 
     def _settle(self, worker: Worker) -> None:
         worker.kill()  # what the agent left behind in its session
@@ -152,7 +159,8 @@ class MemberRun:
         self.outcome = settle_outcome(end)
         self.settled = True
         reason = self.outcome.error.message if self.outcome.error else ""
-        self._timeline.add("member.ended", self.member.agent_id, ending=self.outcome.ending.value, reason=reason)
+        ended = MemberEnded(ending=self.outcome.ending, reason=reason)
+        self._timeline.add("member.ended", ended, self.member.agent_id, since=self.started_at)
 
 
 def _read(path: Path, kind: type[_Model]) -> _Model | None:

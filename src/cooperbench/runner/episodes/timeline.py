@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from cooperbench.collaboration.board import BoardEvent
 from cooperbench.collaboration.git_service import GitEvent
-from cooperbench.records import Event, TrajectoryMessage, utc_now
+from cooperbench.records import Event, Record, utc_now
+from cooperbench.records.event_details import BoardChanged, GitMoved
 from cooperbench.records.model_wait import ModelWait
 
 
@@ -24,6 +25,7 @@ class PendingEvent(NamedTuple):
     kind: str
     agent_id: str | None = None
     data: dict[str, Any] = {}
+    started_at: datetime | None = None
 
 
 class Timeline:
@@ -34,10 +36,10 @@ class Timeline:
         self._pending: list[PendingEvent] = []
         self._lock = threading.Lock()
 
-    def add(self, kind: str, agent_id: str | None = None, /, **data: Any) -> None:
-        """Note an event that happens now. `data` may use any names: a failure has a `kind` too."""
+    def add(self, kind: str, details: Record, agent_id: str | None = None, *, since: datetime | None = None) -> None:
+        """Note an event that happens now, or that began at `since` and ends now."""
         with self._lock:
-            event = PendingEvent(utc_now(), kind, agent_id, data)
+            event = PendingEvent(utc_now(), kind, agent_id, plain(details), since)
             self._pending.append(event)
             with self._path.open("ab") as stream:
                 stream.write(_line(len(self._pending) - 1, event))
@@ -49,10 +51,17 @@ class Timeline:
         return b"".join(_line(number, event) for number, event in enumerate(merged))
 
 
+def plain(details: Record) -> dict[str, Any]:
+    """Return the data of an event as JSON values, without what is not known."""
+    return details.model_dump(mode="json", exclude_none=True)
+
+
 def _line(number: int, pending: PendingEvent) -> bytes:
     event = Event(sequence=number, **pending._asdict())
+    assert event.details is not None, f"{event.kind} has no model"
+    left_out = {"started_at"} if event.started_at is None else None
     # ASCII: what agents wrote may hold lone surrogates, which UTF-8 cannot.
-    return json.dumps(event.model_dump(mode="json")).encode("ascii") + b"\n"
+    return json.dumps(event.model_dump(mode="json", exclude=left_out)).encode("ascii") + b"\n"
 
 
 def of_broker(events: Iterable[Event]) -> Iterable[PendingEvent]:
@@ -64,28 +73,18 @@ def of_broker(events: Iterable[Event]) -> Iterable[PendingEvent]:
 def of_board(events: Iterable[BoardEvent]) -> Iterable[PendingEvent]:
     """Yield the task board's part."""
     for event in events:
-        data = event.model_dump(mode="json", include={"number", "text", "refused"}, exclude_none=True)
-        yield PendingEvent(event.time, f"task.{event.action}", event.agent_id, data)
+        data = BoardChanged(number=event.number, text=event.text, refused=event.refused)
+        yield PendingEvent(event.time, f"task.{event.action}", event.agent_id, plain(data))
 
 
 def of_git(events: Iterable[GitEvent]) -> Iterable[PendingEvent]:
     """Yield the git server's part."""
     for event in events:
-        refs = [ref.model_dump(mode="json", exclude_none=True) for ref in event.refs]
-        yield PendingEvent(event.time, f"git.{event.action}", event.agent_id, {"refs": refs})
+        yield PendingEvent(event.time, f"git.{event.action}", event.agent_id, plain(GitMoved(refs=event.refs)))
 
 
 def of_waits(agent_id: str, waits: Iterable[ModelWait]) -> Iterable[PendingEvent]:
     """Yield when and why a member waited for its model's provider."""
     for wait in waits:
-        yield PendingEvent(wait.time, "model.wait", agent_id, wait.model_dump(mode="json", exclude={"time"}))
-
-
-def of_journal(agent_id: str, messages: Iterable[TrajectoryMessage]) -> Iterable[PendingEvent]:
-    """Yield an agent's part: when its history grew, and by which role. The text is in the trajectory."""
-    for number, entry in enumerate(messages):
-        if entry.time is None:
-            continue
-        role = str(entry.message.get("role", ""))
-        kind = {"assistant": "model.call", "tool": "tool.result"}.get(role, "agent.message")
-        yield PendingEvent(entry.time, kind, agent_id, {"role": role, "index": number})
+        data = wait.model_dump(mode="json", exclude={"time"})
+        yield PendingEvent(wait.until, "model.wait", agent_id, data, wait.time)

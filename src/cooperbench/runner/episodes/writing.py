@@ -87,8 +87,7 @@ def _write_member(ended: EndedEpisode, run: MemberRun) -> MemberResult:
 
 def _write_submission(directory: EpisodeDirectory, stem: str, run: MemberRun) -> Submission:
     captured = run.captured
-    returned_patch = run.folder.returned_patch.read_bytes() if run.folder.returned_patch.exists() else b""
-    patch, source = choose_patch(returned_patch, captured.patch if captured else b"")
+    patch, source = choose_patch(run.returned_patch, captured.patch if captured else b"")
     file = directory.patch(stem)
     write_bytes(file, patch)
     return make_submission(

@@ -9,7 +9,7 @@ from cooperbench.collaboration.connect import connect
 from cooperbench.environments import Environment
 from cooperbench.environments.bases import prepare_for_agent
 from cooperbench.environments.worktree import capture
-from cooperbench.records import Failure, write_model
+from cooperbench.records import Failure, utc_now, write_model
 from cooperbench.records.member_files import MemberFolder, StartedSandbox
 from cooperbench.runner.workers.specs import MemberSpec
 
@@ -36,7 +36,12 @@ class MemberSandboxes:
             self.failure = Failure.of(error, boundary="environment")
             raise
         self._ready[id(environment)] = (environment, base, bridge)
-        started = StartedSandbox(isolation=environment.isolation, image_digest=environment.image_digest, base_tree=base)
+        started = StartedSandbox(
+            isolation=environment.isolation,
+            image_digest=environment.image_digest,
+            base_tree=base,
+            ready_at=utc_now(),
+        )
         write_model(self._folder.sandbox, started)
 
     def capture(self, environment: Environment) -> None:

@@ -22,6 +22,7 @@ from cooperbench.collaboration.mailbox import messages_sent
 from cooperbench.environments.contract import SandboxLabels
 from cooperbench.environments.scope import EnvironmentScope, activate
 from cooperbench.records import Ending, Failure, TrajectoryMessage, Usage, write_bytes, write_model
+from cooperbench.records.activity import ActivityLog, activate_activity
 from cooperbench.records.ledger import RunLedger
 from cooperbench.records.member_files import AgentOutcome, MemberFolder
 from cooperbench.runner.workers.failures import REPORTED, ending_of, failure_of
@@ -57,6 +58,7 @@ def carry_out(spec: MemberSpec, runner: AnyRunner | None = None) -> AgentOutcome
         ledger=ledger,
         messages=lambda: messages_sent.count,
     )
+    activity = ActivityLog(folder.activity)
     scope = EnvironmentScope(
         backend=spec.backend,
         overrides=spec.environment,
@@ -64,8 +66,9 @@ def carry_out(spec: MemberSpec, runner: AnyRunner | None = None) -> AgentOutcome
         handles=folder.handles,
         after_start=[sandboxes.prepare],
         before_cleanup=[sandboxes.capture],
+        after_command=[activity.add],
     )
-    with activate(scope), activate_budget(budget):
+    with activate(scope), activate_budget(budget), activate_activity(activity):
         meter = Meter(budget, Journal(folder.calls), pricer(spec.config))
         with activate_journal(Journal(folder.messages)), metered(meter):
             outcome = _run(spec, folder, budget, runner)
