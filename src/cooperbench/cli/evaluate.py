@@ -48,6 +48,11 @@ from cooperbench.cli.options import (
     show_default=True,
     help="Features whose tests also run on each member's work alone.",
 )
+@click.option(
+    "--falsify",
+    type=click.Choice(["on", "warn", "off"]),
+    help="Prove each pass: run it again with broken tests, which it must fail. on: judge by it. warn: only record it.  [default: the run's choice]",
+)
 @click.option("--force", is_flag=True, help="Rerun evaluations that are still valid.")
 @dataset_option
 @log_dir_option

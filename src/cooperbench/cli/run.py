@@ -89,6 +89,13 @@ _SECONDS = Amount(0, YEAR, min_open=True)
     help="Model that resolves merge conflicts, for the policy cascade. --base-url, --api-key-env and --price-table also "
     "apply to this model.",
 )
+@click.option(
+    "--falsify",
+    type=click.Choice(["on", "warn", "off"]),
+    default="on",
+    show_default=True,
+    help="Prove each pass: run it again with broken tests, which it must fail. on: judge by it. warn: only record it.",
+)
 @click.option("--no-auto-eval", is_flag=True, help="Do not evaluate.")
 @click.option("--eval-concurrency", type=int, default=10, show_default=True, help="Evaluations to run at once.")
 @click.option(
@@ -171,6 +178,7 @@ def _request(values: dict[str, Any], words: tuple[str, ...]) -> "RunRequest":
         team_budget=values["team_budget"],
         max_cost=values["max_cost"],
         policy=values["policy"],
+        falsify=values["falsify"],
         seed=values["seed"],
         command=_scrubbed(words),
     )

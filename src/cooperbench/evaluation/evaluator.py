@@ -75,6 +75,7 @@ def evaluate_episode(
         _read_submissions(directory, result),
         settings,
         known=None if force else _known(directory.evaluation),
+        seed=_seed(_known(directory.evaluation)),
         keep=keep,
         labels=SandboxLabels(run=result.run, episode=directory.path.name, agent_id="evaluation"),
     )
@@ -89,24 +90,23 @@ def evaluate_submissions(
     settings: EvaluationSettings,
     *,
     known: Evaluation | None = None,
+    seed: str | None = None,
     keep: Callable[[str, bytes], str] | None = None,
     labels: SandboxLabels | None = None,
 ) -> Evaluation:
     """Evaluate submissions given with their patches. `known` is an earlier evaluation, used again if it has the same key.
 
-    `keep` stores the merged patch of a stage and returns its file name. A failure of the evaluation itself becomes an
-    `infra_error`. Raises `UnknownNameError` and `UsageError` for policies that cannot be applied.
+    `seed` chooses the broken tests; by default one is drawn. `keep` stores the merged patch of a stage and returns its file name. A failure
+    of the evaluation itself becomes an `infra_error`. Raises `UnknownNameError` and `UsageError` for policies that cannot be applied.
     """
-    started = time.monotonic()
-    settings = settings.checked()
-    key = ""
+    started, settings, key = time.monotonic(), settings.checked(), ""
     try:
         digest = ensure_image(settings.backend, task.recipe)
         key = evaluation_key(task, features, [submission for submission, _ in submissions], digest, settings.choices)
-        known = known if known is not None and known.key == key else None
-        if known is not None and _answers(known, settings):
+        known = known if known and known.key == key else None
+        if known and _answers(known, settings):
             return known.model_copy(update=_judge(settings, known.stages, features))
-        staged = _evaluate(task, features, submissions, settings, known, labels)
+        staged = _evaluate(task, features, submissions, settings, known, seed, labels)
     except CooperBenchError as error:
         return _failed(task, features, settings, key, Failure.of(error))
     stages = tuple(_with_patch(stage, staged.merged.get(stage.name), keep) for stage in staged.stages)
@@ -159,12 +159,13 @@ def _evaluate(
     submissions: Patches,
     settings: EvaluationSettings,
     known: Evaluation | None,
+    seed: str | None,
     labels: SandboxLabels | None,
 ) -> StagedEvaluation:
     base = base_of(task, settings.backend)
     labels = labels or SandboxLabels(run="evaluation", episode=task.key.replace("/", "-"))
     with open_store(base.store) as store:
-        bench = TestBench(task, base, store, settings, labels)
+        bench = TestBench(task, base, store, settings, labels, seed)
         bench.know(known.stages if known is not None else ())
         return evaluate_stages(bench, features, submissions, _wanted_policies(settings))
 
@@ -187,6 +188,12 @@ def _of_another_resolver(stage: Stage, settings: EvaluationSettings) -> bool:
     resolver = settings.resolver
     other = resolver is not None and (stage.resolver != resolver.name or stage.error is not None)
     return stage.name == RESOLVER and other
+
+
+def _seed(known: Evaluation | None) -> str | None:
+    """Return the seed of an earlier evaluation, so that another one of the same submissions breaks the same tests."""
+    suites = [suite for stage in (known.stages if known else ()) for suite in stage.suites]
+    return next((suite.falsification.seed for suite in suites if suite.falsification), None)
 
 
 def _known(path: Path) -> Evaluation | None:

@@ -70,6 +70,7 @@ _PRECEDENCE = (
     Outcome.PATCH_REJECTED,
     Outcome.MERGE_CONFLICT,
     Outcome.NO_PATCH,
+    Outcome.FORCED,
     Outcome.TESTS_FAILED,
     Outcome.PASSED,
 )

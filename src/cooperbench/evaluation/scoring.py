@@ -16,7 +16,7 @@ from cooperbench.evaluation.policies import DEFAULT_POLICY
 from cooperbench.evaluation.resolver import Resolver
 from cooperbench.evaluation.settings import EvaluationSettings, read_choices
 from cooperbench.evaluation.slots import ThreadSlots, processors
-from cooperbench.records import TIME_LIMIT, Evaluation, EvaluationChoices, Install, Outcome, Singles
+from cooperbench.records import TIME_LIMIT, Evaluation, EvaluationChoices, Falsify, Install, Outcome, Singles
 from cooperbench.tasks import Task
 
 RewardKind = Literal["all", "share", "own", "alone"]
@@ -35,6 +35,7 @@ def score(
     recount: bool = False,
     workers: int | None = None,
     install: Install = "once",
+    falsify: Falsify = "on",
 ) -> Evaluation:
     """Merge one patch for each feature and test the result. The answer is `evaluation.verdict`.
 
@@ -42,10 +43,15 @@ def score(
     hunk counts of a patch are repaired. A failure of the evaluation itself is an outcome, `infra_error`.
     Raises `UsageError` for features and policies that do not exist, and for choices that make no sense.
     """
-    choices = read_choices(
-        EvaluationChoices, singles=singles, time_limit=time_limit, network=network, recount=recount, install=install
-    )
+    choices = _choices(singles, time_limit, network, recount, install, falsify)
     return _score(task, patches, EvaluationSettings(backend, policy, choices, resolver, workers))
+
+
+def _choices(
+    singles: Singles, time_limit: float, network: str | None, recount: bool, install: Install, falsify: Falsify
+) -> EvaluationChoices:
+    values = {"singles": singles, "time_limit": time_limit, "network": network, "recount": recount}
+    return read_choices(EvaluationChoices, **values, install=install, falsify=falsify)
 
 
 def _score(task: Task, patches: Mapping[int, bytes | str], settings: EvaluationSettings) -> Evaluation:
@@ -87,15 +93,14 @@ def score_many(
     resolver: Resolver | None = None,
     recount: bool = False,
     install: Install = "once",
+    falsify: Falsify = "on",
 ) -> Generator[Scored, None, None]:
     """Score many groups, `concurrency` at a time, and yield each answer as soon as it is there. Takes the choices of `score`.
 
     The next groups are merged and their sandboxes started while the tests of others run.
     Closing the iterator starts nothing more, and waits for running suites, which end by their time limit.
     """
-    choices = read_choices(
-        EvaluationChoices, singles=singles, time_limit=time_limit, network=network, recount=recount, install=install
-    )
+    choices = _choices(singles, time_limit, network, recount, install, falsify)
     workers = 1 if concurrency > 1 else processors()
     ahead = min(concurrency * workers, processors())
     slots = ThreadSlots(concurrency * workers, ahead=ahead)

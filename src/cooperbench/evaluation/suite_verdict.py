@@ -10,7 +10,7 @@ from pydantic import AliasChoices, Field
 
 from cooperbench.evaluation.stable_names import not_passed
 from cooperbench.evaluation.suites import SuiteRun
-from cooperbench.records import Outcome, Record, SuiteResult, TestStatus
+from cooperbench.records import Falsification, FalsificationStatus, Outcome, Record, SuiteResult, TestStatus
 
 TAIL = 4_000
 """Characters of a runner's output that go into the record."""
@@ -80,11 +80,19 @@ def suite_verdict(feature: int, run: SuiteRun, reference: SuiteReference) -> Sui
     )
 
 
+def with_falsification(result: SuiteResult, found: Falsification, *, judge: bool) -> SuiteResult:
+    """Add to a suite that passed what its runs with broken tests show. Unless `judge`, it stays passed."""
+    update: dict[str, object] = {"falsification": found}
+    if judge and found.status is FalsificationStatus.FORCED:
+        update |= {"outcome": Outcome.FORCED, "reason": found.reason}
+    return result.model_copy(update=update)
+
+
 def _decide(run: SuiteRun, reference: SuiteReference) -> tuple[Outcome, str]:
     if run.timed_out:
         return Outcome.TESTS_FAILED, f"time limit reached after {run.seconds:.0f} s"
     if run.report.source != reference.source:
-        if not run.report.tests and _failed_to_install(run.output):
+        if failed_to_install(run):
             return Outcome.INFRA_ERROR, "the runner could not install what the tests need"
         return Outcome.TESTS_FAILED, f"no report of the tests, exit code {run.exit_code}: {telling_line(run.output)}"
     changed = sorted(set(run.report.changed) - set(reference.changed))
@@ -106,6 +114,7 @@ def telling_line(output: str) -> str:
     return telling[-1][:160]
 
 
-def _failed_to_install(output: str) -> bool:
-    tail = output[-TAIL:]
-    return bool(_NO_NETWORK.search(tail)) and bool(_INSTALLER.search(tail))
+def failed_to_install(run: SuiteRun) -> bool:
+    """Tell whether a run ended without a test because an installer could not reach the network."""
+    tail = run.output[-TAIL:]
+    return not run.report.tests and bool(_NO_NETWORK.search(tail)) and bool(_INSTALLER.search(tail))

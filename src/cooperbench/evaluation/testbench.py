@@ -12,17 +12,25 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from cooperbench.environments import SandboxLabels
 from cooperbench.errors import EvaluationError, RecordError, SandboxError
 from cooperbench.evaluation.bases import Base
+from cooperbench.evaluation.falsification import FeatureRuns, Pool, falsify, new_seed, pool_of
 from cooperbench.evaluation.git import GitStore
 from cooperbench.evaluation.installers import Installer, installers_of, reads_of_installation
 from cooperbench.evaluation.sanitize import apply_exactly
 from cooperbench.evaluation.settings import EvaluationSettings
 from cooperbench.evaluation.slots import ThreadSlots, processors
 from cooperbench.evaluation.suite_runner import SuiteRunner
-from cooperbench.evaluation.suite_verdict import SuiteReference, make_reference, suite_verdict, telling_line
+from cooperbench.evaluation.suite_verdict import (
+    SuiteReference,
+    make_reference,
+    suite_verdict,
+    telling_line,
+    with_falsification,
+)
 from cooperbench.evaluation.suites import SuiteRun
 from cooperbench.records import Outcome, Record, Stage, SuiteResult, cache_dir, read_model, write_model
 from cooperbench.tasks import Task
@@ -48,7 +56,13 @@ class TestBench:
     __test__ = False  # pytest would collect it by its name
 
     def __init__(
-        self, task: Task, base: Base, store: GitStore, settings: EvaluationSettings, labels: SandboxLabels
+        self,
+        task: Task,
+        base: Base,
+        store: GitStore,
+        settings: EvaluationSettings,
+        labels: SandboxLabels,
+        seed: str | None = None,
     ) -> None:
         self.task = task
         self.base = base
@@ -57,6 +71,7 @@ class TestBench:
         slots = settings.slots or ThreadSlots(self.workers, ahead=self.workers)
         self.settings = replace(settings, slots=slots)
         self.runner = SuiteRunner(task, base, store, self.settings, labels)
+        self.seed = seed or new_seed()
         self._results: dict[tuple[int, str], SuiteResult] = {}
 
     def test(self, suites: Iterable[tuple[int, str]]) -> None:
@@ -79,7 +94,7 @@ class TestBench:
         for stage in stages:
             for suite in stage.suites:
                 # A failure is tried again; `no_patch` says more than the tests did.
-                if stage.tree is not None and suite.outcome in (Outcome.PASSED, Outcome.TESTS_FAILED):
+                if stage.tree is not None and suite.outcome in (Outcome.PASSED, Outcome.TESTS_FAILED, Outcome.FORCED):
                     self._results[suite.feature, stage.tree] = suite
 
     def result(self, feature: int, tree: str) -> SuiteResult:
@@ -192,16 +207,21 @@ class TestBench:
 
     def _test_one(self, feature: int, tree: str, stop: threading.Event) -> SuiteResult:
         try:
-            if (result := self._test_skipping(feature, tree, stop)) is not None:
-                return result
-            reference = self.reference(feature, stop)
-            return suite_verdict(
-                feature, self.runner.run(feature, tree, stop, structured=reference.structured), reference
-            )
+            measured = self._measure_skipping(feature, tree, stop) or self._measure(feature, tree, stop)
+            if self.settings.choices.falsify == "off" or measured.result.outcome is not Outcome.PASSED:
+                return measured.result
+            runs = self._feature_runs(feature, measured.reference, stop, skip_install=measured.skip_install)
+            found = falsify(runs, tree, self.seed, self._challenges(feature))
+            return with_falsification(measured.result, found, judge=self.settings.choices.falsify == "on")
         except (SandboxError, EvaluationError) as error:
             return SuiteResult(feature=feature, outcome=Outcome.INFRA_ERROR, reason=str(error))
 
-    def _test_skipping(self, feature: int, tree: str, stop: threading.Event) -> SuiteResult | None:
+    def _measure(self, feature: int, tree: str, stop: threading.Event) -> "_Measured":
+        reference = self.reference(feature, stop)
+        run = self.runner.run(feature, tree, stop, structured=reference.structured)
+        return _Measured(suite_verdict(feature, run, reference), reference, False)
+
+    def _measure_skipping(self, feature: int, tree: str, stop: threading.Event) -> "_Measured | None":
         """Test without the installation. `None` says nothing about the work: the installation has to run."""
         gold = self._gold_tree(feature)
         if self._must_watch_install(gold):
@@ -214,4 +234,25 @@ class TestBench:
         run = self.runner.run(feature, tree, stop, skip_install=True)
         # Where no test was reported, what stands in for the installer may be why.
         reported = run.timed_out or run.report.source == reference.source
-        return suite_verdict(feature, run, reference) if reported else None
+        return _Measured(suite_verdict(feature, run, reference), reference, True) if reported else None
+
+    def breakable(self, feature: int) -> Pool:
+        """Return which of the feature's tests can be broken, from the cache or by running the gold patch."""
+        runs = self._feature_runs(feature, self.reference(feature), threading.Event(), skip_install=False)
+        return pool_of(runs, self._challenges(feature))
+
+    def _feature_runs(
+        self, feature: int, reference: SuiteReference, stop: threading.Event, *, skip_install: bool
+    ) -> FeatureRuns:
+        return FeatureRuns(self.runner, feature, self._gold_tree(feature), reference, skip_install, stop)
+
+    def _challenges(self, feature: int) -> Path:
+        return cache_dir() / "challenges" / self._key(str(feature), self.settings.network(self.task))
+
+
+class _Measured(NamedTuple):
+    """The result of a suite, and the run of the gold patch that it was measured by."""
+
+    result: SuiteResult
+    reference: SuiteReference
+    skip_install: bool

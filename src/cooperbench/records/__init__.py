@@ -4,6 +4,7 @@ from cooperbench.records.base import AgentId, FeatureId, Record, first_error, ut
 from cooperbench.records.conversation import ConversationMessage
 from cooperbench.records.episode import EpisodeResult, EpisodeStatus, Failure, LimitReached, MemberResult, Usage
 from cooperbench.records.events import Event
+from cooperbench.records.falsification import BrokenTest, Falsification, FalsificationStatus, Falsify, Mismatch
 from cooperbench.records.files import read_model, write_bytes, write_model
 from cooperbench.records.image import ImageRecipe
 from cooperbench.records.layout import EpisodeDirectory, RunDirectory, member_stem
@@ -37,6 +38,7 @@ __all__ = [
     "SCRATCH",
     "TIME_LIMIT",
     "AgentId",
+    "BrokenTest",
     "Conflict",
     "ConversationMessage",
     "DroppedPath",
@@ -48,6 +50,9 @@ __all__ = [
     "EvaluationChoices",
     "Event",
     "Failure",
+    "Falsification",
+    "FalsificationStatus",
+    "Falsify",
     "FeatureId",
     "FeatureVerdict",
     "GroupKey",
@@ -59,6 +64,7 @@ __all__ = [
     "Member",
     "MemberResult",
     "MergeStep",
+    "Mismatch",
     "Outcome",
     "PatchFinding",
     "PatchSource",

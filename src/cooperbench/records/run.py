@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import AliasChoices, Field
 
 from cooperbench.records.base import FeatureId, Record, UtcTime
+from cooperbench.records.falsification import Falsify
 from cooperbench.records.team import Member, Setting
 
 
@@ -65,6 +66,7 @@ class RunConfig(Record):
     messaging: bool = True
     task_board: bool = False
     policy: str = "naive@1"
+    falsify: Falsify = Field("on", description="Whether passes are proven by broken tests; concerns verdicts only.")
     image_digests: dict[str, str] = Field(default_factory=dict)
     prompt_hash: str | None = None
     seed: int | None = None
@@ -85,7 +87,7 @@ class RunConfig(Record):
     @property
     def digest(self) -> str:
         """Content address of how an episode of this run is made: the same for the same run under another name or with other episodes."""
-        choices = self.model_dump(mode="json", exclude={*MAY_DIFFER, "run", "groups"})
+        choices = self.model_dump(mode="json", exclude={*MAY_DIFFER, "run", "groups", "falsify"})
         choices["tasks"].pop("revision")  # it covers all tasks of the run
         return "sha256:" + hashlib.sha256(json.dumps(choices, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -106,6 +108,9 @@ class RunSummary(Record):
     evaluated: int = 0
     passed: int = 0
     outcomes: dict[str, int] = Field(default_factory=dict)
+    falsification_warnings: int = Field(
+        0, description="Episodes that passed and broken tests contradict: `falsify` is `warn`."
+    )
     features_passed: int = 0
     features_total: int = 0
     total_cost: float | None = Field(

@@ -8,6 +8,7 @@ from datetime import datetime
 from cooperbench.errors import RecordError
 from cooperbench.records.base import utc_now
 from cooperbench.records.episode_state import EpisodeState, EpisodeView, read_state
+from cooperbench.records.falsification import FalsificationStatus
 from cooperbench.records.files import read_model, write_model
 from cooperbench.records.layout import RunDirectory
 from cooperbench.records.ledger import RunLedger
@@ -52,7 +53,6 @@ def summarize(
     verdicts = [episode.verdict for episode in episodes if episode.verdict is not None]
     outcomes = Counter(verdict.outcome.value for verdict in verdicts)
     features = [feature for verdict in verdicts for feature in verdict.features]
-    members = [member for result in results for member in result.agents.values()]
     costs = [result.total_cost for result in results]
     known = [cost for cost in costs if cost is not None]
     return RunSummary(
@@ -66,17 +66,28 @@ def summarize(
         evaluated=len(verdicts),
         passed=outcomes[Outcome.PASSED.value],
         outcomes=dict(outcomes),
+        falsification_warnings=sum(map(_forced_and_passed, episodes)),
         features_passed=sum(feature.outcome is Outcome.PASSED for feature in features),
         features_total=len(features),
         total_cost=sum(known) if len(known) == len(costs) else None,
         wasted_cost=max(0.0, round(RunLedger(directory.ledger).total() - sum(known), 9)),
         total_steps=sum(result.total_steps for result in results),
         messages=sum(result.messages for result in results),
-        agent_seconds=sum((member.ended_at - member.started_at).total_seconds() for member in members),
+        agent_seconds=sum((m.ended_at - m.started_at).total_seconds() for r in results for m in r.agents.values()),
         requested_concurrency=requested_concurrency,
         achieved_concurrency=achieved_concurrency,
         updated_at=utc_now(),
     )
+
+
+def _forced_and_passed(episode: EpisodeView) -> bool:
+    """Tell whether an episode passed although broken tests say that its results were forced: `--falsify warn`."""
+    evaluation = episode.evaluation
+    if evaluation is None or not evaluation.verdict.passed:
+        return False
+    deciding = (stage for stage in evaluation.stages if stage.name == evaluation.verdict.stage)
+    found = (suite.falsification for stage in deciding for suite in stage.suites)
+    return any(each is not None and each.status is FalsificationStatus.FORCED for each in found)
 
 
 def write_summary(directory: RunDirectory, summary: RunSummary) -> RunSummary:

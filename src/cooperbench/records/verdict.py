@@ -7,6 +7,7 @@ from pydantic import Field
 
 from cooperbench.records.base import AgentId, FeatureId, Record, UtcTime
 from cooperbench.records.episode import Failure
+from cooperbench.records.falsification import Falsification, Falsify
 
 TIME_LIMIT = 900.0
 """Seconds for one suite, the runner's installation included."""
@@ -26,6 +27,9 @@ class EvaluationChoices(Record):
     )
     recount: bool = Field(False, description="Repair patches with wrong hunk counts.")
     install: Install = Field("once", description="Leave out installations that were seen to change nothing, or none.")
+    falsify: Falsify = Field(
+        "on", description="Run suites that pass again with broken tests: judge by it, or only say so."
+    )
 
 
 class Outcome(StrEnum):
@@ -36,6 +40,8 @@ class Outcome(StrEnum):
     MERGE_CONFLICT = "merge_conflict"
     PATCH_REJECTED = "patch_rejected"
     """A submission could not be applied to the base."""
+    FORCED = "forced"
+    """The tests pass, and so do tests that nobody can pass."""
     NO_PATCH = "no_patch"
     INFRA_ERROR = "infra_error"
     """The evaluation failed, not the submission; repeated, and never counted as the agents' failure."""
@@ -75,6 +81,7 @@ class SuiteResult(Record):
     seconds: float = Field(0.0, ge=0, description="Of the runner alone, its installation included.")
     output_tail: str = Field("", description="The end of what the runner printed.")
     reason: str = Field("", description="One line that says why, when it did not pass.")
+    falsification: Falsification | None = Field(None, description="The runs with broken tests, of a suite that passed.")
 
 
 class StageStatus(StrEnum):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cooperbench.evaluation import read_choices
-from cooperbench.records import TIME_LIMIT, Install, Limits, Singles
+from cooperbench.records import TIME_LIMIT, EvaluationChoices, Falsify, Install, Limits, Singles
 from cooperbench.records.paths import AnyPath
 from cooperbench.records.run_result import RunResult
 from cooperbench.runner.engine.observer import Observer
@@ -47,6 +47,7 @@ def run(
     team_budget: bool = False,
     max_cost: float | None = None,
     policy: str = "naive@1",
+    falsify: Falsify | None = None,
     seed: int | None = None,
     force: bool = False,
     auto_eval: bool = True,
@@ -61,10 +62,11 @@ def run(
     name for `task`. `features` selects one group of every task; otherwise the groups are those of the subset, or all of `size`
     features. `limit` takes the first so many of them in an order drawn with `seed`, and `repeats` runs each so often: a call with more of
     either adds to the run. `environment` fixes fields of `EnvironmentOptions` such as `network` or `memory_mb`. `limits` apply to each member (with `team_budget`, one agent alone has the sum of a team's), `max_cost` (US dollars) to the run.
-    `evaluation` says how submissions are tested, and which model settles conflicts.
+    `evaluation` says how submissions are tested, and which model settles conflicts; `falsify`, whether passes are proven.
 
     Raises `UsageError` before anything is started or written.
     """
+    choices = read_choices(EvaluationChoices, falsify=falsify or (evaluation or EvaluationOptions()).falsify)
     request = RunRequest(
         run_name=run_name,
         agent=agent,
@@ -90,6 +92,7 @@ def run(
         team_budget=team_budget,
         max_cost=max_cost,
         policy=policy,
+        falsify=choices.falsify,
         seed=seed,
     )
     options = SessionOptions(
@@ -117,23 +120,20 @@ def evaluate(
     recount: bool = False,
     install: Install = "once",
     singles: Singles = "own",
+    falsify: Falsify | None = None,
     resolver: ResolverOptions | None = None,
     observer: Observer | None = None,
 ) -> RunResult:
     """Merge and test the submissions of a run, and return the run. Valid evaluations are used again unless `force`.
 
     `time_limit` is in seconds for one suite. `recount` repairs wrong hunk counts; `install="always"` lets every runner install again;
-    `singles` says which suites run on each member's work alone; `resolver` is the model that settles conflicts.
+    `singles` says which suites run on each member's work alone; `falsify`, whether passes are proven; `resolver` settles conflicts.
 
     Raises `UsageError` for a run or a policy that does not exist, a policy that lacks its resolver, and values that make no sense.
     """
+    own = _given(falsify=falsify, resolver=resolver)
     evaluation = read_choices(
-        EvaluationOptions,
-        time_limit=time_limit,
-        recount=recount,
-        install=install,
-        singles=singles,
-        resolver=resolver,
+        EvaluationOptions, time_limit=time_limit, recount=recount, install=install, singles=singles, **own
     )
     return evaluate_run(
         run_name,
@@ -144,6 +144,11 @@ def evaluate(
         options=SessionOptions(eval_concurrency=eval_concurrency, force=force, evaluation=evaluation),
         observer=observer,
     )
+
+
+def _given(**values: object) -> dict[str, object]:
+    """Leave out what was not given, so that the run's own choice counts."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _path(path: AnyPath | None) -> Path | None:

@@ -43,7 +43,8 @@ def evaluate_run(
     directory, config = open_run(name, log_dir)
     policy = options.evaluation.check(policy or options.evaluation.policy or config.policy)
     options = replace(options, evaluation=options.evaluation.model_copy(update={"policy": policy}))
-    asked = config.model_copy(update={"backend": backend or config.backend})
+    falsify = options.evaluation.falsify_or(config.falsify)
+    asked = config.model_copy(update={"backend": backend or config.backend, "falsify": falsify})
     plan = plan_of(directory, asked, dataset_dir)
     finished = _finished(plan)
     if not finished:

@@ -67,7 +67,7 @@ def _evaluate(episode: Episode, config: RunConfig, options: SessionOptions, serv
         bundled=episode.task.recipe.bundled,
         backend=config.backend,
         policy=config.policy,
-        options=options.evaluation,
+        options=options.evaluation.model_copy(update={"falsify": config.falsify}),
         force=options.force,
         handles=folder.handles,
         slots=services.slots,

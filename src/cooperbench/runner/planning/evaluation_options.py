@@ -6,7 +6,7 @@ from typing import Any
 
 from cooperbench.environments import Check
 from cooperbench.evaluation import Resolver, check_policy
-from cooperbench.records import EvaluationChoices, Record
+from cooperbench.records import EvaluationChoices, Falsify, Record
 from cooperbench.runner.planning.request import DEFAULT_AGENT
 
 
@@ -20,7 +20,10 @@ class ResolverOptions(Record):
 
 
 class EvaluationOptions(EvaluationChoices):
-    """The choices of `eval`, which reach the evaluating process as they are."""
+    """The choices of `eval`, which reach the evaluating process as they are.
+
+    `falsify` is the run's own choice unless it is set here.
+    """
 
     resolver: ResolverOptions | None = None
     policy: str | None = None
@@ -31,10 +34,14 @@ class EvaluationOptions(EvaluationChoices):
         """All choices that the stages depend on. The resolver is named by its own stage."""
         return EvaluationChoices.model_validate(self.model_dump(exclude={"resolver", "policy"}))
 
+    def falsify_or(self, of_the_run: Falsify) -> Falsify:
+        """Return `falsify` if it was set, else the run's choice."""
+        return self.falsify if "falsify" in self.model_fields_set else of_the_run
+
     @property
     def episode_time_limit(self) -> float:
         """Seconds after which an episode's evaluation is killed, far above what its suites take."""
-        return max(3600.0, 10 * self.time_limit)
+        return max(7200.0, 20 * self.time_limit)
 
     def check(self, policy: str) -> str:
         """Return the full name of the policy. Raises `UsageError` if it does not exist or lacks its resolver."""

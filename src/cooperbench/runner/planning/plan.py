@@ -95,6 +95,7 @@ def make_plan(request: RunRequest) -> Plan:
         messaging=request.messaging,
         task_board=setting is Setting.TEAM,
         policy=resolve_policy(request.policy),
+        falsify=request.falsify,
         prompt_hash=templates_digest(),
         seed=request.seed,
         max_cost=request.max_cost,

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cooperbench.records import Limits
+from cooperbench.records import Falsify, Limits
 
 DEFAULT_AGENT = "mini_swe_agent"
 DEFAULT_MODEL = "gpt-4o"
@@ -45,5 +45,6 @@ class RunRequest:
     """Give the one agent of the solo setting the sum of the limits that a team's members would have."""
     max_cost: float | None = None
     policy: str = "naive@1"
+    falsify: Falsify = "on"
     seed: int | None = None
     command: tuple[str, ...] = ()

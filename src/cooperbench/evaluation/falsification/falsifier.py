@@ -1,0 +1,136 @@
+"""Run a suite that passed again with broken tests, and say whether the work fails what the gold patch fails.
+
+Pools and challenges are made once for each feature and image, from runs of the gold patch, and kept in the cache directory of this
+machine: no sandbox and no agent sees them. Which challenge a suite gets follows from a seed that is drawn on this machine when the
+evaluation begins, and recorded when it ends.
+"""
+
+import hashlib
+import random
+import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from cooperbench.environments.locks import locked
+from cooperbench.errors import EvaluationError, RecordError
+from cooperbench.evaluation.falsification.challenges import CHALLENGES, BrokenSuite, Challenge, make_challenge
+from cooperbench.evaluation.falsification.gold_runs import FeatureRuns
+from cooperbench.evaluation.falsification.mismatches import find_mismatch
+from cooperbench.evaluation.falsification.pool import Pool, build_pool
+from cooperbench.evaluation.suite_verdict import failed_to_install
+from cooperbench.evaluation.suites import SuiteRun
+from cooperbench.records import (
+    Falsification,
+    FalsificationStatus,
+    Mismatch,
+    Record,
+    TestStatus,
+    read_model,
+    write_model,
+)
+
+R = TypeVar("R", bound=Record)
+
+
+def new_seed() -> str:
+    """Draw a seed that nobody can foresee."""
+    return secrets.token_hex(8)
+
+
+def chosen_challenge(seed: str, feature: int, tree: str) -> int:
+    """Return the number of the challenge for a suite."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {feature} {tree}".encode()).digest()[:4], "big") % CHALLENGES
+
+
+def pool_of(runs: FeatureRuns, folder: Path) -> Pool:
+    """Return the feature's pool, from the cache or by running the base and the gold patch."""
+    return _cached(folder / "pool.json", Pool, lambda: build_pool(runs, _fail_to_pass(runs)))
+
+
+def _fail_to_pass(runs: FeatureRuns) -> list[str]:
+    """List the tests that pass with the gold patch and not on the base."""
+    on_base = runs.run(runs.runner.base.tree, time_limit=runs.gold_limit).report.tests
+    passing = {test.name for test in on_base if test.status is TestStatus.PASSED}
+    return [name for name in runs.reference.passed if name not in passing]
+
+
+def falsify(runs: FeatureRuns, tree: str, seed: str, folder: Path) -> Falsification:
+    """Run the suite on `tree` with broken tests, each version in a fresh sandbox, side by side and in random order.
+
+    A mismatch counts if it comes again. `folder` caches what is known of the feature. Raises the classes below `SandboxError`, and
+    `EvaluationError` once stopped.
+    """
+    pool = pool_of(runs, folder)
+    if not pool.breakable:
+        return Falsification(status=FalsificationStatus.UNAVAILABLE, reason=pool.reason, seed=seed)
+    number = chosen_challenge(seed, runs.feature, tree)
+    path = folder / f"challenge{number}-{'skipping' if runs.skip_install else 'installing'}.json"
+    made = _cached(path, _Kept, lambda: _Kept(challenge=make_challenge(runs, pool, number)))
+    if made.challenge is None:
+        reason = "the gold patch's own runs with broken tests differ"
+        return Falsification(status=FalsificationStatus.UNAVAILABLE, reason=reason, seed=seed, challenge=number)
+    return _judge(runs, tree, seed, made.challenge)
+
+
+class _Kept(Record):
+    """A challenge, or that none could be made."""
+
+    challenge: Challenge | None
+
+
+def _judge(runs: FeatureRuns, tree: str, seed: str, challenge: Challenge) -> Falsification:
+    order = list(range(len(challenge.suites)))
+    random.SystemRandom().shuffle(order)
+    with ThreadPoolExecutor(len(order)) as threads:
+        done_by = dict(zip(order, threads.map(lambda at: _run(runs, tree, challenge.suites[at]), order), strict=True))
+    judged = [done_by[at] for at in sorted(order)]
+    mismatch = next((found for found, _ in judged if found is not None), None)
+    done = [run for _, made in judged for run in made]
+    return Falsification(
+        status=FalsificationStatus.FORCED if mismatch else FalsificationStatus.HELD,
+        reason=describe_mismatch(mismatch) if mismatch else "",
+        seed=seed,
+        challenge=challenge.number,
+        broken=challenge.broken,
+        runs=len(done),
+        seconds=round(sum(run.seconds for run in done), 3),
+        mismatch=mismatch,
+    )
+
+
+def _run(runs: FeatureRuns, tree: str, suite: BrokenSuite) -> tuple[Mismatch | None, list[SuiteRun]]:
+    """Run one version, and once more in another sandbox if it came out otherwise than with the gold patch."""
+    done: list[SuiteRun] = []
+    mismatch = None
+    for _ in range(2):
+        done.append(runs.run(tree, [(each.shown.path, each.edit) for each in suite.functions]))
+        if failed_to_install(done[-1]):
+            raise EvaluationError("the runner could not install what the tests need", subject=runs.runner.task.key)
+        mismatch = find_mismatch(done[-1], suite, runs.reference)
+        if mismatch is None:
+            break
+    return mismatch, done
+
+
+def describe_mismatch(mismatch: Mismatch) -> str:
+    """Say in one line what came out otherwise."""
+    if mismatch.edit is None:
+        return (
+            f"with broken tests beside it, {mismatch.test}: {mismatch.found}, where the gold patch: {mismatch.expected}"
+        )
+    place = f"{mismatch.edit.path}:{mismatch.edit.line}"
+    return f"{mismatch.test} {mismatch.found}, although {place} expects `{mismatch.edit.after}`"
+
+
+def _cached(path: Path, kind: type[R], make: Callable[[], R]) -> R:
+    """Read what is known, or find it out once for all processes of this machine."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with locked(path.with_suffix(".lock")):
+        try:
+            return read_model(path, kind)
+        except (FileNotFoundError, RecordError):
+            made = make()
+            write_model(path, made)
+            return made

@@ -1,0 +1,250 @@
+"""Break Python tests: asserts, `pytest.raises`, and the assertions of unittest and mock, found in the syntax tree."""
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+from random import Random
+
+from cooperbench.evaluation.falsification.edits import Edit, EditKind, TestFunction
+from cooperbench.evaluation.falsification.vocabulary import Vocabulary, other_number, typo
+
+_OPERATORS: dict[type[ast.cmpop], tuple[str, str]] = {
+    ast.Eq: ("==", "!="),
+    ast.NotEq: ("!=", "=="),
+    ast.In: ("in", "not in"),
+    ast.NotIn: ("not in", "in"),
+    ast.Is: ("is", "is not"),
+    ast.IsNot: ("is not", "is"),
+    ast.Lt: ("<", ">="),
+    ast.GtE: (">=", "<"),
+    ast.Gt: (">", "<="),
+    ast.LtE: ("<=", ">"),
+}
+_PAIRS = (
+    ("assertTrue", "assertFalse"),
+    ("assertEqual", "assertNotEqual"),
+    ("assertAlmostEqual", "assertNotAlmostEqual"),
+    ("assertIn", "assertNotIn"),
+    ("assertIs", "assertIsNot"),
+    ("assertIsNone", "assertIsNotNone"),
+    ("assertIsInstance", "assertNotIsInstance"),
+    ("assertGreater", "assertLessEqual"),
+    ("assertLess", "assertGreaterEqual"),
+    ("assertRegex", "assertNotRegex"),
+    ("assert_called", "assert_not_called"),
+)
+_OPPOSITES = {**dict(_PAIRS), **{second: first for first, second in _PAIRS}, "assert_called_once": "assert_not_called"}
+_EQUAL = {"assertEqual", "assertListEqual", "assertDictEqual", "assertTupleEqual", "assertSetEqual", "assertCountEqual"}
+_EQUAL |= {"assertMultiLineEqual", "assertSequenceEqual", "assertAlmostEqual", "assertIs", "assert_called_with"}
+_EQUAL |= {"assert_called_once_with", "assert_any_call", "assert_has_calls"}
+_RAISES = {"raises", "assertRaises", "assertRaisesRegex", "warns", "assertWarns"}
+_MATCHES = {"raises", "warns", "assertRaisesRegex", "assertWarnsRegex"}
+_LITERAL_CALLS = {"approx", "Decimal", "Fraction", "set", "frozenset", "Path", "timedelta", "date", "datetime", "call"}
+"""Calls that make an expected value out of constants."""
+_EXCEPTIONS = ("KeyError", "TypeError", "ValueError", "AttributeError", "IndexError", "RuntimeError", "OSError")
+
+
+def python_tests(path: str, source: bytes, vocabulary: Vocabulary) -> list[TestFunction]:
+    """List the tests of a source. Returns nothing if this interpreter cannot read it."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return []
+    module = _Module(source, vocabulary)
+    return [
+        TestFunction(path=path, name=name, reported=_reported(path, name), edits=tuple(module.edits(function)))
+        for name, function in _functions(tree.body, "")
+    ]
+
+
+def _reported(path: str, name: str) -> str:
+    """Match `a/test_b.py::Class::test[case]` of pytest and `a.test_b.Class.test` of unittest."""
+    dotted = re.escape(name).replace("::", r"(?:::|\.)")
+    return rf"(?:^|[./]){re.escape(PurePosixPath(path).stem)}(?:\.py::|\.){dotted}(?:\[.*)?$"
+
+
+def _functions(body: Sequence[ast.stmt], prefix: str) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    for node in body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test"):
+            yield prefix + node.name, node
+        elif isinstance(node, ast.ClassDef):
+            yield from _functions(node.body, f"{prefix}{node.name}::")
+        elif isinstance(node, (ast.If, ast.Try, ast.With)):
+            yield from _functions(node.body, prefix)
+
+
+class _Module:
+    """One source, and the edits of its expectations."""
+
+    def __init__(self, source: bytes, vocabulary: Vocabulary) -> None:
+        self._source = source
+        self._vocabulary = vocabulary
+        self._starts = [0]
+        for line in source.splitlines(keepends=True):
+            self._starts.append(self._starts[-1] + len(line))
+        self._exceptions = [name for name in _EXCEPTIONS if len(re.findall(rb"\b%s\b" % name.encode(), source)) > 1]
+        self._random = Random(0)
+
+    def edits(self, function: ast.AST) -> Iterator[Edit]:
+        """Yield the edits of one test. The same source always gives the same ones."""
+        self._random = Random(ast.dump(function))
+        for node in ast.walk(function):
+            if isinstance(node, ast.Assert):
+                yield from self._condition(node.test)
+            elif isinstance(node, ast.If) and _always_fails(node):
+                yield from (edit for edit in self._condition(node.test) if edit.kind is EditKind.OPERATOR)
+            elif isinstance(node, ast.Call):
+                yield from self._call(node)
+
+    def _condition(self, test: ast.expr) -> Iterator[Edit]:
+        comparisons = [test] if isinstance(test, ast.Compare) else []
+        if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+            comparisons = [each for each in test.values if isinstance(each, ast.Compare)]
+        for comparison in comparisons:
+            yield from self._comparison(comparison)
+        yield from self._negation(test)
+
+    def _comparison(self, node: ast.Compare) -> Iterator[Edit]:
+        left = node.left
+        for operator, right in zip(node.ops, node.comparators, strict=True):
+            if isinstance(operator, ast.Eq) or (isinstance(operator, ast.Is) and _is_bool(right)):
+                yield from self._constants(left, EditKind.VALUE)
+                yield from self._constants(right, EditKind.VALUE)
+            elif isinstance(operator, ast.In):
+                yield from self._constants(left, EditKind.NEEDLE)
+            old, new = _OPERATORS[type(operator)]
+            yield from self._operator(self._span(left)[1], self._span(right)[0], old, new)
+            left = right
+
+    def _operator(self, start: int, end: int, old: str, new: str) -> Iterator[Edit]:
+        gap = self._source[start:end]
+        found = re.search(rb"(?<!\w)" + rb"\s+".join(map(re.escape, old.encode().split())) + rb"(?!\w)", gap)
+        if found and b"#" not in gap:
+            yield self._edit(start + found.start(), start + found.end(), new, EditKind.OPERATOR, quiet=False)
+
+    def _negation(self, test: ast.expr) -> Iterator[Edit]:
+        start, end = self._span(test)
+        text = self._source[start:end].decode()
+        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            inner = self._span(test.operand)[0]
+            if b"(" not in self._source[start:inner]:
+                yield self._edit(start, inner, "", EditKind.NEGATE, quiet=False)
+        elif isinstance(test, (ast.Name, ast.Attribute, ast.Call, ast.Subscript)):
+            yield self._edit(start, start, "not ", EditKind.NEGATE, quiet=False)
+        elif "\n" not in text:
+            yield self._edit(start, end, f"not ({text})", EditKind.NEGATE, quiet=False)
+
+    def _call(self, node: ast.Call) -> Iterator[Edit]:
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if name in _RAISES and node.args:
+            yield from self._raises(node.args[0], warning=name in ("warns", "assertWarns"))
+        if name in _MATCHES:
+            patterns = [keyword.value for keyword in node.keywords if keyword.arg == "match"]
+            patterns += node.args[1:2] if name.endswith("Regex") else []
+            for pattern in patterns:
+                yield from self._constants(pattern, EditKind.MATCH)
+        if not isinstance(node.func, ast.Attribute):
+            return
+        if name in _EQUAL:
+            for argument in (
+                *node.args[:2],
+                *(each.value for each in node.keywords if each.arg not in ("msg", "places", "delta")),
+            ):
+                yield from self._constants(argument, EditKind.VALUE)
+        elif name == "assertIn" and node.args:
+            yield from self._constants(node.args[0], EditKind.NEEDLE)
+        if name in _OPPOSITES:
+            end = self._span(node.func)[1]
+            yield self._edit(end - len(name), end, _OPPOSITES[name], EditKind.OPERATOR, quiet=False)
+
+    def _raises(self, expected: ast.expr, *, warning: bool) -> Iterator[Edit]:
+        start, end = self._span(expected)
+        used = ast.unparse(expected)
+        if warning:
+            yield self._edit(start, end, "BytesWarning", EditKind.RAISES, quiet=False)
+            return
+        quiet = [name for name in self._exceptions if name not in used]
+        for name in [*quiet, *(name for name in _EXCEPTIONS if name not in used and name not in quiet)][:3]:
+            yield self._edit(start, end, name, EditKind.RAISES, quiet=name in quiet)
+
+    def _constants(self, node: ast.expr, kind: EditKind) -> Iterator[Edit]:
+        """Yield edits of the constants that make up an expected value; nothing inside of other calls, indices and names."""
+        if isinstance(node, ast.Constant):
+            yield from self._constant(node, kind)
+        elif isinstance(node, (ast.List, ast.Tuple, ast.Set)):
+            for element in node.elts:
+                yield from self._constants(element, kind)
+        elif isinstance(node, ast.Dict):
+            for value in node.values:
+                yield from self._constants(value, kind)
+        elif isinstance(node, ast.UnaryOp):
+            yield from self._constants(node.operand, kind)
+        elif isinstance(node, ast.Call) and _name(node.func) in _LITERAL_CALLS:
+            for argument in (
+                *node.args,
+                *(keyword.value for keyword in node.keywords if keyword.arg not in ("rel", "abs")),
+            ):
+                yield from self._constants(argument, kind)
+
+    def _constant(self, node: ast.Constant, kind: EditKind) -> Iterator[Edit]:
+        start, end = self._span(node)
+        old, value = self._source[start:end].decode(), node.value
+        for new, quiet in self._others(old, value, kind):
+            if _same_type(new, value) and new.count("\n") == old.count("\n"):
+                yield self._edit(start, end, new, kind, quiet=quiet)
+
+    def _others(self, old: str, value: object, kind: EditKind) -> Iterator[tuple[str, bool]]:
+        rnd = self._random
+        if isinstance(value, bool):
+            yield str(not value), True
+        elif isinstance(value, (int, float)) and re.fullmatch(r"\d+(\.\d+)?", old):
+            yield from ((number, True) for number in self._vocabulary.numbers(old, rnd))
+            yield other_number(old), False
+        elif isinstance(value, (str, bytes)) and value and "\\" not in old:
+            opening = re.match(r"[a-zA-Z]*('''|\"\"\"|'|\")", old)
+            if opening is None:
+                return
+            head, tail = opening[0], opening[1]
+            body = old[len(head) : len(old) - len(tail)]
+            # A text that has to be found may by chance be found elsewhere: only long ones, and never exchanged as a whole.
+            if kind is EditKind.VALUE:
+                texts = self._vocabulary.texts(body, rnd)
+            else:
+                texts = self._vocabulary.phrases(body, rnd) if len(body) >= 8 else []
+            yield from ((head + text + tail, True) for text in texts if tail not in text)
+            if kind is EditKind.VALUE or len(body) >= 5:
+                changed = typo(body, rnd)
+                yield from [(head + changed + tail, False)] if changed else []
+
+    def _span(self, node: ast.expr) -> tuple[int, int]:
+        assert node.end_lineno is not None
+        assert node.end_col_offset is not None
+        start = self._starts[node.lineno - 1] + node.col_offset
+        return start, self._starts[node.end_lineno - 1] + node.end_col_offset
+
+    @staticmethod
+    def _edit(start: int, end: int, text: str, kind: EditKind, *, quiet: bool) -> Edit:
+        return Edit(start=start, end=end, text=text, kind=kind, quiet=quiet)
+
+
+def _always_fails(node: ast.If) -> bool:
+    return any(
+        isinstance(each, ast.Raise) or re.match(r"(pytest|self)\.fail\(", ast.unparse(each)) for each in node.body
+    )
+
+
+def _is_bool(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, bool)
+
+
+def _name(function: ast.expr) -> str:
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
+def _same_type(text: str, value: object) -> bool:
+    try:
+        new: object = ast.literal_eval(text)
+    except (SyntaxError, ValueError):
+        return False
+    return type(new) is type(value) and new != value

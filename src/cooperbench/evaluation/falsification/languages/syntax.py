@@ -1,0 +1,85 @@
+"""Read sources by their tree-sitter grammar, and edit literals in them."""
+
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from random import Random
+
+from tree_sitter import Language, Node, Parser
+
+from cooperbench.evaluation.falsification.edits import Edit, EditKind
+from cooperbench.evaluation.falsification.vocabulary import Vocabulary, other_number, typo
+
+_BOOLEANS = {"true": "false", "false": "true"}
+_STRING = re.compile(r"(?P<quote>[\"'`])(?P<body>.+)(?P=quote)", re.DOTALL)
+_NUMBER = re.compile(r"(?P<digits>\d+(?:\.\d+)?)(?P<suffix>[a-z_]\w*)?")
+LONG = 8
+"""Characters from which on a text is not expected to be found somewhere by chance."""
+
+
+@cache
+def parser(grammar: Callable[[], object]) -> Parser:
+    """Return the parser of a grammar package's function."""
+    return Parser(Language(grammar()))
+
+
+def text_of(node: Node | None) -> str:
+    """Return the source of a node; empty for `None`."""
+    return node.text.decode("utf-8", "replace") if node is not None and node.text is not None else ""
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """Yield a node and everything below it, in the order of the source."""
+    yield node
+    for child in node.children:
+        yield from walk(child)
+
+
+def field(node: Node, name: str) -> Node | None:
+    """Return a child by the name of its field."""
+    return node.child_by_field_name(name)
+
+
+def arguments_of(node: Node) -> list[Node]:
+    """Return the arguments of a call."""
+    found = field(node, "arguments")
+    return list(found.named_children) if found is not None else []
+
+
+def replace(node: Node, text: str, kind: EditKind, *, quiet: bool = False) -> Edit:
+    """Replace a node's source."""
+    return Edit(start=node.start_byte, end=node.end_byte, text=text, kind=kind, quiet=quiet)
+
+
+class Literals:
+    """Edits of literals, the same ones for the same test."""
+
+    def __init__(self, vocabulary: Vocabulary, seed: str) -> None:
+        self._vocabulary = vocabulary
+        self._random = Random(seed)
+
+    def edits(self, node: Node, kind: EditKind = EditKind.VALUE) -> Iterator[Edit]:
+        """Yield edits of one literal; none if the node is something else."""
+        old = text_of(node)
+        for new, quiet in self._others(old, kind):
+            if new != old and new.count("\n") == old.count("\n"):
+                yield replace(node, new, kind, quiet=quiet)
+
+    def _others(self, old: str, kind: EditKind) -> Iterator[tuple[str, bool]]:
+        if old in _BOOLEANS:
+            yield _BOOLEANS[old], True
+        elif number := _NUMBER.fullmatch(old):
+            suffix = number["suffix"] or ""
+            yield from ((each + suffix, True) for each in self._vocabulary.numbers(number["digits"], self._random))
+            yield other_number(number["digits"]) + suffix, False
+        elif (string := _STRING.fullmatch(old)) and "\\" not in old and "${" not in old:
+            quote, body = string["quote"], string["body"]
+            # A text that has to be found may by chance be found elsewhere: only long ones, and never exchanged as a whole.
+            if kind is EditKind.VALUE:
+                texts = self._vocabulary.texts(body, self._random)
+            else:
+                texts = self._vocabulary.phrases(body, self._random) if len(body) >= LONG else []
+            yield from ((quote + text + quote, True) for text in texts if quote not in text)
+            changed = typo(body, self._random) if kind is EditKind.VALUE or len(body) >= LONG // 2 else None
+            if changed:
+                yield quote + changed + quote, False

@@ -1,0 +1,95 @@
+"""Choose values that look at home: literals and words which the sources of a repository use at least twice."""
+
+import random
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+MANY = 2
+"""Uses from which on a value is part of the repository's own language."""
+
+_TOKEN = re.compile(
+    rb"""(?P<text>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|(?<![\w.])(?P<number>\d+(?:\.\d+)?)(?![\w.])"""
+)
+_WORD = re.compile(r"[A-Za-z]{3,}")
+_NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.])|\d")
+_LETTERS = ("aeiou", "bcdfglmnprst", "AEIOU", "BCDFGLMNPRST", "0123456789")
+
+
+class Vocabulary:
+    """Values by the number of their uses."""
+
+    def __init__(self, sources: Iterable[bytes]) -> None:
+        texts: Counter[str] = Counter()
+        numbers: Counter[str] = Counter()
+        for source in sources:
+            for token in _TOKEN.finditer(source):
+                if token["text"] is not None:
+                    texts[token["text"][1:-1].decode("utf-8", "replace")] += 1
+                else:
+                    numbers[token["number"].decode()] += 1
+        words = Counter(word for text, uses in texts.items() for word in _WORD.findall(text) for _ in range(uses))
+        self._texts = sorted(text for text, uses in texts.items() if uses >= MANY and text and "\\" not in text)
+        self._numbers = sorted(number for number, uses in numbers.items() if uses >= MANY)
+        self._words = sorted(word for word, uses in words.items() if uses >= MANY)
+
+    def numbers(self, value: str, rnd: random.Random) -> list[str]:
+        """Return numbers that may stand in for one: of its form, those of as many digits first."""
+        fits = [each for each in self._numbers if ("." in each) == ("." in value) and float(each) != float(value)]
+        rnd.shuffle(fits)
+        return sorted(fits, key=lambda each: abs(len(each) - len(value)))[:3]
+
+    def texts(self, value: str, rnd: random.Random) -> list[str]:
+        """Return texts that may stand in for one: others of its form, else itself with one word or number exchanged."""
+        fits = [each for each in self._texts if _alike(each, value)]
+        rnd.shuffle(fits)
+        return fits[:3] or self.phrases(value, rnd)
+
+    def phrases(self, value: str, rnd: random.Random) -> list[str]:
+        """Return the text with one word or number exchanged for another that is used elsewhere."""
+        found = []
+        places = list(_WORD.finditer(value))
+        rnd.shuffle(places)
+        for place in places:
+            fits = [word for word in self._words if _alike(word, place[0]) and word not in value]
+            if fits:
+                found.append(value[: place.start()] + rnd.choice(fits) + value[place.end() :])
+        for place in _NUMBER.finditer(value):
+            fits = [each for each in self._numbers if len(each) == len(place[0]) and each != place[0]]
+            if fits:
+                found.append(value[: place.start()] + rnd.choice(fits) + value[place.end() :])
+        return found[:3]
+
+
+def typo(value: str, rnd: random.Random) -> str | None:
+    """Exchange one letter or digit for another of its kind: conspicuous, for where nothing else is known."""
+    places = [(at, kind) for at, letter in enumerate(value) for kind in _LETTERS if letter in kind]
+    places = [(at, kind) for at, kind in places if at == 0 or value[at - 1] not in "\\%{$"]
+    if not places:
+        return None
+    at, kind = rnd.choice(places)
+    return value[:at] + rnd.choice([letter for letter in kind if letter != value[at]]) + value[at + 1 :]
+
+
+def other_number(value: str) -> str:
+    """Return the next number of the same form."""
+    return (
+        f"{float(value) + 1:g}" + (".0" if "." in value and float(value).is_integer() else "")
+        if "." in value
+        else str(int(value) + 1)
+    )
+
+
+def _alike(text: str, value: str) -> bool:
+    """Tell whether a text has the form of another: the same signs between words and numbers, its capitals, about its length."""
+    return (
+        text.lower() != value.lower()
+        and _form(text) == _form(value)
+        and text[:1].isupper() == value[:1].isupper()
+        and text.isupper() == value.isupper()
+        and abs(len(text) - len(value)) <= max(3, len(value) // 2)
+    )
+
+
+def _form(text: str) -> str:
+    return re.sub(r"[A-Za-z_]+", "a", re.sub(r"\d+", "0", text))

@@ -1,0 +1,212 @@
+"""Edits break what a test expects and nothing else: in place, one line for one line."""
+
+import ast
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cooperbench.evaluation.falsification.edits import TestFunction, added_lines, apply_edits, describe
+from cooperbench.evaluation.falsification.languages import can_break, find_tests
+from cooperbench.evaluation.falsification.vocabulary import Vocabulary
+
+WORDS = b'"pear" "pear" "plum" "plum" 77 77 88 88 9 9 "over there" "over there" TypeError TypeError'
+
+PYTHON = b"""import pytest
+
+
+class TestShop:
+    def test_price(self):
+        assert price("apple", 3) == {"total": 12, "parts": [4, -4]}
+        assert "apple pie" in describe(1)
+        assert stock["apple"] >= 5
+        with pytest.raises(ValueError, match="not in stock"):
+            price("nut")
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_many(n):
+    self.assertEqual(count(n), 7, "seven")
+    sold.assert_called_once_with("apple", at=3)
+    assert not closed(n)
+
+
+def helper():
+    assert 1 == 1
+"""
+
+GO = b"""package shop
+
+func TestPrice(t *testing.T) {
+	if got := Price("apple", 3); got != 12 {
+		t.Fatalf("price %d, not 12", got)
+	}
+	if tc.wantErr {
+		if err == nil {
+			t.Fatal("no error")
+		}
+	}
+	require.NoError(t, err)
+	assert.Equal(t, "apple", Name(3), "name")
+}
+
+func helper(n int) bool { return n != 12 }
+"""
+
+JAVASCRIPT = b"""describe("shop", () => {
+  it.each([1, 2])("costs %s", (n) => {
+    expect(price("apple", n)).toEqual({ total: 12, parts: [4] });
+    expect(closed(1)).not.toBe(true);
+    expect(open()).toBeTruthy();
+  });
+});
+"""
+
+RUST = b"""#[cfg(test)]
+mod tests {
+    #[test]
+    fn price() {
+        assert_eq!(super::price("apple", 3), Some(12u32));
+        assert!(super::open(3), "open");
+    }
+
+    #[test]
+    #[should_panic(expected = "not in stock")]
+    fn none() {
+        super::price("nut", 1);
+    }
+
+    fn helper() {}
+}
+"""
+
+SOURCES = {"tests/test_shop.py": PYTHON, "shop_test.go": GO, "src/shop.test.ts": JAVASCRIPT, "src/lib.rs": RUST}
+
+
+def found_in(path: str, source: bytes | None = None) -> dict[str, TestFunction]:
+    text = SOURCES[path] if source is None else source
+    return {test.name: test for test in find_tests(path, text, Vocabulary([text, WORDS]))}
+
+
+def changed_lines(path: str, name: str) -> dict[str, set[str]]:
+    """The lines that edits of a test give, by the line that was there."""
+    found: dict[str, set[str]] = {}
+    for edit in found_in(path)[name].edits:
+        shown = describe(found_in(path)[name], edit, SOURCES[path])
+        found.setdefault(shown.before, set()).add(shown.after)
+    return found
+
+
+@pytest.mark.parametrize("path", SOURCES)
+def test_lines_stay_where_they_are(path: str) -> None:
+    source = SOURCES[path]
+    for test in found_in(path).values():
+        assert test.edits
+        for edit in test.edits:
+            broken = apply_edits(source, [edit])
+            before, after = source.splitlines(), broken.splitlines()
+            assert len(before) == len(after)
+            assert sum(old != new for old, new in zip(before, after, strict=True)) == 1
+
+
+def test_python_expectations_and_no_inputs() -> None:
+    found = changed_lines("tests/test_shop.py", "TestShop::test_price")
+    dictionary = found['assert price("apple", 3) == {"total": 12, "parts": [4, -4]}']
+    assert 'assert price("apple", 3) == {"total": 77, "parts": [4, -4]}' in dictionary
+    assert all(line.startswith(('assert price("apple", 3) ', "assert not (price")) for line in dictionary)
+    # Another limit may hold by chance, and so may a single other word: only the opposite is certain.
+    assert found['assert stock["apple"] >= 5'] == {
+        'assert stock["apple"] < 5',
+        'assert not (stock["apple"] >= 5)',
+    }
+    raises = found['with pytest.raises(ValueError, match="not in stock"):']
+    assert 'with pytest.raises(TypeError, match="not in stock"):' in raises
+    found = changed_lines("tests/test_shop.py", "test_many")
+    assert all('"seven"' in line for line in found['self.assertEqual(count(n), 7, "seven")'])
+    assert found["assert not closed(n)"] == {"assert closed(n)"}
+
+
+def test_go_conditions_that_fail_the_test() -> None:
+    found = changed_lines("shop_test.go", "TestPrice")
+    assert 'if got := Price("apple", 3); got == 12 {' in found['if got := Price("apple", 3); got != 12 {']
+    assert 'if got := Price("apple", 3); got != 77 {' in found['if got := Price("apple", 3); got != 12 {']
+    assert "if tc.wantErr {" not in found  # its body fails only under a further condition
+    assert found["if err == nil {"] == {"if err != nil {"}
+    assert found["require.NoError(t, err)"] == {"require.Error(t, err)"}
+    assert 't.Fatalf("price %d, not 12", got)' not in found
+
+
+def test_matchers_of_jest_and_vitest() -> None:
+    found = changed_lines("src/shop.test.ts", "shop costs %s")
+    assert (
+        'expect(price("apple", n)).toEqual({ total: 77, parts: [4] });'
+        in found['expect(price("apple", n)).toEqual({ total: 12, parts: [4] });']
+    )
+    assert found["expect(closed(1)).not.toBe(true);"] == {"expect(closed(1)).toBe(true);"}
+    assert found["expect(open()).toBeTruthy();"] == {"expect(open()).toBeFalsy();"}
+
+
+def test_assertion_macros() -> None:
+    found = changed_lines("src/lib.rs", "tests::price")
+    assert found['assert!(super::open(3), "open");'] == {'assert!(!(super::open(3)), "open");'}
+    values = found['assert_eq!(super::price("apple", 3), Some(12u32));']
+    assert 'assert_eq!(super::price("apple", 3), Some(77u32));' in values
+    assert all('price("apple", 3)' in line for line in values)
+    assert (
+        "#[allow(unused)]" in changed_lines("src/lib.rs", "tests::none")['#[should_panic(expected = "not in stock")]']
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "test", "reported", "foreign"),
+    [
+        ("tests/test_shop.py", "test_many", "tests/test_shop.py::test_many[1]", "tests/test_shop.py::test_many_more"),
+        ("tests/test_shop.py", "TestShop::test_price", "tests.test_shop.TestShop.test_price", "test_shop.test_price"),
+        ("shop_test.go", "TestPrice", "example.org/shop.TestPrice/tenth", "example.org/shop.TestPriceless"),
+        ("src/shop.test.ts", "shop costs %s", "src/shop.test.ts:shop costs 12", "src/other.test.ts:shop costs 12"),
+        ("src/lib.rs", "tests::price", "shop:shop:tests::price", "shop:shop:tests::price_list"),
+    ],
+)
+def test_tests_are_known_by_their_reported_names(path: str, test: str, reported: str, foreign: str) -> None:
+    pattern = re.compile(found_in(path)[test].reported)
+    assert pattern.search(reported)
+    assert not pattern.search(foreign)
+
+
+@pytest.mark.parametrize("path", SOURCES)
+def test_functions_that_are_not_tests_stay(path: str) -> None:
+    assert not [name for name in found_in(path) if "helper" in name]
+
+
+def test_edits_of_lines_that_the_patch_adds_come_first() -> None:
+    before = PYTHON.replace(b"        assert stock", b"        assert dock")
+    test = found_in("tests/test_shop.py")["TestShop::test_price"].sorted(added_lines(before, PYTHON), PYTHON)
+    assert describe(test, test.edits[0], PYTHON).before.startswith("assert stock")
+    assert not test.edits[-1].patched
+
+
+def test_quiet_values_come_before_everything_else() -> None:
+    test = found_in("tests/test_shop.py")["TestShop::test_price"].sorted(added_lines(None, PYTHON), PYTHON)
+    ranks = [edit.rank() for edit in test.edits]
+    assert ranks == sorted(ranks)
+    assert test.edits[0].quiet
+    assert test.edits[0].kind == "value"
+
+
+def test_unknown_languages_have_no_tests() -> None:
+    assert not can_break("shop_test.rb")
+    assert find_tests("shop_test.rb", b"assert 1", Vocabulary([])) == []
+
+
+@given(st.binary(max_size=300))
+def test_no_source_is_too_strange(source: bytes) -> None:
+    for path in SOURCES:
+        find_tests(path, source, Vocabulary([source]))
+
+
+@given(st.lists(st.sampled_from(PYTHON.decode().splitlines(keepends=True)), max_size=30))
+def test_broken_python_is_python(lines: list[str]) -> None:
+    source = "".join(lines).encode()
+    for test in find_tests("test_a.py", source, Vocabulary([source, WORDS])):
+        ast.parse(apply_edits(source, [edit for edit in test.edits if edit.kind == "value"]))
