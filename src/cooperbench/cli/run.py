@@ -145,8 +145,6 @@ def _request(values: dict[str, Any], words: tuple[str, ...]) -> "RunRequest":
     from cooperbench.records import Limits
     from cooperbench.runner import RunRequest
 
-    environment: dict[str, Any] = {"allow_unsandboxed": True} if values["allow_unsandboxed"] else {}
-    names = {"network": "network", "memory": "memory_mb", "cpus": "cpus", "processes": "processes"}
     return RunRequest(
         run_name=values["name"],
         agent=values["agent"],
@@ -163,7 +161,7 @@ def _request(values: dict[str, Any], words: tuple[str, ...]) -> "RunRequest":
         repeats=values["repeats"],
         limit=values["limit"],
         backend=values["backend"],
-        environment=environment | {field: values[name] for name, field in names.items() if values[name] is not None},
+        environment=_environment(values),
         git=values["git"],
         messaging=not values["no_messaging"],
         dataset_dir=values["dataset_dir"],
@@ -182,6 +180,12 @@ def _request(values: dict[str, Any], words: tuple[str, ...]) -> "RunRequest":
         seed=values["seed"],
         command=_scrubbed(words),
     )
+
+
+def _environment(values: dict[str, Any]) -> dict[str, Any]:
+    names = {"network": "network", "memory": "memory_mb", "cpus": "cpus", "processes": "processes"}
+    given = {field: values[name] for name, field in names.items() if values[name] is not None}
+    return given | ({"allow_unsandboxed": True} if values["allow_unsandboxed"] else {})
 
 
 def _session(values: dict[str, Any]) -> "SessionOptions":

@@ -8,6 +8,7 @@ import random
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
 
 from cooperbench.evaluation.falsification.edits import Edit, TestFunction, added_lines
 from cooperbench.evaluation.falsification.gold_runs import FeatureRuns
@@ -61,11 +62,22 @@ def build_pool(runs: FeatureRuns, fail_to_pass: Sequence[str]) -> Pool:
     search = _Search(runs, _functions(runs, sources), fail_to_pass)
     search.run()
     breakable = search.found()
-    broken = {name for each in breakable for name in each.tests}
-    rest = tuple(dict.fromkeys(name.split("[", 1)[0] for name in fail_to_pass if name not in broken))
     return Pool(
-        breakable=breakable, unbreakable=rest, reason="" if breakable else "no edit broke a test with the gold patch"
+        breakable=breakable,
+        unbreakable=(*search.without_edit(), *_not_found(search, sources, fail_to_pass)),
+        reason="" if breakable else "no edit broke a test with the gold patch",
     )
+
+
+def _not_found(search: "_Search", sources: Mapping[str, bytes], fail_to_pass: Sequence[str]) -> list[str]:
+    """List the tests of hidden files that are not in their source.
+
+    Others are older tests, which did not run on the base only because a hidden file could not be read or compiled there.
+    """
+    known = {name for names in search.tests.values() for name in names}
+    stems = [re.compile(rf"\b{re.escape(PurePosixPath(path).stem)}\b") for path in sources if not path.endswith(".go")]
+    rest = [name for name in fail_to_pass if name not in known and any(stem.search(name) for stem in stems)]
+    return list(dict.fromkeys(name.split("[", 1)[0] for name in rest))
 
 
 def _functions(runs: FeatureRuns, sources: Mapping[str, bytes]) -> list[TestFunction]:
@@ -135,3 +147,5 @@ class _Search:
             statuses = [results.get(name) for name in self.tests[key]]
             if None not in statuses and any(status in FAILED for status in statuses):
                 self._good[key].append(edit)
+                # Challenges take the least conspicuous edits only.
+                self._left[key] = [each for each in self._left[key] if each.rank()[:2] <= edit.rank()[:2]]
