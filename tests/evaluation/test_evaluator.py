@@ -141,11 +141,11 @@ def test_one_patch_for_all_features_as_in_solo(shelfdb: Task) -> None:
 @pytest.mark.parametrize(
     ("digest", "choices", "key"),
     [
-        ("sha256:0123", EvaluationChoices(), "f2127fb52bc36a5fc4ca5b896860c7ecac42b618dd41841bd1aa910f58b181df"),
+        ("sha256:0123", EvaluationChoices(), "89f2d07f3ffc5fe693add0e11a5a29d8b4d74eeaaa1454c6f67e411f85aef291"),
         (
             None,
             EvaluationChoices(singles="all", time_limit=60, network="none", recount=True, install="always"),
-            "4937e6a925efeeb80064e755cef93a9c3b99f8178d3001411107d279bb15fc6e",
+            "cd2e11329e7ded3e33b0c0f5d307ea3e1ab48112238be6ba086f61fedfc60a0a",
         ),
     ],
 )

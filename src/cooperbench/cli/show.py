@@ -7,13 +7,12 @@ from rich.console import Console
 from rich.table import Table
 
 from cooperbench.cli.failures import common_failure, failure_lines
+from cooperbench.cli.falsification import falsification_lines
 from cooperbench.cli.output import console, counted, print_json
 from cooperbench.errors import RecordError
 from cooperbench.records import (
     EpisodeResult,
     Evaluation,
-    Falsification,
-    FalsificationStatus,
     Member,
     Outcome,
     RunConfig,
@@ -234,26 +233,10 @@ def _verdict_lines(evaluation: Evaluation | None, run_policy: str) -> Iterator[s
         yield f"merge {stage.name}: {stage.status.value}" + (f" in {', '.join(conflicts)}" if conflicts else "")
         for suite in stage.suites:
             yield f"  feature {suite.feature}: {suite.outcome.value} in {suite.seconds:.1f} s {suite.reason}".rstrip()
-            yield from _falsification_lines(suite.falsification)
+            yield from falsification_lines(suite.falsification)
     for policy, verdict in (evaluation.verdicts or {evaluation.verdict.policy: evaluation.verdict}).items():
         own = " (the run's policy)" if policy == run_policy else ""
         yield f"{policy}: {verdict.outcome.value}{own}"
-
-
-def _falsification_lines(found: Falsification | None) -> Iterator[str]:
-    if found is None:
-        return
-    if found.status is FalsificationStatus.HELD:
-        yield f"    proven by {counted(found.broken, 'broken test')} in {counted(found.runs, 'run')}"
-    elif found.status is FalsificationStatus.UNAVAILABLE:
-        yield f"    not proven: {found.reason}"
-    elif found.mismatch is not None:
-        yield f"    contradicted by broken tests: {found.mismatch.test}"
-        if found.mismatch.edit is not None:
-            edit = found.mismatch.edit
-            yield f"      {edit.path}:{edit.line} had: {edit.before}"
-            yield f"      {edit.path}:{edit.line} got: {edit.after}"
-        yield f"      gold patch: {found.mismatch.expected}; this work: {found.mismatch.found}"
 
 
 def summary_text(summary: RunSummary) -> str:

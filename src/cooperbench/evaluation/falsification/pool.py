@@ -59,7 +59,7 @@ def build_pool(runs: FeatureRuns, fail_to_pass: Sequence[str]) -> Pool:
     sources = runs.sources
     if not any(can_break(path) for path in sources):
         return Pool(unbreakable=tuple(fail_to_pass), reason="tests in this language cannot be broken yet")
-    search = _Search(runs, _functions(runs, sources), fail_to_pass)
+    search = _EditSearch(runs, _functions(runs, sources), fail_to_pass)
     search.run()
     breakable = search.found()
     return Pool(
@@ -69,7 +69,7 @@ def build_pool(runs: FeatureRuns, fail_to_pass: Sequence[str]) -> Pool:
     )
 
 
-def _not_found(search: "_Search", sources: Mapping[str, bytes], fail_to_pass: Sequence[str]) -> list[str]:
+def _not_found(search: "_EditSearch", sources: Mapping[str, bytes], fail_to_pass: Sequence[str]) -> list[str]:
     """List the tests of hidden files that are not in their source.
 
     Others are older tests, which did not run on the base only because a hidden file could not be read or compiled there.
@@ -93,7 +93,7 @@ def _functions(runs: FeatureRuns, sources: Mapping[str, bytes]) -> list[TestFunc
     return found
 
 
-class _Search:
+class _EditSearch:
     """Breaks tests, round by round."""
 
     def __init__(self, runs: FeatureRuns, functions: Iterable[TestFunction], fail_to_pass: Sequence[str]) -> None:
