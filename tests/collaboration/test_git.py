@@ -2,9 +2,10 @@
 
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,8 +14,8 @@ from hypothesis import strategies as st
 
 from cooperbench.collaboration.connect import GitConnector
 from cooperbench.collaboration.git_server import GitServer
-from cooperbench.environments import DockerEnvironment, Environment, LocalEnvironment
-from cooperbench.errors import RemoteError
+from cooperbench.environments import DockerEnvironment, Environment, LocalEnvironment, attach
+from cooperbench.errors import AgentError, RemoteError
 from cooperbench.testing import sample_image
 from tests.collaboration.git_helpers import commit, must, repository
 from tests.needs import need
@@ -276,6 +277,78 @@ def test_setup_again_keeps_the_work(pair: Pair) -> None:
     before = pair.run("agent1", "git status --porcelain --branch; git rev-parse HEAD")
     pair.connect("agent1")
     assert pair.run("agent1", "git status --porcelain --branch; git rev-parse HEAD") == before
+
+
+class Logged:
+    """A wrapper as agents write them."""
+
+    def __init__(self, env: Environment) -> None:
+        self.wrapped = env
+
+    def execute(self, command: str, **options: Any) -> dict[str, Any]:
+        return dict(self.wrapped.execute(command, **options))
+
+
+class Slotted:
+    """A wrapper of a wrapper that keeps it out of sight and answers with text."""
+
+    __slots__ = ("execute",)
+
+    def __init__(self, env: Logged) -> None:
+        self.execute = lambda command: env.execute(command)["output"]
+
+
+class Mute:
+    """A wrapper that says nothing."""
+
+    def __init__(self, env: Environment) -> None:
+        self.env = env
+
+    def execute(self, action: str) -> None:
+        self.env.execute(action)
+
+
+@pytest.mark.parametrize("wrap", [Logged, Mute, lambda env: Slotted(Logged(env)), lambda env: attach(env.handle())])
+def test_setup_through_a_wrapper_leaves_the_bridge_as_it_is(pair: Pair, wrap: Callable[[Environment], Any]) -> None:
+    env = pair.environments["agent1"]
+    connector = GitConnector(agent_id="agent1", agents=AGENTS, server_url=pair.urls["agent1"])
+    connector.setup(wrap(env))
+    for name in ("one", "two"):
+        pair.run("agent1", f"echo {name} > {name} && git add . && git commit -qm {name} && git push -q origin agent1")
+        connector.setup(wrap(env))
+    pair.run("agent2", "git fetch -q origin && git merge -q origin/agent1 && cat one two")
+    assert not pair.run("agent1", "ls -A /tmp | grep cooperbench-[0-9a-f]* || true").count("\n")
+
+
+def test_setup_through_a_wrapper_alone(server: GitServer, image: str) -> None:
+    url = server.create_repository("wrapped", AGENTS)["agent1"]
+    with LocalEnvironment(image, network="none") as env:
+        GitConnector(agent_id="agent1", agents=AGENTS, server_url=url).setup(Logged(env))
+        assert env.execute("git commit -q --allow-empty -m x && git push -q origin agent1")["returncode"] == 0
+
+
+class Elsewhere:
+    def execute(self, command: str) -> dict[str, Any]:
+        return {"output": "", "returncode": 0}
+
+
+class WantsMore:
+    def execute(self, command: str, user: str) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("candidate", "reason"),
+    [
+        (object(), "a object has no method execute"),
+        (None, "a NoneType has no method execute"),
+        (Elsewhere(), "the commands of a Elsewhere do not run in a sandbox"),
+        (WantsMore(), r"execute\(\) of a WantsMore does not take a command: TypeError"),
+    ],
+)
+def test_what_has_no_sandbox_is_refused_at_once(pair: Pair, candidate: Any, reason: str) -> None:
+    connector = GitConnector(agent_id="agent1", agents=AGENTS, server_url=pair.urls["agent1"])
+    with pytest.raises(AgentError, match=reason):
+        connector.setup(candidate)
 
 
 def test_setup_fails_loudly(server: GitServer, pair: Pair, clone: Path) -> None:

@@ -54,7 +54,6 @@ def test_peek_leaves_messages_unread(open_mailboxes: Open) -> None:
     ("to", "text", "reason"),
     [
         ("agent3", "hello", "there is no teammate 'agent3'; you can write to: two"),
-        ("one", "hello", "'one' is yourself; you can write to: two"),
         ("two", "x" * (1024 * 1024 + 1), "1048577 bytes, more than 1048576"),
     ],
 )
@@ -65,6 +64,18 @@ def test_what_cannot_be_delivered_is_refused_with_the_reason(
     with pytest.raises(MessageRefusedError, match=reason):
         one.send(to, text)
     assert two.receive() == []
+
+
+def test_a_message_to_oneself_is_refused_without_an_exception(open_mailboxes: Open) -> None:
+    """The documented snippet, run by every member, writes to agent2 in agent2 too."""
+    one, two = open_mailboxes("agent1", "agent2")
+    for member in (one, two):
+        receipt = member.send(to_agent="agent2", message="I'm working on the API layer")
+        for message in member.receive():
+            assert message["from"] == "agent1"
+    assert receipt.refused == "'agent2' is yourself; you can write to: agent1"
+    with pytest.raises(MessageRefusedError, match="yourself"):
+        two.ask("agent2", "are you there?")
 
 
 def test_a_message_of_exactly_the_limit_arrives(open_mailboxes: Open) -> None:

@@ -58,7 +58,7 @@ class CoopBridge:
         """Calls that failed through no fault of the agent: the broker, the remote or the sandbox did not answer."""
         self.folder = ""
         self._stream, reader = self._open()
-        self._env.add_to_path(posixpath.join(self.folder, "bin"))
+        self.show_programs(env)
         self._thread = threading.Thread(target=self._serve, args=(reader,), name="cooperbench-bridge", daemon=True)
         self._thread.start()
 
@@ -80,6 +80,10 @@ class CoopBridge:
         conditions = (self._env.backend, self._env.isolation, self._env.options.model_dump_json())
         parts = [*(text.encode() for text in conditions), _inside("relay.sh"), *self._programs.values()]
         return "bridge-" + hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+
+    def show_programs(self, env: Environment) -> None:
+        """Put the programs on the path of an environment of this sandbox; another process or `attach` may have made one more."""
+        env.add_to_path(posixpath.join(self.folder, "bin"))
 
     def check(self) -> None:
         """Make one round trip from inside the sandbox. Raises `MailboxError` when it does not come back unchanged."""

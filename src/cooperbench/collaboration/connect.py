@@ -1,8 +1,9 @@
 """Connect a sandbox with the harness, so that the agent in it can work with its teammates."""
 
 import threading
-from collections.abc import Sequence
-from weakref import WeakKeyDictionary
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+from weakref import WeakValueDictionary
 
 from cooperbench.collaboration.board import board_service
 from cooperbench.collaboration.bridge import CoopBridge
@@ -14,9 +15,20 @@ from cooperbench.collaboration.rpc import Service
 from cooperbench.collaboration.team_access import TeamAccess
 from cooperbench.environments import Environment
 from cooperbench.environments.bases import base_of_sandbox
+from cooperbench.environments.wrapped import environment_of
 
 _lock = threading.Lock()
-_bridges: "WeakKeyDictionary[Environment, CoopBridge]" = WeakKeyDictionary()
+# By sandbox, not by object: a second bridge would take the calls of the first. A bridge lives as long as its thread.
+_bridges: "WeakValueDictionary[tuple[str, str], CoopBridge]" = WeakValueDictionary()
+
+
+class Executes(Protocol):
+    """An object that runs commands in a sandbox."""
+
+    @property
+    def execute(self) -> Callable[..., Any]:
+        """The method that runs a command, its first argument."""
+        ...
 
 
 class GitConnector:
@@ -30,25 +42,28 @@ class GitConnector:
         self._access = TeamAccess(agent_id=agent_id, agents=tuple(agents), git_server_url=server_url)
         self._server_url = server_url
 
-    def setup(self, env: Environment) -> None:
+    def setup(self, env: Executes) -> None:
         """Make plain git work in `env`, also with networking off, and fetch once. Repeating it changes nothing.
 
-        Raises `RemoteError` when it does not work, and the classes below `SandboxError`.
+        `env` is an environment, or any object whose `execute` runs commands in one. Raises `AgentError` at once for another
+        object, `RemoteError` when git does not work, and the classes below `SandboxError`.
         """
-        connect(env, self._access)
-        set_up_git(env, self._access.agent_id, self._server_url)
+        sandbox = environment_of(env)
+        connect(sandbox, self._access)
+        set_up_git(sandbox, self._access.agent_id, self._server_url)
 
 
 def connect(env: Environment, access: TeamAccess, *, history_stripped: bool = False) -> CoopBridge:
     """Put `coop` into a sandbox and serve it for the member that works there, until the bridge is closed.
 
     With a shared git repository, plain git works afterwards; `history_stripped` says that nothing after the base commit is left
-    in the sandbox, else it is removed. A second call for the same environment returns the bridge that is there. In the first
+    in the sandbox, else it is removed. A second call for the same sandbox returns the bridge that is there. In the first
     sandbox of its kind one round trip is made from inside. Raises `SandboxError`, `MailboxError` or `RemoteError` when the
     sandbox cannot take part.
     """
     with _lock:
-        bridge = _bridges.get(env)
+        sandbox = (env.backend, env.handle().identifier)
+        bridge = _bridges.get(sandbox)
         if bridge is None or bridge.closed:
             bridge = CoopBridge(env, _services(env, access))
             try:
@@ -58,7 +73,9 @@ def connect(env: Environment, access: TeamAccess, *, history_stripped: bool = Fa
             except BaseException:
                 bridge.close()
                 raise
-            _bridges[env] = bridge
+            _bridges[sandbox] = bridge
+        else:
+            bridge.show_programs(env)
         return bridge
 
 

@@ -7,6 +7,7 @@ from the stream to "in flight" in one step, so two readers of one inbox never ge
 died before handling it goes to the next reader. See `docs/design/mailbox.md`.
 """
 
+import logging
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
@@ -24,12 +25,12 @@ from cooperbench.collaboration.message import (
     Message,
     Receipt,
     ReceivedMessage,
+    accepted,
     broker_time,
 )
 from cooperbench.collaboration.team_access import by_folded_name, folded
 from cooperbench.errors import (
     MailboxUnavailableError,
-    MessageRefusedError,
     TeammateGoneError,
     UnknownNameError,
     UsageError,
@@ -38,6 +39,7 @@ from cooperbench.records import utc_now
 from cooperbench.records.activity import WaitSpan, current_activity
 
 _CLOSE_SECONDS = 1.0
+_log = logging.getLogger(__name__)
 
 
 class MessageCounter:
@@ -91,9 +93,14 @@ class MessagingConnector:
         """Send one message. Raises `MessageRefusedError`, with the reason and what is possible, when it cannot be delivered.
 
         `reply_to` is the id of the question that this answers. Without it, the first message to a teammate whose question was read
-        counts as the answer.
+        counts as the answer. A message to oneself is refused without an exception, as its receipt says: an agent that every member
+        runs with one name in it must not end for the member of that name.
         """
-        return _accepted(self._send(to_agent, message, reply_to=reply_to or ""))
+        receipt = self._send(to_agent, message, reply_to=reply_to or "")
+        if to_agent == self.agent_id:
+            _log.warning("not delivered: %s", receipt.refused)
+            return receipt
+        return accepted(receipt)
 
     def broadcast(self, message: str | bytes) -> list[Receipt]:
         """Send a message to every teammate. Each receipt says whether it was delivered; a refusal raises nothing."""
@@ -110,7 +117,7 @@ class MessagingConnector:
 
     def send_question(self, to_agent: str, message: str | bytes) -> Receipt:
         """Send a question without waiting; `take_answer` waits for its answer."""
-        return _accepted(self._send(to_agent, message, question=True))
+        return accepted(self._send(to_agent, message, question=True))
 
     def _send(self, to: str, message: str | bytes, *, reply_to: str = "", question: bool = False) -> Receipt:
         data = message if isinstance(message, bytes) else message.encode(errors="surrogateescape")
@@ -260,10 +267,3 @@ def _noted_wait(sender: str | None, timeout: float | None) -> Iterator[list[Mess
         current_activity().add(
             WaitSpan(started_at=started_at, ended_at=utc_now(), sender=sender, timeout=timeout, ended_by=ended_by)
         )
-
-
-def _accepted(receipt: Receipt) -> Receipt:
-    if receipt.refused is None:
-        return receipt
-    kind = TeammateGoneError if receipt.gone else MessageRefusedError
-    raise kind(f"not delivered: {receipt.refused}", subject=receipt.to)

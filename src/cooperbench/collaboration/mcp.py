@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from cooperbench.collaboration.mailbox import MessagingConnector
-from cooperbench.collaboration.message import Receipt, shown_message
+from cooperbench.collaboration.message import Receipt, accepted, shown_message
 from cooperbench.errors import CooperBenchError, MissingExtraError, UsageError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class _Tools:
 
     async def send_message(self, to: str, text: str) -> str:
         """Send a message to a teammate. Fails with the reason when it cannot be delivered."""
-        return _outcome(await _carry_out(lambda: self._mailbox.send(to, text)))
+        return _outcome(await _carry_out(lambda: accepted(self._mailbox.send(to, text))))
 
     async def broadcast(self, text: str) -> str:
         """Send a message to all teammates."""

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol, TypedDict
 
+from cooperbench.errors import MessageRefusedError, TeammateGoneError
 from cooperbench.records.visible import one_line, quoted
 
 HARNESS = "harness"
@@ -86,6 +87,14 @@ class Receipt(NamedTuple):
     refused: str | None
     gone: bool
     """Refused because the teammate's work has ended."""
+
+
+def accepted(receipt: Receipt) -> Receipt:
+    """Return the receipt of a message that was delivered. Raises `MessageRefusedError`, or `TeammateGoneError`."""
+    if receipt.refused is None:
+        return receipt
+    kind = TeammateGoneError if receipt.gone else MessageRefusedError
+    raise kind(f"not delivered: {receipt.refused}", subject=receipt.to)
 
 
 class Fate(StrEnum):

@@ -1,7 +1,7 @@
 """`coop send`, `recv`, `ask`, `broadcast` and `team`: a member's mailbox as commands in its sandbox."""
 
 from cooperbench.collaboration.mailbox import MessagingConnector
-from cooperbench.collaboration.message import Message
+from cooperbench.collaboration.message import Message, accepted
 from cooperbench.collaboration.rpc import Call, Reply, Service, refuse
 from cooperbench.records.visible import quoted
 
@@ -49,7 +49,7 @@ class _Verbs:
         text = _text(call.arguments[1:], call.input)
         if not text:
             return _wrong("send NAME TEXT")
-        receipt = self._mailbox.send(call.arguments[0], text)
+        receipt = accepted(self._mailbox.send(call.arguments[0], text))
         return Reply(stdout=f"delivered to {receipt.to}\n".encode())
 
     def broadcast(self, call: Call) -> Reply:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
+from weakref import WeakSet
 
 from cooperbench.environments.command import Command
 from cooperbench.environments.contract import (
@@ -33,6 +34,9 @@ git config --global --add safe.directory '*' || git config --system --add safe.d
 """
 """git refuses a repository of another user, and many images hold one; our own is recognized without a program. This also warms up
 the supervisor."""
+
+
+_open: "WeakSet[Environment]" = WeakSet()
 
 
 class Environment:
@@ -103,6 +107,7 @@ class Environment:
         self._closing = threading.Lock()
         self._closed = False
         self._path_folders: list[str] = []
+        _open.add(self)
         if scope is not None and scope.handles is not None:
             write_model(scope.handles / f"{handle.identifier}.json", handle)
 
@@ -251,3 +256,8 @@ def attach(handle: SandboxHandle) -> Environment:
 
 def _text(stderr: bytes) -> str:
     return stderr.decode("utf-8", "replace").strip()[:500]
+
+
+def open_environments() -> list[Environment]:
+    """Return the environments of this process that were not cleaned up."""
+    return [environment for environment in _open if not environment._closed]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from cooperbench.agents.mini_swe_agent.tools import SEND_MESSAGE, WAIT_FOR_MESSAGE, ToolCall
-from cooperbench.collaboration.message import shown_message
+from cooperbench.collaboration.message import accepted, shown_message
 from cooperbench.errors import MailboxUnavailableError, MessageRefusedError, UnknownNameError
 from cooperbench.records import utc_now
 
@@ -67,7 +67,7 @@ class Teamwork:
             receipts = self._mailbox.broadcast(text)
             answer = "; ".join(_fate(receipt) for receipt in receipts) or "There is nobody to write to."
         else:
-            self._mailbox.send(to_agent=to, message=text)
+            accepted(self._mailbox.send(to_agent=to, message=text))
             answer = f"Delivered to {to}."
         self.sent.append({"to": to, "message": text, "time": utc_now().isoformat()})
         return answer, []
