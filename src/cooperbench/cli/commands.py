@@ -14,6 +14,12 @@ COMMANDS = {
     "agents": ("cooperbench.cli.agents", "List, check and create agents."),
     "images": ("cooperbench.cli.images", "List, pull and build the images of tasks."),
     "runs": ("cooperbench.cli.runs", "Show, watch, export and merge runs."),
+    "report": ("cooperbench.cli.report", "Report rates, conflicts and costs of runs, with intervals."),
+    "compare": (
+        "cooperbench.cli.compare",
+        "Compare runs on the same groups; solo against coop is the coordination gap.",
+    ),
+    "power": ("cooperbench.cli.power", "Plan how many groups a comparison needs."),
     "explain": ("cooperbench.cli.explain", "Say why the groups of a run failed, with the evidence."),
     "doctor": ("cooperbench.cli.doctor", "Check which backends are ready, and say how to fix the others."),
     "clean": ("cooperbench.cli.clean", "Remove containers, images and machines that runs left behind."),

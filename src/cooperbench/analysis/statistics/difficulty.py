@@ -82,15 +82,22 @@ def bucket_numbers(relative: ArrayLike, buckets: int = BUCKETS) -> NDArray[np.in
 
 
 def difficulty_curve(
-    solo: Mapping[str, ArrayLike], coop: Mapping[str, ArrayLike], *, buckets: int = BUCKETS
+    solo: Mapping[str, ArrayLike],
+    coop: Mapping[str, ArrayLike],
+    *,
+    values: Numbers | None = None,
+    buckets: int = BUCKETS,
 ) -> DifficultyCurve:
-    """Compute Algorithm 1 for models with solo and coop outcomes of the same groups in the same order. Raises `UsageError`."""
+    """Compute Algorithm 1 for models with solo and coop outcomes of the same groups in the same order.
+
+    `values` is the difficulty of each group where it is not that by these models, as for one model of several. Raises `UsageError`.
+    """
     if set(solo) != set(coop):
         raise UsageError("solo and coop are not of the same models", hint="keep the models that have both")
     alone, together = _matrix(solo, "solo"), _matrix({name: coop[name] for name in solo}, "coop")
     if alone.shape != together.shape:
         raise UsageError("solo and coop are not of the same groups", hint="keep the groups that both have")
-    values = difficulty(solo)
+    values = difficulty(solo) if values is None else values
     relative = relative_difficulty(values)
     numbers = bucket_numbers(relative, buckets)
     made = []

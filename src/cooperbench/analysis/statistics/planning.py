@@ -140,8 +140,9 @@ def clustered_power(
     if pool_size == 1:
         return paired_power(groups, effect, discordant, alpha=alpha)
     pools, square = groups / pool_size, normal_quantile(1 - alpha) ** 2
-    if pools <= square:
-        return 0.0  # the statistic is at most the number of pools
+    # The statistic is at most the number of pools, and sign flips of five pools have no p below 2 / 2^5 = .0625.
+    if pools <= square or 2 ** (1 - pools) > alpha:
+        return 0.0
     critical = math.sqrt((pools - 1) * square / (pools - square))
     spread = math.sqrt(max(discordant - effect**2, 1e-12) * design_effect(icc, pool_size) / groups)
     return float(1 - special.nctdtr(pools - 1, effect / spread, critical))
