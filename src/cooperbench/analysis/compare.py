@@ -8,7 +8,7 @@ from cooperbench.analysis.pairing import Pairing, check_comparable, conditions_t
 from cooperbench.analysis.samples import Provenance, RunSample
 from cooperbench.analysis.statistics import DifferenceEstimate, adjust, paired, paired_cost
 from cooperbench.analysis.tables.flips import flips_table
-from cooperbench.analysis.tables.table import Column, Kind, Report, ReportTable, Value
+from cooperbench.analysis.tables.table import CellKind, Column, Report, ReportTable, Value
 from cooperbench.errors import UsageError
 
 FLIPS = 20
@@ -45,34 +45,30 @@ def make_comparison(samples: Sequence[RunSample], *, anyway: bool = False, flips
     )
 
 
+_DIFFERENCE_COLUMNS = (
+    Column(name="A"),
+    Column(name="B"),
+    Column(name="groups", kind=CellKind.COUNT),
+    Column(name="pools", kind=CellKind.COUNT),
+    Column(name="rate A", kind=CellKind.SHARE),
+    Column(name="rate B", kind=CellKind.SHARE),
+    Column(name="A - B", kind=CellKind.POINTS),
+    Column(name="95 % interval", kind=CellKind.POINTS),
+    Column(name="p", kind=CellKind.P),
+    Column(name="p, Holm", kind=CellKind.P),
+    Column(name="if independent", kind=CellKind.POINTS),
+    Column(name="McNemar mid-p", kind=CellKind.P),
+    Column(name="sign-flip p", kind=CellKind.P),
+    Column(name="ICC", kind=CellKind.NUMBER),
+    Column(name="design effect", kind=CellKind.NUMBER),
+)
+
+
 def _difference_table(
     pairings: Sequence[Pairing], found: Sequence[DifferenceEstimate], adjusted: Sequence[float]
 ) -> ReportTable:
-    rows: list[tuple[Value, ...]] = [
-        (
-            pairing.first.name,
-            pairing.second.name,
-            each.n,
-            each.clusters,
-            each.rate_a,
-            each.rate_b,
-            each.difference,
-            (each.low, each.high),
-            each.p,
-            *((p,) if len(found) > 1 else ()),
-            each.newcombe,
-            each.mcnemar_mid_p,
-            each.sign_flip_p,
-            each.icc,
-            each.design_effect,
-        )
-        for pairing, each, p in zip(pairings, found, adjusted, strict=True)
-    ]
     names = {each.method: None for each in found}, {each.test: None for each in found}
-    notes = [
-        f"{pairing.second.name} against {pairing.first.name}: groups left out: {pairing.left_out}"
-        for pairing in pairings
-    ]
+    notes = [f"{each.second.name} against {each.first.name}: groups left out: {each.left_out}" for each in pairings]
     differ = [(pairing.second.name, conditions_that_differ(pairing.first, pairing.second)) for pairing in pairings]
     notes += [f"{name}: what differs: {'; '.join(what)}" for name, what in differ if what]
     if any(each.clusters == 1 for each in found):
@@ -80,28 +76,43 @@ def _difference_table(
     return ReportTable(
         key="difference",
         title="Difference of the pass rates",
-        columns=(
-            Column(name="A"),
-            Column(name="B"),
-            Column(name="groups", kind=Kind.COUNT),
-            Column(name="pools", kind=Kind.COUNT),
-            Column(name="rate A", kind=Kind.SHARE),
-            Column(name="rate B", kind=Kind.SHARE),
-            Column(name="A - B", kind=Kind.POINTS),
-            Column(name="95 % interval", kind=Kind.POINTS),
-            Column(name="p", kind=Kind.P),
-            *((Column(name="p, Holm", kind=Kind.P),) if len(found) > 1 else ()),
-            Column(name="if independent", kind=Kind.POINTS),
-            Column(name="McNemar mid-p", kind=Kind.P),
-            Column(name="sign-flip p", kind=Kind.P),
-            Column(name="ICC", kind=Kind.NUMBER),
-            Column(name="design effect", kind=Kind.NUMBER),
-        ),
-        rows=tuple(rows),
+        columns=_DIFFERENCE_COLUMNS,
+        rows=tuple(_difference_cells(*each) for each in zip(pairings, found, adjusted, strict=True)),
         method=f"{' or '.join(names[0])}; p: {' or '.join(names[1])}; if independent: Newcombe, as in the paper",
         notes=tuple(notes),
         provenance=_provenance(pairings),
     )
+
+
+def _difference_cells(pairing: Pairing, found: DifferenceEstimate, adjusted: float) -> tuple[Value, ...]:
+    return (
+        pairing.first.name,
+        pairing.second.name,
+        found.n,
+        found.clusters,
+        found.rate_a,
+        found.rate_b,
+        found.difference,
+        (found.low, found.high),
+        found.p,
+        adjusted,
+        found.newcombe,
+        found.mcnemar_mid_p,
+        found.sign_flip_p,
+        found.icc,
+        found.design_effect,
+    )
+
+
+_COUNTS_COLUMNS = (
+    Column(name="A"),
+    Column(name="B"),
+    Column(name="both pass", kind=CellKind.COUNT),
+    Column(name="A better", kind=CellKind.COUNT),
+    Column(name="B better", kind=CellKind.COUNT),
+    Column(name="neither", kind=CellKind.COUNT),
+    Column(name="groups", kind=CellKind.COUNT),
+)
 
 
 def _counts_table(pairings: Sequence[Pairing], found: Sequence[DifferenceEstimate]) -> ReportTable:
@@ -115,15 +126,7 @@ def _counts_table(pairings: Sequence[Pairing], found: Sequence[DifferenceEstimat
     return ReportTable(
         key="counts",
         title="Pairs of outcomes",
-        columns=(
-            Column(name="A"),
-            Column(name="B"),
-            Column(name="both pass", kind=Kind.COUNT),
-            Column(name="A better", kind=Kind.COUNT),
-            Column(name="B better", kind=Kind.COUNT),
-            Column(name="neither", kind=Kind.COUNT),
-            Column(name="groups", kind=Kind.COUNT),
-        ),
+        columns=_COUNTS_COLUMNS,
         rows=tuple(rows),
         method="counts, no intervals",
         notes=("better: passes, or with several attempts passes more often; both and neither are not defined then",)
@@ -133,18 +136,31 @@ def _counts_table(pairings: Sequence[Pairing], found: Sequence[DifferenceEstimat
     )
 
 
-_EFFORT: dict[str, tuple[Measure, Kind]] = {
-    "cost": (lambda row: row.cost, Kind.DOLLARS),
-    "steps": (lambda row: row.steps, Kind.NUMBER),
-    "agent time": (lambda row: row.agent_seconds, Kind.SECONDS),
-    "time": (lambda row: row.seconds, Kind.SECONDS),
+_EFFORT: dict[str, Measure] = {
+    "cost": lambda row: row.cost,
+    "steps": lambda row: row.steps,
+    "agent time": lambda row: row.agent_seconds,
+    "time": lambda row: row.seconds,
 }
+
+
+_EFFORT_COLUMNS = (
+    Column(name="A"),
+    Column(name="B"),
+    Column(name="what"),
+    Column(name="groups", kind=CellKind.COUNT),
+    Column(name="mean A", kind=CellKind.NUMBER),
+    Column(name="mean B", kind=CellKind.NUMBER),
+    Column(name="A - B", kind=CellKind.NUMBER),
+    Column(name="95 % interval", kind=CellKind.NUMBER),
+    Column(name="Wilcoxon p", kind=CellKind.P),
+)
 
 
 def _effort_table(pairings: Sequence[Pairing]) -> ReportTable:
     rows: list[tuple[Value, ...]] = []
     for pairing in pairings:
-        for name, (measure, _) in _EFFORT.items():
+        for name, measure in _EFFORT.items():
             made = pair_runs(pairing.first, pairing.second, measure)
             if len(made.groups) < 2 or not any((*made.a, *made.b)):
                 continue
@@ -165,17 +181,7 @@ def _effort_table(pairings: Sequence[Pairing]) -> ReportTable:
     return ReportTable(
         key="effort",
         title="Cost and time for each group",
-        columns=(
-            Column(name="A"),
-            Column(name="B"),
-            Column(name="what"),
-            Column(name="groups", kind=Kind.COUNT),
-            Column(name="mean A", kind=Kind.NUMBER),
-            Column(name="mean B", kind=Kind.NUMBER),
-            Column(name="A - B", kind=Kind.NUMBER),
-            Column(name="95 % interval", kind=Kind.NUMBER),
-            Column(name="Wilcoxon p", kind=Kind.P),
-        ),
+        columns=_EFFORT_COLUMNS,
         rows=tuple(rows),
         method="paired t over groups, as if groups were independent",
         notes=("cost in US dollars, times in seconds; groups without a known value are left out",),

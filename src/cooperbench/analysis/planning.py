@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cooperbench.analysis.pairing import pair_runs
@@ -34,6 +34,17 @@ def assumptions_of(names: Sequence[str], log_dir: Path | None, *, policy: str | 
         found = paired(pairing.a, pairing.b, pairing.pools)
         return _assume(found, f"measured on {found.n} groups of {names[0]} and {names[1]}")
     return _of_attempts(samples[0])
+
+
+def with_given(
+    known: Assumptions, *, icc: float | None, discordant: float | None, pool_size: float | None
+) -> Assumptions:
+    """Replace what a user gives."""
+    if icc is not None:
+        known = replace(known, icc=icc)
+    if pool_size is not None:
+        known = replace(known, pool_size=pool_size)
+    return known if discordant is None else replace(known, discordant=discordant, source="as given")
 
 
 def plan_sentences(plan: PowerEstimate, known: Assumptions) -> Iterator[str]:

@@ -43,7 +43,8 @@ class Provenance(Record):
         )
 
     def __str__(self) -> str:
-        images = f"{len(self.image_digests)} image digests" if self.image_digests else "no image digests recorded"
+        count = len(self.image_digests)
+        images = f"{count} image {'digest' if count == 1 else 'digests'}" if count else "no image digests recorded"
         return (
             f"{self.run}: {self.setting}, policy {self.policy}, {self.team}, backend {self.backend}, data {self.data}"
             f"{f' ({self.subset})' if self.subset else ''} at {_short(self.data_revision)}, {images}, "

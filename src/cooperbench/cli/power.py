@@ -52,21 +52,15 @@ def command(
     """
     from dataclasses import asdict
 
-    from cooperbench.analysis.planning import Assumptions, assumptions_of, plan_sentences
+    from cooperbench.analysis.planning import Assumptions, assumptions_of, plan_sentences, with_given
     from cooperbench.analysis.statistics import power
 
     known = assumptions_of(runs, log_dir, policy=policy) if runs else Assumptions()
-    chosen = power(
-        groups if groups is not None or effect is not None else known.groups,
-        None if effect is None else effect / 100,
-        discordant=known.discordant if discordant is None else discordant,
-        icc=known.icc if icc is None else icc,
-        pool_size=known.pool_size if pool_size is None else pool_size,
-        target=target,
-        alpha=alpha,
-    )
+    known = with_given(known, icc=icc, discordant=discordant, pool_size=pool_size)
+    asked = groups if groups is not None or effect is not None else known.groups
+    rest = {"target": target, "alpha": alpha, "icc": known.icc, "discordant": known.discordant}
+    plan = power(asked, None if effect is None else effect / 100, pool_size=known.pool_size, **rest)
     if as_json:
-        print_json({**asdict(chosen), "independent": chosen.independent, "source": known.source})
-        return
-    for line in plan_sentences(chosen, known):
+        print_json({**asdict(plan), "independent": plan.independent, "source": known.source})
+    for line in () if as_json else plan_sentences(plan, known):
         click.echo(line)

@@ -71,11 +71,11 @@ def _print_table(table: "ReportTable") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from cooperbench.analysis.tables.table import Kind, written
+    from cooperbench.analysis.tables.table import CellKind, written
 
     shown = Table(box=None, pad_edge=False)
     for column in table.columns:
-        text = column.kind is Kind.TEXT
+        text = column.kind is CellKind.TEXT
         shown.add_column(column.name, justify="left" if text else "right", overflow="fold")
     for row in table.rows:
         cells = zip(row, table.columns, strict=True)

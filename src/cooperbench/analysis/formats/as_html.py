@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from html import escape
 
-from cooperbench.analysis.tables.table import Kind, Report, ReportTable, written
+from cooperbench.analysis.tables.table import CellKind, Report, ReportTable, written
 
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem}"
@@ -29,7 +29,7 @@ def _lines(report: Report) -> Iterator[str]:
 
 
 def _table(table: ReportTable) -> Iterator[str]:
-    classes = ["" if column.kind is Kind.TEXT else ' class="n"' for column in table.columns]
+    classes = ["" if column.kind is CellKind.TEXT else ' class="n"' for column in table.columns]
     yield f'<h2 id="{table.key}">{escape(table.title)}</h2>'
     head = zip(table.columns, classes, strict=True)
     yield (

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from cooperbench.analysis.tables.table import Kind, Report, ReportTable, written
+from cooperbench.analysis.tables.table import CellKind, Report, ReportTable, written
 
 _ESCAPED = {
     "\\": r"\textbackslash{}",
@@ -29,7 +29,7 @@ def _lines(report: Report) -> Iterator[str]:
 
 
 def _table(table: ReportTable) -> Iterator[str]:
-    alignment = "".join("l" if column.kind is Kind.TEXT else "r" for column in table.columns)
+    alignment = "".join("l" if column.kind is CellKind.TEXT else "r" for column in table.columns)
     yield r"\begin{table}"
     yield r"\centering"
     yield r"\small"

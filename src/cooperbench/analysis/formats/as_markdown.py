@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from cooperbench.analysis.tables.table import Kind, Report, ReportTable, written
+from cooperbench.analysis.tables.table import CellKind, Report, ReportTable, written
 
 
 def to_markdown(report: Report) -> str:
@@ -27,7 +27,7 @@ def _table(table: ReportTable) -> Iterator[str]:
     yield f"## {table.title}"
     yield ""
     yield "| " + " | ".join(_cell(column.name) for column in table.columns) + " |"
-    yield "|" + "|".join("---" if column.kind is Kind.TEXT else "---:" for column in table.columns) + "|"
+    yield "|" + "|".join("---" if column.kind is CellKind.TEXT else "---:" for column in table.columns) + "|"
     for row in table.rows:
         cells = (written(value, column.kind) for value, column in zip(row, table.columns, strict=True))
         yield "| " + " | ".join(map(_cell, cells)) + " |"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from cooperbench.analysis.samples import RunSample
 from cooperbench.analysis.statistics import ratio_summary
-from cooperbench.analysis.tables.table import Column, Kind, ReportTable, Value
+from cooperbench.analysis.tables.table import CellKind, Column, ReportTable, Value
 from cooperbench.errors import RecordError
 from cooperbench.records import ConversationMessage, EpisodeDirectory
 from cooperbench.records.readers import read_conversation
@@ -17,6 +17,20 @@ PATH = re.compile(
 """A file with a suffix that source code has, such as `src/click/core.py`."""
 LINE = re.compile(r"\blines?\s+~?\d+|(?<=\w):\d+\b|\bL\d+\b", re.IGNORECASE)
 """A place in a file: `line 12`, `core.py:12`, `L12`."""
+
+
+_COMMUNICATION_COLUMNS = (
+    Column(name="run"),
+    Column(name="messaging"),
+    Column(name="conversations", kind=CellKind.COUNT),
+    Column(name="messages", kind=CellKind.COUNT),
+    Column(name="per conversation", kind=CellKind.NUMBER),
+    Column(name="of all actions", kind=CellKind.SHARE),
+    Column(name="mean of shares", kind=CellKind.SHARE),
+    Column(name="without actions", kind=CellKind.COUNT),
+    Column(name="name a file", kind=CellKind.SHARE),
+    Column(name="name a line", kind=CellKind.SHARE),
+)
 
 
 def communication_table(samples: Sequence[RunSample]) -> ReportTable:
@@ -45,18 +59,7 @@ def communication_table(samples: Sequence[RunSample]) -> ReportTable:
     return ReportTable(
         key="communication",
         title="Communication",
-        columns=(
-            Column(name="run"),
-            Column(name="messaging"),
-            Column(name="conversations", kind=Kind.COUNT),
-            Column(name="messages", kind=Kind.COUNT),
-            Column(name="per conversation", kind=Kind.NUMBER),
-            Column(name="of all actions", kind=Kind.SHARE),
-            Column(name="mean of shares", kind=Kind.SHARE),
-            Column(name="without actions", kind=Kind.COUNT),
-            Column(name="name a file", kind=Kind.SHARE),
-            Column(name="name a line", kind=Kind.SHARE),
-        ),
+        columns=_COMMUNICATION_COLUMNS,
         rows=tuple(rows),
         method="counts and shares, no intervals",
         notes=(

@@ -5,9 +5,19 @@ from collections.abc import Sequence
 from cooperbench.analysis.paper.matching import MatchedModel, provenance_of
 from cooperbench.analysis.paper.published import AUC_POOLED, CURVE, published_model
 from cooperbench.analysis.statistics import DifficultyCurve, difficulty_curve, leave_one_out, retention
-from cooperbench.analysis.tables.table import Column, Kind, ReportTable, Value
+from cooperbench.analysis.tables.table import CellKind, Column, ReportTable, Value
 
 _METHOD = "none: difficulty is computed from the same outcomes, so that an interval would not mean what it says"
+
+
+_CURVE_COLUMNS = (
+    Column(name="difficulty", kind=CellKind.NUMBER),
+    Column(name="episodes", kind=CellKind.COUNT),
+    Column(name="solo", kind=CellKind.SHARE),
+    Column(name="coop", kind=CellKind.SHARE),
+    Column(name="published solo"),
+    Column(name="published coop"),
+)
 
 
 def curve_table(matched: Sequence[MatchedModel]) -> ReportTable:
@@ -21,19 +31,25 @@ def curve_table(matched: Sequence[MatchedModel]) -> ReportTable:
     return ReportTable(
         key="difficulty",
         title="Solo and coop by difficulty",
-        columns=(
-            Column(name="difficulty", kind=Kind.NUMBER),
-            Column(name="episodes", kind=Kind.COUNT),
-            Column(name="solo", kind=Kind.SHARE),
-            Column(name="coop", kind=Kind.SHARE),
-            Column(name="published solo"),
-            Column(name="published coop"),
-        ),
+        columns=_CURVE_COLUMNS,
         rows=tuple(rows),
         method=_METHOD,
         notes=(_groups_note(matched), "empty buckets are left out; solo falls with difficulty by definition"),
         provenance=provenance_of(matched),
     )
+
+
+_AUC_COLUMNS = (
+    Column(name="model"),
+    Column(name="solo", kind=CellKind.NUMBER),
+    Column(name="coop", kind=CellKind.NUMBER),
+    Column(name="difference", kind=CellKind.NUMBER),
+    Column(name="retention", kind=CellKind.NUMBER),
+    Column(name="retention, model left out", kind=CellKind.NUMBER),
+    Column(name="published solo"),
+    Column(name="published coop"),
+    Column(name="published retention"),
+)
 
 
 def auc_table(matched: Sequence[MatchedModel]) -> ReportTable:
@@ -54,17 +70,7 @@ def auc_table(matched: Sequence[MatchedModel]) -> ReportTable:
     return ReportTable(
         key="auc",
         title="Areas under the difficulty curves",
-        columns=(
-            Column(name="model"),
-            Column(name="solo", kind=Kind.NUMBER),
-            Column(name="coop", kind=Kind.NUMBER),
-            Column(name="difference", kind=Kind.NUMBER),
-            Column(name="retention", kind=Kind.NUMBER),
-            Column(name="retention, model left out", kind=Kind.NUMBER),
-            Column(name="published solo"),
-            Column(name="published coop"),
-            Column(name="published retention"),
-        ),
+        columns=_AUC_COLUMNS,
         rows=tuple(rows),
         method=_METHOD,
         notes=(

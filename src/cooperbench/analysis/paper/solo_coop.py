@@ -5,7 +5,25 @@ from collections.abc import Sequence
 from cooperbench.analysis.paper.matching import MatchedModel, provenance_of
 from cooperbench.analysis.paper.published import MODELS, PAIRS, of_pairs, published_model
 from cooperbench.analysis.statistics import coordination_gap, paired, rate
-from cooperbench.analysis.tables.table import Column, Kind, ReportTable, Value
+from cooperbench.analysis.tables.table import CellKind, Column, ReportTable, Value
+
+_SOLO_COOP_COLUMNS = (
+    Column(name="model"),
+    Column(name="groups", kind=CellKind.COUNT),
+    Column(name="pools", kind=CellKind.COUNT),
+    Column(name="solo", kind=CellKind.SHARE),
+    Column(name="solo 95 %", kind=CellKind.SHARE),
+    Column(name="coop", kind=CellKind.SHARE),
+    Column(name="coop 95 %", kind=CellKind.SHARE),
+    Column(name="gap", kind=CellKind.POINTS),
+    Column(name="gap 95 %", kind=CellKind.POINTS),
+    Column(name="p", kind=CellKind.P),
+    Column(name="McNemar mid-p", kind=CellKind.P),
+    Column(name="relative loss", kind=CellKind.SHARE),
+    Column(name="published solo"),
+    Column(name="published coop"),
+    Column(name="published gap"),
+)
 
 
 def solo_coop_table(matched: Sequence[MatchedModel]) -> ReportTable:
@@ -21,23 +39,7 @@ def solo_coop_table(matched: Sequence[MatchedModel]) -> ReportTable:
     return ReportTable(
         key="solo-coop",
         title="Solo and coop",
-        columns=(
-            Column(name="model"),
-            Column(name="groups", kind=Kind.COUNT),
-            Column(name="pools", kind=Kind.COUNT),
-            Column(name="solo", kind=Kind.SHARE),
-            Column(name="solo 95 %", kind=Kind.SHARE),
-            Column(name="coop", kind=Kind.SHARE),
-            Column(name="coop 95 %", kind=Kind.SHARE),
-            Column(name="gap", kind=Kind.POINTS),
-            Column(name="gap 95 %", kind=Kind.POINTS),
-            Column(name="p", kind=Kind.P),
-            Column(name="McNemar mid-p", kind=Kind.P),
-            Column(name="relative loss", kind=Kind.SHARE),
-            Column(name="published solo"),
-            Column(name="published coop"),
-            Column(name="published gap"),
-        ),
+        columns=_SOLO_COOP_COLUMNS,
         rows=tuple(rows),
         method="95 % cluster Wilson for rates, clustered t for gaps; p: sign flips up to 20 pools, Obuchowski above",
         notes=(

@@ -6,8 +6,20 @@ from cooperbench.analysis.measures import group_means, passed
 from cooperbench.analysis.samples import RunSample
 from cooperbench.analysis.statistics import rate
 from cooperbench.analysis.tables.slices import By, slices
-from cooperbench.analysis.tables.table import Column, Kind, ReportTable, Value
+from cooperbench.analysis.tables.table import CellKind, Column, ReportTable, Value
 from cooperbench.records.rows import EpisodeRow
+
+_TEAM_SIZE_COLUMNS = (
+    Column(name="run"),
+    Column(name="features", kind=CellKind.COUNT),
+    Column(name="members", kind=CellKind.COUNT),
+    Column(name="groups", kind=CellKind.COUNT),
+    Column(name="of", kind=CellKind.COUNT),
+    Column(name="all pass", kind=CellKind.SHARE),
+    Column(name="all 95 %", kind=CellKind.SHARE),
+    Column(name="features pass", kind=CellKind.SHARE),
+    Column(name="features 95 %", kind=CellKind.SHARE),
+)
 
 
 def team_size_table(samples: Sequence[RunSample]) -> ReportTable:
@@ -34,17 +46,7 @@ def team_size_table(samples: Sequence[RunSample]) -> ReportTable:
     return ReportTable(
         key="team-size",
         title="Scaling with the size of the team",
-        columns=(
-            Column(name="run"),
-            Column(name="features", kind=Kind.COUNT),
-            Column(name="members", kind=Kind.COUNT),
-            Column(name="groups", kind=Kind.COUNT),
-            Column(name="of", kind=Kind.COUNT),
-            Column(name="all pass", kind=Kind.SHARE),
-            Column(name="all 95 %", kind=Kind.SHARE),
-            Column(name="features pass", kind=Kind.SHARE),
-            Column(name="features 95 %", kind=Kind.SHARE),
-        ),
+        columns=_TEAM_SIZE_COLUMNS,
         rows=tuple(rows),
         method="95 % cluster Wilson; plain Wilson where there is one pool",
         notes=("features pass: the mean over groups of the share of features whose tests pass on the merged work",),

@@ -6,8 +6,22 @@ from collections.abc import Sequence
 from cooperbench.analysis.samples import RunSample
 from cooperbench.analysis.statistics import achieved_concurrency, bootstrap_ratio
 from cooperbench.analysis.tables.slices import By, Slice, label_columns, slices
-from cooperbench.analysis.tables.table import Column, Kind, ReportTable, Value
+from cooperbench.analysis.tables.table import CellKind, Column, ReportTable, Value
 from cooperbench.records.rows import EpisodeRow
+
+_COST_COLUMNS = (
+    Column(name="episodes", kind=CellKind.COUNT),
+    Column(name="cost unknown", kind=CellKind.COUNT),
+    Column(name="cost", kind=CellKind.DOLLARS),
+    Column(name="per episode", kind=CellKind.DOLLARS),
+    Column(name="passes per dollar", kind=CellKind.NUMBER),
+    Column(name="95 % interval", kind=CellKind.NUMBER),
+    Column(name="input tokens", kind=CellKind.COUNT),
+    Column(name="output tokens", kind=CellKind.COUNT),
+    Column(name="steps", kind=CellKind.NUMBER),
+    Column(name="agent time", kind=CellKind.SECONDS),
+    Column(name="time", kind=CellKind.SECONDS),
+)
 
 
 def cost_table(samples: Sequence[RunSample], by: By | None) -> ReportTable:
@@ -33,20 +47,7 @@ def cost_table(samples: Sequence[RunSample], by: By | None) -> ReportTable:
     return ReportTable(
         key="cost",
         title="Cost, tokens and time",
-        columns=(
-            *label_columns(by),
-            Column(name="episodes", kind=Kind.COUNT),
-            Column(name="cost unknown", kind=Kind.COUNT),
-            Column(name="cost", kind=Kind.DOLLARS),
-            Column(name="per episode", kind=Kind.DOLLARS),
-            Column(name="passes per dollar", kind=Kind.NUMBER),
-            Column(name="95 % interval", kind=Kind.NUMBER),
-            Column(name="input tokens", kind=Kind.COUNT),
-            Column(name="output tokens", kind=Kind.COUNT),
-            Column(name="steps", kind=Kind.NUMBER),
-            Column(name="agent time", kind=Kind.SECONDS),
-            Column(name="time", kind=Kind.SECONDS),
-        ),
+        columns=(*label_columns(by), *_COST_COLUMNS),
         rows=tuple(rows),
         method="95 % bootstrap over pools, 2,000 draws, seed 0",
         notes=(
@@ -55,6 +56,16 @@ def cost_table(samples: Sequence[RunSample], by: By | None) -> ReportTable:
         ),
         provenance=tuple(sample.provenance for sample in samples),
     )
+
+
+_MESSAGES_COLUMNS = (
+    Column(name="episodes", kind=CellKind.COUNT),
+    Column(name="messages", kind=CellKind.COUNT),
+    Column(name="per episode", kind=CellKind.NUMBER),
+    Column(name="per step", kind=CellKind.NUMBER),
+    Column(name="silent episodes", kind=CellKind.COUNT),
+    Column(name="achieved concurrency", kind=CellKind.NUMBER),
+)
 
 
 def messages_table(samples: Sequence[RunSample], by: By | None) -> ReportTable:
@@ -78,15 +89,7 @@ def messages_table(samples: Sequence[RunSample], by: By | None) -> ReportTable:
     return ReportTable(
         key="messages",
         title="Messages and concurrency",
-        columns=(
-            *label_columns(by),
-            Column(name="episodes", kind=Kind.COUNT),
-            Column(name="messages", kind=Kind.COUNT),
-            Column(name="per episode", kind=Kind.NUMBER),
-            Column(name="per step", kind=Kind.NUMBER),
-            Column(name="silent episodes", kind=Kind.COUNT),
-            Column(name="achieved concurrency", kind=Kind.NUMBER),
-        ),
+        columns=(*label_columns(by), *_MESSAGES_COLUMNS),
         rows=tuple(rows),
         method="counts and means, no intervals",
         notes=(

@@ -6,7 +6,7 @@ from cooperbench.analysis.measures import Measure, group_means
 from cooperbench.analysis.samples import RunSample
 from cooperbench.analysis.statistics import rate
 from cooperbench.analysis.tables.slices import By, Slice, label_columns, slices
-from cooperbench.analysis.tables.table import Column, Kind, ReportTable, Value
+from cooperbench.analysis.tables.table import CellKind, Column, ReportTable, Value
 from cooperbench.records.rows import EpisodeRow
 
 
@@ -82,6 +82,16 @@ def _several(row: EpisodeRow) -> bool:
     return row.setting != "solo"
 
 
+_SHARE_COLUMNS = (
+    Column(name="share"),
+    Column(name="groups", kind=CellKind.COUNT),
+    Column(name="of", kind=CellKind.COUNT),
+    Column(name="count", kind=CellKind.COUNT),
+    Column(name="rate", kind=CellKind.SHARE),
+    Column(name="95 % interval", kind=CellKind.SHARE),
+)
+
+
 def _share_table(
     samples: Sequence[RunSample],
     by: By | None,
@@ -99,15 +109,7 @@ def _share_table(
     return ReportTable(
         key=key,
         title=title,
-        columns=(
-            *label_columns(by),
-            Column(name="share"),
-            Column(name="groups", kind=Kind.COUNT),
-            Column(name="of", kind=Kind.COUNT),
-            Column(name="count", kind=Kind.COUNT),
-            Column(name="rate", kind=Kind.SHARE),
-            Column(name="95 % interval", kind=Kind.SHARE),
-        ),
+        columns=(*label_columns(by), *_SHARE_COLUMNS),
         rows=tuple(rows),
         method="95 % cluster Wilson; plain Wilson where there is one pool",
         notes=(

@@ -5,11 +5,25 @@ from collections.abc import Sequence
 
 from cooperbench.analysis.measures import group_means, passed
 from cooperbench.analysis.samples import RunSample
-from cooperbench.analysis.statistics import missing_bounds, pass_at_k, pass_hat_k, rate
+from cooperbench.analysis.statistics import RateEstimate, missing_bounds, pass_at_k, pass_hat_k, rate
+from cooperbench.analysis.statistics.rates import CLUSTER_WILSON, PLAIN_WILSON
 from cooperbench.analysis.tables.slices import By, label_columns, slices
-from cooperbench.analysis.tables.table import Column, Kind, ReportTable, Value
+from cooperbench.analysis.tables.table import CellKind, Column, ReportTable, Value
 from cooperbench.records import Outcome
 from cooperbench.records.rows import EpisodeRow
+
+_RATES_COLUMNS = (
+    Column(name="groups", kind=CellKind.COUNT),
+    Column(name="of", kind=CellKind.COUNT),
+    Column(name="pools", kind=CellKind.COUNT),
+    Column(name="passed", kind=CellKind.COUNT),
+    Column(name="rate", kind=CellKind.SHARE),
+    Column(name="95 % interval", kind=CellKind.SHARE),
+    Column(name="if independent", kind=CellKind.SHARE),
+    Column(name="ICC", kind=CellKind.NUMBER),
+    Column(name="design effect", kind=CellKind.NUMBER),
+    Column(name="effective groups", kind=CellKind.NUMBER),
+)
 
 
 def rates_table(samples: Sequence[RunSample], by: By | None) -> ReportTable:
@@ -18,52 +32,38 @@ def rates_table(samples: Sequence[RunSample], by: By | None) -> ReportTable:
     methods: dict[str, None] = {}
     for part in slices(samples, by):
         means = group_means(part.rows, passed)
-        if not means.values:
+        found = rate(means.values, means.pools) if means.values else None
+        if found is None:
             rows.append((*part.labels, 0, means.planned, len({row.task for row in part.rows}), *[None] * 7))
-            continue
-        found = rate(means.values, means.pools)
-        methods[found.method] = None
-        rows.append(
-            (
-                *part.labels,
-                found.n,
-                means.planned,
-                found.clusters,
-                found.passed,
-                found.rate,
-                (found.low, found.high),
-                found.plain,
-                found.icc,
-                found.design_effect,
-                found.n_effective,
-            )
-        )
-    columns = (
-        *label_columns(by),
-        Column(name="groups", kind=Kind.COUNT),
-        Column(name="of", kind=Kind.COUNT),
-        Column(name="pools", kind=Kind.COUNT),
-        Column(name="passed", kind=Kind.COUNT),
-        Column(name="rate", kind=Kind.SHARE),
-        Column(name="95 % interval", kind=Kind.SHARE),
-        Column(name="if independent", kind=Kind.SHARE),
-        Column(name="ICC", kind=Kind.NUMBER),
-        Column(name="design effect", kind=Kind.NUMBER),
-        Column(name="effective groups", kind=Kind.NUMBER),
-    )
+        else:
+            methods[found.method] = None
+            rows.append((*part.labels, found.n, means.planned, *_rate_cells(found)))
     notes = ["effective groups: independent ones that would say as much"]
-    if "plain Wilson" in methods:
+    if PLAIN_WILSON in methods:
         notes.append("one pool: no interval that knows about pools is possible, the plain one stands in")
     if any(sample.provenance.repeats > 1 for sample in samples):
         notes.append("passed: the mean over the attempts of each group, summed")
     return ReportTable(
         key="rates",
         title="Pass rates",
-        columns=columns,
+        columns=(*label_columns(by), *_RATES_COLUMNS),
         rows=tuple(rows),
-        method=f"95 % {' or '.join(methods) or 'cluster Wilson'}; if independent: plain Wilson, as in the paper",
+        method=f"95 % {' or '.join(methods) or CLUSTER_WILSON}; if independent: plain Wilson, as in the paper",
         notes=tuple(notes),
         provenance=tuple(sample.provenance for sample in samples),
+    )
+
+
+def _rate_cells(found: RateEstimate) -> tuple[Value, ...]:
+    return (
+        found.clusters,
+        found.passed,
+        found.rate,
+        (found.low, found.high),
+        found.plain,
+        found.icc,
+        found.design_effect,
+        found.n_effective,
     )
 
 
@@ -77,6 +77,17 @@ _WHY = {
 }
 
 
+_MISSING_COLUMNS = (
+    Column(name="planned", kind=CellKind.COUNT),
+    Column(name="judged", kind=CellKind.COUNT),
+    Column(name="missing because"),
+    Column(name="rate of judged", kind=CellKind.SHARE),
+    Column(name="missing as failed", kind=CellKind.SHARE),
+    Column(name="worst", kind=CellKind.SHARE),
+    Column(name="best", kind=CellKind.SHARE),
+)
+
+
 def missing_table(samples: Sequence[RunSample], by: By | None) -> ReportTable:
     """Build the table of what has no verdict, why, and what the rate would be in the worst and best case."""
     rows: list[tuple[Value, ...]] = []
@@ -87,16 +98,7 @@ def missing_table(samples: Sequence[RunSample], by: By | None) -> ReportTable:
     return ReportTable(
         key="missing",
         title="What is missing",
-        columns=(
-            *label_columns(by),
-            Column(name="planned", kind=Kind.COUNT),
-            Column(name="judged", kind=Kind.COUNT),
-            Column(name="missing because"),
-            Column(name="rate of judged", kind=Kind.SHARE),
-            Column(name="missing as failed", kind=Kind.SHARE),
-            Column(name="worst", kind=Kind.SHARE),
-            Column(name="best", kind=Kind.SHARE),
-        ),
+        columns=(*label_columns(by), *_MISSING_COLUMNS),
         rows=tuple(rows),
         method="bounds, not intervals",
         notes=("episodes, repeats included",),
@@ -115,14 +117,23 @@ def outcomes_table(samples: Sequence[RunSample], by: By | None) -> ReportTable:
         title="Outcomes",
         columns=(
             *label_columns(by),
-            *(Column(name=outcome.value.replace("_", " "), kind=Kind.COUNT) for outcome in Outcome),
-            Column(name="no verdict", kind=Kind.COUNT),
-            Column(name="episodes", kind=Kind.COUNT),
+            *(Column(name=outcome.value.replace("_", " "), kind=CellKind.COUNT) for outcome in Outcome),
+            Column(name="no verdict", kind=CellKind.COUNT),
+            Column(name="episodes", kind=CellKind.COUNT),
         ),
         rows=tuple(rows),
         method="counts, no intervals",
         provenance=tuple(sample.provenance for sample in samples),
     )
+
+
+_REPEATS_COLUMNS = (
+    Column(name="k", kind=CellKind.COUNT),
+    Column(name="groups", kind=CellKind.COUNT),
+    Column(name="of", kind=CellKind.COUNT),
+    Column(name="pass@k", kind=CellKind.SHARE),
+    Column(name="pass^k", kind=CellKind.SHARE),
+)
 
 
 def repeats_table(samples: Sequence[RunSample], by: By | None) -> ReportTable | None:
@@ -143,14 +154,7 @@ def repeats_table(samples: Sequence[RunSample], by: By | None) -> ReportTable | 
     return ReportTable(
         key="repeats",
         title="Several attempts",
-        columns=(
-            *label_columns(by),
-            Column(name="k", kind=Kind.COUNT),
-            Column(name="groups", kind=Kind.COUNT),
-            Column(name="of", kind=Kind.COUNT),
-            Column(name="pass@k", kind=Kind.SHARE),
-            Column(name="pass^k", kind=Kind.SHARE),
-        ),
+        columns=(*label_columns(by), *_REPEATS_COLUMNS),
         rows=tuple(rows),
         method="unbiased estimates (Chen et al. 2021; Yao et al. 2024), no intervals",
         notes=(

@@ -12,7 +12,7 @@ Value = str | int | float | tuple[float, float] | None
 """A cell. A pair is an interval; `None` is unknown or not defined, never 0."""
 
 
-class Kind(StrEnum):
+class CellKind(StrEnum):
     """What the values of a column are, which decides how they are written."""
 
     TEXT = "text"
@@ -31,7 +31,7 @@ class Column(Record):
     """One column."""
 
     name: str
-    kind: Kind = Kind.TEXT
+    kind: CellKind = CellKind.TEXT
 
 
 class ReportTable(Record):
@@ -68,7 +68,7 @@ class Report(Record):
     tables: tuple[ReportTable, ...]
 
 
-def written(value: Value, kind: Kind) -> str:
+def written(value: Value, kind: CellKind) -> str:
     """Write a cell for people."""
     match value:
         case None:
@@ -80,28 +80,28 @@ def written(value: Value, kind: Kind) -> str:
     return _number(float(value), kind)
 
 
-def _number(value: float, kind: Kind) -> str:
+def _number(value: float, kind: CellKind) -> str:
     match kind:
-        case Kind.SHARE:
+        case CellKind.SHARE:
             return f"{100 * value:.1f} %"
-        case Kind.POINTS:
+        case CellKind.POINTS:
             return f"{100 * value:+.1f}"
-        case Kind.DOLLARS:
+        case CellKind.DOLLARS:
             return f"${value:,.2f}"
-        case Kind.SECONDS:
+        case CellKind.SECONDS:
             return f"{value:,.1f} s"
-        case Kind.P:
+        case CellKind.P:
             return "< .0001" if value < 0.0001 else f"{value:.4f}"
-        case Kind.COUNT:
+        case CellKind.COUNT:
             return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
     return f"{value:,.3g}" if abs(value) < 100 else f"{value:,.0f}"
 
 
-def _interval(value: tuple[float, float], kind: Kind) -> str:
+def _interval(value: tuple[float, float], kind: CellKind) -> str:
     low, high = value
     match kind:
-        case Kind.SHARE:
+        case CellKind.SHARE:
             return f"{100 * low:.1f} to {100 * high:.1f} %"
-        case Kind.POINTS:
+        case CellKind.POINTS:
             return f"{100 * low:+.1f} to {100 * high:+.1f}"
     return f"{_number(low, kind)} to {_number(high, kind)}"
