@@ -11,10 +11,11 @@ from cooperbench.agents import AgentArguments, Budget, activate_budget, get_runn
 from cooperbench.agents.mini_swe_agent.agents.default import DefaultAgent
 from cooperbench.agents.mini_swe_agent.models import ScriptedModel
 from cooperbench.agents.mini_swe_agent_v2 import MiniEnvironment
+from cooperbench.agents.registry import check_config
 from cooperbench.environments import LocalEnvironment
-from cooperbench.errors import MissingExtraError
+from cooperbench.errors import MissingExtraError, UsageError
 from cooperbench.records import Limits
-from tests.agents.standin_llm import says, serve
+from tests.agents.standin_llm import fails, says, serve
 
 SUBMIT = "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"
 
@@ -150,7 +151,7 @@ def test_without_the_package_the_extra_is_named(image: str) -> None:
 
 
 @pytest.mark.skipif(not installed, reason="the extra `mini` (683 MB) is not installed")
-@pytest.mark.parametrize("kind", ["scripted", "http"])
+@pytest.mark.parametrize("kind", ["scripted", "http", "served"])
 def test_the_published_package_runs_unchanged(
     kind: str, image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,10 +163,11 @@ def test_the_published_package_runs_unchanged(
         for call in calls
     )
     script.write_text(f'{{"members": {{"agent": [{turns}]}}}}')
-    with serve(*(says("", ("bash", call)) for call in calls)) as server:
+    with serve(fails(429, "slow down"), *(says("", ("bash", call)) for call in calls)) as server:
         config: dict[str, Any] = {"backend": "local"}
-        if kind == "http":
-            config["model"] = {"model_kwargs": {"api_base": server.url}}
+        if kind != "scripted":
+            address = {"base_url": server.url} if kind == "served" else {"model_kwargs": {"api_base": server.url}}
+            config["model"] = {**address, "retry_wait": 0.01}
         name = f"scripted/{script}" if kind == "scripted" else "openai/unheard-of"
         arguments = AgentArguments(task="Change it.", image=image, model_name=name, config=config)
         result = run_agent(get_runner("mini_swe_agent_v2"), arguments)
@@ -173,3 +175,30 @@ def test_the_published_package_runs_unchanged(
     assert "+    return 43" in result.patch
     assert result.cost == (1.0 if kind == "scripted" else None)
     assert result.input_tokens == (0 if kind == "scripted" else 2000)
+    answers = [message for message in result.messages if message["role"] == "assistant"]
+    assert [message["extra"]["cost"] for message in answers] == [0.5 if kind == "scripted" else None] * 2
+    assert all("drop_params" not in request for request in server.requests)
+
+
+@pytest.mark.skipif(not installed, reason="the extra `mini` (683 MB) is not installed")
+def test_the_published_package_that_gives_up_has_not_submitted(image: str) -> None:
+    with serve(says("I will not.")) as server:
+        config = {"backend": "local", "model": {"base_url": server.url}}
+        arguments = AgentArguments(task="Change it.", image=image, model_name="unheard-of", config=config)
+        result = run_agent(get_runner("mini_swe_agent_v2"), arguments)
+    assert (result.status, result.error) == ("RepeatedFormatError", "the agent gave up: RepeatedFormatError")
+    assert result.steps == 3
+
+
+@pytest.mark.parametrize(
+    ("section", "text"),
+    [
+        ({"temprature": 0.2}, "does not know `model.temprature`; did you mean 'temperature'"),
+        ({"tool_format": "text"}, "does not know `model.tool_format`"),
+        ({"model_class": "litellm_response", "base_url": "http://localhost:1/v1"}, "cannot keep `model.base_url`"),
+        ({"base_url": "localhost:1"}, "not the URL"),
+    ],
+)
+def test_the_published_package_refuses_what_it_cannot_keep(section: dict[str, Any], text: str) -> None:
+    with pytest.raises(UsageError, match=text):
+        check_config("mini_swe_agent_v2", "some-model", {"model": section})

@@ -1,35 +1,26 @@
 """`mini_swe_agent_v2`: the published package mini-swe-agent (extra `mini`), unchanged, in CooperBench's sandboxes.
 
-The package keeps its prompts, loop and LiteLLM model; the sandbox and the budget are CooperBench's. It reaches teammates with the
-command `coop` in the sandbox, as the task explains. Importing it prints a banner, creates a folder and reads a `.env` file; variables
-switch that off, and it is imported only when it runs.
+The package keeps its prompts, loop, templates and parsing; the sandbox, the budget and the way to a provider are CooperBench's. It
+reaches teammates with the command `coop` in the sandbox, as the task explains.
 """
 
-import importlib
 import importlib.util
-import os
 import re
-import tempfile
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from typing import Any
 
-from cooperbench.agents.budget import add_usage, current_budget
-from cooperbench.agents.journal import current_journal
-from cooperbench.agents.metering import charged_by_caller
 from cooperbench.agents.mini_swe_agent.models import make_model
-from cooperbench.agents.mini_swe_agent.models.answers import read_usage
-from cooperbench.agents.mini_swe_agent.models.base import ModelConfig
 from cooperbench.agents.mini_swe_agent.models.foreign import SUBMIT_COMMAND
 from cooperbench.agents.mini_swe_agent.models.keys import key_checks
-from cooperbench.agents.mini_swe_agent.models.select import OFFLINE
+from cooperbench.agents.mini_swe_agent.models.select import OFFLINE, model_config
+from cooperbench.agents.published_package import PublishedPackage, split_section
 from cooperbench.agents.registry import register
 from cooperbench.agents.result import AgentResult
 from cooperbench.agents.session import AgentSession
 from cooperbench.environments import Check, Environment
 from cooperbench.errors import LimitReachedError, MissingExtraError, UsageError, suggestion
-from cooperbench.records import Usage, utc_now
 
+LIMITS_EXCEEDED = "LimitsExceeded"
 SECTIONS = ("agent", "backend", "config", "init", "model")
 
 
@@ -44,15 +35,16 @@ class PublishedMiniSweAgentRunner:
                 f"unknown section {unknown[0]!r} in the configuration of mini_swe_agent_v2{suggestion(unknown[0], SECTIONS, '')}",
                 hint=f"known are {', '.join(SECTIONS)}",
             )
+        ours, _ = split_section((config or {}).get("model"))
+        make_model(model_name, {"model": ours}, agent_id=agent_id)
         if importlib.util.find_spec("minisweagent") is None:
             raise MissingExtraError("the agent mini_swe_agent_v2", "mini")
 
     def checks(self, model_name: str, config: dict[str, Any] | None) -> Iterator[Check]:
         """Yield what keeps the model from being called."""
-        section = (config or {}).get("model")
-        arguments = section.get("model_kwargs") if isinstance(section, dict) else None
         if not model_name.startswith(OFFLINE):
-            yield from key_checks(model_name, ModelConfig(model_name=model_name, model_kwargs=arguments or {}))
+            ours, _ = split_section((config or {}).get("model"))
+            yield from key_checks(model_name, model_config(model_name, ours))
 
     def run(
         self,
@@ -67,21 +59,21 @@ class PublishedMiniSweAgentRunner:
         """Run the agent of the package. `config["config"]` names one of its configuration files, by default `mini`."""
         self.check_config(model_name, config)
         given = config or {}
-        package = _Package()
+        package = PublishedPackage()
         defaults = package.config(str(given.get("config", "mini")))
-        model = _Charged(package.model(model_name, {**defaults.get("model", {}), **given.get("model", {})}, agent_id))
+        section = {**defaults.get("model", {}), **(given.get("model") or {})}
+        model = package.model(model_name, section, agent_id)
         # The budget enforces the run's limits; the package's own would end the work at 3 dollars.
-        section = {**defaults["agent"], "cost_limit": 0, "step_limit": 0, **given.get("agent", {})}
+        settings = {**defaults["agent"], "cost_limit": 0, "step_limit": 0, **(given.get("agent") or {})}
         with AgentSession(image, agent_id=agent_id, config=config, **kwargs) as session:
-            agent = package.agent(model, MiniEnvironment(session.env, package.submitted), section)
+            agent = package.agent(model, MiniEnvironment(session.env, package.submitted), settings)
             try:
-                status = str(agent.run(task).get("exit_status") or "Ended")
+                ended = str(agent.run(task).get("exit_status") or "Ended")
             except LimitReachedError:
-                status = "LimitsExceeded"
-            finally:
-                for message in agent.messages:
-                    current_journal().add(message)
-            return session.result(status, steps=model.calls, usage=model.usage, messages=agent.messages)
+                ended = LIMITS_EXCEEDED
+            status = LIMITS_EXCEEDED if ended in {LIMITS_EXCEEDED, "TimeExceeded"} else ended
+            error = None if status in {"Submitted", LIMITS_EXCEEDED} else f"the agent gave up: {ended}"
+            return session.result(status, steps=model.calls, usage=model.usage, messages=agent.messages, error=error)
 
 
 class MiniEnvironment:
@@ -120,76 +112,3 @@ class MiniEnvironment:
         kind = f"{type(self.env).__module__}.{type(self.env).__name__}"
         config = self.env.options.model_dump(mode="json")
         return {"info": {"config": {"environment": config, "environment_type": kind}}}
-
-
-class _Package:
-    """The parts of the package in use, imported late and without side effects."""
-
-    def __init__(self) -> None:
-        os.environ.setdefault("MSWEA_SILENT_STARTUP", "1")
-        os.environ.setdefault("MSWEA_GLOBAL_CONFIG_DIR", tempfile.mkdtemp(prefix="cooperbench-mini-"))
-        os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-        self.submitted = _load("exceptions").Submitted
-
-    def config(self, name: str) -> dict[str, Any]:
-        try:
-            found = _load("config").get_config_from_spec(name)
-        except FileNotFoundError as error:
-            raise UsageError(f"mini-swe-agent has no configuration {name!r}", subject=name) from error
-        assert isinstance(found, dict)
-        return found
-
-    def agent(self, model: "_Charged", env: MiniEnvironment, section: dict[str, Any]) -> Any:
-        return _load("agents.default").DefaultAgent(model, env, **section)
-
-    def model(self, name: str, section: dict[str, Any], agent_id: str) -> Any:
-        if name.startswith(OFFLINE):
-            return make_model(name, agent_id=agent_id)
-        if "seed" in section:
-            arguments = {"seed": section["seed"], **(section.get("model_kwargs") or {})}
-            section = {**{key: value for key, value in section.items() if key != "seed"}, "model_kwargs": arguments}
-        # Otherwise the first call of a model without a known price raises an exception.
-        return _load("models").get_model(name, {"cost_tracking": "ignore_errors", **section})
-
-
-def _load(module: str) -> Any:
-    return importlib.import_module(f"minisweagent.{module}")
-
-
-class _Charged:
-    """A model of the package, within the budget."""
-
-    def __init__(self, model: Any) -> None:
-        self._model = model
-        self.calls = 0
-        self.usage = Usage(cost=0.0)
-
-    def query(self, messages: list[dict[str, Any]], **kwargs: Any) -> Any:
-        if hasattr(self._model, "usage"):  # a model of CooperBench charges the budget itself
-            message = self._model.query(messages, **kwargs)
-            self.calls, self.usage = self._model.n_calls, self._model.usage
-            return message
-        current_budget().before_call()
-        began = utc_now()
-        try:
-            with charged_by_caller():
-                message = self._model.query(messages, **kwargs)
-        except Exception as error:
-            for carried in getattr(error, "messages", ()):
-                self._charge(carried, began)
-            raise
-        self._charge(message, began)
-        return message
-
-    def _charge(self, message: dict[str, Any], began: datetime) -> None:
-        extra = message.get("extra", {})
-        response = extra.get("response")
-        # The package reports 0 for a call without a known price.
-        usage = read_usage(response.get("usage") if isinstance(response, dict) else None)
-        usage = usage.model_copy(update={"cost": extra.get("cost") or None})
-        self.calls += 1
-        self.usage = add_usage(self.usage, usage)
-        current_budget().charge(usage, began=began)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._model, name)
