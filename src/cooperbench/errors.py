@@ -19,6 +19,8 @@ happened to (`subject`), whether a retry can help (`retryable`) and what to type
     ├── SandboxError
     │   ├── SandboxLostError       the sandbox is gone, and the work in it                (retryable)
     │   ├── TransportError         the connection failed; the command may still be running(retryable)
+    │   │   └── SilentSandboxError the engine works, but a command did not answer in time
+    │   ├── SandboxDamagedError    what was done in the sandbox keeps it from working
     │   ├── ImageError · SandboxCredentialsError · QuotaError · CapabilityError
     │   └── CapacityError          the provider has no capacity right now                 (retryable)
     ├── MailboxError
@@ -203,6 +205,16 @@ class TransportError(SandboxError):
     """The connection to a sandbox failed; the command may still be running in it."""
 
     retryable = True
+
+
+class SilentSandboxError(TransportError):
+    """A command did not answer within its time, on a connection that works."""
+
+
+class SandboxDamagedError(SandboxError):
+    """The sandbox runs, but what was done in it keeps something from working: a result of whoever works in it."""
+
+    boundary = "agent"
 
 
 class ImageError(SandboxError):

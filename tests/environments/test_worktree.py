@@ -295,23 +295,26 @@ def test_copies_that_agents_leave_are_no_work(
 
 
 @pytest.mark.parametrize(
-    ("commands", "files"),
+    ("commands", "files", "foreign"),
     [
-        ("git init -q made; echo x >made/x", 1),
-        ("mkdir empty; : >empty/.git; echo x >empty/x", 1),
-        ("git clone -q . /tmp/c; rm -rf sub; mv /tmp/c sub; echo x >>sub/x.txt", 7),
+        ("git init -q made; echo x >made/x", 1, ["made/"]),
+        ("mkdir empty; : >empty/.git; echo x >empty/x", 1, []),
+        ("git clone -q . /tmp/c; rm -rf sub; mv /tmp/c sub; echo x >>sub/x.txt", 7, []),
         ("git init -q /tmp/other; cd /tmp/other; echo x >x; git add x; git -c user.name=a -c user.email=a commit -qm x;"
-         " cd /workspace/repo; git clone -q /tmp/other other", 1),
+         " cd /workspace/repo; git clone -q /tmp/other other", 1, ["other/"]),
     ],
     ids=["begun by the agent", "not a repository", "in the place of a folder of the base", "clone of something else"],
 )  # fmt: skip
-def test_other_repositories_are_work(fresh: LocalEnvironment, tmp_path: Path, commands: str, files: int) -> None:
+def test_other_repositories_are_work_and_said(
+    fresh: LocalEnvironment, tmp_path: Path, commands: str, files: int, foreign: list[str]
+) -> None:
     base = worktree.pin_base(fresh, tmp_path / "store")
     done = fresh.execute(f"set -e; {commands}")
     assert done["returncode"] == 0, done["output"]
     taken = worktree.capture(fresh, tmp_path / "store", base)
     assert taken.skipped == ()
     assert taken.patch.count(b"diff --git") == files
+    assert [(finding.kind, finding.path) for finding in taken.findings] == [("foreign_repository", p) for p in foreign]
 
 
 def test_a_repository_that_is_not_at_the_base_commit_is_an_error(fresh: LocalEnvironment) -> None:

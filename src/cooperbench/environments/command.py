@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from cooperbench.environments.contract import ExecuteResult, RunReply
-from cooperbench.errors import TransportError
+from cooperbench.errors import SandboxDamagedError
 from cooperbench.records.activity import LONGEST_COMMAND, CommandSpan
 
 LOST_CODE = 137
+NOT_RUN = 127
 
 
 @dataclass(frozen=True)
@@ -53,17 +54,20 @@ class CommandResult(NamedTuple):
 
     @classmethod
     def parse(cls, reply: RunReply) -> "CommandResult":
-        """Parse the one-shot supervisor's answer. Raises `TransportError` when it is malformed or truncated."""
+        """Parse the one-shot supervisor's answer. Raises `SandboxDamagedError` when it is malformed or truncated."""
         first, _, body = reply.stdout.partition(b"\n")
         words = first.split()
         if words[:2] == [b"COOPERBENCH", b"lost"]:
             return cls(None, False, len(body), body, b"")
         if len(words) != 6 or words[0] != b"COOPERBENCH":
             answer = (reply.stderr or reply.stdout)[:300].decode("utf-8", "replace").strip()
-            raise TransportError(f"the supervisor did not answer (exit code {reply.returncode}): {answer}")
-        code, timed_out, total, head, tail = (int(word) for word in words[1:])
+            raise SandboxDamagedError(f"the sandbox's shell does not work (exit code {reply.returncode}): {answer}")
+        try:
+            code, timed_out, total, head, tail = (int(word) for word in words[1:])
+        except ValueError as error:
+            raise SandboxDamagedError(f"the supervisor answered {first[:300]!r}") from error
         if len(body) != head + tail:
-            raise TransportError(f"the supervisor's answer is incomplete: {len(body)} of {head + tail} bytes")
+            raise SandboxDamagedError(f"the supervisor's answer is incomplete: {len(body)} of {head + tail} bytes")
         return cls(code, bool(timed_out), total, body[:head], body[head:])
 
     @property
@@ -81,6 +85,12 @@ class CommandResult(NamedTuple):
             timed_out=self.timed_out,
             changed=self.changed,
         )
+
+    @classmethod
+    def of_damage(cls, message: str) -> "CommandResult":
+        """Return the result of a command that the sandbox cannot run any more, as a shell reports an unknown command."""
+        text = f"cooperbench: {message}\n".encode()
+        return cls(NOT_RUN, False, len(text), text, b"")
 
     def as_execute_result(self, seconds: float) -> ExecuteResult:
         """Return the dictionary that agents see; `seconds` is how long the command took."""

@@ -14,6 +14,8 @@ from cooperbench.errors import TransportError
 from cooperbench.records import Record
 
 _CHUNK = 1 << 16
+OUTSIDE = "/cooperbench-files"
+"""A folder for `SeenFromOutside.outside`."""
 
 
 class ExecuteResult(TypedDict):
@@ -204,4 +206,18 @@ class HostsPrograms(Protocol):
 
     def open_program(self, source: str) -> Stream:
         """Start a program that uses only the standard library, and keep its standard input and output open."""
+        ...
+
+
+@runtime_checkable
+class SeenFromOutside(Protocol):
+    """A transport that can run programs on a sandbox's files where nothing in the sandbox can reach them."""
+
+    @property
+    def outside(self) -> str:
+        """Folder at which those programs see the sandbox's root folder, read-only."""
+        ...
+
+    def run_outside(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
+        """Run one argv with the programs of the image as they were at the start. Raises what `run` raises."""
         ...

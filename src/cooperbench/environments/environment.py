@@ -17,17 +17,30 @@ from cooperbench.environments.contract import (
     RunReply,
     SandboxHandle,
     SandboxLabels,
+    SeenFromOutside,
     Stream,
     Transport,
 )
 from cooperbench.environments.registry import get_backend
 from cooperbench.environments.scope import EnvironmentScope, current_scope
 from cooperbench.environments.supervision import Supervisor
-from cooperbench.errors import SandboxError, SandboxLostError, UsageError
+from cooperbench.errors import SandboxDamagedError, SandboxLostError, UsageError
 from cooperbench.records import utc_now, write_model
 
 FILE_TIMEOUT = 600.0
 MISSING = 66
+GONE = 67
+"""Exit code of `run_outside` when the working directory is not there any more."""
+ENTER = f"""place=$1$2
+for hop in 1 2 3 4 5; do
+    [ -L "$place" ] || break
+    target=$(readlink "$place")
+    case $target in /*) place=$1$target ;; *) place=${{place%/*}}/$target ;; esac
+done
+[ ! -L "$place" ] && [ -d "$place" ] && cd "$place" 2>/dev/null || exit {GONE}
+shift 2
+"""
+"""Enters the working directory below the root folder in $1. Seen from outside, a link to /tmp would lead to another /tmp."""
 TRUST = """[ -O "$CWD" ] && [ -O "$CWD/.git" ] && exit 0
 command -v git >/dev/null && [ -e "$CWD/.git" ] && ! git -C "$CWD" rev-parse --git-dir >/dev/null 2>&1 || exit 0
 git config --global --add safe.directory '*' || git config --system --add safe.directory '*'
@@ -160,18 +173,18 @@ class Environment:
         if reply.returncode == MISSING:
             raise FileNotFoundError(2, "no such file in the sandbox", path)
         if reply.returncode != 0:
-            raise SandboxError(f"cannot read {path}: {_text(reply.stderr)}", subject=path)
+            raise SandboxDamagedError(f"cannot read {path}: {_text(reply.stderr)}", subject=path)
         return reply.stdout
 
     def write_file(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
-        """Write `data` to `path`, making its parent folders."""
+        """Write `data` to `path`, making its parent folders. Raises `SandboxDamagedError` where that cannot be done."""
         self._check_open()
         place = self._path(path)
         script = 'mkdir -p "$(dirname "$1")" && head -c "$2" >"$1" && chmod "$3" "$1"'
         argv = ["sh", "-c", script, "sh", place, str(len(data)), f"{mode:o}"]
         reply = self._supervisor.run(argv, stdin=data, timeout=FILE_TIMEOUT)
         if reply.returncode != 0:
-            raise SandboxError(f"cannot write {path}: {_text(reply.stderr)}", subject=path)
+            raise SandboxDamagedError(f"cannot write {path}: {_text(reply.stderr)}", subject=path)
 
     def run_script(self, script: str, *arguments: str, stdin: bytes = b"", timeout: float) -> RunReply:
         """Run a POSIX shell script of the harness in the working directory, with bytes in and untruncated bytes out.
@@ -183,6 +196,21 @@ class Environment:
         text = f'cd "$1" || exit 1\nshift\n{script}'
         argv = ["sh", "-c", text, "sh", self._path(self.options.cwd), *arguments]
         return self._supervisor.run(argv, stdin=stdin, timeout=timeout)
+
+    def run_outside(self, script: str, *arguments: str, stdin: bytes = b"", timeout: float) -> RunReply:
+        """Run a script of the harness on the working directory, out of reach of what was done to the sandbox and its programs.
+
+        It may read files but not change them. Returns exit code `GONE` when the directory is gone. On a backend that cannot look at
+        a sandbox from outside the script runs inside. Otherwise like `run_script`.
+        """
+        self._check_open()
+        transport, cwd = self._transport, posixpath.normpath(self._path(self.options.cwd))
+        if isinstance(transport, SeenFromOutside):
+            argv = ["sh", "-c", f"{ENTER}{script}", "sh", transport.outside, cwd, *arguments]
+            return self._supervisor.repeatedly(lambda: transport.run_outside(argv, stdin=stdin, timeout=timeout))
+        return self._supervisor.run(
+            ["sh", "-c", f"{ENTER}{script}", "sh", "", cwd, *arguments], stdin=stdin, timeout=timeout
+        )
 
     def open_stream(self, command: str) -> Stream:
         """Start a shell command and keep its stdin and stdout open, as the bridge between `coop` and the harness does."""

@@ -23,8 +23,8 @@ from importlib.resources import files
 from typing import Any, TypeVar
 
 from cooperbench.environments.command import Command, CommandResult
-from cooperbench.environments.contract import FrameReader, HostsPrograms, RunReply, Stream, Transport
-from cooperbench.errors import SandboxLostError, TransportError
+from cooperbench.environments.contract import FrameReader, HostsPrograms, RunReply, SeenFromOutside, Stream, Transport
+from cooperbench.errors import SandboxDamagedError, SandboxError, SandboxLostError, SilentSandboxError, TransportError
 
 T = TypeVar("T")
 
@@ -69,7 +69,16 @@ class Supervisor:
             except TransportError:
                 self._drop(resident)
         if result is None:
-            result = self._repeatedly(lambda: self._one_shot(command, forget))
+            try:
+                result = self.repeatedly(lambda: self._one_shot(command, forget))
+            except (
+                SandboxDamagedError
+            ) as error:  # its engine carries out what it is asked, so the shell is the agent's doing
+                result = CommandResult.of_damage(error.message)
+            except SilentSandboxError:
+                if not self._works_outside():
+                    raise
+                result = CommandResult(None, True, 0, b"", b"")  # what watches the command was stopped from inside
         with self._lock:
             self._finished.append(command.identifier)
         return result
@@ -82,7 +91,7 @@ class Supervisor:
                 return resident.run(argv, stdin, timeout)
             except TransportError:
                 self._drop(resident)
-        return self._repeatedly(lambda: self._transport.run(argv, stdin=stdin, timeout=timeout))
+        return self.repeatedly(lambda: self._transport.run(argv, stdin=stdin, timeout=timeout))
 
     def close(self) -> None:
         """Free the stream. The transport ends what still runs in the sandbox."""
@@ -97,7 +106,7 @@ class Supervisor:
                 try:
                     self._resident = ResidentSupervisor.start(self._transport)
                     self._starts_left = self._starts_left - 1 if self._resident is not None else 0
-                except TransportError:
+                except (TransportError, SandboxDamagedError):
                     self._starts_left -= 1
             return self._resident
 
@@ -118,11 +127,17 @@ class Supervisor:
         )
         return CommandResult.parse(reply)
 
-    def _repeatedly(self, action: Callable[[], T]) -> T:
+    def repeatedly(self, action: Callable[[], T]) -> T:
         """Try until the transport gets through or the engine says that the sandbox is gone."""
         for attempt in range(ATTEMPTS):
             try:
                 return action()
+            except SandboxDamagedError:
+                if attempt > 0:  # once may be a lack of processes or a torn connection
+                    raise
+                time.sleep(FIRST_PAUSE)
+            except SilentSandboxError:
+                raise  # the next attempt would take as long
             except TransportError as error:
                 if self._is_gone():
                     raise SandboxLostError(f"the sandbox is gone: {error.message}", subject=error.subject) from error
@@ -130,6 +145,17 @@ class Supervisor:
                     raise
                 time.sleep(FIRST_PAUSE * 2**attempt)
         raise AssertionError("unreachable")
+
+    def _works_outside(self) -> bool:
+        """Return whether the engine runs programs as fast as ever, so that it is the sandbox that does not answer."""
+        try:
+            if isinstance(self._transport, SeenFromOutside):
+                self._transport.run_outside(["true"], timeout=START_SECONDS)
+            else:
+                self._transport.run(["true"], timeout=START_SECONDS)
+        except SandboxError:
+            return False
+        return True
 
     def _is_gone(self) -> bool:
         try:

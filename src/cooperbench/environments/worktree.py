@@ -3,24 +3,38 @@
 The base is a tree, pinned by the harness before the agent sees the sandbox, and kept in a repository on the host. Capturing
 makes a tree of the work tree with a fresh object database and nobody's configuration (`inside/capture.sh`), brings the objects
 that are new to the host, and compares the two trees there. What the agent did to `.git` (removed it, began a new one, stashed,
-committed, changed branches, set filters or attributes) makes no difference. Files that git ignores are left out unless the
-base or the agent's repository tracks them.
+committed, changed branches, set filters or attributes) makes no difference, nor does what it did to the sandbox's programs and
+processes: the script runs outside of the sandbox, see `docs/design/capture.md`. Files that git ignores are left out unless the base or
+the agent's repository tracks them.
 """
 
 from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 
 from cooperbench._git import Git
-from cooperbench.environments.environment import Environment
+from cooperbench.environments.contract import RunReply
+from cooperbench.environments.environment import GONE, Environment
 from cooperbench.errors import SandboxError
-from cooperbench.records import utc_now
+from cooperbench.records import PatchFinding, utc_now
 from cooperbench.records.member_files import Capture
 
 LARGEST_FILE = 64 * 1024
 """KiB. A bigger file is reported instead of captured; nobody writes such a file by hand."""
 UNLIMITED = 1 << 40
 TIMEOUT = 600.0
+_OF_THE_HOST = ("No space left", "Cannot allocate memory", "out of memory", "Disk quota")
+"""What git says when it lacks something that is not the agent's."""
 _GIT = Git(SandboxError)
+
+
+class WorkTree(NamedTuple):
+    """A work tree as `inside/capture.sh` read it; its objects are in the store."""
+
+    tree: str
+    skipped: tuple[str, ...]
+    foreign: tuple[str, ...]
+    """Folders that are repositories of something else."""
 
 
 def pin_base(env: Environment, store: Path) -> str:
@@ -28,16 +42,44 @@ def pin_base(env: Environment, store: Path) -> str:
 
     `store` is a bare repository on the host, created when it is missing. Raises `SandboxError`.
     """
-    tree, _ = _read_tree(env, store, None, UNLIMITED)
+    done = env.run_script(_program(), str(UNLIMITED), "0", timeout=TIMEOUT)
+    tree = _store_tree(done, env, store).tree
     git(store, "rev-list", "--objects", "--quiet", f"{tree}^{{tree}}")
     return tree
 
 
 def capture(env: Environment, store: Path, base: str) -> Capture:
-    """Capture the current work tree against a base from `pin_base`. Raises `SandboxError`, `SandboxLostError`."""
-    tree, skipped = _read_tree(env, store, base, LARGEST_FILE)
-    patch = difference(store, base, tree)
-    return Capture(patch=patch, tree=tree, base_tree=base, captured_at=utc_now(), skipped=skipped)
+    """Capture the current work tree against a base from `pin_base`. One that is gone, or made unreadable, is empty work.
+
+    Raises `SandboxLostError`, `TransportError`, and `SandboxError` when this machine cannot store it.
+    """
+    prepare_store(store)
+    entries = git(store, "ls-tree", "-r", "-z", "--full-tree", base)
+    done = env.run_outside(_program(), str(LARGEST_FILE), str(len(entries)), stdin=entries, timeout=TIMEOUT)
+    if done.returncode == GONE:
+        return _empty(base, "repository_gone", f"nothing is left in {env.options.cwd}")
+    try:
+        found = _store_tree(done, env, store)
+        patch = difference(store, base, found.tree)
+    except SandboxError as error:
+        if any(reason in error.message for reason in _OF_THE_HOST):
+            raise
+        # The script has read the same image before, so that only what the agent left can make it fail.
+        return _empty(base, "unreadable", error.message)
+    notes = tuple(PatchFinding(path=path, kind="foreign_repository") for path in found.foreign)
+    return Capture(
+        patch=patch,
+        tree=found.tree,
+        base_tree=base,
+        captured_at=utc_now(),
+        skipped=found.skipped,
+        findings=notes,
+    )
+
+
+def _empty(base: str, kind: str, detail: str) -> Capture:
+    finding = PatchFinding(path=".", kind=kind, detail=detail)
+    return Capture(tree=base, base_tree=base, captured_at=utc_now(), findings=(finding,))
 
 
 def difference(store: Path, base: str, tree: str) -> bytes:
@@ -61,21 +103,30 @@ def strip_later_history(env: Environment, base_commit: str) -> bool:
     return said != "nothing to remove"
 
 
-def _read_tree(env: Environment, store: Path, base: str | None, largest: int) -> tuple[str, tuple[str, ...]]:
-    prepare_store(store)
-    program = files("cooperbench.environments").joinpath("inside/capture.sh").read_text(encoding="utf-8")
-    entries = git(store, "ls-tree", "-r", "-z", "--full-tree", base) if base is not None else b""
-    done = env.run_script(program, str(largest), str(len(entries)), stdin=entries, timeout=TIMEOUT)
+def _program() -> str:
+    return files("cooperbench.environments").joinpath("inside/capture.sh").read_text(encoding="utf-8")
+
+
+def _store_tree(done: RunReply, env: Environment, store: Path) -> WorkTree:
+    """Put what `inside/capture.sh` answered into the store."""
     if done.returncode != 0:
         reason = done.stderr.decode("utf-8", "replace").strip()
         raise SandboxError(f"cannot read the work tree: {reason[-500:]}", subject=env.options.cwd)
-    header, _, rest = done.stdout.partition(b"\n")
-    tree, size = header.decode().split()
-    skipped, pack = rest[: int(size)].decode("utf-8", "replace"), rest[int(size) :]
-    # The agent may have tampered with the pack. `--strict` fails unless every object that it refers to is here, each verified by
-    # its own digest.
-    git(store, "index-pack", "--stdin", "--strict", stdin=pack)
-    return tree, tuple(dict.fromkeys(path for path in skipped.split("\0") if path))
+    try:
+        header, _, rest = done.stdout.partition(b"\n")
+        tree, *sizes = header.decode().split()
+        skipped, foreign = (int(size) for size in sizes)
+    except ValueError as error:
+        raise SandboxError(f"cannot read the work tree: {done.stdout[:100]!r}", subject=env.options.cwd) from error
+    prepare_store(store)
+    # Every object is verified by its own digest. That none is missing shows when the tree is compared.
+    git(store, "index-pack", "--stdin", stdin=rest[skipped + foreign :])
+    return WorkTree(tree, _paths(rest[:skipped]), _paths(rest[skipped : skipped + foreign]))
+
+
+def _paths(ended: bytes) -> tuple[str, ...]:
+    """Return paths that each end with NUL, once."""
+    return tuple(dict.fromkeys(path for path in ended.decode("utf-8", "replace").split("\0") if path))
 
 
 def prepare_store(store: Path) -> None:

@@ -66,8 +66,9 @@ def make_submission(
     source: PatchSource = PatchSource.AGENT,
     base_tree: str | None = None,
     skipped: tuple[str, ...] = (),
+    findings: tuple[PatchFinding, ...] = (),
 ) -> Submission:
-    """Describe a patch as the submission of a member."""
+    """Describe a patch as the submission of a member. `findings` are those about the work tree that it comes from."""
     return Submission(
         agent_id=agent_id,
         features=features,
@@ -77,7 +78,7 @@ def make_submission(
         lines=changed_lines(patch),
         source=source,
         base_tree=base_tree,
-        findings=lint(patch),
+        findings=(*findings, *lint(patch)),
         skipped=skipped,
     )
 

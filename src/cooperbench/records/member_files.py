@@ -15,7 +15,7 @@ from cooperbench.records.base import Record, UtcTime
 from cooperbench.records.episode import Failure, LimitReached, Usage
 from cooperbench.records.files import read_model, write_bytes, write_model
 from cooperbench.records.model_wait import ModelWait
-from cooperbench.records.submission import Ending
+from cooperbench.records.submission import Ending, PatchFinding
 
 
 class Progress(Record):
@@ -49,6 +49,8 @@ class Capture(Record):
     captured_at: UtcTime | None = None
     skipped: tuple[str, ...] = ()
     """Paths that could not be read or are too large; the patch leaves them as they are in the base."""
+    findings: tuple[PatchFinding, ...] = ()
+    """Why there is nothing to capture, and folders that are repositories of something else."""
 
 
 class StartedSandbox(Record):

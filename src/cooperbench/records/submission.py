@@ -37,7 +37,10 @@ class PatchSource(StrEnum):
 
 
 class PatchFinding(Record):
-    """Something in a submitted patch that does not belong there: conflict markers, `.rej`/`.orig` files, caches, huge files."""
+    """Something in a submitted patch that does not belong there: conflict markers, `.rej`/`.orig` files, caches, huge files.
+
+    Or what there is to say about the work tree: the repository is gone, cannot be read, or holds another repository.
+    """
 
     path: str
     kind: str

@@ -11,7 +11,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from cooperbench.environments.docker.engine import DockerEngine
-from cooperbench.errors import SandboxLostError, TransportError
+from cooperbench.errors import SandboxDamagedError, SandboxLostError, SilentSandboxError, TransportError
 
 if TYPE_CHECKING:
     from docker.tls import TLSConfig
@@ -66,6 +66,8 @@ class Attached:
     def _some(self, size: int) -> bytes:
         try:
             return self._connection.recv(size)
+        except TimeoutError as error:
+            raise SilentSandboxError("the container did not answer in time") from error
         except OSError as error:
             raise TransportError(f"the connection to the container broke: {error}") from error
 
@@ -105,6 +107,8 @@ def start(engine: DockerEngine, exec_id: str) -> Attached:
             message = connection.recv(4096).decode("utf-8", "replace").strip()
             if "is not running" in message or "No such" in message or "is paused" in message:
                 raise SandboxLostError(f"the container is gone: {message}")
+            if "OCI runtime" in message or "executable file not found" in message:
+                raise SandboxDamagedError(f"the container cannot start a command: {message}")
             raise TransportError(f"the Docker engine did not start a command: {message}")
     except (OSError, ValueError) as error:
         connection.close()

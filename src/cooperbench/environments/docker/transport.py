@@ -1,4 +1,4 @@
-"""One container: created with our labels, kept alive by a `sleep` for its lifetime, removed by force."""
+"""One container: created with our labels, kept alive by `LIFETIME`, removed by force."""
 
 import contextlib
 import math
@@ -7,11 +7,19 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from cooperbench.environments.contract import EnvironmentOptions, RunReply, SandboxHandle, SandboxLabels, Transport
-from cooperbench.environments.docker import hijack, images
+from cooperbench.environments.contract import (
+    OUTSIDE,
+    EnvironmentOptions,
+    RunReply,
+    SandboxHandle,
+    SandboxLabels,
+    Transport,
+)
+from cooperbench.environments.docker import hijack, images, outside
 from cooperbench.environments.docker.engine import DockerEngine, connect, translated
-from cooperbench.environments.docker.hijack import STDERR, STDOUT, Attached
-from cooperbench.errors import ImageError, SandboxLostError, TransportError
+from cooperbench.environments.docker.hijack import STDERR, STDOUT
+from cooperbench.environments.docker.stream import DockerStream
+from cooperbench.errors import ImageError, SandboxDamagedError, SandboxLostError, SilentSandboxError, TransportError
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -21,6 +29,13 @@ EPISODE_LABEL = "cooperbench.episode"
 AGENT_LABEL = "cooperbench.agent"
 PROCESSES = 4096
 """Default limit of processes and threads, so that a fork bomb stays in its own container."""
+LIFETIME = """trap '' HUP INT TERM
+sleep "$1" & wait $! && exit 0
+command -v sleep >/dev/null && exec sleep "$1"
+read -r _
+"""
+"""The first process, which nothing inside can kill. Where its `sleep` is killed it becomes one, or waits without an end: the work in
+the container is still there, and `auto_remove` would remove it. While it waits it reaps orphans."""
 ANNOUNCE = 'printf "\\ncooperbench %s\\n" $$ >&2; exec "$@"'
 """Says which process it is, in a line of its own: programs of an image may write to stderr before."""
 PATCHES = """mkdir -p /patches && chmod 1777 /patches
@@ -35,41 +50,6 @@ LATE_SECONDS = 2.0
 def labels_of(labels: SandboxLabels) -> dict[str, str]:
     """Return the labels that everything of a sandbox carries."""
     return {LABEL: labels.run, EPISODE_LABEL: labels.episode, AGENT_LABEL: labels.agent_id}
-
-
-class DockerStream:
-    """A process with its stdin and stdout. Closing the connection does not end it, so its pid in the container is stored."""
-
-    def __init__(
-        self, transport: "DockerTransport", attached: Attached, exec_id: str, process: int, early: bytes
-    ) -> None:
-        self._transport = transport
-        self._attached = attached
-        self._exec_id = exec_id
-        self._process = process
-        self._early = early
-
-    def read(self, size: int) -> bytes:
-        """Block for at most `size` bytes; empty at the end."""
-        if self._early:
-            data, self._early = self._early[:size], self._early[size:]
-            return data
-        try:
-            while True:
-                kind, data = self._attached.receive(size)
-                if kind == STDOUT:
-                    return data
-        except TransportError:
-            return b""
-
-    def write(self, data: bytes) -> None:
-        """Write all. Raises `TransportError`."""
-        self._attached.send(data)
-
-    def close(self) -> None:
-        """Close both ends and hang up on the process, unless it or the container is gone."""
-        self._attached.close()
-        self._transport.hang_up(self._exec_id, self._process)
 
 
 class DockerTransport(Transport):
@@ -108,11 +88,11 @@ class DockerTransport(Transport):
                 container = self._engine.client.containers.create(
                     image,
                     command=[str(math.ceil(options.lifetime))],
-                    entrypoint=["sleep"],
+                    entrypoint=["sh", "-c", LIFETIME, "sh"],
                     name=self._handle.identifier,
                     labels=labels_of(self._handle.labels),
-                    init=True,
-                    auto_remove=True,  # at the end of the sleep nothing is left
+                    stdin_open=True,
+                    auto_remove=True,  # at the end of its lifetime nothing is left
                     platform=options.platform,
                     **_limits(options),
                 )
@@ -142,7 +122,7 @@ class DockerTransport(Transport):
             return
         try:
             reply = self.run(["sh", "-c", ":"], timeout=60)
-        except SandboxLostError as error:
+        except (SandboxDamagedError, SandboxLostError) as error:
             raise self._unusable(error.message) from error
         if reply.returncode != 0:
             raise self._unusable((reply.stderr or reply.stdout).decode("utf-8", "replace").strip())
@@ -172,7 +152,7 @@ class DockerTransport(Transport):
             while True:
                 left = deadline - time.monotonic()
                 if left <= 0:
-                    raise TransportError("the container did not answer in time", subject=self._handle.identifier)
+                    raise SilentSandboxError("the container did not answer in time", subject=self._handle.identifier)
                 attached.settimeout(left)
                 kind, data = attached.receive(1 << 16)
                 if not data:
@@ -182,11 +162,22 @@ class DockerTransport(Transport):
             attached.close()
         return RunReply(self._exit_code(exec_id), bytes(outputs[STDOUT]), bytes(outputs[STDERR]))
 
+    @property
+    def outside(self) -> str:
+        """The folder at which the other container sees this one's files."""
+        return OUTSIDE
+
+    def run_outside(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
+        """Run an argv as root in another container of the same image, which sees the files of this one."""
+        with outside.beside(self._engine, self._handle, labels_of(self._handle.labels)) as name:
+            other = DockerTransport(self._engine, self._handle.model_copy(update={"identifier": name}))
+            return other.run(argv, stdin=stdin, timeout=timeout)
+
     def open(self, argv: list[str]) -> DockerStream:
         """Start an argv and keep its connection. The first one in a new container shows whether its image is usable."""
         try:
             stream = self._open(argv)
-        except (SandboxLostError, TransportError):
+        except (SandboxDamagedError, SandboxLostError, TransportError):
             self._prove()
             raise
         self._proven = True
@@ -248,7 +239,7 @@ class DockerTransport(Transport):
     def _prepare(self, argv: list[str], *, stdin: bool, user: str = "") -> str:
         with translated(self._handle.identifier):
             made: dict[str, Any] = self._engine.client.api.exec_create(
-                self._handle.identifier, argv, stdin=stdin, user=user
+                self._handle.identifier, argv, stdin=stdin, user=user, workdir="/"
             )
         return str(made["Id"])
 

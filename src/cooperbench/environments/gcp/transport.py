@@ -60,6 +60,15 @@ class GCPTransport(Transport):
         """Start one argv and keep its connection open."""
         return self._running().open(argv)
 
+    @property
+    def outside(self) -> str:
+        """The folder at which another container on the machine sees this one's files."""
+        return self._running().outside
+
+    def run_outside(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
+        """Run one argv in another container on the machine."""
+        return self._running().run_outside(argv, stdin=stdin, timeout=timeout)
+
     def alive(self) -> bool:
         """Return whether the engine says that the container runs. If it is out of reach, the provider says whether the machine is gone."""
         try:

@@ -1,11 +1,14 @@
 # Writes the work tree in the current folder into a fresh object database, whatever became of the repository in it.
 #   $1 size in KiB from which a file is left out
 #   $2 bytes of standard input: entries for `git update-index --index-info -z`, the base to compare with; may be 0
-# Answers "<tree> <size>" in a line, so many bytes of skipped paths (each ended by NUL), and a pack of everything in the tree.
+# Runs where nothing in the sandbox reaches it. It may read the work tree, but not change it.
+# Answers "<tree> <size> <size>" in a line, so many bytes of skipped paths and of repositories whose files are taken as work (each ended
+# by NUL), and a pack of everything in the tree.
 # The agent's .git is not used: not its configuration, hooks, filters, attributes, index or objects. It is only asked which
 # ignored files it tracks, because those were handed in on purpose.
 # Each program that this starts is a millisecond or more of processor time for each agent, so the shell does what it can itself.
 huge=$1
+nothing=4b825dc642cb6eb9a060e54bf8d69288fbee4904
 command -v git >/dev/null || { echo "the image has no git" >&2; exit 1; }
 for word in $(export -p); do
     name=${word%%=*}
@@ -52,7 +55,7 @@ prepare() {
 }
 
 # The agent's own repositories, whose configuration and hooks have no say.
-theirs() { git -c core.fsmonitor=false -c core.hooksPath=/dev/null -c safe.directory='*' "$@"; }
+theirs() { git -c core.fsmonitor=false -c core.hooksPath=/dev/null -c safe.directory='*' -c protocol.allow=never "$@"; }
 
 # Whether the repository in $1 is a work tree of the one in the current folder, or a clone of it: copies that agents leave are no work.
 is_copy() {
@@ -137,9 +140,11 @@ take() {
             prefix=$prefix$path/
             cd "$path" && take "$index.$number"
         ) || return 1
-        git ls-files -z -- ":(literal)$path" | git update-index -z --force-remove --stdin
+        git ls-files -z -- ":(literal)$path" >"$index.replaced"
+        git update-index -z --force-remove --stdin <"$index.replaced"
         read -r tree <"$index.$number.tree"
-        [ "$tree" = 4b825dc642cb6eb9a060e54bf8d69288fbee4904 ] || git read-tree --prefix="$path/" "$tree" || return 1
+        [ "$tree" = "$nothing" ] || git read-tree --prefix="$path/" "$tree" || return 1
+        [ "$tree" = "$nothing" ] || [ -s "$index.replaced" ] || [ ! -s "$path/.git/HEAD" ] || printf '%s\0' "$prefix$path/" >>"$work/foreign"
     done <"$index.repositories"
     git write-tree --missing-ok >"$index.tree"
 }
@@ -150,11 +155,15 @@ size() { if [ -s "$1" ]; then stat -c %s "$1" 2>/dev/null || echo $(($(wc -c <"$
 [ "$2" -eq 0 ] || head -c "$2" >"$work/base"
 prefix=
 : >"$work/skipped"
+: >"$work/foreign"
 prepare
 take "$work/index" || exit 1
 read -r tree <"$work/index.tree"
-echo "$tree $(size "$work/skipped")"
+# Neither a file nor a repository is left, which says that the whole is gone rather than that each file was removed.
+[ "$2" -gt 0 ] && [ "$tree" = "$nothing" ] && [ ! -e .git ] && exit 67
+echo "$tree $(size "$work/skipped") $(size "$work/foreign")"
 [ ! -s "$work/skipped" ] || cat "$work/skipped"
+[ ! -s "$work/foreign" ] || cat "$work/foreign"
 export GIT_DIR="$work/git"
 git cat-file --batch-all-objects --batch-check='%(objectname)' >"$work/objects" || exit 1
 git pack-objects -q --stdout <"$work/objects" || exit 1

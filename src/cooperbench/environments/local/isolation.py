@@ -66,6 +66,8 @@ class SandboxSpec:
     env: dict[str, str]
     mounts: tuple[str, ...] = ()
     """Shell commands that mount the image below the sandbox's folders, see `overlay`."""
+    folders: tuple[Mount, ...] | None = None
+    """The folders to show in place of the sandbox's own writable ones."""
 
 
 def interpreter() -> Path:
@@ -159,6 +161,12 @@ def overlay(lower: Path, upper: Path, work: Path, place: Path) -> str:
     return f"mount -t overlay -o {shlex.quote(options)} overlay {shlex.quote(str(place))}"
 
 
+def read_only_overlay(upper: Path, lower: Path, place: Path) -> str:
+    """Return the shell command that shows at `place` what an overlay of these two shows, while another one may be using them."""
+    options = f"lowerdir={upper}:{lower},userxattr"
+    return f"mount -t overlay -o {shlex.quote(options)} overlay {shlex.quote(str(place))}"
+
+
 def with_mounts(mounts: Sequence[str], argv: list[str]) -> list[str]:
     """Return the command line that makes these mounts in a new mount namespace and becomes `argv`."""
     script = "\n".join(["set -e", SYSTEM_PATH, *mounts, 'exec "$@"'])
@@ -179,8 +187,8 @@ def mounts(spec: SandboxSpec) -> list[Mount]:
     seen += [Mount(str(path)) for path in _hidden(prefix, seen)]
     if spec.tools is not None:
         seen.append(Mount("/opt", spec.tools))
-    seen += [Mount(f"/{name}", spec.directory / "root" / name, writable=True) for name in WRITABLE]
-    return [*seen, Mount(STATE, writable=True)]
+    own = tuple(Mount(f"/{name}", spec.directory / "root" / name, writable=True) for name in WRITABLE)
+    return [*seen, *(own if spec.folders is None else spec.folders), Mount(STATE, writable=True)]
 
 
 def _hidden(prefix: Path, seen: list[Mount]) -> list[Path]:

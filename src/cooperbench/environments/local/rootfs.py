@@ -6,6 +6,8 @@ nothing is left on the host; writes go to the sandbox's own folder. Small images
 checking whether overlays work here.
 """
 
+import contextlib
+import os
 import shutil
 import subprocess
 import tempfile
@@ -104,3 +106,13 @@ def remove(directory: Path) -> None:
     """Remove a sandbox's folder."""
     clear_work(directory / "scratch")
     shutil.rmtree(directory, ignore_errors=True)
+
+
+def kill_processes(directory: Path) -> None:
+    """End a sandbox that does not answer: the processes whose command line names its folder."""
+    import psutil
+
+    for process in psutil.process_iter(["cmdline"]):
+        if str(directory) in " ".join(process.info["cmdline"] or ()) and process.pid != os.getpid():
+            with contextlib.suppress(psutil.Error):
+                process.kill()

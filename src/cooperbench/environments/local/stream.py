@@ -1,9 +1,12 @@
-"""A process of a local sandbox with its stdin and stdout."""
+"""A process of a local sandbox with its stdin and stdout, and the place of the socket that starts it."""
 
 import contextlib
+import os
 import socket
+import tempfile
+from pathlib import Path
 
-from cooperbench.errors import TransportError
+from cooperbench.errors import SandboxError, TransportError
 
 
 class LocalStream:
@@ -33,3 +36,17 @@ class LocalStream:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
+
+
+def socket_folder() -> Path:
+    """Make a short private folder: the kernel limits the path of a socket to 108 bytes."""
+    name = f"cooperbench-{os.getuid()}"
+    folder = Path(tempfile.gettempdir()) / name
+    if len(str(folder)) > 70:
+        folder = Path("/tmp") / name
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid() or folder.is_symlink():
+        raise SandboxError(
+            f"{folder} belongs to another user", subject=str(folder), hint="set TMPDIR to your own folder"
+        )
+    return folder

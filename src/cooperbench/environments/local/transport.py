@@ -15,13 +15,27 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from cooperbench.environments.contract import EnvironmentOptions, RunReply, SandboxHandle, SandboxLabels, Transport
-from cooperbench.environments.local import isolation, store
+from cooperbench.environments.contract import (
+    OUTSIDE,
+    EnvironmentOptions,
+    RunReply,
+    SandboxHandle,
+    SandboxLabels,
+    Transport,
+)
+from cooperbench.environments.local import isolation, outside, store
 from cooperbench.environments.local.isolation import WRITABLE, Isolation, SandboxSpec
-from cooperbench.environments.local.rootfs import prepare_rootfs, remove, variables
-from cooperbench.environments.local.stream import LocalStream
+from cooperbench.environments.local.rootfs import kill_processes, prepare_rootfs, remove, variables
+from cooperbench.environments.local.stream import LocalStream, socket_folder
 from cooperbench.environments.scope import WORKER_MARK
-from cooperbench.errors import ImageError, RecordError, SandboxError, SandboxLostError, TransportError
+from cooperbench.errors import (
+    ImageError,
+    RecordError,
+    SandboxError,
+    SandboxLostError,
+    SilentSandboxError,
+    TransportError,
+)
 from cooperbench.records import cache_dir, write_model
 
 REAPER = '( directory=$1; listener=$2; shift 2; "$@"; chmod -f 700 "$directory"/scratch/*/*; rm -rf "$directory" "$listener" ) &'
@@ -66,7 +80,7 @@ class LocalTransport(Transport):
             image=image,
             options=options,
             labels=labels,
-            details={"socket": str(_socket_folder() / f"{identifier}.sock")},
+            details={"socket": str(socket_folder() / f"{identifier}.sock")},
             digest=found.record.digest,
             isolation=isolation.choose(options.allow_unsandboxed).value,
         )
@@ -148,6 +162,8 @@ class LocalTransport(Transport):
                 control.settimeout(timeout)
                 try:
                     answer = control.recv(16)
+                except TimeoutError as error:
+                    raise SilentSandboxError(f"the sandbox did not answer within {timeout:g} s") from error
                 except OSError as error:
                     raise TransportError(f"the sandbox did not answer: {error}") from error
             if not answer:
@@ -155,6 +171,19 @@ class LocalTransport(Transport):
             out.seek(0)
             errors.seek(0)
             return RunReply(int(answer), out.read(), errors.read())
+
+    @property
+    def outside(self) -> str:
+        """The folder at which the other sandbox sees this one's root folder. Without isolation there is not another."""
+        return "" if self._handle.isolation == Isolation.NONE else OUTSIDE
+
+    def run_outside(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
+        """Run an argv in another sandbox."""
+        level = Isolation(self._handle.isolation)
+        if level is Isolation.NONE:
+            return self.run(argv, stdin=stdin, timeout=timeout)
+        image = self._image or store.find(self._handle.image)
+        return outside.run(self._directory, image.path if image else None, level, argv, stdin, timeout)
 
     def open(self, argv: list[str]) -> LocalStream:
         """Start an argv on one end of a socket pair."""
@@ -228,7 +257,7 @@ class LocalTransport(Transport):
         except (TransportError, OSError):
             ended = not self.alive()
         if not ended:
-            _kill(self._directory)
+            kill_processes(self._directory)
         lifeline, self._lifeline = self._lifeline, None
         if lifeline is not None:
             os.close(lifeline)
@@ -263,27 +292,3 @@ def _reason(error: Exception) -> str:
         lines: list[str] = error.stderr.decode("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else str(error)
     return str(error)
-
-
-def _socket_folder() -> Path:
-    """Make a short private folder: the kernel limits the path of a socket to 108 bytes."""
-    name = f"cooperbench-{os.getuid()}"
-    folder = Path(tempfile.gettempdir()) / name
-    if len(str(folder)) > 70:
-        folder = Path("/tmp") / name
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid() or folder.is_symlink():
-        raise SandboxError(
-            f"{folder} belongs to another user", subject=str(folder), hint="set TMPDIR to your own folder"
-        )
-    return folder
-
-
-def _kill(directory: Path) -> None:
-    """End a sandbox that does not answer: the processes whose command line names its folder."""
-    import psutil
-
-    for process in psutil.process_iter(["cmdline"]):
-        if str(directory) in " ".join(process.info["cmdline"] or ()) and process.pid != os.getpid():
-            with contextlib.suppress(psutil.Error):
-                process.kill()

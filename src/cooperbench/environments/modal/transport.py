@@ -19,7 +19,7 @@ from cooperbench.environments.background import start_async
 from cooperbench.environments.contract import RunReply, SandboxHandle, Stream, Transport
 from cooperbench.environments.limiter import CreationLimiter, create_patiently
 from cooperbench.environments.modal.sdk import modal_sdk, our_errors
-from cooperbench.errors import SandboxLostError, TransportError
+from cooperbench.errors import SandboxLostError, SilentSandboxError, TransportError
 
 APP = "cooperbench"
 CHUNK = 1 << 20
@@ -92,7 +92,7 @@ class ModalTransport(Transport):
             out, errors = process.stdout.read(), process.stderr.read()
             code = process.wait()
         if code == -1:
-            raise TransportError(f"the command did not end within {timeout:g} s", subject=self._id)
+            raise SilentSandboxError(f"the command did not end within {timeout:g} s", subject=self._id)
         return RunReply(code, out, errors)
 
     def _give(self, process: Any, stdin: bytes) -> None:
