@@ -21,6 +21,7 @@ COMMANDS = {
     ),
     "power": ("cooperbench.cli.power", "Plan how many groups a comparison needs."),
     "explain": ("cooperbench.cli.explain", "Say why the groups of a run failed, with the evidence."),
+    "label": ("cooperbench.cli.label", "Label the messages of a run, and compare labellers."),
     "doctor": ("cooperbench.cli.doctor", "Check which backends are ready, and say how to fix the others."),
     "clean": ("cooperbench.cli.clean", "Remove containers, images and machines that runs left behind."),
     "config": ("cooperbench.cli.config", "Set up a cloud backend."),

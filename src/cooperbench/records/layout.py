@@ -93,6 +93,11 @@ class RunDirectory:
         """US dollars of each model call, one per line, discarded attempts included."""
         return self.path / "costs.txt"
 
+    @property
+    def labels(self) -> Path:
+        """Labels of readers and judge models, one JSON object on each line."""
+        return self.path / "labels.jsonl"
+
     def episode(self, setting: Setting, group: GroupKey) -> EpisodeDirectory:
         """Return the directory of one episode."""
         return EpisodeDirectory(self.path.joinpath(setting.value, group.repo, str(group.task_id), group.folder))

@@ -10,6 +10,7 @@ from cooperbench.records.conversation import Conversation
 from cooperbench.records.episode import EpisodeResult
 from cooperbench.records.events import Event, event_schema
 from cooperbench.records.files import write_bytes
+from cooperbench.records.labels import Label
 from cooperbench.records.run import RunConfig, RunSummary
 from cooperbench.records.trajectory import Trajectory
 from cooperbench.records.verdict import Evaluation
@@ -22,6 +23,7 @@ RECORDS: dict[str, type[BaseModel]] = {
     "eval": Evaluation,
     "event": Event,
     "conversation": Conversation,
+    "label": Label,
 }
 
 

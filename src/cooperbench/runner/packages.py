@@ -19,6 +19,7 @@ from cooperbench.records import (
 )
 from cooperbench.records.base import utc_now
 from cooperbench.records.episode_state import read_state
+from cooperbench.records.labels import add_labels, read_labels
 from cooperbench.records.ledger import RunLedger
 from cooperbench.records.manifest import MANIFEST, Manifest, PackagedFile, check_package
 from cooperbench.records.run_lock import locked
@@ -90,9 +91,9 @@ def export_run(name: str, target: Path, *, log_dir: Path | None = None) -> Manif
 def _write_files(run: _Part, groups: Sequence[GroupKey], target: Path) -> tuple[list[PackagedFile], int]:
     """Copy the files of a run without secrets; return them and the number of places that were redacted."""
     directory, config = run
-    ledgers = [directory.ledger] if directory.ledger.exists() else []
+    beside = [file for file in (directory.ledger, directory.labels) if file.exists()]
     files, redactions = [], 0
-    for source in [directory.config, *ledgers, *(file for group in groups for file in run.files(group))]:
+    for source in [directory.config, *beside, *(file for group in groups for file in run.files(group))]:
         path = source.relative_to(directory.path)
         data, count = (source.read_bytes(), 0) if _is_patch(source) else scrubbed(source.read_bytes())
         write_bytes(target / path, data)
@@ -123,6 +124,8 @@ def merge_runs(name: str, parts: Sequence[Path], *, log_dir: Path | None = None)
                     _copy_episode(source.episode(group), target.episode(group))
         spent = sum(RunLedger(source.directory.ledger).total() for source in sources)
         write_bytes(target.directory.ledger, f"{spent:.9f}\n".encode())
+        if labels := tuple(label for source in sources for label in read_labels(source.directory)):
+            add_labels(target.directory, labels)
         write_model(target.directory.config, target.config)
         write_summary(target.directory, summarize(*target, read_episodes(*target)))
     return target.config

@@ -36,6 +36,9 @@ def kappa(table: ArrayLike, *, confidence: float = 0.95) -> Kappa:
         return Kappa(None, None, None, agreement, total)
     from statsmodels.stats.inter_rater import cohens_kappa
 
-    made = cohens_kappa(counts)
+    with np.errstate(
+        divide="ignore", invalid="ignore"
+    ):  # its test against kappa = 0 divides by 0 in tables of one answer
+        made = cohens_kappa(counts)
     value, half = float(made.kappa), normal_quantile(confidence) * float(made.std_kappa)
     return Kappa(value, value - half, value + half, agreement, total)
