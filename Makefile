@@ -10,15 +10,18 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test quick quick-tests images check lint imports types docs format clean
 
+# What the installer does is shown: it takes from some seconds to some minutes, by the network.
 $(VENV)/demo.stamp: pyproject.toml
+	@echo "Making $(VENV) and installing CooperBench into it from this folder, with what the demo needs."
 	@command -v uv >/dev/null 2>&1 && uv venv -q --allow-existing -p $(PYTHON) $(VENV) || $(PYTHON) -m venv $(VENV)
-	@if command -v uv >/dev/null 2>&1; then uv pip install -q -p $(BIN)/python -e '.[demo]'; else $(BIN)/python -m pip install -q -e '.[demo]'; fi
+	@if command -v uv >/dev/null 2>&1; then uv pip install -p $(BIN)/python -e '.[demo]'; else $(BIN)/python -m pip install -e '.[demo]'; fi
 	@touch $@
 
 $(VENV)/dev.stamp: pyproject.toml
+	@echo "Making $(VENV) and installing CooperBench into it from this folder, with what its tests need."
 	@command -v uv >/dev/null 2>&1 && uv venv -q --allow-existing -p $(PYTHON) $(VENV) || $(PYTHON) -m venv $(VENV)
-	@if command -v uv >/dev/null 2>&1; then uv pip install -q -p $(BIN)/python -e '.[demo,test]' --group dev; \
-	 else $(BIN)/python -m pip install -q -U 'pip>=25.1' && $(BIN)/python -m pip install -q -e '.[demo,test]' --group dev; fi
+	@if command -v uv >/dev/null 2>&1; then uv pip install -p $(BIN)/python -e '.[demo,test]' --group dev; \
+	 else $(BIN)/python -m pip install -U 'pip>=25.1' && $(BIN)/python -m pip install -e '.[demo,test]' --group dev; fi
 	@touch $@ $(VENV)/demo.stamp
 
 demo: $(VENV)/demo.stamp  ## Show a team of agents at work; needs no engine, key or network after the installation.

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import pytest
 
+from cooperbench._installation import install_command
 from cooperbench.environments.local import isolation
 from cooperbench.errors import SandboxError
 
@@ -80,7 +81,7 @@ def _program(name: str, package: str) -> Callable[[], str | None]:
 
 
 def _package(name: str, extra: str) -> Callable[[], str | None]:
-    return lambda: None if find_spec(name) else f"{name} is not installed: pip install 'cooperbench[{extra}]'"
+    return lambda: None if find_spec(name) else f"{name} is not installed: {install_command(extra)}"
 
 
 CHECKS: dict[str, Callable[[], str | None]] = {

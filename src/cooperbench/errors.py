@@ -41,6 +41,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
+from cooperbench._installation import install_command
+
 
 class CooperBenchError(Exception):
     """Base class of every error that CooperBench raises deliberately.
@@ -113,7 +115,7 @@ class MissingExtraError(UsageError):
         super().__init__(
             f"{feature} needs the extra {extra!r}, which is not installed",
             subject=extra,
-            hint=f"pip install 'cooperbench[{extra}]'",
+            hint=install_command(extra),
         )
 
 

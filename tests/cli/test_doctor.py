@@ -53,7 +53,7 @@ def test_an_sdk_whose_outer_package_is_missing_too_is_named_with_its_extra() -> 
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "cooperbench[gcp]" in done.stdout
+    assert "[gcp]'" in done.stdout
     assert done.stderr == ""
 
 

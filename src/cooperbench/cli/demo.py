@@ -7,6 +7,7 @@ import click
 
 from cooperbench.cli.options import json_option, log_dir_option
 from cooperbench.cli.output import console, print_json
+from cooperbench.cli.typed import print_next
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -41,7 +42,7 @@ def command(log_dir: Path | None, as_json: bool) -> int:
         out.print(_explanation(gap), markup=False)
         place = (log_dir or default_log_dir()).absolute()
         out.print(f"record: {place}/demo-*  ({time.monotonic() - started:.0f} s)", markup=False, soft_wrap=True)
-        out.print("next: cooperbench runs show demo-talks_and_passes ledgerkit_task/1/f4_f5", markup=False)
+        print_next("cooperbench runs show demo-talks_and_passes ledgerkit_task/1/f4_f5", log_dir=log_dir)
     return 0 if all(item.episode.verdict is not None for item in results) else 1
 
 

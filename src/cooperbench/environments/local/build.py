@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 from cooperbench._git import Git
+from cooperbench._installation import install_command
 from cooperbench.environments.local import isolation, store
 from cooperbench.environments.local.store import LocalImageRecord
 from cooperbench.errors import ImageError
@@ -161,7 +162,7 @@ def closure(names: tuple[str, ...], image: str) -> list[str]:
                 raise ImageError(
                     f"the image {image!r} needs the Python package {name!r}, which is not installed",
                     subject=name,
-                    hint="pip install 'cooperbench[demo]'",
+                    hint=install_command("demo"),
                 ) from None
             continue  # for another platform or Python version
         found[_normal(name)] = None
