@@ -57,6 +57,7 @@ CAUSES: list[tuple[Recorded, Setting, Cause | None, set[Cause]]] = [
     (Recorded(outcomes=(PASSED, FAILED)), Setting.SOLO, Cause.COULD_NOT, set()),
     (Recorded(status=EpisodeStatus.INFRA_ERROR), Setting.COOP, Cause.INFRASTRUCTURE, set()),
     (Recorded(judged=False), Setting.COOP, None, set()),
+    (Recorded(outcomes=(PASSED, Outcome.FORCED), alone=(PASSED, Outcome.FORCED)), Setting.COOP, Cause.COULD_NOT, set()),
     (
         Recorded(outcomes=(Outcome.PATCH_REJECTED, Outcome.PATCH_REJECTED), alone=None),
         Setting.COOP,
@@ -79,7 +80,7 @@ def test_each_failure_has_one_cause(
 
 
 def test_a_conflict_names_the_lines_their_authors_and_what_was_said(tmp_path: Path) -> None:
-    written = Event(sequence=0, time=BEGUN, kind="tool.result", agent_id="agent1", data={"changed_paths": ["src/a.py"]})
+    written = Event(sequence=0, time=BEGUN, kind="tool.result", agent_id="agent1", data={"changed": ["src/a.py"]})
     episode = Recorded(
         outcomes=(CONFLICT, CONFLICT),
         conflicts=("src/a.py",),

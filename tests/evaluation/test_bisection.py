@@ -8,7 +8,7 @@ from cooperbench.errors import UsageError
 from cooperbench.evaluation import EvaluationSettings, make_submission
 from cooperbench.evaluation.bisection import find_breaking_hunks, minimize
 from cooperbench.evaluation.substitution import substitute_gold
-from cooperbench.records import Outcome
+from cooperbench.records import EvaluationChoices, Outcome
 from cooperbench.tasks import Task
 
 
@@ -31,6 +31,7 @@ def test_one_of_several_answers_is_found(count: int, data: st.DataObject) -> Non
     assert not any(holds(found - {item}) for item in found)
 
 
+SETTINGS = EvaluationSettings(choices=EvaluationChoices(falsify="off"))
 BREAKING = b"""diff --git a/src/shelfdb/errors.py b/src/shelfdb/errors.py
 index c5d9f67..24e1763 100644
 --- a/src/shelfdb/errors.py
@@ -67,16 +68,16 @@ index c5d9f67..24e1763 100644
 def test_the_hunk_that_breaks_a_feature_is_found_with_its_author(shelfdb: Task) -> None:
     gold, breaking = shelfdb.features[1].gold_patch, BREAKING
     submissions = [(make_submission("agent1", (1,), gold), gold), (make_submission("agent2", (3,), breaking), breaking)]
-    found = find_breaking_hunks(shelfdb, (1, 3), submissions, 1, EvaluationSettings())
+    found = find_breaking_hunks(shelfdb, (1, 3), submissions, 1, SETTINGS)
     assert [(hunk.path, hunk.authors) for hunk in found.hunks] == [("src/shelfdb/errors.py", ("agent2",))]
     assert "+class QueryError(Exception):" in found.hunks[0].patch
     assert (found.candidates, found.complete, found.stage) == (3, True, "naive")
-    assert find_breaking_hunks(shelfdb, (1, 3), submissions, 1, EvaluationSettings()) == found  # from the cache
-    halves = substitute_gold(shelfdb, (1, 3), submissions, EvaluationSettings())
+    assert find_breaking_hunks(shelfdb, (1, 3), submissions, 1, SETTINGS) == found  # from the cache
+    halves = substitute_gold(shelfdb, (1, 3), submissions, SETTINGS)
     assert [half.outcome is Outcome.PASSED for half in halves] == [True, False]
 
 
 def test_there_is_nothing_to_search_without_a_teammate(shelfdb: Task) -> None:
     gold = shelfdb.features[1].gold_patch
     with pytest.raises(UsageError, match="no teammate's work"):
-        find_breaking_hunks(shelfdb, (1,), [(make_submission("agent1", (1,), gold), gold)], 1, EvaluationSettings())
+        find_breaking_hunks(shelfdb, (1,), [(make_submission("agent1", (1,), gold), gold)], 1, SETTINGS)

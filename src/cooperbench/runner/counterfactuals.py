@@ -51,7 +51,8 @@ def run_counterfactuals(
 
 def _test_one(run: RunResult, episode: EpisodeView, task: Task, *, bisect: bool, gold: bool) -> Counterfactuals:
     choices = episode.evaluation.choices if episode.evaluation is not None else EvaluationChoices()
-    settings = EvaluationSettings(run.config.backend, "naive", choices)
+    # Nothing here is a verdict: a pass need not be proven by broken tests.
+    settings = EvaluationSettings(run.config.backend, "naive", choices.model_copy(update={"falsify": "off"}))
     submissions = _submissions(episode)
     features = episode.group.features
     bisections = []

@@ -61,7 +61,7 @@ def _cause(outcome: Outcome, owner: MemberResult | None, alone: SuiteResult | No
     if outcome in (Outcome.NO_PATCH, Outcome.PATCH_REJECTED):
         return Cause.NOTHING_HANDED_IN
     unable = Cause.LIMIT if at_limit else Cause.COULD_NOT
-    if not teammates:
+    if not teammates or outcome is Outcome.FORCED:
         return unable
     if alone is not None and alone.outcome is not Outcome.INFRA_ERROR and alone.outcome is not Outcome.PASSED:
         return unable

@@ -11,6 +11,7 @@ from cooperbench.errors import RecordError
 from cooperbench.records import Conflict, ConversationMessage, EpisodeResult, Evaluation, Event, Stage, Verdict
 from cooperbench.records.base import UtcTime
 from cooperbench.records.episode_state import EpisodeState, EpisodeView
+from cooperbench.records.event_details import GitMoved, ToolReturned
 from cooperbench.records.hunks import split_hunks
 from cooperbench.records.readers import read_conversation, read_events, read_patch
 from cooperbench.records.run_result import RunResult
@@ -121,11 +122,14 @@ def _conflicts(stages: Sequence[Stage], verdict: Verdict) -> dict[str, Conflict]
 
 
 def first_writes(events: Sequence[Event]) -> Mapping[tuple[str, str], UtcTime]:
-    """Return when each member (first) changed each path (second) first, by the events that name changed paths."""
+    """Return when each member (first) changed each path (second) first, by its commands and pushes."""
     first: dict[tuple[str, str], UtcTime] = {}
     for event in events:
-        paths = event.data.get("changed_paths")
-        if event.agent_id is not None and isinstance(paths, list):
-            for path in paths:
-                first.setdefault((event.agent_id, str(path)), event.time)
+        if event.agent_id is None or event.kind not in ("tool.result", "git.push"):
+            continue
+        details = event.details
+        changed = details.changed or () if isinstance(details, ToolReturned) else ()
+        pushed = details.refs if isinstance(details, GitMoved) else ()
+        for path in (*changed, *(path for ref in pushed for path in ref.changed or ())):
+            first.setdefault((event.agent_id, path), event.time)
     return first
