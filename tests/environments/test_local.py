@@ -25,7 +25,7 @@ from cooperbench.environments import (
 )
 from cooperbench.environments.local import isolation
 from cooperbench.environments.local.transport import sandboxes
-from cooperbench.errors import ImageError, SandboxError
+from cooperbench.errors import CapabilityError, ImageError, SandboxError
 from cooperbench.records import ImageRecipe
 from cooperbench.testing import sample_image
 from cooperbench.testing.conformance.lifecycle import until
@@ -100,7 +100,11 @@ def test_there_is_no_network_unless_asked(inside: LocalEnvironment, image: str, 
         port = server.getsockname()[1]
         probe = f"import socket; socket.create_connection(('127.0.0.1', {port}), 5)"
         assert inside.execute(f'python3 -c "{probe}"')["returncode"] != 0
-        with open_environment("local", image, options=EnvironmentOptions(network="full")) as open_one:
+        full = EnvironmentOptions(network="full")
+        with pytest.raises(CapabilityError, match="does not support network='full' here"):  # it would share the host's
+            open_environment("local", image, options=full)
+        full = EnvironmentOptions(network="full", allow_unsandboxed=True)
+        with open_environment("local", image, options=full) as open_one:
             assert open_one.execute(f'python3 -c "{probe}"')["returncode"] == 0
 
 

@@ -51,6 +51,21 @@ MISTAKES = {
         "holds what looks like a key or a password at model.api_key",
         "api_key_env in the file",
     ),
+    "allowlist of nothing": (["--network", "allowlist"], "'allowlist' needs allowed hosts", "--allow-host"),
+    "allowed host without a list": (["--allow-host", "pypi.org"], "allowed hosts need the network 'allowlist'", ""),
+    "metadata on the list": (
+        ["--network", "allowlist", "--allow-host", "169.254.169.254"],
+        "169.254.169.254 is not an address that a sandbox may reach",
+        "",
+    ),
+    "an address as a number": (["--network", "allowlist", "--allow-host", "2852039166"], "allowed_hosts", ""),
+    "an allowed URL": (["--network", "allowlist", "--allow-host", "https://pypi.org"], "not the name of a host", ""),
+    "open network on local": (["--network", "full"], "backend 'local' does not support network full", "docker"),
+    "allowlist on local": (
+        ["--network", "allowlist", "--allow-host", "pypi.org"],
+        "backend 'local' does not support network allowlist",
+        "docker",
+    ),
     "no concurrency": (["-c", "0"], "concurrency must be at least 1", ""),
 }
 

@@ -38,6 +38,8 @@ def _plan_lines(found: Preview) -> Iterator[str]:
     yield f"run {config.run} in {found.plan.directory.path}" + (" (resumed)" if found.resumed else "")
     team = ", ".join(f"{member.agent_id}: {member.agent} with {member.model}" for member in config.team)
     yield f"{config.setting}, {config.backend} backend; {team}"
+    if config.network is not None:
+        yield f"network of sandboxes: {config.network.sentence}"
     states = ", ".join(f"{count} {state}" for state, count in found.states.items())
     yield f"{counted(len(found.plan.episodes), 'episode')} of {counted(len(found.plan.tasks), 'task')}: {states}"
     if found.spent:

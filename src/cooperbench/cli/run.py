@@ -77,7 +77,18 @@ _SECONDS = Amount(0, YEAR, min_open=True)
 )
 @click.option("--team-budget", is_flag=True, help="Solo: give the agent the sum of the limits of a team's members.")
 @click.option("--max-cost", type=Amount(0, min_open=True), help="Cost limit of the whole run, in US dollars.")
-@click.option("--network", type=click.Choice(["default", "none", "full"]), help="Network access of a sandbox.")
+@click.option(
+    "--network",
+    type=click.Choice(["default", "none", "allowlist", "full"]),
+    help="Network of a sandbox; full is the internet, never the host's own networks.  [default: none on local, else full]",
+)
+@click.option(
+    "--allow-host",
+    "allowed_hosts",
+    metavar="HOST",
+    multiple=True,
+    help="Host that --network allowlist leaves; repeatable.",
+)
 @click.option("--memory", type=int, metavar="MB", help="Memory limit per sandbox.")
 @click.option("--cpus", type=float, help="Processor limit per sandbox.")
 @click.option("--processes", type=int, help="Process limit per sandbox.")
@@ -183,9 +194,11 @@ def _request(values: dict[str, Any], words: tuple[str, ...]) -> "RunRequest":
 
 
 def _environment(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of environments that were given."""
     names = {"network": "network", "memory": "memory_mb", "cpus": "cpus", "processes": "processes"}
     given = {field: values[name] for name, field in names.items() if values[name] is not None}
-    return given | ({"allow_unsandboxed": True} if values["allow_unsandboxed"] else {})
+    flags = {name: values[name] for name in ("allow_unsandboxed", "allowed_hosts") if values[name]}
+    return given | flags
 
 
 def _session(values: dict[str, Any]) -> "SessionOptions":

@@ -67,6 +67,8 @@ def show_run(name: str, episode: str | None, policy: str | None, log_dir: Path |
             out.print(one_line(line), soft_wrap=True)
         out.print(episodes_table(result, out.width))
         print_summary(out, result.summary)
+        if result.config.network is not None:
+            out.print(f"network of sandboxes: {result.config.network.sentence}", soft_wrap=True)
         if is_locked(RunDirectory(result.directory)):
             out.print(f"in progress; watch it with: cooperbench runs watch {name}", markup=False)
         out.print(f"record: {result.directory}", markup=False)

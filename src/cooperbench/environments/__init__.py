@@ -28,6 +28,7 @@ from cooperbench.environments.registry import (
     orphans,
     pull_image,
     readiness,
+    reap,
     remove,
 )
 
@@ -64,5 +65,6 @@ __all__ = [
     "orphans",
     "pull_image",
     "readiness",
+    "reap",
     "remove",
 ]

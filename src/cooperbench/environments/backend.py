@@ -16,13 +16,14 @@ from cooperbench.environments.configuration import BackendSettings
 from cooperbench.environments.contract import (
     Capability,
     EnvironmentOptions,
+    NetworkMode,
     SandboxHandle,
     SandboxLabels,
     Transport,
 )
 from cooperbench.environments.readiness import Check, listed
 from cooperbench.errors import CapabilityError, ImageError, UnknownNameError, UsageError
-from cooperbench.records import ImageRecipe, Record
+from cooperbench.records import ImageRecipe, NetworkAccess, Record
 
 Progress = Callable[[str], None]
 """Called with a line of progress now and then."""
@@ -46,6 +47,8 @@ class Orphan(Record):
     kind: str = Field(description="`container`, `image`, `network`, `directory`, …")
     identifier: str
     run: str
+    owner: str = Field("", description="The run directory that it belongs to, see `run_owner`.")
+    expired: bool = Field(False, description="Its lifetime is over, or it was created and never started.")
     running: bool = False
     description: str = ""
     details: dict[str, str] = Field(default_factory=dict, description="What the backend needs to find it again.")
@@ -66,9 +69,23 @@ class Backend(ABC):
     tries_bundled_image: ClassVar[bool] = False
     """Set when `doctor` may open a sandbox of a bundled image unasked, because that costs neither a download nor money."""
 
+    default_network: ClassVar[NetworkMode] = "full"
+    """What the network `default` means."""
+    default_network_reason: ClassVar[str] = "most runners and many agents install packages"
+
     @abstractmethod
     def capabilities(self, settings: Mapping[str, str]) -> frozenset[Capability]:
         """Return what the backend can do here."""
+
+    def network(self, options: EnvironmentOptions) -> NetworkAccess:
+        """Return what sandboxes with these options reach, and why."""
+        if options.network != "default":
+            mode, reason = options.network, "chosen for this run"
+        else:
+            mode, reason = self.default_network, f"the default of {self.name}: {self.default_network_reason}"
+        return NetworkAccess(
+            mode=mode, allowed_hosts=options.allowed_hosts, reason=reason, reaches_upstream=mode != "none"
+        )
 
     def checks(self) -> Iterator[Check]:
         """Yield the checks that must pass before a sandbox can start. Omit a check that depends on a failed one.

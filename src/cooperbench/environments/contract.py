@@ -5,13 +5,16 @@ stream open, stop it. A small supervisor inside the sandbox does everything that
 killing whole process trees, capped output, exactly-once), see `docs/design/environments.md`.
 """
 
+import re
 from enum import StrEnum
-from typing import Literal, NamedTuple, Protocol, TypedDict, runtime_checkable
+from ipaddress import IPv4Address
+from typing import Annotated, Literal, NamedTuple, Protocol, Self, TypedDict, runtime_checkable
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
 from cooperbench.errors import TransportError
 from cooperbench.records import Record
+from cooperbench.records.run_owner import current_owner
 
 _CHUNK = 1 << 16
 OUTSIDE = "/cooperbench-files"
@@ -35,9 +38,30 @@ class Capability(StrEnum):
 
     SNAPSHOT = "snapshot"
     NETWORK_OFF = "network_off"
+    NETWORK_ALLOWLIST = "network_allowlist"
+    NETWORK_FULL = "network_full"
+    """The internet, without the networks of the machine on which the sandbox runs."""
     MEMORY_LIMIT = "memory_limit"
     CPU_LIMIT = "cpu_limit"
     PROCESS_LIMIT = "process_limit"
+
+
+_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
+
+
+def check_host(host: str) -> str:
+    """Return `host`. Raises `ValueError` unless it is a host name, or an IPv4 address that a sandbox may reach."""
+    if not host.isascii() or len(host) > 253 or not all(map(_LABEL.fullmatch, host.split("."))):
+        raise ValueError(f"{host!r} is not the name of a host or an IPv4 address")
+    if host.replace(".", "").isdecimal():
+        address = IPv4Address(host)  # an AddressValueError is a ValueError
+        if address.is_link_local or address.is_loopback or address.is_unspecified or address.is_multicast:
+            raise ValueError(f"{host} is not an address that a sandbox may reach")
+    return host
+
+
+NetworkMode = Literal["none", "allowlist", "full"]
+HostName = Annotated[str, AfterValidator(check_host)]
 
 
 class EnvironmentOptions(Record):
@@ -52,9 +76,12 @@ class EnvironmentOptions(Record):
         50_000, ge=1_000, description="Characters of output to keep per command, half head and half tail."
     )
     env: dict[str, str] = Field(default_factory=dict, description="Environment variables of every command.")
-    network: Literal["default", "none", "full"] = Field(
+    network: Literal["default", "none", "allowlist", "full"] = Field(
         "default",
-        description="`none` leaves only loopback. `default` depends on the backend: off on local, on elsewhere.",
+        description="`none` leaves only loopback, `allowlist` only `allowed_hosts`, `full` the internet. `default` is the backend's.",
+    )
+    allowed_hosts: tuple[HostName, ...] = Field(
+        (), description="Names or IPv4 addresses that `allowlist` leaves; resolved when the sandbox starts."
     )
     memory_mb: int | None = Field(None, ge=16)
     cpus: float | None = Field(None, gt=0)
@@ -72,7 +99,25 @@ class EnvironmentOptions(Record):
             Capability.PROCESS_LIMIT: ("processes", self.processes),
         }
         needed = {able: f"{name}={value}" for able, (name, value) in limits.items() if value is not None}
-        return needed | ({Capability.NETWORK_OFF: "network='none'"} if self.network == "none" else {})
+        networks = {
+            "none": Capability.NETWORK_OFF,
+            "allowlist": Capability.NETWORK_ALLOWLIST,
+            "full": Capability.NETWORK_FULL,
+        }
+        able = networks.get(self.network)
+        if able is None or (able is Capability.NETWORK_FULL and self.allow_unsandboxed):
+            return needed
+        return needed | {able: f"network={self.network!r}"}
+
+    @model_validator(mode="after")
+    def _check_hosts(self) -> Self:
+        if (self.network == "allowlist") != bool(self.allowed_hosts):
+            raise ValueError(
+                "the network 'allowlist' needs allowed hosts: --allow-host pypi.org"
+                if not self.allowed_hosts
+                else "allowed hosts need the network 'allowlist': --network allowlist"
+            )
+        return self
 
 
 class SandboxLabels(Record):
@@ -81,6 +126,10 @@ class SandboxLabels(Record):
     run: str = "adhoc"
     episode: str = "adhoc"
     agent_id: str = "agent"
+    owner: str = Field(
+        default_factory=current_owner,
+        description="The run directory for which this process works; empty outside a run.",
+    )
 
 
 class SandboxHandle(Record):

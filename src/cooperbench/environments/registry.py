@@ -4,6 +4,7 @@ A package adds a backend through the entry-point group `cooperbench.environments
 Every backend is imported when it is asked for, because most wrap heavy SDKs.
 """
 
+import contextlib
 import inspect
 from collections.abc import Sequence
 from functools import cache
@@ -128,6 +129,21 @@ def orphans(run: str | None = None, *, backends: Sequence[str] | None = None) ->
             if backends is not None or name not in BUILT_IN:
                 raise
     return found
+
+
+def reap(backend: str, owner: str) -> int:
+    """Remove what an owner left at a backend, and what has expired, whosever it is. Return how much that was.
+
+    Only for whoever holds the owner's lock. What cannot be removed now stays for the next one. Raises `SandboxError` when the backend
+    does not answer.
+    """
+    removed = 0
+    for orphan in get_backend(backend).orphans():
+        if orphan.owner == owner or orphan.expired:
+            with contextlib.suppress(SandboxError):
+                remove(orphan)
+                removed += 1
+    return removed
 
 
 def remove(orphan: Orphan) -> None:

@@ -8,6 +8,7 @@ from cooperbench.records.falsification import BrokenTest, Falsification, Falsifi
 from cooperbench.records.files import read_model, write_bytes, write_model
 from cooperbench.records.image import ImageRecipe
 from cooperbench.records.layout import EpisodeDirectory, RunDirectory, member_stem
+from cooperbench.records.network import NetworkAccess
 from cooperbench.records.paths import SCRATCH, cache_dir, default_log_dir, scratch_dir
 from cooperbench.records.run import MAY_DIFFER, GroupKey, RunConfig, RunSummary, TaskRevision
 from cooperbench.records.submission import Ending, PatchFinding, PatchSource, Submission
@@ -65,6 +66,7 @@ __all__ = [
     "MemberResult",
     "MergeStep",
     "Mismatch",
+    "NetworkAccess",
     "Outcome",
     "PatchFinding",
     "PatchSource",

@@ -8,6 +8,7 @@ from pydantic import AliasChoices, Field
 
 from cooperbench.records.base import FeatureId, Record, UtcTime
 from cooperbench.records.falsification import Falsify
+from cooperbench.records.network import NetworkAccess
 from cooperbench.records.team import Member, Setting
 
 
@@ -47,8 +48,8 @@ class GroupKey(Record):
         return f"{self.task}/{self.folder}"
 
 
-MAY_DIFFER = frozenset({"created_at", "command", "versions", "image_digests", "max_cost"})
-"""Fields that may differ between two sessions of the same run."""
+MAY_DIFFER = frozenset({"created_at", "command", "versions", "image_digests", "max_cost", "network"})
+"""Fields that may differ between two sessions of the same run. `network` follows from `backend` and `environment`."""
 
 
 class RunConfig(Record):
@@ -62,6 +63,7 @@ class RunConfig(Record):
     groups: tuple[GroupKey, ...]
     backend: str
     environment: dict[str, Any] = Field(default_factory=dict, description="Limits and network of the sandboxes.")
+    network: NetworkAccess | None = Field(None, description="What the sandboxes reach; unknown in earlier runs.")
     git: bool = False
     messaging: bool = True
     task_board: bool = False

@@ -10,12 +10,14 @@ from cooperbench.records import GroupKey, RunConfig, RunDirectory
 from cooperbench.records.episode_state import read_state
 from cooperbench.records.owned_temp_dir import scratch_directory
 from cooperbench.records.run_lock import locked
+from cooperbench.records.run_owner import owning
 from cooperbench.records.run_result import RunResult
 from cooperbench.records.runs import open_run
 from cooperbench.runner.engine.engine import Engine, FinishedEpisode, Work
 from cooperbench.runner.engine.executor import LocalExecutor
 from cooperbench.runner.engine.images import ensure_images
 from cooperbench.runner.engine.observer import Observer, Silent
+from cooperbench.runner.engine.orphans import without_orphans
 from cooperbench.runner.engine.session import SessionOptions
 from cooperbench.runner.episodes.job import Services
 from cooperbench.runner.planning.plan import DEMO, Episode, Plan
@@ -51,7 +53,11 @@ def evaluate_run(
         raise UsageError(f"run {name!r} has no finished episode", subject=name, hint=f"cooperbench runs show {name}")
     tasks = list({episode.task.key: episode.task for episode, _ in finished}.values())
     refuse(check_evaluations(asked, tasks, options.evaluation), "the evaluation")
-    with locked(directory):
+    with (
+        locked(directory),
+        owning(directory) as owner,
+        without_orphans(asked.backend, owner, observer),
+    ):
         images = ensure_images(asked.backend, tasks, observer)
         ready = [each for each in finished if each.episode.task.image not in images.broken]
         work = Work([], ready)

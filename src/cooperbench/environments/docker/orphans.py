@@ -1,17 +1,19 @@
 """Containers and other objects that runs left behind in an engine, found by label."""
 
 import contextlib
+import time
 
 from cooperbench.environments.backend import Orphan
 from cooperbench.environments.docker import transport
 from cooperbench.environments.docker.engine import DockerEngine, translated
-from cooperbench.environments.docker.transport import AGENT_LABEL, EPISODE_LABEL, LABEL
+from cooperbench.environments.docker.labels import AGENT_LABEL, EPISODE_LABEL, LABEL, OWNER_LABEL, is_expired
 from cooperbench.errors import UsageError
 
 
 def find(engine: DockerEngine, run: str | None) -> list[Orphan]:
     """Return containers, networks, volumes and snapshot images with our label, of one run or of all."""
     label = LABEL if run is None else f"{LABEL}={run}"
+    now = time.time()
     with translated(engine.address):
         found = [
             Orphan(
@@ -19,6 +21,8 @@ def find(engine: DockerEngine, run: str | None) -> list[Orphan]:
                 kind="container",
                 identifier=row["Names"][0].lstrip("/"),
                 run=row["Labels"][LABEL],
+                owner=row["Labels"].get(OWNER_LABEL, ""),
+                expired=is_expired(row, now),
                 running=row["State"] == "running",
                 description=f"{row['Labels'].get(EPISODE_LABEL)} {row['Labels'].get(AGENT_LABEL)}, from {row['Image']}",
             )

@@ -15,18 +15,24 @@ from cooperbench.environments.contract import (
     SandboxLabels,
     Transport,
 )
-from cooperbench.environments.docker import hijack, images, outside
+from cooperbench.environments.docker import hijack, images, network, outside
 from cooperbench.environments.docker.engine import DockerEngine, connect, translated
 from cooperbench.environments.docker.hijack import STDERR, STDOUT
+from cooperbench.environments.docker.labels import LABEL, labels_of
 from cooperbench.environments.docker.stream import DockerStream
-from cooperbench.errors import ImageError, SandboxDamagedError, SandboxLostError, SilentSandboxError, TransportError
+from cooperbench.errors import (
+    CapabilityError,
+    ImageError,
+    SandboxDamagedError,
+    SandboxError,
+    SandboxLostError,
+    SilentSandboxError,
+    TransportError,
+)
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
 
-LABEL = "cooperbench.run"
-EPISODE_LABEL = "cooperbench.episode"
-AGENT_LABEL = "cooperbench.agent"
 PROCESSES = 4096
 """Default limit of processes and threads, so that a fork bomb stays in its own container."""
 LIFETIME = """trap '' HUP INT TERM
@@ -45,11 +51,6 @@ PATCHES = """mkdir -p /patches && chmod 1777 /patches
 REMOVED_SECONDS = 10.0
 LATE_SECONDS = 2.0
 """Seconds for which an engine may go on creating a container that nobody waits for any more."""
-
-
-def labels_of(labels: SandboxLabels) -> dict[str, str]:
-    """Return the labels that everything of a sandbox carries."""
-    return {LABEL: labels.run, EPISODE_LABEL: labels.episode, AGENT_LABEL: labels.agent_id}
 
 
 class DockerTransport(Transport):
@@ -83,6 +84,7 @@ class DockerTransport(Transport):
         options, image = self._handle.options, self._handle.image
         digest = images.ensure_pulled(self._engine, image, options.platform)
         self._handle = self._handle.model_copy(update={"digest": digest})
+        hosts = network.resolved(options.allowed_hosts)
         try:
             with translated(image):
                 container = self._engine.client.containers.create(
@@ -90,17 +92,24 @@ class DockerTransport(Transport):
                     command=[str(math.ceil(options.lifetime))],
                     entrypoint=["sh", "-c", LIFETIME, "sh"],
                     name=self._handle.identifier,
-                    labels=labels_of(self._handle.labels),
+                    labels=labels_of(self._handle),
                     stdin_open=True,
                     auto_remove=True,  # at the end of its lifetime nothing is left
                     platform=options.platform,
                     **_limits(options),
+                    **network.options_of(options, hosts),
                 )
                 container.start()
+            self._proven = False
+            if options.network != "none":
+                network.keep_from_host(self._engine, self, labels_of(self._handle), hosts)
         except (KeyboardInterrupt, SystemExit):
             self._remove_late()
             raise
-        self._proven = False
+        except SandboxError as error:
+            if not isinstance(error, CapabilityError):
+                self._prove()
+            raise
         if container.attrs["Config"]["User"] not in ("", "0", "root"):
             self.run(["sh", "-c", PATCHES], timeout=60, user="0")
 
@@ -169,7 +178,7 @@ class DockerTransport(Transport):
 
     def run_outside(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
         """Run an argv as root in another container of the same image, which sees the files of this one."""
-        with outside.beside(self._engine, self._handle, labels_of(self._handle.labels)) as name:
+        with outside.beside(self._engine, self._handle, labels_of(self._handle)) as name:
             other = DockerTransport(self._engine, self._handle.model_copy(update={"identifier": name}))
             return other.run(argv, stdin=stdin, timeout=timeout)
 
@@ -280,8 +289,6 @@ def remove(engine: DockerEngine, name: str) -> None:
 
 def _limits(options: EnvironmentOptions) -> dict[str, Any]:
     limits: dict[str, Any] = {"pids_limit": options.processes or PROCESSES}
-    if options.network == "none":
-        limits["network_mode"] = "none"
     if options.memory_mb is not None:
         limits["mem_limit"] = limits["memswap_limit"] = f"{options.memory_mb}m"  # equal: no swap on top
     if options.cpus is not None:

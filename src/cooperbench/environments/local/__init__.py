@@ -16,7 +16,7 @@ from cooperbench.environments.local.setup import build_with_setup
 from cooperbench.environments.local.transport import LocalTransport, attach, sandboxes
 from cooperbench.environments.readiness import Check, attempt, check_space
 from cooperbench.errors import ImageError, SandboxError, UsageError
-from cooperbench.records import ImageRecipe, cache_dir
+from cooperbench.records import ImageRecipe, NetworkAccess, cache_dir
 
 __all__ = ["LocalBackend", "LocalEnvironment"]
 
@@ -35,6 +35,8 @@ class LocalBackend(Backend):
     missing_image = Check(name="images", ok=False, detail="must be built")
     builds_bundled_images = True
     tries_bundled_image = True
+    default_network = "none"
+    default_network_reason = "its images contain what their tasks need"
 
     def capabilities(self, settings: Mapping[str, str]) -> frozenset[Capability]:
         """Return snapshots, and `network_off` where namespaces are available."""
@@ -43,6 +45,14 @@ class LocalBackend(Backend):
         except SandboxError:
             isolated = False
         return frozenset({Capability.SNAPSHOT, Capability.NETWORK_OFF} if isolated else {Capability.SNAPSHOT})
+
+    def network(self, options: EnvironmentOptions) -> NetworkAccess:
+        """Return what sandboxes reach: without isolation, whatever this machine does."""
+        found = super().network(options)
+        if found.mode == "none" and Capability.NETWORK_OFF not in self.capabilities({}):
+            reason = "nothing isolates commands on this machine, whose network they share"
+            return NetworkAccess(mode="full", reason=reason, reaches_upstream=True)
+        return found
 
     def checks(self) -> Iterator[Check]:
         """Check the isolation, git and the free space of the cache."""

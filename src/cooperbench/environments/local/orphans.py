@@ -2,6 +2,8 @@
 
 import contextlib
 import shutil
+import time
+from pathlib import Path
 
 from cooperbench.environments.backend import Orphan
 from cooperbench.environments.contract import SandboxHandle
@@ -11,6 +13,8 @@ from cooperbench.environments.local.transport import LocalTransport, sandboxes
 from cooperbench.errors import RecordError
 from cooperbench.records import read_model
 
+LONGEST_START = 3600.0
+"""Seconds. A folder that is older and has nothing running in it was left behind."""
 BROKEN = "unknown"
 """The run of a folder without a record: its start was killed in the first moment."""
 
@@ -22,16 +26,19 @@ def find(run: str | None) -> list[Orphan]:
         try:
             handle = read_model(folder / "sandbox.json", SandboxHandle)
         except (FileNotFoundError, RecordError):
-            found.append(Orphan(backend="local", kind="directory", identifier=folder.name, run=BROKEN))
+            expired = _age(folder) > LONGEST_START
+            found.append(Orphan(backend="local", kind="directory", identifier=folder.name, run=BROKEN, expired=expired))
             continue
-        labels = handle.labels
+        labels, running = handle.labels, LocalTransport(handle, None).alive()
         found.append(
             Orphan(
                 backend="local",
                 kind="sandbox",
                 identifier=folder.name,
                 run=labels.run,
-                running=LocalTransport(handle, None).alive(),
+                owner=labels.owner,
+                expired=not running and _age(folder) > max(LONGEST_START, handle.options.lifetime),
+                running=running,
                 description=f"{labels.episode} {labels.agent_id}, from {handle.image}",
             )
         )
@@ -41,6 +48,14 @@ def find(run: str | None) -> list[Orphan]:
         if image.record.run is not None
     ]
     return [orphan for orphan in found if run is None or orphan.run == run]
+
+
+def _age(folder: Path) -> float:
+    """Return the seconds since a sandbox's folder was made or changed."""
+    try:
+        return time.time() - folder.stat().st_mtime
+    except FileNotFoundError:  # it has just ended
+        return 0.0
 
 
 def remove(orphan: Orphan) -> None:

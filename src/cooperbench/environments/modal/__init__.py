@@ -31,8 +31,8 @@ class ModalBackend(CloudBackend):
     configuration = ModalSettings
 
     def capabilities(self, settings: Mapping[str, str]) -> frozenset[Capability]:
-        """Return all of them but a limit on processes, which Modal does not have."""
-        return frozenset(Capability) - {Capability.PROCESS_LIMIT}
+        """Return all of them but a limit on processes, which Modal does not have, and an allowlist of names."""
+        return frozenset(Capability) - {Capability.PROCESS_LIMIT, Capability.NETWORK_ALLOWLIST}
 
     def transport(
         self, image: str, options: EnvironmentOptions, labels: SandboxLabels, settings: Mapping[str, str]
@@ -73,6 +73,7 @@ class ModalBackend(CloudBackend):
                     kind="sandbox",
                     identifier=sandbox.object_id,
                     run=tags.get("cooperbench-run", ""),
+                    owner=tags.get("cooperbench-owner", ""),
                     running=True,
                     description=f"{tags.get('cooperbench-episode', '')} {tags.get('cooperbench-agent', '')}".strip(),
                 )

@@ -16,7 +16,7 @@ import threading
 from typing import Any
 
 from cooperbench.environments.background import start_async
-from cooperbench.environments.contract import RunReply, SandboxHandle, Stream, Transport
+from cooperbench.environments.contract import RunReply, SandboxHandle, SandboxLabels, Stream, Transport
 from cooperbench.environments.limiter import CreationLimiter, create_patiently
 from cooperbench.environments.modal.sdk import modal_sdk, our_errors
 from cooperbench.errors import SandboxLostError, SilentSandboxError, TransportError
@@ -77,7 +77,7 @@ class ModalTransport(Transport):
             app=app,
             image=_image(modal, self._handle.image),
             timeout=min(LONGEST_LIFETIME, math.ceil(options.lifetime)),
-            tags=tags(labels.run, labels.episode, labels.agent_id),
+            tags=tags(labels),
             block_network=options.network == "none",
             # A pair is a request and a limit; a single number would be a request only.
             cpu=None if options.cpus is None else (options.cpus, options.cpus),
@@ -227,9 +227,10 @@ class ModalStream:
                 await process.wait.aio()
 
 
-def tags(run: str, episode: str, agent_id: str) -> dict[str, str]:
+def tags(labels: SandboxLabels) -> dict[str, str]:
     """Return the tags that every sandbox of ours carries."""
-    return {"cooperbench": "1", "cooperbench-run": run, "cooperbench-episode": episode, "cooperbench-agent": agent_id}
+    found = {"run": labels.run, "episode": labels.episode, "agent": labels.agent_id, "owner": labels.owner}
+    return {"cooperbench": "1", **{f"cooperbench-{name}": value for name, value in found.items() if value}}
 
 
 def _image(modal: Any, name: str) -> Any:

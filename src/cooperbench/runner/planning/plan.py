@@ -14,7 +14,14 @@ from pydantic import ValidationError
 from cooperbench import __version__
 from cooperbench.agents import check_config, describe
 from cooperbench.collaboration.prompts import templates_digest
-from cooperbench.environments import Capability, EnvironmentOptions, backend_names, capabilities, default_backend
+from cooperbench.environments import (
+    Capability,
+    EnvironmentOptions,
+    backend_names,
+    capabilities,
+    default_backend,
+    get_backend,
+)
 from cooperbench.errors import CapabilityError, UnknownNameError, UsageError
 from cooperbench.evaluation import resolve_policy
 from cooperbench.records import (
@@ -26,6 +33,7 @@ from cooperbench.records import (
     Setting,
     TaskRevision,
     default_log_dir,
+    first_error,
     utc_now,
 )
 from cooperbench.records.runs import check_run_name, default_run_name
@@ -91,6 +99,7 @@ def make_plan(request: RunRequest) -> Plan:
         groups=tuple(key for key, _ in episodes),
         backend=backend,
         environment=environment,
+        network=get_backend(backend).network(EnvironmentOptions.model_validate(environment)),
         git=request.git,
         messaging=request.messaging,
         task_board=setting is Setting.TEAM,
@@ -158,9 +167,9 @@ def _environment(overrides: dict[str, Any], backend: str) -> dict[str, Any]:
     try:
         needed = EnvironmentOptions.model_validate(overrides).needed_capabilities()
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"environment option {name}: {first['msg']}", subject=name) from error
+        place, message = first_error(error)
+        name = place or "network"  # the only one that depends on another
+        raise UsageError(f"environment option {name}: {message.removeprefix('Value error, ')}", subject=name) from error
     for missing in sorted(needed.keys() - capabilities(backend)):
         raise _unable(backend, missing)
     return overrides

@@ -64,7 +64,8 @@ def _compared(directory: RunDirectory, before: RunConfig, config: RunConfig, *, 
 
 def _continued(before: RunConfig, config: RunConfig) -> RunConfig:
     digests = {**before.image_digests, **config.image_digests}
-    return before.model_copy(update={"image_digests": digests, "max_cost": config.max_cost})
+    update = {"image_digests": digests, "max_cost": config.max_cost, "network": config.network}
+    return before.model_copy(update=update)
 
 
 def _grown(before: RunConfig, config: RunConfig) -> OpenedRun:
