@@ -77,7 +77,7 @@ class Plan:
 
 def make_plan(request: RunRequest) -> Plan:
     """Check a request and lay out its episodes. Raises `UsageError` or, for malformed data, `TaskError`."""
-    setting = _setting(request.setting)
+    setting = _setting(request)
     if request.features is not None:
         _check_size(setting, len(request.features), None)
     tasks, unreadable = find_tasks(request.dataset_dir, request.subset, request.repo, request.task)
@@ -85,7 +85,6 @@ def make_plan(request: RunRequest) -> Plan:
     groups, unusable, none_left = usable_groups(found)
     for group in groups:
         _check_size(setting, len(group.features), group.task.key)
-    _check_collaboration(request, setting)
     episodes = choose_episodes(groups, limit=request.limit, repeats=request.repeats, seed=request.seed)
     team = _team(request, setting, groups)
     backend = _backend(request, tasks, team)
@@ -123,11 +122,14 @@ def _episode(directory: RunDirectory, config: RunConfig, key: GroupKey, task: Ta
     return Episode(key, task, members, directory.episode(config.setting, key))
 
 
-def _setting(name: str) -> Setting:
+def _setting(request: RunRequest) -> Setting:
     try:
-        return Setting(name)
+        setting = Setting(request.setting)
     except ValueError:
-        raise UnknownNameError("setting", name, [setting.value for setting in Setting]) from None
+        raise UnknownNameError("setting", request.setting, [setting.value for setting in Setting]) from None
+    if request.git and setting is Setting.SOLO:
+        raise UsageError("--git shares a repository between agents, and solo has one agent", hint="leave out --git")
+    return setting
 
 
 def _check_size(setting: Setting, size: int, task: str | None) -> None:
@@ -137,11 +139,6 @@ def _check_size(setting: Setting, size: int, task: str | None) -> None:
             subject=task,
             hint="name them as -f 1,2, or use --setting solo",
         )
-
-
-def _check_collaboration(request: RunRequest, setting: Setting) -> None:
-    if request.git and setting is Setting.SOLO:
-        raise UsageError("--git shares a repository between agents, and solo has one agent", hint="leave out --git")
 
 
 def _backend(request: RunRequest, tasks: Iterable[Task], team: tuple[Member, ...]) -> str:
