@@ -106,6 +106,8 @@ class DockerTransport(Transport):
         except (KeyboardInterrupt, SystemExit):
             self._remove_late()
             raise
+        except ImageError as error:
+            raise self._unusable(error.message) from error
         except SandboxError as error:
             if not isinstance(error, CapabilityError):
                 self._prove()
