@@ -7,34 +7,26 @@ happened to (`subject`), whether a retry can help (`retryable`) and what to type
 
     CooperBenchError
     ├── UsageError                 the caller's input (exit code 2 on the command line)
-    │   ├── UnknownNameError       a name that is not in a list of known names
-    │   └── MissingExtraError      an optional dependency is not installed
+    │   └── UnknownNameError · MissingExtraError
     ├── ModelError
     │   ├── ModelRateLimitError · ModelOverloadedError · ModelAnswerError                 (retryable)
     │   │   └── ModelTimeoutError  of ModelOverloadedError: nothing came in the time for one answer
-    │   ├── ModelAuthenticationError · ModelNotFoundError · ModelToolsError
-    │   ├── ModelContextWindowError · ModelRequestError
-    │   └── ModelOutputError       what the model wrote cannot be read, or is stopped by a filter
-    │       └── ModelContentError
+    │   ├── ModelAuthenticationError · ModelNotFoundError · ModelToolsError · ModelContextWindowError · ModelRequestError
+    │   └── ModelOutputError · ModelContentError of it
     ├── SandboxError
     │   ├── SandboxLostError       the sandbox is gone, and the work in it                (retryable)
-    │   ├── TransportError         the connection failed; the command may still be running(retryable)
-    │   │   └── SilentSandboxError the engine works, but a command did not answer in time
-    │   ├── SandboxDamagedError    what was done in the sandbox keeps it from working
-    │   ├── ImageError · SandboxCredentialsError · QuotaError · CapabilityError
+    │   ├── TransportError · SilentSandboxError of it                                     (retryable)
+    │   ├── ImageError · SandboxCredentialsError · QuotaError · CapabilityError · SandboxDamagedError
     │   └── CapacityError          the provider has no capacity right now                 (retryable)
     ├── MailboxError
     │   ├── MailboxUnavailableError                                                       (retryable)
-    │   └── MessageRefusedError    unknown recipient, or message too large
-    │       └── TeammateGoneError  the teammate's work has ended
+    │   └── MessageRefusedError · TeammateGoneError of it
     ├── RemoteError                the shared git remote
     ├── AgentError                 an agent failed or broke its interface
     │   └── LimitReachedError      steps, tokens, cost or time used up: an ending, not a failure
-    ├── EvaluationError
-    ├── TaskError                  a task's files are missing or malformed
+    ├── EvaluationError · TaskError
     └── RecordError
-        ├── RunLockedError         another process is working on the run
-        └── RunMismatchError       the run on disk was made with another configuration
+        └── RunLockedError · RunMismatchError
 """
 
 from collections.abc import Iterable

@@ -11,7 +11,8 @@ from cooperbench.environments import EnvironmentOptions, SandboxLabels, ensure_i
 from cooperbench.environments.bases import ensure_base, find_base
 from cooperbench.environments.worktree import pin_base
 from cooperbench.errors import EvaluationError
-from cooperbench.evaluation.git import open_store
+from cooperbench.evaluation.check_in import check_in
+from cooperbench.evaluation.git import GitStore, open_store
 from cooperbench.records import scratch_dir
 from cooperbench.tasks import Task
 
@@ -32,6 +33,10 @@ class Base:
         self.tree = tree
         self.image_digest = image_digest
         self._folder = folder  # removed with the process
+
+    def checked_in(self, store: GitStore) -> "Base":
+        """Return this base as git keeps it, in an open store of it."""
+        return Base(self.store, check_in(store, self.tree), self.image_digest, self._folder)
 
 
 def base_of(task: Task, backend: str) -> Base:

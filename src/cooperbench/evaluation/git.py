@@ -47,6 +47,8 @@ class GitStore:
     def __init__(self, repository: Path, scratch: Path) -> None:
         self.repository = repository
         self.scratch = scratch
+        self.work_trees: dict[str, str] = {}
+        """Trees of work trees by what git keeps of them, where that differs: see `check_in`."""
         variables = {
             "GIT_DIR": str(scratch),
             "GIT_OBJECT_DIRECTORY": str(scratch / "objects"),

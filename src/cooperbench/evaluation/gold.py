@@ -90,6 +90,7 @@ def task_language(task: Task) -> str:
 def gold_conflicts(task: Task, base: Base) -> list[PairConflict]:
     """Merge the gold patches of every pair of features. Raises `EvaluationError` when one does not apply."""
     with open_store(base.store) as store:
+        base = base.checked_in(store)
         root = store.commit(base.tree)
         commits: dict[int, str] = {}
         for number, feature in task.features.items():

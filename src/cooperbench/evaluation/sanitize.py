@@ -7,6 +7,7 @@ paths that no tree can hold (outside of the work tree, git's own directory) are 
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from cooperbench.evaluation.check_in import check_in_changes
 from cooperbench.evaluation.configuration import holds_unit_tests, is_mixed, restore_sections, restore_unit_tests
 from cooperbench.evaluation.git import ABSENT, GitStore, TreeEntry
 from cooperbench.evaluation.patches import join_patch, leaves_the_tree, repair_ending
@@ -75,6 +76,19 @@ def apply_exactly(store: GitStore, base: str, patch: bytes) -> str | None:
 
 
 def _apply(store: GitStore, base: str, patch: bytes, recount: bool) -> tuple[str | None, str, bool]:
+    """Apply a patch that git made of what it keeps, or one of the bytes in the work tree."""
+    tree, reason, recounted = _apply_to(store, base, patch, recount)
+    work_tree = store.work_trees.get(base)
+    if work_tree is None:
+        return tree, reason, recounted
+    before = base
+    if tree is None:
+        before = work_tree
+        tree, _, recounted = _apply_to(store, work_tree, patch, recount)
+    return (None if tree is None else check_in_changes(store, base, before, tree)), reason, recounted
+
+
+def _apply_to(store: GitStore, base: str, patch: bytes, recount: bool) -> tuple[str | None, str, bool]:
     reason = ""
     for options in ((), ("--recount",)) if recount else ((),):
         with store.index(base) as index:

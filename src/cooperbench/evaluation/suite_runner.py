@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from cooperbench.environments import SandboxLabels
 from cooperbench.errors import EvaluationError, SandboxError
 from cooperbench.evaluation.bases import Base
+from cooperbench.evaluation.check_in import conversions
 from cooperbench.evaluation.git import GitStore
 from cooperbench.evaluation.sanitize import apply_exactly
 from cooperbench.evaluation.settings import EvaluationSettings
@@ -103,9 +104,15 @@ class SuiteRunner:
         return self._patches[tree]
 
     def _test_files(self, tests_patch: bytes, tree: str) -> dict[str, str]:
-        """Return the digest of each hidden test on this tree, by path. Empty if git does not apply their patch as it is."""
+        """Return the digest of each hidden test on this tree, by path. Empty if git does not apply their patch as it is.
+
+        Files that have other bytes in the work tree than in git are left out.
+        """
         tested = apply_exactly(self.store, tree, tests_patch)
         if tested is None:
             return {}
         changes = [change for change in self.store.changes(tree, tested) if change.new_mode.startswith("100")]
+        if self.base.tree in self.store.work_trees:
+            converted = conversions(self.store, self.base.tree, [change.path for change in changes])
+            changes = [change for change in changes if change.path not in converted]
         return {change.path: hashlib.sha256(self.store.blob(change.new_blob)).hexdigest() for change in changes}

@@ -65,7 +65,7 @@ class TestBench:
         seed: str | None = None,
     ) -> None:
         self.task = task
-        self.base = base
+        self.base = base = base.checked_in(store)
         self.store = store
         self.workers = settings.workers or processors()
         slots = settings.slots or ThreadSlots(self.workers, ahead=self.workers)
