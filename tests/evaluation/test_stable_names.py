@@ -11,7 +11,8 @@ def wrong(source: str, required: str, ran: str, others: str = "") -> list[str]:
     tests = [
         TestCase(name=name.lstrip("!"), status=FAILED if name.startswith("!") else PASSED) for name in ran.split(",")
     ]
-    return not_passed(tests, required.split(","), others.split(","), source)
+    wrong = not_passed(tests, required.split(","), others.split(","), source)
+    return [f"{name} {status}" for name, status in wrong.items()]
 
 
 @pytest.mark.parametrize(

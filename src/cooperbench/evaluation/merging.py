@@ -3,9 +3,11 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from cooperbench.errors import EvaluationError
+from cooperbench.evaluation.conflict_sides import with_sides
 from cooperbench.evaluation.git import GitStore
 from cooperbench.records import Conflict, MergeStep, StageStatus
 
@@ -21,6 +23,8 @@ class Merged:
     tree: str | None
     """The merged tree; with conflict markers in it when the last step conflicts."""
     steps: tuple[MergeStep, ...]
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
 
 
 def natural_order(agent_id: str) -> tuple[str | int, ...]:
@@ -44,6 +48,7 @@ def merge_members(
     merged, tree = root, base
     steps: list[MergeStep] = []
     seen: list[str] = []
+    merged_from: list[str] = []
     for agent_id in sorted(trees, key=natural_order):
         work = trees[agent_id]
         if work == base:
@@ -51,6 +56,9 @@ def merge_members(
             continue
         commit = store.commit(work, root)
         result, conflicts = merge_commits(store, merged, commit, attributes) if seen else (work, ())
+        if conflicts:
+            changes = {other: store.changes(base, trees[other]) for other in merged_from}
+            conflicts = with_sides(store, (merged, commit), conflicts, attributes, changes, agent_id)
         settled = settle(result, conflicts) if settle and conflicts else None
         unsettled = bool(conflicts) and settled is None
         status = StageStatus.CONFLICT if unsettled else StageStatus.CLEAN
@@ -61,6 +69,7 @@ def merge_members(
             return Merged(status, tree, tuple(steps))
         merged = store.commit(tree, merged, commit) if seen else commit
         seen.append(work)
+        merged_from.append(agent_id)
     return Merged(StageStatus.CLEAN if seen else StageStatus.EMPTY, tree if seen else None, tuple(steps))
 
 

@@ -117,9 +117,16 @@ def _feature_verdict(name: str, stage: Stage | None, feature: int) -> FeatureVer
         return FeatureVerdict(feature=feature, outcome=Outcome.INFRA_ERROR, reason=reason)
     suite = next((suite for suite in stage.suites if suite.feature == feature), None)
     if suite is not None:
-        return FeatureVerdict(feature=feature, outcome=suite.outcome, reason=suite.reason)
-    outcome = _OF_STATUS.get(stage.status, Outcome.INFRA_ERROR)
-    return FeatureVerdict(feature=feature, outcome=outcome, reason=_why(stage))
+        return FeatureVerdict(feature=feature, outcome=suite.outcome, reason=suite.reason, tests=suite.failed)
+    conflicts = [conflict.path for step in stage.steps for conflict in step.conflicts]
+    to_blame = (StageStatus.REJECTED, StageStatus.EMPTY)
+    return FeatureVerdict(
+        feature=feature,
+        outcome=_OF_STATUS.get(stage.status, Outcome.INFRA_ERROR),
+        reason=_why(stage),
+        paths=tuple(conflicts) if stage.status is StageStatus.CONFLICT else (),
+        agents=tuple(step.agent_id for step in stage.steps if step.status in to_blame and stage.status in to_blame),
+    )
 
 
 def _why(stage: Stage) -> str:

@@ -13,8 +13,10 @@ from cooperbench.records import TestCase, TestStatus
 _GO_SUBTEST = re.compile(r"((?:.*?[.:])?(?:Test|Fuzz|Benchmark)\w*)/")
 
 
-def not_passed(tests: Iterable[TestCase], required: Collection[str], others: Collection[str], source: str) -> list[str]:
-    """List the required tests that did not pass, each with its status.
+def not_passed(
+    tests: Iterable[TestCase], required: Collection[str], others: Collection[str], source: str
+) -> dict[str, str]:
+    """Return the required tests that did not pass, each with its status.
 
     If a test did not run under its exact name, others stand for it. For a parametrised case: all cases of its function, at least one.
     Else: as many tests as are missing, of the same group and with names that are neither required nor among `others`, which the
@@ -29,16 +31,16 @@ def not_passed(tests: Iterable[TestCase], required: Collection[str], others: Col
         if name not in known:
             newcomers[_group(name, source)].append(status)
     missing = Counter(_group(name, source) for name in required if name not in results)
-    wrong = []
+    wrong: dict[str, str] = {}
     for name in required:
         if name in results:
             if results[name] is not TestStatus.PASSED:
-                wrong.append(f"{name} {results[name]}")
+                wrong[name] = results[name].value
         elif "[" in name:
             if not _all_passed(cases[_function(name)], 1):
-                wrong.append(f"{name} did not run")
+                wrong[name] = "did not run"
         elif not _all_passed(newcomers[_group(name, source)], missing[_group(name, source)]):
-            wrong.append(f"{name} did not run")
+            wrong[name] = "did not run"
     return wrong
 
 

@@ -4,7 +4,7 @@ Which stage counts is for the policies to say.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cooperbench.errors import ModelError
 from cooperbench.evaluation.configuration import holds_unit_tests
@@ -23,6 +23,7 @@ from cooperbench.records import (
     StageStatus,
     Submission,
     SuiteResult,
+    utc_now,
 )
 from cooperbench.tasks import Task
 
@@ -108,9 +109,10 @@ class _Stager:
     def merge(self, *, union: bool = False, resolver: Resolver | None = None) -> Merged:
         """Merge all submissions. A patch that does not apply ends the merge before it begins: it is not an empty one."""
         if len(self._trees) == len(self._clean):
-            store = self._bench.store
+            store, started_at = self._bench.store, utc_now()
             settle = settle_with(resolver, store) if resolver else None
-            return merge_members(store, self._bench.base.tree, self._trees, union=union, settle=settle)
+            merged = merge_members(store, self._bench.base.tree, self._trees, union=union, settle=settle)
+            return replace(merged, started_at=started_at, ended_at=utc_now())
         steps = tuple(
             MergeStep(
                 agent_id=agent_id,
@@ -152,9 +154,16 @@ class _Stager:
                 steps=merged.steps,
                 tree=merged.tree,
                 suites=results,
+                started_at=merged.started_at,
+                ended_at=merged.ended_at,
+                same_as=self._tested_as(merged.tree) if results else None,
                 resolver=resolver,
             )
         )
+
+    def _tested_as(self, tree: str | None) -> str | None:
+        """Return the first stage that has this tree."""
+        return next((stage.name for stage in self.found.stages if stage.tree == tree and stage.suites), None)
 
     def _result(self, feature: int, tree: str) -> SuiteResult:
         result = self._bench.result(feature, tree)
@@ -188,6 +197,7 @@ class _Stager:
             steps=(step,),
             tree=self._trees[agent_id],
             suites=results,
+            same_as=self._tested_as(self._trees[agent_id]),
         )
         self.found.stages.append(stage)
 

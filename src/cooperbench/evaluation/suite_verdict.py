@@ -5,11 +5,14 @@ way. A test that the gold patch does not make pass is not held against anybody.
 """
 
 import re
+from collections.abc import Sequence
+from datetime import timedelta
 
 from pydantic import AliasChoices, Field
 
 from cooperbench.evaluation.stable_names import not_passed
 from cooperbench.evaluation.suites import SuiteRun
+from cooperbench.evaluation.test_output import outputs_of
 from cooperbench.records import Falsification, FalsificationStatus, Outcome, Record, SuiteResult, TestStatus
 
 TAIL = 4_000
@@ -67,14 +70,25 @@ def make_reference(feature: int, tree: str, run: SuiteRun, *, structured: bool =
 
 def suite_verdict(feature: int, run: SuiteRun, reference: SuiteReference) -> SuiteResult:
     """Return the result of one suite on a submission's tree."""
-    outcome, reason = _decide(run, reference)
+    comparable = run.report.source == reference.source and not run.timed_out
+    required = reference.passed if comparable else ()
+    wrong = not_passed(run.report.tests, required, reference.others, reference.source)
+    outcome, reason = _decide(run, reference, [f"{name} {status}" for name, status in wrong.items()])
+    failing = [test.name for test in run.report.tests if test.status in (TestStatus.FAILED, TestStatus.ERROR)]
+    outputs = outputs_of(failing, run.output)
     return SuiteResult(
         feature=feature,
         outcome=outcome,
         exit_code=run.exit_code,
-        tests=run.report.tests,
+        tests=tuple(
+            test.model_copy(update={"output": outputs[test.name]}) if test.name in outputs else test
+            for test in run.report.tests
+        ),
         source=run.report.source,
         seconds=round(run.seconds, 3),
+        started_at=run.ended_at - timedelta(seconds=run.seconds),
+        ended_at=run.ended_at,
+        failed=tuple(wrong),
         output_tail=run.output[-TAIL:],
         reason=reason,
     )
@@ -88,7 +102,7 @@ def with_falsification(result: SuiteResult, found: Falsification, *, judge: bool
     return result.model_copy(update=update)
 
 
-def _decide(run: SuiteRun, reference: SuiteReference) -> tuple[Outcome, str]:
+def _decide(run: SuiteRun, reference: SuiteReference, wrong: Sequence[str]) -> tuple[Outcome, str]:
     if run.timed_out:
         return Outcome.TESTS_FAILED, f"time limit reached after {run.seconds:.0f} s"
     if run.report.source != reference.source:
@@ -98,7 +112,6 @@ def _decide(run: SuiteRun, reference: SuiteReference) -> tuple[Outcome, str]:
     changed = sorted(set(run.report.changed) - set(reference.changed))
     if changed:
         return Outcome.TESTS_FAILED, f"the tests or their runner were changed while they ran: {changed[0]}"
-    wrong = not_passed(run.report.tests, reference.passed, reference.others, reference.source)
     if wrong:
         more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         return Outcome.TESTS_FAILED, f"{wrong[0]}{more}"

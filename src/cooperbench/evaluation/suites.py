@@ -10,6 +10,7 @@ import tarfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from cooperbench.environments import Environment, EnvironmentOptions, SandboxLabels, open_environment
@@ -27,6 +28,7 @@ from cooperbench.evaluation.test_runners import (
     read_signed,
     runners_of,
 )
+from cooperbench.records import utc_now
 from cooperbench.tasks import Task
 
 REPORTER = Path(__file__).parent / "reporter"
@@ -67,6 +69,7 @@ class SuiteRun:
     output: str
     seconds: float
     """Of the runner alone, its installation included."""
+    ended_at: datetime
     installed: Sequence[str] | None = None
     """Installed files that the runner changed; `None` if not watched."""
 
@@ -113,12 +116,14 @@ def _run(environment: Environment, task: Task, suite: Suite, slots: TestSlots, t
         if time.monotonic() - ready > time_limit:
             return None
         result = environment.execute(command, timeout=time_limit)
+        ended_at = utc_now()
     return SuiteRun(
         exit_code=result["returncode"],
         timed_out=result["timed_out"],
         report=_read_report(environment, placed, suite, result["output"]),
         output=result["output"],
         seconds=result["seconds"],
+        ended_at=ended_at,
         installed=_installed(environment, placed.folder) if suite.watch_install else None,
     )
 

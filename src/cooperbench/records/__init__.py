@@ -17,6 +17,7 @@ from cooperbench.records.trajectory import Trajectory, TrajectoryMessage
 from cooperbench.records.verdict import (
     TIME_LIMIT,
     Conflict,
+    ConflictSides,
     DroppedPath,
     Evaluation,
     EvaluationChoices,
@@ -41,6 +42,7 @@ __all__ = [
     "AgentId",
     "BrokenTest",
     "Conflict",
+    "ConflictSides",
     "ConversationMessage",
     "DroppedPath",
     "Ending",

@@ -89,6 +89,7 @@ class MemberResult(Record):
     messages_received: int = Field(0, ge=0)
     patch_lines: int = Field(0, ge=0)
     submission: Submission | None = None
+    trajectory: str | None = Field(None, description="Name of its trajectory's file. Absent in earlier runs.")
     limit: LimitReached | None = None
     error: Failure | None = None
     started_at: UtcTime
@@ -118,6 +119,7 @@ class EpisodeResult(Record):
     features: tuple[FeatureId, ...]
     repeat: int = Field(1, ge=1, description="Which repeat of its group, counted from 1.")
     task_revision: str | None = Field(None, description="Digest of the task's files. Absent in earlier runs.")
+    titles: dict[FeatureId, str] = Field(default_factory=dict, description="Of the features. Absent in earlier runs.")
     language: str | None = Field(None, description="Of most files of the gold patches. Absent in earlier runs.")
     status: EpisodeStatus
     agents: dict[AgentId, MemberResult]

@@ -12,6 +12,7 @@ from cooperbench.errors import RecordError, UnknownNameError
 from cooperbench.records.base import AgentId, FeatureId, Record, UtcTime
 from cooperbench.records.conversation import ConversationMessage
 from cooperbench.records.episode import EpisodeResult, EpisodeStatus, MemberResult
+from cooperbench.records.evaluation_events import evaluation_events
 from cooperbench.records.events import Event
 from cooperbench.records.files import read_model
 from cooperbench.records.layout import EpisodeDirectory
@@ -94,8 +95,12 @@ class EpisodeView:
         return read_conversation(self.files)
 
     def events(self) -> tuple[Event, ...]:
-        """Read what happened, in order, also while the episode is in progress. Raises `FileNotFoundError` before it began."""
-        return read_events(self.files)
+        """Read what happened, in order, also while the episode is in progress; merges and suites come last.
+
+        Raises `FileNotFoundError` before it began.
+        """
+        events = read_events(self.files)
+        return events if self.evaluation is None else (*events, *evaluation_events(self.evaluation, len(events)))
 
     def trajectory(self, agent_id: str) -> Trajectory:
         """Read the history of one member. Raises `UnknownNameError` for one that the episode does not have."""

@@ -65,6 +65,9 @@ class TestCase(Record):
 
     name: str
     status: TestStatus
+    output: str | None = Field(
+        None, description="What it printed, of a failing test whose output the runner sets apart."
+    )
 
 
 class SuiteResult(Record):
@@ -79,6 +82,9 @@ class SuiteResult(Record):
         description="Where the results come from: `pytest-guard`, `go-json`, `junit`, …; what ends in `-guard` is signed.",
     )
     seconds: float = Field(0.0, ge=0, description="Of the runner alone, its installation included.")
+    started_at: UtcTime | None = None
+    ended_at: UtcTime | None = None
+    failed: tuple[str, ...] = Field((), description="Names of the tests that had to pass and did not.")
     output_tail: str = Field("", description="The end of what the runner printed.")
     reason: str = Field("", description="One line that says why, when it did not pass.")
     falsification: Falsification | None = Field(None, description="The runs with broken tests, of a suite that passed.")
@@ -97,6 +103,14 @@ class StageStatus(StrEnum):
     ERROR = "error"
 
 
+class ConflictSides(Record):
+    """A conflicting region as it is in the base and on both sides."""
+
+    base: str
+    ours: str
+    theirs: str
+
+
 class Conflict(Record):
     """One file that a merge could not settle."""
 
@@ -105,6 +119,9 @@ class Conflict(Record):
     regions: tuple[tuple[int, int], ...] = Field(
         (), description="First and last line of each conflicting region in the merged file."
     )
+    ours: tuple[AgentId, ...] = Field((), description="The members merged before whose work changes the file.")
+    theirs: AgentId | None = Field(None, description="The member whose work conflicts with theirs.")
+    sides: tuple[ConflictSides, ...] = Field((), description="The text of each region, of the first 20.")
 
 
 class MergeStep(Record):
@@ -126,6 +143,9 @@ class Stage(Record):
     merged_patch: str | None = Field(None, description="Name of the file with the merged patch, next to the record.")
     tree: str | None = Field(None, description="Git tree id of the merged work; equal trees are tested once.")
     suites: tuple[SuiteResult, ...] = ()
+    started_at: UtcTime | None = Field(None, description="When the merge began. Absent in earlier runs.")
+    ended_at: UtcTime | None = Field(None, description="When it ended; its suites ran after that.")
+    same_as: str | None = Field(None, description="An earlier stage with the same tree, whose suites these are.")
     resolver: str | None = Field(None, description="The model that settled conflicts, with its settings.")
     error: Failure | None = None
 
@@ -144,6 +164,9 @@ class FeatureVerdict(Record):
     feature: FeatureId
     outcome: Outcome
     reason: str = ""
+    paths: tuple[str, ...] = Field((), description="Of a merge conflict: the files.")
+    tests: tuple[str, ...] = Field((), description="Of failing tests: those that had to pass and did not.")
+    agents: tuple[AgentId, ...] = Field((), description="Of a rejected or missing patch: whose it is.")
 
 
 class Verdict(Record):

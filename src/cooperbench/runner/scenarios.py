@@ -29,7 +29,7 @@ class Scenario(NamedTuple):
     @property
     def model(self) -> str:
         """The name of the model that plays it."""
-        return f"scripted/{self.path}"
+        return f"scripted/{self.path.stem}"
 
     @property
     def together(self) -> bool:

@@ -22,6 +22,13 @@ class Feature:
         return _read(self.path / "feature.md").decode("utf-8", "replace")
 
     @property
+    def title(self) -> str:
+        """The title in `feature.md`: its line `**Title**:`, else its first line."""
+        lines = [line.strip() for line in self.description.splitlines() if line.strip()]
+        named = (line.removeprefix("**Title**").lstrip(": ") for line in lines if line.startswith("**Title**"))
+        return next(named, lines[0].lstrip("# ") if lines else "")[:200]
+
+    @property
     def gold_patch(self) -> bytes:
         """`feature.patch`."""
         return _read(self.path / "feature.patch")

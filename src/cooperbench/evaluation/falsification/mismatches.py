@@ -32,9 +32,8 @@ def find_mismatch(run: SuiteRun, suite: BrokenSuite, reference: SuiteReference) 
         if (found := _passed_although_broken(function, results)) is not None:
             return found
     wrong = not_passed(_unbroken(run.report.tests, suite), suite.must_pass, _others(suite, reference), reference.source)
-    if wrong:
-        name = next((name for name in suite.must_pass if wrong[0].startswith(f"{name} ")), wrong[0])
-        return Mismatch(test=name, expected=TestStatus.PASSED, found=wrong[0].removeprefix(f"{name} "))
+    for name, status in wrong.items():
+        return Mismatch(test=name, expected=TestStatus.PASSED, found=status)
     return None
 
 
