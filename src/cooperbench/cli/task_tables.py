@@ -5,27 +5,28 @@ from collections.abc import Iterable, Sequence
 import click
 
 from cooperbench.cli.output import counted
-from cooperbench.evaluation import PairConflict, TaskStatistics, TaskValidation
+from cooperbench.evaluation import FeatureValidation, PairConflict, TaskStatistics, TaskValidation
 
 
 def show_validation(validation: TaskValidation) -> None:
     """Print what a validation found, feature by feature."""
     name = f"{validation.repo}/{validation.task_id}"
-    rows = [
-        (
-            f.feature,
-            _mark(f.fails_on_base),
-            _mark(f.passes_on_gold),
-            "-" if f.passes_combined is None else _mark(f.passes_combined),
-            f.tests,
-            len(f.flaky),
-            f"{f.seconds:.1f}",
-            "; ".join(f.problems),
-        )
-        for f in validation.features
-    ]
+    rows = [_validation_row(feature) for feature in validation.features]
     click.echo(f"{name} on {validation.backend}, {counted(validation.repetitions, 'run')} per gold patch")
-    table(("feature", "fails on base", "passes on gold", "combined", "tests", "flaky", "seconds", "problems"), rows)
+    table(
+        (
+            "feature",
+            "fails on base",
+            "passes on gold",
+            "combined",
+            "tests",
+            "flaky",
+            "breakable",
+            "seconds",
+            "problems",
+        ),
+        rows,
+    )
     later = "unknown" if validation.later_commits is None else validation.later_commits
     click.echo(
         f"conflicting pairs: {validation.pairs_conflicting} of {validation.pairs}; later commits in the image: {later}"
@@ -33,9 +34,25 @@ def show_validation(validation: TaskValidation) -> None:
     for feature in validation.features:
         if feature.dropped:
             click.echo(f"feature {feature.feature}: removed from every submission: {', '.join(feature.dropped)}")
+        if feature.unbreakable:
+            click.echo(f"feature {feature.feature}: no edit breaks {', '.join(feature.unbreakable)}")
     for problem in validation.problems:
         click.echo(f"problem: {problem}")
     click.echo(f"{name}: {'ok' if validation.ok else 'NOT OK'}\n")
+
+
+def _validation_row(f: FeatureValidation) -> tuple[object, ...]:
+    return (
+        f.feature,
+        _mark(f.fails_on_base),
+        _mark(f.passes_on_gold),
+        "-" if f.passes_combined is None else _mark(f.passes_combined),
+        f.tests,
+        len(f.flaky),
+        f"{f.breakable}/{f.fail_to_pass}",
+        f"{f.seconds:.1f}",
+        "; ".join(f.problems),
+    )
 
 
 def show_table(found: Iterable[TaskStatistics]) -> None:

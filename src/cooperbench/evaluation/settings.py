@@ -44,8 +44,12 @@ class EvaluationSettings:
         """Return the network of a task's sandboxes. Bundled tasks install nothing; published runners usually do."""
         if self.choices.network is not None:
             return self.choices.network
-        off = task.recipe.bundled and Capability.NETWORK_OFF in capabilities(self.backend)
-        return "none" if off else "default"
+        return "none" if task.recipe.bundled and self.may_cut_off else "default"
+
+    @property
+    def may_cut_off(self) -> bool:
+        """True if sandboxes whose suites install nothing are to have no network: one run must not tell another what it saw."""
+        return self.choices.network is None and Capability.NETWORK_OFF in capabilities(self.backend)
 
 
 def read_choices(kind: type[T], **values: object) -> T:

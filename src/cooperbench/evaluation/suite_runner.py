@@ -47,7 +47,7 @@ class SuiteRunner:
     ) -> SuiteRun:
         """Run one suite on one tree, whatever is known already. A sandbox that fails is tried once more.
 
-        `edited` are hidden test files with another content than the task gives them. Raises the classes below `SandboxError`, and
+        With `skip_install` it has no network either, where the backend can do that. `edited` are hidden test files with another content than the task gives them. Raises the classes below `SandboxError`, and
         `EvaluationError` once `stop` is set.
         """
         tests_patch = self._tests_patch(feature, edited or {})
@@ -59,6 +59,7 @@ class SuiteRunner:
             skip_install=skip_install,
             watch_install=watch,
             structured=structured,
+            network="none" if skip_install and self.settings.may_cut_off else None,
             time_limit=time_limit,
         )
         try:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 from cooperbench.environments import Environment, EnvironmentOptions, SandboxLabels, open_environment
 from cooperbench.errors import TaskError
@@ -53,6 +54,8 @@ class Suite:
     """Answer the runner's installers with "already installed"; see `installers`."""
     watch_install: bool = False
     """Find out whether the runner changes what is installed."""
+    network: Literal["default", "none", "full"] | None = None
+    """Of the sandbox; by default that of the settings."""
     structured: bool = True
     """Ask for a structured report. Runners that cut themselves off from their surroundings cannot give one."""
     time_limit: float | None = None
@@ -94,7 +97,7 @@ def run_suite(task: Task, suite: Suite, settings: EvaluationSettings) -> SuiteRu
         lifetime=2 * limit + 120,  # it may have to wait for a slot
         command_timeout=limit,
         output_limit=OUTPUT_LIMIT,
-        network=settings.network(task),
+        network=suite.network or settings.network(task),
     )
     slots = settings.slots or ThreadSlots(1, ahead=0)
     while True:

@@ -26,6 +26,7 @@ from cooperbench.evaluation.slots import ThreadSlots, processors
 from cooperbench.evaluation.suite_runner import SuiteRunner
 from cooperbench.evaluation.suite_verdict import (
     SuiteReference,
+    failed_to_install,
     make_reference,
     suite_verdict,
     telling_line,
@@ -109,7 +110,7 @@ class TestBench:
         The one with the installation skipped is not `usable` if no test passed that way. Without skipping, raises
         `EvaluationError` if the gold patch does not apply or makes no test pass: then the task is broken.
         """
-        key = self._key(str(feature), self.settings.network(self.task), *(["skip"] if skip_install else []))
+        key = self._key(str(feature), self.settings.network(self.task), *(["offline"] if skip_install else []))
         path = cache_dir() / "references" / f"{key}.json"
         with _locks[path]:
             try:
@@ -168,8 +169,10 @@ class TestBench:
 
     def _can_skip_install(self, tree: str) -> bool:
         """Tell whether the runner would install what is installed already. Known once the run of a gold patch was watched."""
-        if self.settings.choices.install == "always" or not self._installers:
+        if self.settings.choices.install == "always":
             return False
+        if not self._installers:  # nothing to leave out but the network
+            return self.settings.may_cut_off and not self.task.recipe.bundled and self._runner.is_file()
         try:
             record = read_model(self._install_record, InstallRecord)
         except (FileNotFoundError, RecordError):
@@ -178,7 +181,11 @@ class TestBench:
 
     @cached_property
     def _installers(self) -> Sequence[Installer]:
-        return installers_of(self.task.runner) if (self.task.path / "runner.sh").is_file() else ()
+        return installers_of(self.task.runner) if self._runner.is_file() else ()
+
+    @property
+    def _runner(self) -> Path:
+        return self.task.path / "runner.sh"
 
     @cached_property
     def _install_record(self) -> Path:
@@ -222,24 +229,28 @@ class TestBench:
         return _Measured(suite_verdict(feature, run, reference), reference, False)
 
     def _measure_skipping(self, feature: int, tree: str, stop: threading.Event) -> "_Measured | None":
-        """Test without the installation. `None` says nothing about the work: the installation has to run."""
+        """Test without installation and network. `None` says nothing about the work: it has to be tested with both."""
         gold = self._gold_tree(feature)
         if self._must_watch_install(gold):
             self.reference(feature, stop)
         if not (self._can_skip_install(tree) and self._can_skip_install(gold)):
             return None
         reference = self.reference(feature, stop, skip_install=True)
-        if not reference.usable:
+        if not reference.usable or reference.exit_code != 0:
             return None
         run = self.runner.run(feature, tree, stop, skip_install=True)
-        # Where no test was reported, what stands in for the installer may be why.
+        # Where no test was reported, what stands in for the installer may be why, or a download that was not possible.
         reported = run.timed_out or run.report.source == reference.source
+        reported = reported or not (self._installers or failed_to_install(run))
         return _Measured(suite_verdict(feature, run, reference), reference, True) if reported else None
 
-    def breakable(self, feature: int) -> Pool:
-        """Return which of the feature's tests can be broken, from the cache or by running the gold patch."""
-        runs = self._feature_runs(feature, self.reference(feature), threading.Event(), skip_install=False)
-        return pool_of(runs, self._challenges(feature))
+    def breakable(self, reference: SuiteReference, on_base: SuiteRun | None = None) -> Pool:
+        """Return which of a feature's tests can be broken, from the cache or by running the gold patch.
+
+        `reference` is the gold patch's run, `on_base` that of the base, if known.
+        """
+        runs = self._feature_runs(reference.feature, reference, threading.Event(), skip_install=False)
+        return pool_of(runs, self._challenges(reference.feature), on_base)
 
     def _feature_runs(
         self, feature: int, reference: SuiteReference, stop: threading.Event, *, skip_install: bool
@@ -247,7 +258,7 @@ class TestBench:
         return FeatureRuns(self.runner, feature, self._gold_tree(feature), reference, skip_install, stop)
 
     def _challenges(self, feature: int) -> Path:
-        return cache_dir() / "challenges" / self._key(str(feature), self.settings.network(self.task))
+        return cache_dir() / "challenges" / self._key(str(feature))
 
 
 class _Measured(NamedTuple):

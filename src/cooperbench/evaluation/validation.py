@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from cooperbench.environments import EnvironmentOptions, SandboxLabels, open_environment
 from cooperbench.errors import CooperBenchError
 from cooperbench.evaluation.bases import base_of
+from cooperbench.evaluation.falsification import Pool
 from cooperbench.evaluation.git import open_store
 from cooperbench.evaluation.gold import gold_conflicts
 from cooperbench.evaluation.sanitize import apply_exactly, clean_submission
@@ -39,6 +40,12 @@ class FeatureValidation(Record):
     """Tests whose result was not always the same."""
     dropped: tuple[str, ...] = ()
     """Files of the gold patch that the cleaning rules would leave out of a submission."""
+    fail_to_pass: int = 0
+    """Test functions that pass with the gold patch and not without it."""
+    breakable: int = 0
+    """Those whose expectations can be broken so that the gold patch fails them: by these a pass is proven."""
+    unbreakable: tuple[str, ...] = ()
+    """The others."""
     source: str = ""
     """The source of the test results, such as `pytest-guard`."""
     seconds: float = 0.0
@@ -138,10 +145,22 @@ class _Validator:
             ]
             on_base = self.bench.runner.run(number, self.base.tree, structured=structured)
             on_combined = self.bench.runner.run(number, self.combined, structured=structured) if self.combined else None
+            pool = self._pool(make_reference(number, tree, runs[0], structured=structured), on_base)
         except CooperBenchError as error:
             return FeatureValidation(feature=number, problems=(str(error),))
         cleaned = clean_submission(self.store, self.base.tree, gold, hidden_paths(self.task, (number,)))
-        return self._conclude(number, tree, runs, on_base, on_combined, tuple(path for path, _ in cleaned.dropped))
+        found = self._conclude(number, tree, runs, on_base, on_combined)
+        return found.model_copy(
+            update={
+                "dropped": tuple(path for path, _ in cleaned.dropped),
+                "fail_to_pass": pool.fail_to_pass,
+                "breakable": len(pool.breakable),
+                "unbreakable": pool.unbreakable,
+            }
+        )
+
+    def _pool(self, reference: SuiteReference, on_base: SuiteRun) -> Pool:
+        return self.bench.breakable(reference, on_base) if reference.usable else Pool()
 
     def _conclude(
         self,
@@ -150,7 +169,6 @@ class _Validator:
         runs: list[SuiteRun],
         on_base: SuiteRun,
         on_combined: SuiteRun | None,
-        dropped: tuple[str, ...],
     ) -> FeatureValidation:
         reference = make_reference(number, tree, runs[0])
         passes = all(run.exit_code == 0 and reference.usable for run in runs)
@@ -175,7 +193,6 @@ class _Validator:
             passes_combined=combined,
             tests=len(reference.passed),
             flaky=flaky,
-            dropped=dropped,
             source=reference.source,
             seconds=round(sum(run.seconds for run in runs) / len(runs), 2),
             problems=tuple(problems),

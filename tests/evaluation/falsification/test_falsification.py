@@ -118,7 +118,7 @@ def bench_of(task: Task) -> Iterator[TestBench]:
 
 def test_every_new_test_can_be_broken_quietly(ledgerkit: Task) -> None:
     with bench_of(ledgerkit) as bench:
-        pool = bench.breakable(1)
+        pool = bench.breakable(bench.reference(1))
     assert not pool.unbreakable
     assert len(pool.breakable) == pool.fail_to_pass == 7
     assert all(edit.quiet and edit.patched for each in pool.breakable for edit in each.function.edits)

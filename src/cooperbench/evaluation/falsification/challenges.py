@@ -16,7 +16,7 @@ from cooperbench.evaluation.falsification.pool import FAILED, Breakable, Pool
 from cooperbench.evaluation.suites import SuiteRun
 from cooperbench.records import BrokenTest, Record, TestStatus
 
-CHALLENGES = 8
+CHALLENGES = 4
 """Of each feature. They are made when one is first chosen, and kept."""
 FEW = 2
 """Tests up to which four versions are run instead of two."""

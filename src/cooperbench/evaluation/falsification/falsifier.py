@@ -44,15 +44,15 @@ def chosen_challenge(seed: str, feature: int, tree: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed} {feature} {tree}".encode()).digest()[:4], "big") % CHALLENGES
 
 
-def pool_of(runs: FeatureRuns, folder: Path) -> Pool:
-    """Return the feature's pool, from the cache or by running the base and the gold patch."""
-    return _cached(folder / "pool.json", Pool, lambda: build_pool(runs, _fail_to_pass(runs)))
+def pool_of(runs: FeatureRuns, folder: Path, on_base: SuiteRun | None = None) -> Pool:
+    """Return the feature's pool, from the cache or by running the gold patch, and the base if its run is not given."""
+    return _cached(folder / "pool.json", Pool, lambda: build_pool(runs, _fail_to_pass(runs, on_base)))
 
 
-def _fail_to_pass(runs: FeatureRuns) -> list[str]:
+def _fail_to_pass(runs: FeatureRuns, on_base: SuiteRun | None) -> list[str]:
     """List the tests that pass with the gold patch and not on the base."""
-    on_base = runs.run(runs.runner.base.tree, time_limit=runs.gold_limit).report.tests
-    passing = {test.name for test in on_base if test.status is TestStatus.PASSED}
+    on_base = on_base or runs.run(runs.runner.base.tree, time_limit=runs.gold_limit)
+    passing = {test.name for test in on_base.report.tests if test.status is TestStatus.PASSED}
     return [name for name in runs.reference.passed if name not in passing]
 
 
@@ -66,7 +66,7 @@ def falsify(runs: FeatureRuns, tree: str, seed: str, folder: Path) -> Falsificat
     if not pool.breakable:
         return Falsification(status=FalsificationStatus.UNAVAILABLE, reason=pool.reason, seed=seed)
     number = chosen_challenge(seed, runs.feature, tree)
-    path = folder / f"challenge{number}-{'skipping' if runs.skip_install else 'installing'}.json"
+    path = folder / f"challenge{number}-{runs.conditions}.json"
     made = _cached(path, _Kept, lambda: _Kept(challenge=make_challenge(runs, pool, number)))
     if made.challenge is None:
         reason = "the gold patch's own runs with broken tests differ"

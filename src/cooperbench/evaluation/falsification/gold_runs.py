@@ -32,6 +32,12 @@ class FeatureRuns:
         return self.runner.hidden_files(self.feature)
 
     @property
+    def conditions(self) -> str:
+        """Name what the runs have in common: whether they install, and their network."""
+        network = self.runner.settings.network(self.runner.task)
+        return "offline" if self.skip_install else f"network-{network}"
+
+    @property
     def gold_limit(self) -> float:
         """Seconds after which a run of the gold patch with broken tests is given up: far above what the tests take."""
         return min(self.runner.settings.choices.time_limit, 60 + 5 * self.reference.seconds)
