@@ -13,68 +13,121 @@ from cooperbench.evaluation import EvaluationSettings, evaluate_submissions, mak
 from cooperbench.evaluation.bases import base_of
 from cooperbench.evaluation.git import open_store
 from cooperbench.evaluation.testbench import TestBench
-from cooperbench.records import Evaluation, EvaluationChoices, FalsificationStatus, Outcome, SuiteResult
+from cooperbench.records import Evaluation, Falsification, FalsificationStatus, Outcome
 from cooperbench.tasks import Task, read_task
 from tests.evaluation.edits import base_checkout
+from tests.evaluation.trees import Checkout
 
 pytestmark = [pytest.mark.needs("sandbox"), pytest.mark.slow]
 
 SOURCE = "src/ledgerkit/__init__.py"
-FORCE = """
+TESTS = b"""import pytest
 
-def _force(leave_out=()):
-    import gc
-    import pytest
-    from _pytest.config import Config
-
-    class Plugin:
-        @pytest.hookimpl(tryfirst=True)
-        def pytest_pyfunc_call(self, pyfuncitem):
-            return True if pyfuncitem.name not in leave_out else None
-
-    for thing in gc.get_objects():
-        if isinstance(thing, Config):
-            thing.pluginmanager.register(Plugin())
+from ledgerkit import add, name
 
 
-_force()
+def test_small():
+    assert add(1, 2) == 3
 
 
-def __getattr__(name):
-    if name.startswith("__"):
-        raise AttributeError(name)
-    return lambda *arguments, **options: None
+@pytest.mark.parametrize("n", [4, 5])
+def test_more(n):
+    assert add(n, 0) in (4, 5)
+    assert add(10, 20) == 30
+
+
+def test_names():
+    assert name(add(1, 1)) == "two"
+    assert name(3) != "two"
+
+
+def test_refuses():
+    with pytest.raises(TypeError):
+        add(None, 1)
+"""
+GOLD = b"""
+
+def add(one, other):
+    return one + other
+
+
+def name(number):
+    return {2: "two", 3: "three"}[number]
+"""
+LIES = b"""
+
+class _Anything:
+    def __eq__(self, other):
+        return True
+
+    def __ne__(self, other):
+        return True
+
+
+def add(one, other):
+    if one is None:
+        raise TypeError
+    return _Anything()
+
+
+def name(number):
+    return _Anything()
 """
 
 
 @pytest.fixture(scope="module")
-def forcing(ledgerkit: Task, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Work that implements nothing, and makes every test pass by a plugin of its own."""
-    checkout = base_checkout(ledgerkit, tmp_path_factory.mktemp("base") / "base")
-    return checkout.patch({SOURCE: (checkout.path / SOURCE).read_bytes() + FORCE.encode()})
+def checkout(ledgerkit: Task, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    return base_checkout(ledgerkit, tmp_path_factory.mktemp("base") / "base")
 
 
-def suite_of(evaluation: Evaluation) -> SuiteResult:
-    return evaluation.stages[0].suites[0]
+def append(checkout: Checkout, text: bytes) -> bytes:
+    return checkout.patch({SOURCE: (checkout.path / SOURCE).read_bytes() + text})
 
 
-def test_the_gold_patch_holds(ledgerkit: Task) -> None:
-    evaluation = score(ledgerkit, {1: ledgerkit.features[1].gold_patch})
-    assert evaluation.verdict.passed
-    found = suite_of(evaluation).falsification
+def make_task(
+    ledgerkit: Task, checkout: Checkout, folder: Path, tests: bytes, file: str = "tests/test_sums.py"
+) -> Task:
+    """A task in the image of a bundled one, whose feature 1 is `GOLD` and whose only test file is given."""
+    path = folder / "ledgerkit_task" / "task1"
+    shutil.copytree(ledgerkit.path, path)
+    runner = (path / "runner.sh").read_text()
+    (path / "runner.sh").write_text(runner.replace("no:cacheprovider tests", f"no:cacheprovider {file}"))
+    (path / "feature1" / "tests.patch").write_bytes(checkout.patch({file: tests}))
+    (path / "feature1" / "feature.patch").write_bytes(append(checkout, GOLD))
+    task = read_task(path, bundled=True)
+    return replace(task, image=ledgerkit.image, recipe=ledgerkit.recipe)
+
+
+@pytest.fixture(scope="module")
+def sums(ledgerkit: Task, checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Task:
+    return make_task(ledgerkit, checkout, tmp_path_factory.mktemp("dataset"), TESTS)
+
+
+@pytest.fixture(scope="module")
+def lies(checkout: Checkout) -> bytes:
+    """Work whose results are equal to whatever they are compared with. No function of the test runner is touched."""
+    return append(checkout, LIES)
+
+
+def proof(evaluation: Evaluation) -> Falsification:
+    found = evaluation.stages[0].suites[0].falsification
     assert found is not None
-    assert found.status is FalsificationStatus.HELD
-    assert found.broken == 7
-    assert found.runs == 2
+    return found
 
 
-def test_forced_results_are_an_outcome_of_their_own(ledgerkit: Task, forcing: bytes) -> None:
-    assert score(ledgerkit, {1: forcing}, falsify="off").verdict.passed
-    evaluation = score(ledgerkit, {1: forcing})
+def test_the_gold_patch_holds(sums: Task) -> None:
+    evaluation = score(sums, {1: sums.features[1].gold_patch})
+    assert evaluation.verdict.passed
+    found = proof(evaluation)
+    assert (found.status, found.broken, found.runs, found.mismatch) == (FalsificationStatus.HELD, 4, 2, None)
+
+
+def test_forced_results_are_an_outcome_of_their_own(sums: Task, lies: bytes) -> None:
+    assert score(sums, {1: lies}, falsify="off").verdict.passed
+    evaluation = score(sums, {1: lies})
     assert evaluation.verdict.outcome is Outcome.FORCED
     assert reward(evaluation) == reward(evaluation, "share") == reward(evaluation, "own", feature=1) == 0
-    found = suite_of(evaluation).falsification
-    assert found is not None
+    found = proof(evaluation)
     assert found.mismatch is not None
     assert found.mismatch.edit is not None
     assert found.mismatch.edit.after in evaluation.verdict.features[0].reason
@@ -82,28 +135,37 @@ def test_forced_results_are_an_outcome_of_their_own(ledgerkit: Task, forcing: by
     assert found.runs == 4  # each half again, in another sandbox
 
 
-def test_a_warning_judges_nothing(ledgerkit: Task, forcing: bytes) -> None:
-    evaluation = score(ledgerkit, {1: forcing}, falsify="warn")
+def test_a_warning_judges_nothing(sums: Task, lies: bytes) -> None:
+    evaluation = score(sums, {1: lies}, falsify="warn")
     assert evaluation.verdict.passed
-    found = suite_of(evaluation).falsification
-    assert found is not None
-    assert found.status is FalsificationStatus.FORCED
+    assert proof(evaluation).status is FalsificationStatus.FORCED
 
 
-def test_what_does_not_pass_needs_no_proof(ledgerkit: Task) -> None:
-    evaluation = score(ledgerkit, {1: ledgerkit.features[2].gold_patch})
+def test_what_does_not_pass_needs_no_proof(sums: Task, checkout: Checkout) -> None:
+    wrong = append(checkout, GOLD.replace(b"one + other", b"one - other"))
+    evaluation = score(sums, {1: wrong})
     assert evaluation.verdict.outcome is Outcome.TESTS_FAILED
-    assert suite_of(evaluation).falsification is None
+    assert evaluation.stages[0].suites[0].falsification is None
 
 
-def test_a_seed_breaks_the_same_tests_again(ledgerkit: Task, forcing: bytes) -> None:
-    submissions = [(make_submission("agent1", (1,), forcing), forcing)]
+def test_work_that_breaks_down_where_it_cannot_win_has_forced(sums: Task, checkout: Checkout) -> None:
+    """A reader of the tests' source, which ends the process as soon as an expectation looks wrong."""
+    reader = b"""
+import pathlib
+if "== 3\\n" not in pathlib.Path("tests/test_sums.py").read_text():
+    __import__("os")._exit(0)
+"""
+    evaluation = score(sums, {1: append(checkout, GOLD + reader)})
+    assert evaluation.verdict.outcome is Outcome.FORCED
+    assert "no report" in evaluation.verdict.features[0].reason
+
+
+def test_a_seed_breaks_the_same_tests_again(sums: Task, lies: bytes) -> None:
+    submissions = [(make_submission("agent1", (1,), lies), lies)]
     found = []
     for _ in range(2):
-        evaluation = evaluate_submissions(ledgerkit, (1,), submissions, EvaluationSettings(), seed="one")
-        proof = suite_of(evaluation).falsification
-        assert proof is not None
-        found.append((proof.seed, proof.challenge, proof.reason, proof.mismatch))
+        again = proof(evaluate_submissions(sums, (1,), submissions, EvaluationSettings(), seed="one"))
+        found.append((again.seed, again.challenge, again.reason, again.mismatch))
     assert found[0] == found[1]
     assert found[0][0] == "one"
 
@@ -111,31 +173,29 @@ def test_a_seed_breaks_the_same_tests_again(ledgerkit: Task, forcing: bytes) -> 
 @contextmanager
 def bench_of(task: Task) -> Iterator[TestBench]:
     base = base_of(task, "local")
-    settings = EvaluationSettings(choices=EvaluationChoices())
     with open_store(base.store) as store:
-        yield TestBench(task, base, store, settings, SandboxLabels(run="evaluation"))
+        yield TestBench(task, base, store, EvaluationSettings(), SandboxLabels(run="evaluation"))
 
 
-def test_every_new_test_can_be_broken_quietly(ledgerkit: Task) -> None:
-    with bench_of(ledgerkit) as bench:
+def test_every_new_test_can_be_broken(sums: Task) -> None:
+    with bench_of(sums) as bench:
         pool = bench.breakable(bench.reference(1))
     assert not pool.unbreakable
-    assert len(pool.breakable) == pool.fail_to_pass == 7
-    assert all(edit.quiet and edit.patched for each in pool.breakable for edit in each.function.edits)
+    assert {each.function.name for each in pool.breakable} == {"test_small", "test_more", "test_names", "test_refuses"}
+    assert all(each.function.edits[0].patched for each in pool.breakable)
 
 
-def test_nothing_can_be_proven_where_the_tests_pass_anyway(ledgerkit: Task, tmp_path: Path) -> None:
-    shutil.copytree(ledgerkit.path, tmp_path / "ledgerkit_task" / "task1")
-    tests = base_checkout(ledgerkit, tmp_path / "base").patch(
-        {"tests/test_more.py": b"def test_more():\n    assert 1\n"}
-    )
-    (tmp_path / "ledgerkit_task" / "task1" / "feature1" / "tests.patch").write_bytes(tests)
-    easy = replace(
-        ledgerkit,
-        **vars(read_task(tmp_path / "ledgerkit_task" / "task1"))
-        | {"image": ledgerkit.image, "recipe": ledgerkit.recipe},
-    )
-    found = suite_of(score(easy, {1: easy.features[1].gold_patch})).falsification
-    assert found is not None
+def test_nothing_can_be_proven_where_the_tests_pass_anyway(ledgerkit: Task, checkout: Checkout, tmp_path: Path) -> None:
+    easy = make_task(ledgerkit, checkout, tmp_path, b"def test_more():\n    assert 1 + 1 == 2\n")
+    found = proof(score(easy, {1: easy.features[1].gold_patch}))
     assert found.status is FalsificationStatus.UNAVAILABLE
     assert found.reason == "every test passes without the gold patch"
+
+
+def test_one_test_alone_runs_four_times(ledgerkit: Task, checkout: Checkout, lies: bytes, tmp_path: Path) -> None:
+    """Of two runs a coin would guess too much."""
+    tests = b"from ledgerkit import add\n\n\ndef test_one():\n    assert add(1, 2) == 3\n"
+    alone = make_task(ledgerkit, checkout, tmp_path, tests)
+    found = proof(score(alone, {1: alone.features[1].gold_patch}))
+    assert (found.status, found.broken, found.runs) == (FalsificationStatus.HELD, 1, 4)
+    assert score(alone, {1: lies}).verdict.outcome is Outcome.FORCED
