@@ -21,8 +21,7 @@ happened to (`subject`), whether a retry can help (`retryable`) and what to type
     ├── MailboxError
     │   ├── MailboxUnavailableError                                                       (retryable)
     │   └── MessageRefusedError · TeammateGoneError of it
-    ├── RemoteError                the shared git remote
-    ├── AgentError                 an agent failed or broke its interface
+    ├── RemoteError · AgentError
     │   └── LimitReachedError      steps, tokens, cost or time used up: an ending, not a failure
     ├── EvaluationError · TaskError
     └── RecordError

@@ -28,6 +28,8 @@ class Case(NamedTuple):
     arguments: dict[str, object]
     ending: Ending
     reason: str = ""
+    kept: int = 1
+    """Lines of its work that are still there."""
 
 
 CASES = [
@@ -50,6 +52,9 @@ CASES = [
     Case("get_lost", {}, Ending.SUBMITTED),
     Case("print", {"megabytes": 256}, Ending.SUBMITTED),
     Case("remove_folder", {}, Ending.SUBMITTED),
+    Case("command", {"command": "kill -9 -1"}, Ending.SUBMITTED),
+    Case("command", {"command": "rm -rf .git /tmp/.c*; (while :; do kill -9 -1; done) &"}, Ending.SUBMITTED),
+    Case("command", {"command": "rm -rf /workspace/repo"}, Ending.SUBMITTED, kept=0),
     # What only looks like an agent's deed may be the host's: never scored, and repeated if that is asked for.
     Case("close_files", {}, Ending.INFRA_ERROR),
     Case("break_python", {}, Ending.INFRA_ERROR, "this does not work any more"),
@@ -111,4 +116,4 @@ def judge(case: Case, bad: MemberResult, good: MemberResult, status: EpisodeStat
         return "its teammate did not finish"
     if status is not EpisodeStatus.COMPLETED:
         return f"the episode is {status}"
-    return "" if bad.patch_lines == 1 else f"{bad.patch_lines} lines of work were kept"
+    return "" if bad.patch_lines == case.kept else f"{bad.patch_lines} lines of work were kept"

@@ -99,6 +99,14 @@ def start_fork_bomb(env: Environment) -> AgentResult:
     return good_result()
 
 
+@misbehaving("command")
+def run_command(env: Environment, command: str = "true") -> AgentResult:
+    """Break the sandbox with a command, and try another one."""
+    env.execute(command, timeout=20)
+    env.execute("git status", timeout=20)
+    return good_result()
+
+
 def _again() -> AgentResult:
     return _again()
 

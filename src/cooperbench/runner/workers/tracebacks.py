@@ -12,6 +12,8 @@ from cooperbench.records.host_paths import code_path, without_host_paths
 
 TRACEBACK = "traceback.txt"
 MOST_FRAMES = 3
+LONGEST = 100_000
+"""Characters of a traceback: the text of an exception may be an agent's 100 MB."""
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _OURS = str(Path(cooperbench.__file__).parent)
 
@@ -38,7 +40,12 @@ def keep_traceback(log_dir: Path, error: BaseException) -> None:
     with contextlib.suppress(Exception):
         shown = TracebackException(type(cause), cause, _raised(error))
         log_dir.mkdir(parents=True, exist_ok=True)
-        (log_dir / TRACEBACK).write_text(without_host_paths("".join(shown.format())), errors="backslashreplace")
+        text = "".join(shown.format())
+        if len(text) > LONGEST:
+            text = (
+                f"{text[: LONGEST // 2]}\n[... {len(text) - LONGEST} characters left out ...]\n{text[-LONGEST // 2 :]}"
+            )
+        (log_dir / TRACEBACK).write_text(without_host_paths(text), errors="backslashreplace")
 
 
 def _cause(error: BaseException) -> BaseException:
