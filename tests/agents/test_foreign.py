@@ -181,6 +181,23 @@ def test_the_published_package_runs_unchanged(
 
 
 @pytest.mark.skipif(not installed, reason="the extra `mini` (683 MB) is not installed")
+def test_nothing_that_a_model_writes_ends_the_published_package(image: str) -> None:
+    odd: list[Any] = [
+        '{"command": "echo \\u0000"}',
+        '{"command": "echo \\ud83d"}',
+        '{"command": null}',
+        '{"command": ["ls"]}',
+        '{"command": {}}',
+    ]
+    answers = [says("x \ud83d", ("bash", arguments)) for arguments in odd]
+    with serve(*answers, says("", ("bash", {"command": SUBMIT}))) as server:
+        config = {"backend": "local", "model": {"base_url": server.url}}
+        arguments = AgentArguments(task="Change it.", image=image, model_name="unheard-of", config=config)
+        result = run_agent(get_runner("mini_swe_agent_v2"), arguments)
+    assert (result.status, result.steps) == ("Submitted", len(odd) + 1)
+
+
+@pytest.mark.skipif(not installed, reason="the extra `mini` (683 MB) is not installed")
 def test_the_published_package_that_gives_up_has_not_submitted(image: str) -> None:
     with serve(says("I will not.")) as server:
         config = {"backend": "local", "model": {"base_url": server.url}}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from cooperbench.agents.mini_swe_agent.models import make_model
-from cooperbench.agents.mini_swe_agent.models.foreign import SUBMIT_COMMAND
+from cooperbench.agents.mini_swe_agent.models.foreign import SUBMIT_COMMAND, refused_command
 from cooperbench.agents.mini_swe_agent.models.keys import key_checks
 from cooperbench.agents.mini_swe_agent.models.select import OFFLINE, model_config
 from cooperbench.agents.published_package import PublishedPackage, split_section
@@ -91,7 +91,9 @@ class MiniEnvironment:
 
     def execute(self, action: dict[str, Any], cwd: str = "") -> dict[str, Any]:
         """Run `action["command"]`. The command to submit raises the exception of `submitted`."""
-        command = str(action.get("command", ""))
+        if refused := refused_command(action.get("command")):
+            return refused
+        command = str(action["command"])
         result = self.env.execute(command, cwd=cwd or None)
         if result["returncode"] == 0 and re.match(rf"\s*{SUBMIT_COMMAND}\b", command):
             extra = {"exit_status": "Submitted", "submission": ""}

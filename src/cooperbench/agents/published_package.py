@@ -89,26 +89,26 @@ class PublishedPackage:
         assert isinstance(found, dict)
         return found
 
-    def agent(self, model: "PublishedModel", env: object, section: dict[str, Any]) -> Any:
+    def agent(self, model: "PackageModel", env: object, section: dict[str, Any]) -> Any:
         """Return the package's agent, which writes its messages to the journal as they come."""
         kind = type("JournalingAgent", (_Journaling, _load("agents.default").DefaultAgent), {})
         return kind(model, env, **section)
 
-    def model(self, name: str, section: dict[str, Any], agent_id: str) -> "PublishedModel":
+    def model(self, name: str, section: dict[str, Any], agent_id: str) -> "PackageModel":
         """Return the model `name` for the package's agent."""
         ours, theirs = split_section(section)
         if name.startswith(OFFLINE):
             offline = make_model(name, {"model": ours}, agent_id=agent_id)
-            return PublishedModel(offline, offline)
+            return PackageModel(offline, offline)
         kind = str(theirs.get("model_class") or "")
         # Otherwise the first call of a model without a known price raises an exception.
         kwargs = ours.get("model_kwargs") or {}
         model = _load("models").get_model(name, {"cost_tracking": "ignore_errors", "model_kwargs": kwargs, **theirs})
         if kind not in _BRIDGED:
-            return PublishedModel(None, model)
+            return PackageModel(None, model)
         if ours.get("base_url"):  # `drop_params` is for LiteLLM
             ours["model_kwargs"] = {key: value for key, value in kwargs.items() if key != "drop_params"}
-        return PublishedModel(make_model(name, {"model": ours}, agent_id=agent_id), model)
+        return PackageModel(make_model(name, {"model": ours}, agent_id=agent_id), model)
 
 
 class _Journaling:
@@ -124,7 +124,7 @@ class _Journaling:
         return added.add_messages(*messages)
 
 
-class PublishedModel:
+class PackageModel:
     """A model of the package, within the budget. `ours` asks the provider, if it can; `theirs` formats and parses."""
 
     def __init__(self, ours: ToolCallingModel | None, theirs: Any) -> None:

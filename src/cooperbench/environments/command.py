@@ -111,4 +111,8 @@ class CommandResult(NamedTuple):
 
 
 def _encode(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
+    """Return the bytes of a text; halves of characters, which models write, that stand for no byte become question marks."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")

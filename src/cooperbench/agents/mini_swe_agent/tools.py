@@ -83,6 +83,12 @@ WAIT_FOR_MESSAGE = Tool(
 )
 
 
+WRITTEN_CALL = """<tool_call>
+{"name": "bash", "arguments": {"command": "ls"}}
+</tool_call>"""
+"""A call in the text of an answer, in the form that is shown to models."""
+
+
 def read_tool_calls(message: dict[str, Any], tools: tuple[Tool, ...]) -> list[ToolCall]:
     """Parse the calls in an assistant message, invalid ones with an `error`."""
     raw = message.get("tool_calls")

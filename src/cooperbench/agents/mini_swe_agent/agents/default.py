@@ -16,7 +16,7 @@ from cooperbench.agents.mini_swe_agent.agents.teamwork import Mailbox, Teamwork
 from cooperbench.agents.mini_swe_agent.history import History, cut_middle
 from cooperbench.agents.mini_swe_agent.models.base import Model, ToolCallingModel, observation_text
 from cooperbench.agents.mini_swe_agent.models.foreign import SUBMIT_COMMAND, ForeignModel, speaks_tools
-from cooperbench.agents.mini_swe_agent.tools import BASH, SUBMIT, Tool, ToolCall, read_tool_calls
+from cooperbench.agents.mini_swe_agent.tools import BASH, SUBMIT, WRITTEN_CALL, Tool, ToolCall, read_tool_calls
 from cooperbench.agents.reading import one_line, read_section
 from cooperbench.environments import Environment
 from cooperbench.errors import LimitReachedError, ModelContextWindowError, UsageError
@@ -38,7 +38,15 @@ SUBMITTED = "Submitted"
 LIMITS_EXCEEDED = "LimitsExceeded"
 UNREADABLE = "RepeatedFormatError"
 
-NO_CALL = "There was no tool call in your answer. Call a tool: `bash` to go on, `submit` when the work is done."
+NO_CALL = f"""\
+There was no tool call in your answer that could be read. Call a tool: `bash` to go on, `submit` when the work is done.
+If you cannot call tools, write the call exactly like this, as the last lines of your answer:
+{WRITTEN_CALL}"""
+CUT_SHORT = {
+    "length": "Your answer was cut off because it was too long. Be brief.",
+    "content_filter": "Your answer was stopped by a content filter. Go on in other words.",
+}
+"""What the model reads first, by the reason for which its answer ended."""
 
 
 class AgentSettings(Record):
@@ -147,7 +155,8 @@ class DefaultAgent:
         readable = [call for call in calls if call.error is None]
         self._unread = 0 if readable else self._unread + 1
         if not calls:
-            self._add({"role": "user", "content": NO_CALL})
+            reason = CUT_SHORT.get(str(message.get("extra", {}).get("finish_reason")))
+            self._add({"role": "user", "content": f"{reason}\n{NO_CALL}" if reason else NO_CALL})
         submitted = False
         for call in calls:
             if submitted:

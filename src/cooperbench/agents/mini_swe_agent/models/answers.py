@@ -167,6 +167,8 @@ class EventReader:
     """Puts the events of a streamed answer together."""
 
     def __init__(self) -> None:
+        self._begun = False
+        """Whether a choice has come, be it empty."""
         self.started = False
         """Whether a part of the answer has come."""
         self.ended = False
@@ -203,6 +205,7 @@ class EventReader:
         choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
         if choice.get("index"):  # another of several choices
             return False
+        self._begun = self._begun or "delta" in choice
         self._reason = choice.get("finish_reason") or self._reason
         if isinstance(choice.get("message"), dict):
             self._whole = event
@@ -226,7 +229,7 @@ class EventReader:
         if self._calls:
             message["tool_calls"] = list(self._calls.values())
         reason = "length" if cut else self._reason
-        choices = [{"message": message, "finish_reason": reason}] if self.started or reason else []
+        choices = [{"message": message, "finish_reason": reason}] if self._begun or reason else []
         return read_completion({"choices": choices, "usage": self._usage, "error": None if cut else self._failure})
 
     def _add(self, delta: dict[str, Any]) -> None:
@@ -254,10 +257,11 @@ class EventReader:
 
     def _add_call(self, part: dict[str, Any], place: int) -> None:
         """Add a part of a call. A part that brings another id begins another call, even under the same index (as Gemini's do)."""
-        key: object = part.get("index", place)
+        index = part.get("index")
+        key: object = index if isinstance(index, int | str) else place
         known = self._calls.get(key)
         if known is not None and part.get("id") and known.get("id") and part["id"] != known["id"]:
-            key = part["id"]
+            key = str(part["id"])
         call = self._calls.setdefault(key, {"id": None, "function": {"name": "", "arguments": ""}})
         call.update({name: value for name, value in part.items() if name in {"id", *REASONING} and value})
         function = part.get("function")

@@ -14,7 +14,7 @@ import random
 from abc import ABC, abstractmethod
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import Field
 from tenacity import RetryCallState, Retrying, retry_if_exception
@@ -22,7 +22,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception
 from cooperbench.agents.budget import add_usage, current_budget
 from cooperbench.agents.mini_swe_agent.models.prices import load_prices
 from cooperbench.agents.mini_swe_agent.models.text_calls import calls_in_text
-from cooperbench.agents.mini_swe_agent.tools import BASH, Tool, read_tool_calls
+from cooperbench.agents.mini_swe_agent.tools import BASH, WRITTEN_CALL, Tool, read_tool_calls
 from cooperbench.agents.reading import one_line
 from cooperbench.errors import ModelError, ModelTimeoutError
 from cooperbench.records import Record, Usage, utc_now
@@ -55,6 +55,13 @@ class ModelConfig(Record):
     retries: int = Field(8, ge=0, description="Retries after a transient failure, such as a rate limit.")
     retry_wait: float = Field(1.0, ge=0, description="Seconds before the first retry; doubles with each retry.")
     retry_wait_limit: float = Field(60.0, ge=0, description="Longest pause before a retry, in seconds.")
+    tool_format: Literal["native", "text", "auto"] = Field(
+        "native",
+        description=(
+            "native: tools are offered through the API. text: they are described in the system prompt, and calls are written. "
+            "auto: text once the server says that it cannot call tools."
+        ),
+    )
     prompt_cache: bool = Field(True, description="Mark the prompt for the cache of providers that require it.")
 
     def api_arguments(self) -> dict[str, Any]:
@@ -162,7 +169,8 @@ class ToolCallingModel(ABC):
             output = results.get(call.id)
             text = call.error or "Not run." if output is None else observation_text(output)
             answers.append(self.format_message(role="tool", tool_call_id=call.id, content=text))
-        return answers or [self.format_message(role="user", content="Call the tool `bash` in every answer.")]
+        nudge = f"Call the tool `bash` in every answer. If you cannot call tools, write the call exactly like this:\n{WRITTEN_CALL}"
+        return answers or [self.format_message(role="user", content=nudge)]
 
     def get_template_vars(self, **kwargs: Any) -> dict[str, Any]:
         """Return the configuration."""

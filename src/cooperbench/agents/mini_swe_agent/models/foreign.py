@@ -50,7 +50,7 @@ class ForeignModel:
                 outputs.append({"output": "Submitted.", "returncode": 0, "exception_info": ""})
                 return ForeignTurn([message, *self._observe(message, outputs)], "Submitted")
             try:
-                outputs.append({"exception_info": "", **execute(action)})
+                outputs.append(refused_command(action.get("command")) or {"exception_info": "", **execute(action)})
             except Exception as error:
                 carried = _carried(error)
                 return ForeignTurn([message, *self._observe(message, outputs), *carried.messages], carried.ended)
@@ -75,6 +75,14 @@ def _carried(error: Exception) -> ForeignTurn:
     if last.get("role") == "exit":
         ended = str(last.get("extra", {}).get("exit_status") or last.get("content") or "Exit")
     return ForeignTurn([message for message in messages if message.get("role") != "exit"], ended)
+
+
+def refused_command(command: object) -> dict[str, Any] | None:
+    """Return the result of a command that no sandbox can run; `None` for one that can be tried."""
+    if isinstance(command, str) and "\0" not in command:
+        return None
+    text = "Not run: a command is a text without NUL characters."
+    return {"output": text, "returncode": 2, "exception_info": "", "timed_out": False}
 
 
 def speaks_tools(model: Model) -> bool:

@@ -6,6 +6,7 @@ what they do.
 
 import importlib
 import os
+import sys
 from typing import Any
 
 from cooperbench.agents.mini_swe_agent.models.base import Completion, ModelConfig
@@ -75,4 +76,7 @@ def load_litellm() -> Any:
     except ModuleNotFoundError as error:
         raise MissingExtraError("calling this model", "litellm") from error
     litellm.suppress_debug_info = True
+    litellm.REPEATED_STREAMING_CHUNK_LIMIT = (
+        sys.maxsize
+    )  # a model that repeats itself reaches its own limit, here not an outage
     return litellm

@@ -4,11 +4,13 @@ A request offers what most providers accept and some refuse: reasoning that goes
 order. After a refusal that may be about one of these, the call is repeated without it, and so are all later ones.
 """
 
+import logging
 import re
 from abc import abstractmethod
 from typing import Any
 
 from cooperbench.agents.mini_swe_agent.models.base import Completion, ModelConfig, ToolCallingModel
+from cooperbench.agents.mini_swe_agent.models.text_format import text_view, without_results
 from cooperbench.agents.mini_swe_agent.provider_view import has_reasoning, provider_view, strict_turns
 from cooperbench.agents.mini_swe_agent.tools import Tool
 from cooperbench.agents.reading import one_line
@@ -18,12 +20,16 @@ from cooperbench.errors import (
     ModelError,
     ModelOutputError,
     ModelRequestError,
+    ModelToolsError,
 )
 
 OUTPUT_LIMIT = 32_768
 """Tokens of an answer when the configuration sets no limit, so that a model that talks without end comes to one."""
 REASONING, LENGTH, EVENTS, COUNTS, TURNS = "reasoning", "length", "events", "counts", "turns"
 """What a request offers: earlier reasoning, a length limit, an answer in events, token counts among these, and turns in any order."""
+TOOLS = "tools"
+"""What a request offers too: it is left out only if the configuration allows it, because it changes the prompt."""
+logger = logging.getLogger(__name__)
 _ABOUT_LENGTH = re.compile(r"max_(completion_|new_|output_)?tokens|maxoutputtokens|completion", re.IGNORECASE)
 _ABOUT_COUNTS = re.compile(r"stream_options|include_usage", re.IGNORECASE)
 _ABOUT_TURNS = re.compile(
@@ -47,10 +53,19 @@ class RemoteModel(ToolCallingModel):
     def _complete(self, messages: list[dict[str, Any]], tools: tuple[Tool, ...]) -> Completion:
         while True:
             view = provider_view(messages, reasoning=REASONING not in self._refused)
+            writes = self.config.tool_format == "text" or TOOLS in self._refused
+            if writes and tools:
+                view = text_view(view, tools)
             if TURNS in self._refused:
                 view = strict_turns(view)
             try:
-                return self._send(view, tools, self._arguments())
+                completion = self._send(view, () if writes else tools, self._arguments())
+                return _without_results(completion) if writes else completion
+            except ModelToolsError as error:
+                if self.config.tool_format != "auto" or writes:
+                    raise
+                logger.warning("%s; tools are described in the prompt instead", error.message)
+                self._refused.add(TOOLS)
             except ModelOutputError as error:
                 # Before the first answer a filter can only have stopped the task, which is not the model's.
                 if isinstance(error, ModelContentError) and not any(turn["role"] == "assistant" for turn in view):
@@ -96,6 +111,14 @@ class RemoteModel(ToolCallingModel):
     def _limits_itself(self) -> bool:
         """Return whether the configuration leaves the length of an answer to the default."""
         return not {"max_tokens", "max_completion_tokens"} & set(self.config.api_arguments())
+
+
+def _without_results(completion: Completion) -> Completion:
+    """Cut an answer where the model writes results by itself."""
+    text = completion.message.get("content")
+    if not isinstance(text, str):
+        return completion
+    return completion.model_copy(update={"message": {**completion.message, "content": without_results(text)}})
 
 
 def _refused_answer(error: ModelOutputError) -> Completion:
