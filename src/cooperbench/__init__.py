@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     __version__: str
     from cooperbench.errors import CooperBenchError
-    from cooperbench.runner import RunResult, evaluate, read_run, read_runs, run
+    from cooperbench.runner import RunResult, evaluate, read_run, read_runs, run, run_experiment
     from cooperbench.tasks import discover_tasks
 
 _WHERE = {
@@ -20,6 +20,7 @@ _WHERE = {
     "read_run": "cooperbench.runner",
     "read_runs": "cooperbench.runner",
     "run": "cooperbench.runner",
+    "run_experiment": "cooperbench.runner",
 }
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "read_run",
     "read_runs",
     "run",
+    "run_experiment",
 ]
 
 

@@ -3,22 +3,20 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cooperbench.cli.output import console, counted, print_json
+from cooperbench.cli.output import console, counted
 from cooperbench.environments import Check
 from cooperbench.runner import Preview
 
 
-def show_preview(found: Preview, checks: Sequence[Check], *, as_json: bool) -> None:
+def print_preview(found: Preview, checks: Sequence[Check]) -> None:
     """Print what a run would do, and what it would find missing."""
-    if as_json:
-        print_json(_facts(found, checks))
-        return
     out = console()
     for line in (*_plan_lines(found), *_bound_lines(found), *found.notes, *_check_lines(checks)):
         out.print(line, markup=False, soft_wrap=True)
 
 
-def _facts(found: Preview, checks: Sequence[Check]) -> dict[str, Any]:
+def preview_facts(found: Preview, checks: Sequence[Check]) -> dict[str, Any]:
+    """Return the same as JSON values."""
     return {
         "directory": str(found.plan.directory.path),
         "config": found.config.model_dump(mode="json"),

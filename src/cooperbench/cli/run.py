@@ -40,11 +40,30 @@ _SECONDS = Amount(0, YEAR, min_open=True)
     "--limit", type=click.IntRange(1), help="Only the first groups of an order drawn with --seed; raise it to add more."
 )
 @click.option("-a", "--agent", help="Agent: a name from `cooperbench agents list`, or package.module:Class.")
-@click.option("-m", "--model", help="Model name, passed to the agent.")
+@click.option(
+    "-m", "--model", "models", multiple=True, help="Model name, passed to the agent; several make a run each."
+)
 @click.option("--agent-config", type=click.Path(path_type=Path), help="YAML file with the agent's configuration.")
 @model_options
-@click.option("--team", help="Members, such as mini_swe_agent:gpt-4o,my_agent:claude-sonnet-4-5, or a YAML file.")
-@click.option("--setting", default="coop", show_default=True, help="solo, coop or team.")
+@click.option(
+    "--team",
+    "teams",
+    multiple=True,
+    help="Members, such as mini_swe_agent:gpt-4o,my_agent:claude-sonnet-4-5, or a YAML file; several make a run each.",
+)
+@click.option(
+    "--setting",
+    "settings",
+    multiple=True,
+    default=("coop",),
+    show_default=True,
+    help="solo, coop or team; several make a run each.",
+)
+@click.option(
+    "--experiment",
+    type=click.Path(path_type=Path),
+    help="YAML file with the settings, models and repeats of a set of runs.",
+)
 @click.option("--backend", help="Backend that runs the sandboxes.  [default: local for -s demo, else docker]")
 @click.option("--git", is_flag=True, help="Give the team a shared git remote.")
 @click.option("--no-messaging", is_flag=True, help="Do not let members send messages.")
@@ -129,20 +148,16 @@ def command(words: tuple[str, ...] | None, /, **values: Any) -> int:
     cooperbench run -n exp1 -s lite -a mini_swe_agent -m gpt-4o -c 30
     """
     load_environment_file()
-    from cooperbench.runner import execute, make_plan, preview
+    from cooperbench.cli.several import run_several, show_plan
+    from cooperbench.runner import execute, make_plan
 
     options = _session(values)
-    plan = make_plan(_request(values, words or ()))
+    plans = [make_plan(request) for request in _requests(values, words or ())]
+    if len(plans) > 1:
+        return run_several(plans, options, dry_run=values["dry_run"], as_json=values["as_json"])
+    [plan] = plans
     if values["dry_run"]:
-        from cooperbench.cli.preview import show_preview
-        from cooperbench.runner.planning.preflight import check_mailbox, preflight
-
-        found = preview(plan, options)
-        checks = [
-            *preflight(found.config, plan.tasks, options.evaluation if options.auto_eval else None),
-            *check_mailbox(found.config, options.redis_url),
-        ]
-        show_preview(found, checks, as_json=values["as_json"])
+        show_plan(plan, options, as_json=values["as_json"])
         return 0
     from cooperbench.cli.display import open_display
     from cooperbench.cli.show import show_outcome
@@ -152,6 +167,16 @@ def command(words: tuple[str, ...] | None, /, **values: Any) -> int:
     return show_outcome(result, as_json=values["as_json"], judged=options.auto_eval)
 
 
+def _requests(values: dict[str, Any], words: tuple[str, ...]) -> "list[RunRequest]":
+    """Return a request for each run that the command asks for."""
+    from cooperbench.runner.planning.experiment import Choices, expand, read_experiment
+
+    request, choices = _request(values, words), Choices(values["settings"], values["models"], values["teams"])
+    if values["experiment"] is not None:
+        request, choices = read_experiment(values["experiment"], request, choices)
+    return expand(request, choices)
+
+
 def _request(values: dict[str, Any], words: tuple[str, ...]) -> "RunRequest":
     from cooperbench.records import Limits
     from cooperbench.runner import RunRequest
@@ -159,11 +184,8 @@ def _request(values: dict[str, Any], words: tuple[str, ...]) -> "RunRequest":
     return RunRequest(
         run_name=values["name"],
         agent=values["agent"],
-        model_name=values["model"],
         config=values["served"].section(),
         agent_config=values["agent_config"],
-        team=values["team"],
-        setting=values["setting"],
         subset=values["subset"],
         repo=values["repo"],
         task=values["task_id"],

@@ -30,8 +30,6 @@ from cooperbench.records.visible import one_line, quoted
 
 def show_outcome(result: RunResult, *, as_json: bool, judged: bool = True) -> int:
     """Print the end of `run` and `eval`, and return the exit code. With `judged`, a missing verdict makes it 1."""
-    from cooperbench.runner.engine.signals import EXIT_INTERRUPTED
-
     if as_json:
         print_json(run_facts(result))
     else:
@@ -47,6 +45,13 @@ def show_outcome(result: RunResult, *, as_json: bool, judged: bool = True) -> in
             )
         if result.interrupted:
             out.print("interrupted; the same command resumes the run", markup=False)
+    return exit_code(result, judged=judged)
+
+
+def exit_code(result: RunResult, *, judged: bool = True) -> int:
+    """Return the exit code of `run` and `eval`. With `judged`, a missing verdict makes it 1."""
+    from cooperbench.runner.engine.signals import EXIT_INTERRUPTED
+
     if result.interrupted:
         return EXIT_INTERRUPTED
     missing = judged and result.summary.evaluated < result.summary.completed
@@ -147,11 +152,13 @@ def _member_text(member: Member) -> str:
 
 
 def runs_table(runs: list[RunResult]) -> Table:
-    """Build a table with a row per run."""
+    """Build a table with a row per run. Those of one experiment stand together."""
     table = Table(box=None, pad_edge=False)
-    for column in ("run", "state", "setting", "agent", "model", "episodes", "passed", "policy", "cost"):
+    together = any(run.config.experiment for run in runs)
+    columns = ("run", "state", "setting", "agent", "model", "episodes", "passed", "policy", "cost")
+    for column in (*(["experiment"] if together else []), *columns):
         table.add_column(column, no_wrap=True, overflow="fold")
-    for run in runs:
+    for run in sorted(runs, key=lambda run: (run.config.experiment or run.config.run, run.config.created_at)):
         summary, team = run.summary, run.config.team
         cost = "?" if summary.total_cost is None else f"${summary.total_cost:.2f}"
         agents = "+".join(dict.fromkeys(member.agent for member in team))
@@ -159,7 +166,8 @@ def runs_table(runs: list[RunResult]) -> Table:
         done = f"{summary.completed}/{summary.planned}"
         passed = f"{summary.passed}/{summary.evaluated}"
         cells = summary.run, _state(run), summary.setting, agents, models, done, passed, run.policy, cost
-        table.add_row(*map(one_line, cells))
+        group = (run.config.experiment or "",) if together else ()
+        table.add_row(*map(one_line, (*group, *cells)))
     return table
 
 

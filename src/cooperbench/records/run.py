@@ -48,7 +48,7 @@ class GroupKey(Record):
         return f"{self.task}/{self.folder}"
 
 
-MAY_DIFFER = frozenset({"created_at", "command", "versions", "image_digests", "max_cost", "network"})
+MAY_DIFFER = frozenset({"created_at", "command", "versions", "image_digests", "max_cost", "network", "experiment"})
 """Fields that may differ between two sessions of the same run. `network` follows from `backend` and `environment`."""
 
 
@@ -57,6 +57,7 @@ class RunConfig(Record):
 
     schema_version: int = 1
     run: str
+    experiment: str | None = Field(None, description="The set of runs that this one belongs to.")
     setting: Setting
     team: tuple[Member, ...] = Field(description="The members; features are assigned to them by position.")
     tasks: TaskRevision
@@ -99,6 +100,7 @@ class RunSummary(Record):
 
     schema_version: int = 1
     run: str
+    experiment: str | None = Field(None, description="The set of runs that this one belongs to.")
     setting: Setting
     policy: str | None = Field(
         None, description="The policy that `passed` and `outcomes` go by. Absent in earlier runs."

@@ -57,6 +57,7 @@ def summarize(
     known = [cost for cost in costs if cost is not None]
     return RunSummary(
         run=config.run,
+        experiment=config.experiment,
         setting=config.setting,
         policy=policy or config.policy,
         planned=len(config.groups),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cooperbench.records.live import Counts
     from cooperbench.records.run_result import RunResult, Runs
     from cooperbench.records.runs import open_run, read_run, read_runs, run_names
-    from cooperbench.runner.api import evaluate, run
+    from cooperbench.runner.api import evaluate, run, run_experiment
     from cooperbench.runner.dry_run import Preview, preview
     from cooperbench.runner.engine.executor import Executor, LocalExecutor
     from cooperbench.runner.engine.observer import Observer
@@ -47,6 +47,7 @@ _WHERE = {
     "read_run": "records.runs",
     "read_runs": "records.runs",
     "run": "runner.api",
+    "run_experiment": "runner.api",
     "run_names": "records.runs",
 }
 
@@ -72,6 +73,7 @@ __all__ = [
     "read_run",
     "read_runs",
     "run",
+    "run_experiment",
     "run_names",
 ]
 

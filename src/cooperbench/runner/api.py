@@ -7,11 +7,13 @@ from typing import Any
 from cooperbench.evaluation import read_choices
 from cooperbench.records import TIME_LIMIT, EvaluationChoices, Falsify, Install, Limits, Singles
 from cooperbench.records.paths import AnyPath
-from cooperbench.records.run_result import RunResult
+from cooperbench.records.run_result import RunResult, Runs
+from cooperbench.runner.dry_run import preview
 from cooperbench.runner.engine.observer import Observer
 from cooperbench.runner.engine.session import SessionOptions
 from cooperbench.runner.evaluating import evaluate_run
 from cooperbench.runner.planning.evaluation_options import EvaluationOptions, ResolverOptions
+from cooperbench.runner.planning.experiment import Choices, expand, read_experiment
 from cooperbench.runner.planning.plan import make_plan
 from cooperbench.runner.planning.request import RunRequest
 from cooperbench.runner.running import execute
@@ -105,6 +107,42 @@ def run(
         redis_url=redis_url,
     )
     return execute(make_plan(request), options, observer)
+
+
+def run_experiment(
+    experiment: AnyPath,
+    *,
+    dataset_dir: AnyPath | None = None,
+    log_dir: AnyPath | None = None,
+    concurrency: int = 20,
+    eval_concurrency: int = 10,
+    auto_eval: bool = True,
+    evaluation: EvaluationOptions | None = None,
+    retries: int = 2,
+    observer: Observer | None = None,
+) -> Runs:
+    """Run all runs of the file `experiment` (settings x models x repeats), one after the other, and return them.
+
+    A second call resumes them. Raises `UsageError` before anything is started or written.
+    """
+    request = RunRequest(dataset_dir=_path(dataset_dir), log_dir=_path(log_dir))
+    request, choices = read_experiment(Path(experiment).expanduser(), request, Choices((request.setting,)))
+    options = SessionOptions(
+        concurrency=concurrency,
+        eval_concurrency=eval_concurrency,
+        retries=retries,
+        auto_eval=auto_eval,
+        evaluation=evaluation or EvaluationOptions(),
+    )
+    plans = [make_plan(each) for each in expand(request, choices)]
+    for plan in plans:
+        preview(plan, options)
+    results = []
+    for plan in plans:
+        results.append(execute(plan, options, observer))
+        if results[-1].interrupted:
+            break
+    return Runs(results)
 
 
 def evaluate(

@@ -89,9 +89,9 @@ def make_plan(request: RunRequest) -> Plan:
     team = _team(request, setting, groups)
     backend = _backend(request, tasks, team)
     environment = _environment(request.environment, backend)
-    name = _name(request, setting, team)
     config = RunConfig(
-        run=name,
+        run=_name(request, setting, team),
+        experiment=request.experiment,
         setting=setting,
         team=team,
         tasks=_revision(request, groups),
@@ -111,7 +111,7 @@ def make_plan(request: RunRequest) -> Plan:
         command=request.command,
         created_at=utc_now(),
     )
-    directory = RunDirectory((request.log_dir or default_log_dir()).absolute() / name)
+    directory = RunDirectory((request.log_dir or default_log_dir()).absolute() / config.run)
     left_out = tuple(f"left out: {line}" for line in (*unreadable, *unusable))
     laid_out = tuple(_episode(directory, config, key, task) for key, task in episodes)
     return Plan(config, directory, laid_out, left_out, unusable if none_left else ())

@@ -15,6 +15,8 @@ class RunRequest:
     """A request for one run. `None` leaves a choice to the defaults."""
 
     run_name: str | None = None
+    experiment: str | None = None
+    """The set of runs that this one belongs to."""
     agent: str | None = None
     model_name: str | None = None
     config: dict[str, Any] | None = None
