@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import cached_property, partial
 from pathlib import Path
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cooperbench.errors import RecordError, UnknownNameError
 from cooperbench.records.base import AgentId, FeatureId, Record, UtcTime
@@ -14,6 +14,7 @@ from cooperbench.records.conversation import ConversationMessage
 from cooperbench.records.episode import EpisodeResult, EpisodeStatus, MemberResult
 from cooperbench.records.evaluation_events import evaluation_events
 from cooperbench.records.events import Event
+from cooperbench.records.falsification import FalsificationStatus
 from cooperbench.records.files import read_model
 from cooperbench.records.layout import EpisodeDirectory
 from cooperbench.records.readers import read_conversation, read_events, read_patch, read_trajectory
@@ -61,6 +62,8 @@ class EpisodeView:
     """Under the policy that it was read for. `None` before the evaluation, and when that failed for reasons that say nothing about the agents."""
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     """Under every policy that the stored stages answer, without those that failed for such reasons."""
+    forced_stages: frozenset[str] = frozenset()
+    """Merge stages with results that broken tests contradict."""
     attempts: int = 0
     """The number of times it was begun, as far as known."""
     note: str = ""
@@ -124,10 +127,29 @@ class EpisodeView:
         return f"<episode {self.group}: {self.state.value}, {outcome}>"
 
 
+class _FalsifiedStatus(BaseModel):
+    status: FalsificationStatus
+
+
+class _FalsifiedSuite(BaseModel):
+    falsification: _FalsifiedStatus | None = None
+
+
+class _FalsifiedStage(BaseModel):
+    name: str
+    suites: tuple[_FalsifiedSuite, ...] = ()
+
+    @property
+    def forced(self) -> bool:
+        found = (suite.falsification for suite in self.suites)
+        return any(each is not None and each.status is FalsificationStatus.FORCED for each in found)
+
+
 class _JudgedPart(Judged):
-    """The part of `eval.json` that most readers need."""
+    """The part of `eval.json` that most readers need: without tests, which are nearly all of it."""
 
     model_config = ConfigDict(extra="ignore")
+    stages: tuple[_FalsifiedStage, ...] = ()
 
 
 def read_state(directory: EpisodeDirectory, group: GroupKey, policy: str | None = None) -> EpisodeView:
@@ -150,8 +172,8 @@ def read_state(directory: EpisodeDirectory, group: GroupKey, policy: str | None 
                 read_patch(directory, member.submission)
     except RecordError as error:
         return view(EpisodeState.UNREADABLE, attempts=result.attempt, note=error.message)
-    verdict, verdicts = _read_verdicts(directory, policy)
-    return view(state, result, verdict, verdicts, attempts=result.attempt)
+    verdict, verdicts, forced = _read_verdicts(directory, policy)
+    return view(state, result, verdict, verdicts, forced, attempts=result.attempt)
 
 
 def read_start(directory: EpisodeDirectory) -> EpisodeStart | None:
@@ -162,12 +184,18 @@ def read_start(directory: EpisodeDirectory) -> EpisodeStart | None:
         return None
 
 
-def _read_verdicts(directory: EpisodeDirectory, policy: str | None) -> tuple[Verdict | None, dict[str, Verdict]]:
-    """Read the verdict under one policy, and all; without those that failed for reasons that say nothing about the agents."""
+def _read_verdicts(
+    directory: EpisodeDirectory, policy: str | None
+) -> tuple[Verdict | None, dict[str, Verdict], frozenset[str]]:
+    """Read the verdict under one policy, all verdicts, and the stages that broken tests contradict.
+
+    Verdicts that failed for reasons that say nothing about the agents are left out.
+    """
     try:
         judged = read_model(directory.evaluation, _JudgedPart)
     except (FileNotFoundError, NotADirectoryError, RecordError):
-        return None, {}
+        return None, {}, frozenset()
     given = {judged.verdict.policy: judged.verdict, **judged.verdicts}
     valid = {name: verdict for name, verdict in given.items() if verdict.outcome is not Outcome.INFRA_ERROR}
-    return valid.get(policy or judged.verdict.policy), valid
+    forced = frozenset(stage.name for stage in judged.stages if stage.forced)
+    return valid.get(policy or judged.verdict.policy), valid, forced

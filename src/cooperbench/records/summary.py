@@ -8,7 +8,6 @@ from datetime import datetime
 from cooperbench.errors import RecordError
 from cooperbench.records.base import utc_now
 from cooperbench.records.episode_state import EpisodeState, EpisodeView, read_state
-from cooperbench.records.falsification import FalsificationStatus
 from cooperbench.records.files import read_model, write_model
 from cooperbench.records.layout import RunDirectory
 from cooperbench.records.ledger import RunLedger
@@ -83,12 +82,7 @@ def summarize(
 
 def _forced_and_passed(episode: EpisodeView) -> bool:
     """Tell whether an episode passed although broken tests say that its results were forced: `--falsify warn`."""
-    evaluation = episode.evaluation
-    if evaluation is None or not evaluation.verdict.passed:
-        return False
-    deciding = (stage for stage in evaluation.stages if stage.name == evaluation.verdict.stage)
-    found = (suite.falsification for stage in deciding for suite in stage.suites)
-    return any(each is not None and each.status is FalsificationStatus.FORCED for each in found)
+    return bool(episode.passed) and episode.verdict is not None and episode.verdict.stage in episode.forced_stages
 
 
 def write_summary(directory: RunDirectory, summary: RunSummary) -> RunSummary:
