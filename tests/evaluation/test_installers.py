@@ -23,7 +23,7 @@ def reads(folder: Path, base: Files, changes: dict[str, bytes | None]) -> list[s
     with open_store(checkout.store) as store:
         tree = apply_exactly(store, checkout.base, checkout.patch(changes))
         assert tree is not None
-        installer = INSTALLERS[0] if base is PYTHON else INSTALLERS[1]
+        installer = INSTALLERS[0] if base is PYTHON else INSTALLERS[-1]
         return reads_of_installation([installer], store, checkout.base, tree)
 
 
@@ -85,6 +85,11 @@ def test_scripts_of_the_repository_may_read_anything(tmp_path: Path, script: byt
         (b"cd web && pnpm --silent install --frozen-lockfile\npip3 install .", ["Pip", "Node"]),
         (b"yarn --frozen-lockfile\nyarn test", ["Node"]),
         (b"yarn test\nnpm run build\nnpm test", []),
+        (b"uv sync --all-extras\nuv run pytest", ["Uv"]),
+        (b"uv --quiet run --extra dev pytest", ["Uv"]),
+        (b"python -m uv sync", ["Uv"]),
+        (b"uv pip install -e .\npytest", ["Pip", "Uv"]),
+        (b"uvx ruff check\nuv lock\nuv tool install x\n# uv sync", []),
     ],
 )
 def test_runners_that_install(runner: bytes, expected: list[str]) -> None:

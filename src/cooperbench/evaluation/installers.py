@@ -31,6 +31,18 @@ class Installer(ABC):
         """List what changed from `base` to `tree` and an installation could read. If empty, installing again changes nothing."""
 
 
+def _stand_before(*tools: str) -> tuple[str, ...]:
+    """Return shell lines that put `reporter/once.sh` before these tools, however a runner changes its PATH afterwards."""
+    return (
+        "mkdir -p $reporter/once",
+        *(f"cp $reporter/once.sh $reporter/once/{tool}" for tool in tools),
+        "cp $reporter/once.bash $reporter/once/env.bash",
+        'export PATH="$reporter/once:$PATH"',
+        '[ "${BASH_ENV-}" = "$reporter/once/env.bash" ] || export COOPERBENCH_BASH_ENV="${BASH_ENV-}"',
+        'export BASH_ENV="$reporter/once/env.bash"',
+    )
+
+
 _PIP_INPUTS = re.compile(
     r"^(pyproject\.toml|setup\.(py|cfg)|MANIFEST(\.in)?|.*requirements.*\.(txt|in)|constraints.*\.txt|.*\.lock|Pipfile"
     r"|hatch\.toml|flit\.ini|meson\.build|CMakeLists\.txt|build\.py|VERSION(\.txt)?|_?version\.py|__about__\.py"
@@ -44,7 +56,7 @@ class Pip(Installer):
 
     calls = re.compile(rb"^[^#\n]*\bpip3?\s+install\b", re.MULTILINE)
     fingerprint = "$(command -v python || command -v python3) -I $reporter/fingerprint.py"
-    skip = (*PYTHON_REPORTER, "export COOPERBENCH_INSTALLED=pip")
+    skip: ClassVar[Sequence[str]] = (*PYTHON_REPORTER, "export COOPERBENCH_INSTALLED=pip")
 
     def reads(self, store: GitStore, base: str, tree: str) -> list[str]:
         """List changed packaging files, compiled sources, new packages, and the version."""
@@ -67,6 +79,23 @@ def _is_input(store: GitStore, base: str, change: TreeEntry) -> bool:
     return at_the_top or not store.has(base, str(path.parent))
 
 
+class Uv(Pip):
+    """uv, also as `python -m uv`. `uv run` would install what the project needs before it runs anything."""
+
+    calls = re.compile(rb"^[^#\n]*\buv\s+(?:-\S+\s+)*(?:pip\s+(?:install|sync)|sync|run|venv)\b", re.MULTILINE)
+    # The interpreter on PATH, and those of the virtual environments in the repository.
+    fingerprint = (
+        "for each in $(command -v python || command -v python3)"
+        " $(find /workspace/repo -maxdepth 3 -name pyvenv.cfg | sed 's|pyvenv.cfg$|bin/python|'); do"
+        ' [ ! -x "$each" ] || "$each" -I $reporter/fingerprint.py || exit; done'
+    )
+    skip = (
+        *PYTHON_REPORTER,
+        *_stand_before("uv"),
+        "export COOPERBENCH_UV_INSTALLED=uv UV_NO_SYNC=1 UV_FROZEN=1",
+    )
+
+
 _NODE_INPUTS = re.compile(
     r"^(package\.json|package-lock\.json|npm-shrinkwrap\.json|pnpm-lock\.yaml|pnpm-workspace\.yaml|\.pnpmfile\.c?js|yarn\.lock"
     r"|\.npmrc|\.yarnrc(\.yml)?|lerna\.json|\.nvmrc|\.node-version|\.tool-versions|binding\.gyp|.*\.(patch|tgz))$"
@@ -85,11 +114,7 @@ class Node(Installer):
     )
     # Without the reporters, which would take this for a test runner's process.
     fingerprint = "env -u NODE_OPTIONS node $reporter/fingerprint.cjs"
-    skip = (
-        "mkdir -p $reporter/once",
-        "for tool in npm pnpm yarn; do cp $reporter/once.sh $reporter/once/$tool; done",
-        'export PATH="$reporter/once:$PATH"',
-    )
+    skip = _stand_before("npm", "pnpm", "yarn")
 
     def reads(self, store: GitStore, base: str, tree: str) -> list[str]:
         """List changed manifests and lock files, or everything that changed if scripts of the repository take part."""
@@ -99,7 +124,7 @@ class Node(Installer):
         return changed if scripts else [path for path in changed if _NODE_INPUTS.match(PurePosixPath(path).name)]
 
 
-INSTALLERS: tuple[Installer, ...] = (Pip(), Node())
+INSTALLERS: tuple[Installer, ...] = (Pip(), Uv(), Node())
 
 
 def installers_of(runner: bytes) -> Sequence[Installer]:

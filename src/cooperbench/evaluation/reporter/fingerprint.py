@@ -14,7 +14,10 @@ for top in sorted(folders):
         below[:] = sorted(name for name in below if name != "__pycache__")
         for name in sorted(files):
             path = os.path.join(folder, name)
-            if name.endswith(".pyc") or not os.path.isfile(path):
-                continue
+            if name.endswith(".pyc") or name == "uv_cache.json" or not os.path.isfile(path):
+                continue  # uv writes the time into its file
             with open(path, "rb") as stream:
-                sys.stdout.write("%s %s\n" % (hashlib.sha1(stream.read()).hexdigest(), path))
+                content = stream.read()
+            if name == "RECORD":
+                content = b"".join(line for line in content.splitlines(True) if b"uv_cache.json" not in line)
+            sys.stdout.write("%s %s\n" % (hashlib.sha1(content).hexdigest(), path))

@@ -54,8 +54,20 @@ def _answer_pip(how, program):
         os._exit(0)
 
 
+def _answer_uv(how, program):
+    """The same for `python -m uv`, which starts a program of its own."""
+    if how != "m" or program[:1] != ["uv"] or not os.environ.get("COOPERBENCH_UV_INSTALLED", ""):
+        return
+    words = [word for word in program[1:] if not word.startswith("-")]
+    if words[:1] in (["sync"], ["venv"]) or words[:2] in (["pip", "install"], ["pip", "sync"]):
+        sys.stdout.write("already installed in this image; nothing to do for: uv " + " ".join(program[1:]) + "\n")
+        sys.stdout.flush()
+        os._exit(0)
+
+
 _how, _program = _command_line()
 _answer_pip(_how, _program)
+_answer_uv(_how, _program)
 _load_the_next()
 if _how == "m" and _program[:1] == ["unittest"]:
     import cooperbench_unittest
