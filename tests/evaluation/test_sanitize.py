@@ -1,11 +1,16 @@
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from cooperbench.evaluation.configuration import restore_sections
 from cooperbench.evaluation.git import open_store
-from cooperbench.evaluation.rules import reason_to_drop
+from cooperbench.evaluation.rules import Rules
 from cooperbench.evaluation.sanitize import CleanSubmission, clean_submission
+from cooperbench.evaluation.stand_ins import ImageModules
+from cooperbench.evaluation.surroundings import Surroundings
+from cooperbench.records import DropAction, DropRule
 from tests.evaluation.trees import Checkout
 
 BASE = {
@@ -17,6 +22,12 @@ BASE = {
 }
 
 
+def reason_to_drop(path: str, content: Callable[[], bytes | None], in_base: Callable[[str], bool]) -> str | None:
+    """The reason in words, in a work tree that has whatever is asked for."""
+    reason = Rules(in_base, lambda _: True).reason(path, content)
+    return reason.text if reason is not None else None
+
+
 def clean(checkout: Checkout, patch: bytes, hidden: frozenset[str] = frozenset()) -> CleanSubmission:
     with open_store(checkout.store) as store:
         cleaned = clean_submission(store, checkout.base, patch, hidden)
@@ -26,7 +37,7 @@ def clean(checkout: Checkout, patch: bytes, hidden: frozenset[str] = frozenset()
             for change in store.changes(checkout.base, cleaned.tree)
             if not change.deleted
         }
-        assert all(path not in dict(cleaned.dropped) or path == "pyproject.toml" for path in kept)
+        assert all(path not in dropped(cleaned) or path == "pyproject.toml" for path in kept)
     return cleaned
 
 
@@ -46,7 +57,7 @@ def checkout(tmp_path: Path) -> Checkout:
 
 
 def dropped(cleaned: CleanSubmission) -> dict[str, str]:
-    return dict(cleaned.dropped)
+    return {part.path: part.reason.text for part in cleaned.dropped}
 
 
 @pytest.mark.parametrize(
@@ -314,7 +325,161 @@ def test_files_whose_test_sections_are_the_same_stay_as_they_are(name: str, base
 
 
 def test_copies_of_modules_in_go_stay_as_they_are() -> None:
-    there = {"vendor/modules.txt", "vendor/testify/assert.go"}
-    assert reason_to_drop("vendor/testify/assert.go", lambda: b"", there.__contains__) == "installed package"
+    there = {"go.mod", "vendor/modules.txt", "vendor/testify/assert.go"}
+    assert reason_to_drop("vendor/testify/assert.go", lambda: b"", there.__contains__) == "copy of a module"
     assert reason_to_drop("vendor/new/new.go", lambda: b"", there.__contains__) is None
+    assert reason_to_drop("vendor/testify/assert.go", lambda: b"", {"go.mod"}.__contains__) == "copy of a module"
     assert reason_to_drop("vendor/testify/assert.go", lambda: b"", lambda _: False) is None
+
+
+THERE = {
+    "pyproject.toml",
+    "src",
+    "src/pkg",
+    "src/pkg/__init__.py",
+    "go.mod",
+    "sub/go.mod",
+    "crate/Cargo.toml",
+    "run_tests.sh",
+    "scripts/check.py",
+}
+IMAGE = ImageModules(names=("click", "yaml"), folders=("tools/python",))
+RUNNER = "#!/bin/sh\ncd /workspace/repo\n./run_tests.sh scripts/check.py\npip install -r requirements.txt\n"
+
+
+def rule_for(path: str, *more: str, gold: frozenset[str] = frozenset(), is_link: bool = False) -> DropRule | None:
+    """The rule for one of some new files."""
+    surroundings = Surroundings(gold, RUNNER, lambda: IMAGE)
+    work = {path, *more, *THERE}
+    reason = Rules(THERE.__contains__, work.__contains__, surroundings).reason(path, lambda: b"", is_link=is_link)
+    return reason.rule if reason is not None else None
+
+
+@pytest.mark.parametrize(
+    ("path", "rule"),
+    [
+        ("shlex.py", DropRule.STAND_IN),
+        ("src/logging.py", DropRule.STAND_IN),
+        ("difflib.cpython-311-x86_64-linux-gnu.so", DropRule.STAND_IN),
+        ("src/bdb.abi3.so", DropRule.STAND_IN),
+        ("bdb.pyc", DropRule.STARTS_BY_ITSELF),
+        ("click.py", DropRule.STAND_IN),
+        ("yaml/__init__.py", DropRule.STAND_IN),
+        ("tools/python/textwrap.py", DropRule.STAND_IN),
+        ("Evil-1.0.DIST-INFO/entry_points.txt", DropRule.PACKAGE_METADATA),
+        ("src/evil.Egg-Info/PKG-INFO", DropRule.PACKAGE_METADATA),
+        ("lib/x.egg/EGG-INFO/entry_points.txt", DropRule.PACKAGE_METADATA),
+        ("sitecustomize/__init__.py", DropRule.STARTS_BY_ITSELF),
+        ("usercustomize.cpython-311.so", DropRule.STARTS_BY_ITSELF),
+        ("vendor/modules.txt", DropRule.INSTALLED_PACKAGE),
+        ("sub/vendor/testify/assert.go", DropRule.INSTALLED_PACKAGE),
+        ("wheels/pytest-9.0-py3-none-any.whl", DropRule.INSTALLED_PACKAGE),
+        ("native/a.node", DropRule.INSTALLED_PACKAGE),
+        ("crate/build.rs", DropRule.BUILD_HOOK),
+        (".env", DropRule.ENVIRONMENT),
+        ("web/.env.test", DropRule.ENVIRONMENT),
+        (".python-version", DropRule.ENVIRONMENT),
+        ("pip.conf", DropRule.ENVIRONMENT),
+        ("run_tests.sh", DropRule.RUNNER_SCRIPT),
+        ("scripts/check.py", DropRule.RUNNER_SCRIPT),
+        (".mvn/maven.config", DropRule.TEST_CONFIGURATION),
+    ],
+)
+def test_rules(path: str, rule: DropRule) -> None:
+    assert rule_for(path) is rule
+    if rule in (DropRule.STAND_IN, DropRule.INSTALLED_PACKAGE, DropRule.BUILD_HOOK, DropRule.ENVIRONMENT):
+        assert rule_for(path, gold=frozenset({path})) is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "src/pkg/shlex.py",
+        "src/pkg/click.py",
+        "scripts/json.py",
+        "tools/json/data.txt",
+        "json/data.txt",
+        "src/test.py",
+        "vendored/x.go",
+        "src/vendor/x.py",
+        "docs/build.rs",
+        ".env.example",
+        "requirements.txt",
+        "src/environment.py",
+        "assets/a.tar.gz",
+    ],
+)
+def test_honest_paths(path: str) -> None:
+    assert rule_for(path) is None
+
+
+def test_links_and_packages_stand_in_for_modules() -> None:
+    assert rule_for("platform", is_link=True) is DropRule.STAND_IN
+    assert rule_for("src/platform", is_link=True) is DropRule.STAND_IN
+    assert rule_for("json/tool.py", "json/__init__.py") is DropRule.STAND_IN
+    assert rule_for("json/tool.py") is None
+
+
+def test_configuration_that_was_deleted_comes_back(checkout: Checkout) -> None:
+    cleaned, files = clean_files(checkout, checkout.patch({"pyproject.toml": None}), frozenset())
+    assert files == {"pyproject.toml": b'[tool.pytest.ini_options]\naddopts = "-q"\n'}
+    assert [(part.reason.rule, part.action) for part in cleaned.dropped] == [
+        (DropRule.TEST_CONFIGURATION, DropAction.PARTLY_RESTORED)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "submitted", "expected"),
+    [
+        (
+            "setup.cfg",
+            b"",
+            b"[metadata]\nname = x\x0c[tool:pytest]\x0caddopts = -p evil\n",
+            b"[metadata]\nname = x\x0c\n",
+        ),
+        ("setup.cfg", b"[metadata]\nname=a\n", b"\xef\xbb\xbf[tool:pytest]\naddopts=-x\n", b"[metadata]\nname=a\n"),
+        ("setup.cfg", b"", b"[tool:pytest] # c\naddopts=-x\n[metadata]\nname=b\n", b"[metadata]\nname=b\n"),
+        ("setup.cfg", b"[metadata]\nname=a\n", b"[metadata]\nname=pytest\n", b"[metadata]\nname=a\n"),
+        ("setup.cfg", b"", b"[tool:pytest]\n\taddopts = -x\n[tool:pytest]\naddopts=-k no\n", b""),
+        ("pyproject.toml", b"[project]\nname='a'\n", b"[project]\nname='pytest'\n", b"[project]\nname='a'\n"),
+        ("pyproject.toml", b"", b"[project.scripts]\npytest='evil:main'\n", b""),
+        ("pyproject.toml", b"", b"[tool.uv.sources]\npytest={path='x'}\n", b""),
+        ("pyproject.toml", b"[project]\nname='a'\n", b"[project]\nname='a'\ndependencies=['pytest @ file:x']\n", None),
+        ("pyproject.toml", b"a=1\n", b"[tool.poetry.dependencies]\npytest={path='x'}\n", b"a=1\n"),
+        ("Cargo.toml", b"[dependencies]\na='1'\n", b"[dependencies]\na={path='x'}\n", b"[dependencies]\na='1'\n"),
+        ("Cargo.toml", b"[package]\nname='a'\n", b"[package]\nname='a'\nautotests=false\n", b"[package]\nname='a'\n"),
+        ("requirements-dev.txt", b"pytest\n", b"pytest\nattrs\n./evil\n-e x\nb @ file:x\nc.whl\n", b"pytest\nattrs\n"),
+        ("package-lock.json", b"{}", b'{"a": {"resolved": "file:x.tgz"}}', b"{}"),
+        ("yarn.lock", b"", b'resolved "https://evil.example/a.tgz"\n', b""),
+        ("uv.lock", b"", b'source = { path = "x" }\n', b""),
+        ("go.mod", b"module a\n", b"module a\n\ntoolchain go1.99\n", b"module a\n"),
+    ],
+)
+def test_configuration_in_odd_forms(name: str, base: bytes, submitted: bytes, expected: bytes | None) -> None:
+    assert restore_sections(name, base, submitted) == (base if expected is None else expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "submitted"),
+    [
+        ("setup.cfg", b"[metadata]\nname=a\n", b"[metadata]\nname=b\n[options]\ninstall_requires=attrs\n"),
+        ("pyproject.toml", b"[project]\nname='a'\n", b"[project]\nname='a'\ndependencies=['attrs>=23', 'x[y]<2']\n"),
+        ("pyproject.toml", b"", b"[project.scripts]\nshelf='a:main'\n[tool.ruff]\nx=1\n"),
+        ("Cargo.toml", b"[package]\nname='a'\n", b"[package]\nname='a'\n[dependencies]\nb={path='b'}\nc='1'\n"),
+        ("requirements.txt", b"-r base.txt\n", b"-r base.txt\nattrs>=23 ; python_version > '3.8'\n"),
+        ("package-lock.json", b"{}", b'{"a": {"resolved": "https://registry.npmjs.org/a/-/a-1.tgz"}}'),
+        ("package-lock.json", b"{}", b'{"funding": {\n"url": "https://opencollective.com/a"}}'),
+        ("uv.lock", b"", b'[[package]]\nname = "a"\nsource = { registry = "https://pypi.org/simple" }\n'),
+        ("package.json", b"{}", b'{"dependencies": {"a": "^1.0.0", "b": "workspace:*"}, "type": "module"}'),
+    ],
+)
+def test_dependencies_are_work(name: str, base: bytes, submitted: bytes) -> None:
+    assert restore_sections(name, base, submitted) is None
+
+
+def test_dependencies_out_of_files_are_not() -> None:
+    base = b'{"dependencies": {"a": "^1.0.0"}}'
+    new = b'{"dependencies": {"a": "file:./a", "b": "github:x/b", "c": "2"}, "overrides": {"jest": "1"}}'
+    restored = restore_sections("package.json", base, new)
+    assert restored is not None
+    assert json.loads(restored) == {"dependencies": {"a": "^1.0.0", "c": "2"}}

@@ -1,14 +1,23 @@
 """Decide which files of a submission are left out before merging, by the rules of each language.
 
-Three kinds of files decide what a test run means, and none of them is the work that was asked for: test files, the
-configuration of the test runner, and files that run by themselves when an interpreter, an installer or git starts. They get
-the base's content back. Sources that only look like tests (`contest/`, `latest.py`, `src/test.py`) stay.
+These decide what a test run means, and none of them is the work that was asked for: test files, the configuration of the test
+runner, files that run by themselves when an interpreter, an installer or git starts, modules that stand in for others
+(`stand_ins`), and code of others (`foreign_code`). They get the base's content back. Sources that only look like tests
+(`contest/`, `latest.py`, `src/test.py`) stay.
 """
 
 import itertools
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import PurePosixPath
+
+from cooperbench.evaluation.foreign_code import foreign_code, scripts_in
+from cooperbench.evaluation.reasons import Reason
+from cooperbench.evaluation.stand_ins import stand_in
+from cooperbench.evaluation.surroundings import Surroundings
+from cooperbench.records import DropRule
 
 _TEST_NAMES = {
     "Python": re.compile(r"(^test_[^/]*|_test)\.py$"),
@@ -27,71 +36,79 @@ _CONFIGURATION = (
     re.compile(r"^\.(mocharc|babelrc|swcrc|nycrc|npmrc|yarnrc)(\.\w+)*$|^\.pnp\.[cm]?js$|^\.pnpmfile\.cjs$"),
     re.compile(r"^(go\.work(\.sum)?|go\.env|nextest\.toml|rust-toolchain(\.toml)?)$"),
     re.compile(r"^((GNU)?[Mm]akefile|[Jj]ustfile|Taskfile\.ya?ml)$"),
+    re.compile(r"^(tsconfig\.(test|spec|jest|vitest)\.json|bunfig\.toml|\.taprc|\.jestrc(\.\w+)?)$"),
 )
-_STARTS_BY_ITSELF = re.compile(r"^(sitecustomize|usercustomize)\.py$|\.pth$|\.py[cod]$")
+_STARTS_BY_ITSELF = re.compile(r"^(sitecustomize|usercustomize)(\..*)?$|\.pth$|\.py[cod]$")
 _PYTHON_TEST = re.compile(rb"^\s*(async\s+)?(def\s+test|class\s+Test)", re.MULTILINE)
 _INSTALLS = frozenset({"setup.py", "hatch_build.py"})
-_SHADOWED = re.compile(
-    r"pytest|_pytest|py|pluggy|iniconfig|exceptiongroup|tomli|colorama|pip|setuptools|unittest|doctest"
-    r"|site|os|sys|json|runpy|importlib|inspect|ast|re|io|pathlib|argparse|traceback|warnings|functools"
-    r"|dataclasses|types|typing|collections|contextlib"
-)
-_METADATA_FOLDER = re.compile(r"\.(egg-info|dist-info)$")
+# Python's `importlib.metadata` compares without case.
+_METADATA = re.compile(r"\.(egg-info|dist-info|egg-link)$|\.egg$|^egg-info$", re.IGNORECASE)
 
 Content = Callable[[], bytes | None]
+IsThere = Callable[[str], bool]
 
 
-def reason_to_drop(path: str, content: Content, in_base: Callable[[str], bool]) -> str | None:
-    """Return why a changed file is left out, or `None` if it stays.
+@dataclass(frozen=True)
+class Rules:
+    """Tells for each changed file of a submission whether it is left out, and why."""
 
-    `content` reads the submitted file, `None` if deleted; few rules need it. `in_base` tells whether the base has a path.
-    """
-    parts = PurePosixPath(path).parts
-    return (
-        _internal(parts)
-        or _vendored(parts, in_base)
-        or _shadow(parts, in_base)
-        or _configuration(parts)
-        or _test_file(parts, content)
-    )
+    in_base: IsThere
+    """Tells whether the base has a file or folder."""
+    in_work: IsThere = field(default=lambda _: False)
+    """Tells whether the submission has a file."""
+    surroundings: Surroundings = field(default_factory=Surroundings)
+
+    def reason(self, path: str, content: Content, *, is_link: bool = False) -> Reason | None:
+        """Return why a changed file is left out, or `None` if it stays. `content` reads it, `None` if deleted; few rules need it."""
+        parts = PurePosixPath(path).parts
+        expected = path in self.surroundings.gold
+        return (
+            _internal(parts)
+            or (None if expected else self._not_work(path, parts, is_link))
+            or _configuration(parts)
+            or _test_file(parts, content)
+        )
+
+    def _not_work(self, path: str, parts: tuple[str, ...], is_link: bool) -> Reason | None:
+        if path in self._scripts:
+            return Reason(DropRule.RUNNER_SCRIPT, "the runner starts it")
+        modules = self.surroundings.modules
+        return foreign_code(parts, self.in_base, self.in_work) or stand_in(
+            path, is_link=is_link, in_base=self.in_base, in_work=self.in_work, modules=modules
+        )
+
+    @cached_property
+    def _scripts(self) -> frozenset[str]:
+        return scripts_in(self.surroundings.runner, self.in_base)
 
 
-def _internal(parts: tuple[str, ...]) -> str | None:
+def _internal(parts: tuple[str, ...]) -> Reason | None:
     """Name files that run without being called, or belong to the tools."""
     name = parts[-1]
     if name in (".gitattributes", ".gitmodules"):
-        return "git configuration"
+        return Reason(DropRule.GIT, "git configuration")
     if "node_modules" in parts or "site-packages" in parts:
-        return "installed package"
-    if any(_METADATA_FOLDER.search(part) for part in parts):
-        return "package metadata"
-    if _STARTS_BY_ITSELF.search(name):
-        return "runs by itself when the interpreter starts"
-    return "runs at installation" if parts[0] in _INSTALLS else None
+        return Reason(DropRule.INSTALLED_PACKAGE, "installed package")
+    if any(_METADATA.search(part) for part in parts):
+        return Reason(DropRule.PACKAGE_METADATA, "package metadata")
+    if any(_STARTS_BY_ITSELF.search(part) for part in parts):
+        return Reason(DropRule.STARTS_BY_ITSELF, "runs by itself when the interpreter starts")
+    return Reason(DropRule.BUILD_HOOK, "runs at installation") if parts[0] in _INSTALLS else None
 
 
-def _vendored(parts: tuple[str, ...], in_base: Callable[[str], bool]) -> str | None:
-    """Name Go modules of which the repository keeps a copy: tests may assert with them. New ones stay."""
-    vendored = parts[0] == "vendor" and in_base("vendor/modules.txt") and parts != ("vendor", "modules.txt")
-    return "installed package" if vendored and in_base("/".join(parts)) else None
-
-
-def _shadow(parts: tuple[str, ...], in_base: Callable[[str], bool]) -> str | None:
-    """Name new modules where Python looks first that are called like one which the test runner imports."""
-    place = 1 if parts[0] in ("src", "lib", "test", "tests") and len(parts) > 1 else 0
-    root = parts[place]
-    if not _SHADOWED.fullmatch(root.removesuffix(".py")) or not parts[-1].endswith((".py", ".so")):
-        return None
-    return None if in_base("/".join(parts[: place + 1])) else "stands in for a module of the test runner"
-
-
-def _configuration(parts: tuple[str, ...]) -> str | None:
-    if any(rule.search(parts[-1]) for rule in _CONFIGURATION) or ".cargo" in parts or "__mocks__" in parts:
-        return "test configuration"
+def _configuration(parts: tuple[str, ...]) -> Reason | None:
+    special = any(folder in parts for folder in (".cargo", ".mvn", "__mocks__"))
+    if special or any(rule.search(parts[-1]) for rule in _CONFIGURATION):
+        return Reason(DropRule.TEST_CONFIGURATION, "test configuration")
     return None
 
 
-def _test_file(parts: tuple[str, ...], content: Content) -> str | None:
+def _test_file(parts: tuple[str, ...], content: Content) -> Reason | None:
+    kind = _kind_of_test_file(parts, content)
+    return Reason(DropRule.TEST_FILE, kind) if kind else None
+
+
+def _kind_of_test_file(parts: tuple[str, ...], content: Content) -> str | None:
     folders, name = parts[:-1], parts[-1]
     if name.endswith(".rs"):
         # `src/**/tests.rs` is part of the crate: without it `mod tests;` does not compile.

@@ -30,6 +30,8 @@ class EvaluationSettings:
     """Suites of one evaluation side by side; by default one for each processor."""
     slots: TestSlots | None = None
     """Shared by the evaluations of a batch."""
+    protected: bool = True
+    """Leave out what is not work, and fail what changes tests while they run. Off only where attacks are measured."""
     run_policy: str | None = None
     """The policy of the record's `verdict`, once its stages are there; by default `policy`."""
 

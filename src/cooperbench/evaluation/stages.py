@@ -89,18 +89,26 @@ class _Stager:
             (submission for submission, _ in submissions), key=lambda s: natural_order(s.agent_id)
         )
         hidden, recount = hidden_paths(bench.task, features), bench.settings.choices.recount
+        surroundings = bench.surroundings(features)
         patches = {submission.agent_id: patch for submission, patch in submissions}
         self._clean = {
             submission.agent_id: clean_submission(
-                bench.store, bench.base.tree, patches[submission.agent_id], hidden, recount=recount
+                bench.store,
+                bench.base.tree,
+                patches[submission.agent_id],
+                hidden,
+                recount=recount,
+                surroundings=surroundings,
             )
             for submission in self._submissions
         }
         self.found = StagedEvaluation(
             dropped=[
-                DroppedPath(agent_id=agent_id, path=_readable(path), reason=reason)
+                DroppedPath(
+                    agent_id=agent_id, path=_readable(path), reason=reason.text, rule=reason.rule, action=action
+                )
                 for agent_id, clean in self._clean.items()
-                for path, reason in clean.dropped
+                for path, reason, action in clean.dropped
             ],
             recounted=[agent_id for agent_id, clean in self._clean.items() if clean.recounted],
         )

@@ -68,12 +68,13 @@ def make_reference(feature: int, tree: str, run: SuiteRun, *, structured: bool =
     )
 
 
-def suite_verdict(feature: int, run: SuiteRun, reference: SuiteReference) -> SuiteResult:
-    """Return the result of one suite on a submission's tree."""
+def suite_verdict(feature: int, run: SuiteRun, reference: SuiteReference, *, watched: bool = True) -> SuiteResult:
+    """Return the result of one suite on a submission's tree. Unless `watched`, what changed while tests ran does not count."""
+    changed = tuple(sorted(set(run.report.changed) - set(reference.changed))) if watched else ()
     comparable = run.report.source == reference.source and not run.timed_out
     required = reference.passed if comparable else ()
     wrong = not_passed(run.report.tests, required, reference.others, reference.source)
-    outcome, reason = _decide(run, reference, [f"{name} {status}" for name, status in wrong.items()])
+    outcome, reason = _decide(run, reference, changed, [f"{name} {status}" for name, status in wrong.items()])
     failing = [test.name for test in run.report.tests if test.status in (TestStatus.FAILED, TestStatus.ERROR)]
     outputs = outputs_of(failing, run.output)
     return SuiteResult(
@@ -91,6 +92,7 @@ def suite_verdict(feature: int, run: SuiteRun, reference: SuiteReference) -> Sui
         failed=tuple(wrong),
         output_tail=run.output[-TAIL:],
         reason=reason,
+        changed=changed,
     )
 
 
@@ -102,14 +104,15 @@ def with_falsification(result: SuiteResult, found: Falsification, *, judge: bool
     return result.model_copy(update=update)
 
 
-def _decide(run: SuiteRun, reference: SuiteReference, wrong: Sequence[str]) -> tuple[Outcome, str]:
+def _decide(
+    run: SuiteRun, reference: SuiteReference, changed: Sequence[str], wrong: Sequence[str]
+) -> tuple[Outcome, str]:
     if run.timed_out:
         return Outcome.TESTS_FAILED, f"time limit reached after {run.seconds:.0f} s"
     if run.report.source != reference.source:
         if failed_to_install(run):
             return Outcome.INFRA_ERROR, "the runner could not install what the tests need"
         return Outcome.TESTS_FAILED, f"no report of the tests, exit code {run.exit_code}: {telling_line(run.output)}"
-    changed = sorted(set(run.report.changed) - set(reference.changed))
     if changed:
         return Outcome.TESTS_FAILED, f"the tests or their runner were changed while they ran: {changed[0]}"
     if wrong:

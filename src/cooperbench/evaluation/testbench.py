@@ -33,6 +33,7 @@ from cooperbench.evaluation.suite_verdict import (
     with_falsification,
 )
 from cooperbench.evaluation.suites import SuiteRun
+from cooperbench.evaluation.surroundings import Surroundings, surroundings_of
 from cooperbench.records import Outcome, Record, Stage, SuiteResult, cache_dir, read_model, write_model
 from cooperbench.tasks import Task
 
@@ -71,6 +72,7 @@ class TestBench:
         self.workers = settings.workers or processors()
         slots = settings.slots or ThreadSlots(self.workers, ahead=self.workers)
         self.settings = replace(settings, slots=slots)
+        self._labels = labels
         self.runner = SuiteRunner(task, base, store, self.settings, labels)
         self.seed = seed or new_seed()
         self._results: dict[tuple[int, str], SuiteResult] = {}
@@ -102,6 +104,10 @@ class TestBench:
         """Return the result of a suite that `test` ran."""
         return self._results[feature, tree]
 
+    def surroundings(self, features: Sequence[int]) -> Surroundings:
+        """Return what the rules that sanitize submissions know of these features and the image."""
+        return surroundings_of(self.task, features, self.base.image_digest, self.settings, self._labels)
+
     def reference(
         self, feature: int, stop: threading.Event | None = None, *, skip_install: bool = False
     ) -> SuiteReference:
@@ -128,7 +134,8 @@ class TestBench:
         reference = make_reference(feature, tree, run)
         if watch and reference.usable:
             self._note_install(feature, run, reference, stop)
-        if not reference.usable:
+        # One that was only slow is not a runner whose reports cannot be had: text would be weaker for ever.
+        if not reference.usable and not run.timed_out:
             run = self.runner.run(feature, tree, stop, structured=False)
             reference = make_reference(feature, tree, run, structured=False)
         if not reference.usable:
@@ -226,7 +233,8 @@ class TestBench:
     def _measure(self, feature: int, tree: str, stop: threading.Event) -> "_Measured":
         reference = self.reference(feature, stop)
         run = self.runner.run(feature, tree, stop, structured=reference.structured)
-        return _Measured(suite_verdict(feature, run, reference), reference, False)
+        result = suite_verdict(feature, run, reference, watched=self.settings.protected)
+        return _Measured(result, reference, False)
 
     def _measure_skipping(self, feature: int, tree: str, stop: threading.Event) -> "_Measured | None":
         """Test without installation and network. `None` says nothing about the work: it has to be tested with both."""
@@ -242,7 +250,8 @@ class TestBench:
         # Where no test was reported, what stands in for the installer may be why, or a download that was not possible.
         reported = run.timed_out or run.report.source == reference.source
         reported = reported or not (self._installers or failed_to_install(run))
-        return _Measured(suite_verdict(feature, run, reference), reference, True) if reported else None
+        result = suite_verdict(feature, run, reference, watched=self.settings.protected)
+        return _Measured(result, reference, True) if reported else None
 
     def breakable(self, reference: SuiteReference, on_base: SuiteRun | None = None) -> Pool:
         """Return which of a feature's tests can be broken, from the cache or by running the gold patch.

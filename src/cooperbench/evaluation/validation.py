@@ -148,11 +148,12 @@ class _Validator:
             pool = self._pool(make_reference(number, tree, runs[0], structured=structured), on_base)
         except CooperBenchError as error:
             return FeatureValidation(feature=number, problems=(str(error),))
-        cleaned = clean_submission(self.store, self.base.tree, gold, hidden_paths(self.task, (number,)))
+        hidden, surroundings = hidden_paths(self.task, (number,)), self.bench.surroundings((number,))
+        cleaned = clean_submission(self.store, self.base.tree, gold, hidden, surroundings=surroundings)
         found = self._conclude(number, tree, runs, on_base, on_combined)
         return found.model_copy(
             update={
-                "dropped": tuple(path for path, _ in cleaned.dropped),
+                "dropped": tuple(part.path for part in cleaned.dropped),
                 "fail_to_pass": pool.fail_to_pass,
                 "breakable": len(pool.breakable),
                 "unbreakable": pool.unbreakable,

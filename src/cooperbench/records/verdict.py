@@ -88,6 +88,9 @@ class SuiteResult(Record):
     output_tail: str = Field("", description="The end of what the runner printed.")
     reason: str = Field("", description="One line that says why, when it did not pass.")
     falsification: Falsification | None = Field(None, description="The runs with broken tests, of a suite that passed.")
+    changed: tuple[str, ...] = Field(
+        (), description="Tests, and parts of the test runner, that were not what they are in the gold patch's run."
+    )
 
 
 class StageStatus(StrEnum):
@@ -150,12 +153,54 @@ class Stage(Record):
     error: Failure | None = None
 
 
+class DropRule(StrEnum):
+    """The rule by which a part of a submission is left out."""
+
+    HIDDEN_TEST = "hidden_test"
+    """The hidden tests write this file."""
+    IN_THE_WAY = "in_the_way"
+    """It stands where test files belong."""
+    TEST_FILE = "test_file"
+    UNIT_TESTS = "unit_tests"
+    """Unit tests inside a source that the hidden tests change."""
+    TEST_CONFIGURATION = "test_configuration"
+    STARTS_BY_ITSELF = "starts_by_itself"
+    PACKAGE_METADATA = "package_metadata"
+    INSTALLED_PACKAGE = "installed_package"
+    """Packages, archives and copies of modules, which tests may assert with."""
+    STAND_IN = "stand_in"
+    """A new module that is called like one of the standard library or of the image."""
+    BUILD_HOOK = "build_hook"
+    """It runs when the work is built or installed."""
+    ENVIRONMENT = "environment"
+    """It sets variables, or chooses interpreters and package servers."""
+    RUNNER_SCRIPT = "runner_script"
+    GIT = "git"
+    LINK = "link"
+    SUBMODULE = "submodule"
+    OUTSIDE = "outside"
+    """Outside of the work tree, or in git's own directory."""
+
+
+class DropAction(StrEnum):
+    """What became of a part of a submission that was left out."""
+
+    LEFT_OUT = "left_out"
+    """The base does not have the file, and the tests do not see it."""
+    RESTORED = "restored"
+    """The base's file is there."""
+    PARTLY_RESTORED = "partly_restored"
+    """Sections of the file are the base's."""
+
+
 class DroppedPath(Record):
-    """A part of a submission that was left out before merging, and the rule that says so."""
+    """A part of a submission that was left out before merging, and why."""
 
     agent_id: AgentId
     path: str
-    reason: str
+    reason: str = Field(description="The rule in words.")
+    rule: DropRule | None = Field(None, description="Absent in evaluations before version 5.")
+    action: DropAction | None = Field(None, description="Absent in evaluations before version 5.")
 
 
 class FeatureVerdict(Record):
