@@ -32,8 +32,6 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
-from cooperbench._installation import install_command
-
 
 class CooperBenchError(Exception):
     """Base class of every error that CooperBench raises deliberately.
@@ -103,10 +101,10 @@ class MissingExtraError(UsageError):
     """A required optional dependency is not installed."""
 
     def __init__(self, feature: str, extra: str) -> None:
+        from cooperbench._installation import install_command
+
         super().__init__(
-            f"{feature} needs the extra {extra!r}, which is not installed",
-            subject=extra,
-            hint=install_command(extra),
+            f"{feature} needs the extra {extra!r}, which is not installed", subject=extra, hint=install_command(extra)
         )
 
 

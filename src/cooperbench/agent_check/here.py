@@ -54,7 +54,7 @@ def run_here(request: RunRequest, *, debug: bool = False) -> HereResult:
             request, run_name=RUN, model_name=model, setting="solo", log_dir=scratch / "logs", limits=limits
         )
         plan = make_plan(asked)
-        refuse(preflight(plan.config, plan.tasks), "the agent")
+        refuse(preflight(plan.config, plan.tasks, team=plan.team), "the agent")
         ensure_image(plan.config.backend, plan.tasks[0].recipe)
         return _run(plan, debug=debug)
 

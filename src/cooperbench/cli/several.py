@@ -56,7 +56,7 @@ def run_several(plans: Sequence[Plan], options: SessionOptions, *, dry_run: bool
 def _look(plan: Plan, options: SessionOptions) -> "tuple[Preview, list[Check]]":
     found = preview(plan, options)
     checks = [
-        *preflight(found.config, plan.tasks, options.evaluation if options.auto_eval else None),
+        *preflight(found.config, plan.tasks, options.evaluation if options.auto_eval else None, plan.team),
         *check_mailbox(found.config, options.redis_url),
     ]
     return found, checks

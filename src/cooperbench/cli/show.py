@@ -22,6 +22,7 @@ from cooperbench.records import (
     Verdict,
 )
 from cooperbench.records.episode_state import EpisodeState, EpisodeView
+from cooperbench.records.host_paths import recorded_model
 from cooperbench.records.readers import read_conversation
 from cooperbench.records.run_lock import is_locked
 from cooperbench.records.run_result import RunResult
@@ -148,7 +149,7 @@ def run_lines(config: RunConfig) -> Iterator[str]:
 
 
 def _member_text(member: Member) -> str:
-    return f"{member.agent} with {member.model}"
+    return f"{member.agent} with {recorded_model(member.model)}"
 
 
 def runs_table(runs: list[RunResult]) -> Table:
@@ -162,7 +163,7 @@ def runs_table(runs: list[RunResult]) -> Table:
         summary, team = run.summary, run.config.team
         cost = "?" if summary.total_cost is None else f"${summary.total_cost:.2f}"
         agents = "+".join(dict.fromkeys(member.agent for member in team))
-        models = "+".join(dict.fromkeys(member.model for member in team))
+        models = "+".join(dict.fromkeys(recorded_model(member.model) for member in team))
         done = f"{summary.completed}/{summary.planned}"
         passed = f"{summary.passed}/{summary.evaluated}"
         cells = summary.run, _state(run), summary.setting, agents, models, done, passed, run.policy, cost
@@ -205,7 +206,7 @@ def _member_lines(result: EpisodeResult) -> Iterator[str]:
         cost = "cost unknown" if member.usage.cost is None else f"${member.usage.cost:.4f}"
         features = ", ".join(str(feature) for feature in member.features)
         yield (
-            f"{member.agent_id} (feature {features}; {member.agent} with {member.model}): {member.ending.value} as "
+            f"{member.agent_id} (feature {features}; {member.agent} with {recorded_model(member.model)}): {member.ending.value} as "
             f"{member.status!r} after {counted(member.steps, 'step')}, {cost}, {counted(member.patch_lines, 'line')}, "
             f"{counted(member.messages_sent, 'message')} sent"
         )

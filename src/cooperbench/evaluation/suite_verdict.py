@@ -14,6 +14,7 @@ from cooperbench.evaluation.stable_names import not_passed
 from cooperbench.evaluation.suites import SuiteRun
 from cooperbench.evaluation.test_output import outputs_of
 from cooperbench.records import Falsification, FalsificationStatus, Outcome, Record, SuiteResult, TestStatus
+from cooperbench.records.host_paths import without_python_paths
 
 TAIL = 4_000
 """Characters of a runner's output that go into the record."""
@@ -64,7 +65,7 @@ def make_reference(feature: int, tree: str, run: SuiteRun, *, structured: bool =
         changed=run.report.changed,
         structured=structured,
         seconds=run.seconds,
-        output_tail=run.output[-TAIL:],
+        output_tail=without_python_paths(run.output[-TAIL:]),
     )
 
 
@@ -90,7 +91,7 @@ def suite_verdict(feature: int, run: SuiteRun, reference: SuiteReference, *, wat
         started_at=run.ended_at - timedelta(seconds=run.seconds),
         ended_at=run.ended_at,
         failed=tuple(wrong),
-        output_tail=run.output[-TAIL:],
+        output_tail=without_python_paths(run.output[-TAIL:]),
         reason=reason,
         changed=changed,
     )

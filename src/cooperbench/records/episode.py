@@ -7,6 +7,7 @@ from pydantic import Field
 
 from cooperbench.errors import CooperBenchError
 from cooperbench.records.base import AgentId, FeatureId, Record, UtcTime
+from cooperbench.records.host_paths import without_host_paths
 from cooperbench.records.submission import Ending, Submission
 from cooperbench.records.team import Role, Setting
 
@@ -38,7 +39,7 @@ class Failure(Record):
                 kind=type(error).__name__,
                 message=message,
                 retryable=error.retryable,
-                hint=error.hint,
+                hint=None if error.hint is None else without_host_paths(error.hint),
             )
         return cls(boundary=boundary, kind=type(error).__name__, message=message)
 
@@ -48,7 +49,7 @@ def _text(error: BaseException) -> str:
         text = error.message if isinstance(error, CooperBenchError) else str(error)
     except Exception as unprintable:
         return f"an exception whose message cannot be printed ({type(unprintable).__name__})"
-    line = " ".join(text.encode("utf-8", "backslashreplace").decode().split())
+    line = without_host_paths(" ".join(text.encode("utf-8", "backslashreplace").decode().split()))
     return line[:_LONGEST] or type(error).__name__
 
 

@@ -2,12 +2,13 @@
 
 import hashlib
 import json
-from typing import Any
+from typing import Any, Self
 
 from pydantic import AliasChoices, Field
 
 from cooperbench.records.base import FeatureId, Record, UtcTime
 from cooperbench.records.falsification import Falsify
+from cooperbench.records.host_paths import without_host_paths
 from cooperbench.records.network import NetworkAccess
 from cooperbench.records.team import Member, Setting
 
@@ -86,6 +87,11 @@ class RunConfig(Record):
     def seed_of(self, group: GroupKey) -> int | None:
         """Return the seed of one episode: each repeat has another one."""
         return None if self.seed is None else self.seed + group.repeat - 1
+
+    def recorded(self) -> Self:
+        """Return the configuration as it is recorded: nothing in it says where this machine keeps its files."""
+        team = tuple(member.recorded() for member in self.team)
+        return self.model_copy(update={"team": team, "command": tuple(map(without_host_paths, self.command))})
 
     @property
     def digest(self) -> str:

@@ -1,11 +1,13 @@
 """The members of an episode and their limits."""
 
 from enum import StrEnum
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 from pydantic import Field
 
 from cooperbench.records.base import AgentId, FeatureId, Record
+from cooperbench.records.host_paths import recorded_model, recorded_value
 
 
 class Setting(StrEnum):
@@ -51,5 +53,16 @@ class Member(Record):
     )
     role: Role | None = Field(None, description="Only in the team setting.")
     config: dict[str, Any] = Field(default_factory=dict, description="What the agent gets as `config`.")
-    config_path: str | None = Field(None, description="What the agent gets as `agent_config`.")
+    config_path: str | None = Field(
+        None, description="What the agent gets as `agent_config`; in a record the file's name."
+    )
     limits: Limits = Limits()
+
+    def recorded(self) -> Self:
+        """Return the member as it is recorded: files of this machine by their names."""
+        changes = {
+            "model": recorded_model(self.model),
+            "config": recorded_value(self.config),
+            "config_path": Path(self.config_path).name if self.config_path else self.config_path,
+        }
+        return self.model_copy(update=changes)

@@ -1,6 +1,7 @@
 """Share runs: write a package that is complete, carries no secret and proves its content, and join parts of a run."""
 
 import hashlib
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -27,6 +28,9 @@ from cooperbench.records.runs import check_run_name, open_run
 from cooperbench.records.secrets import holds_key, scrubbed
 from cooperbench.records.summary import read_episodes, summarize, write_summary
 from cooperbench.runner.planning.resume import differences
+
+_FILES = re.compile(rb'("model": "(?:scripted|replay)/)/[^"]*/([^"/]+")')
+"""The name of a model in results of earlier versions, with the folder of its file."""
 
 
 class _Part(NamedTuple):
@@ -95,7 +99,10 @@ def _write_files(run: _Part, groups: Sequence[GroupKey], target: Path) -> tuple[
     files, redactions = [], 0
     for source in [directory.config, *beside, *(file for group in groups for file in run.files(group))]:
         path = source.relative_to(directory.path)
-        data, count = (source.read_bytes(), 0) if _is_patch(source) else scrubbed(source.read_bytes())
+        data = source.read_bytes()
+        if source == directory.config:
+            data = f"{config.recorded().model_dump_json(indent=2)}\n".encode()
+        data, count = (data, 0) if _is_patch(source) else scrubbed(_FILES.sub(rb"\1\2", data))
         write_bytes(target / path, data)
         redactions += count
         files.append(PackagedFile(path=path.as_posix(), bytes=len(data), sha256=hashlib.sha256(data).hexdigest()))

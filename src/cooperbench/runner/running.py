@@ -37,7 +37,8 @@ def execute(
     observer = observer or Silent()
     found = preview(plan, options)
     if found.to_run:
-        refuse(preflight(found.config, plan.tasks, options.evaluation if options.auto_eval else None), "the run")
+        evaluation = options.evaluation if options.auto_eval else None
+        refuse(preflight(found.config, plan.tasks, evaluation, plan.team), "the run")
     for note in found.notes:
         observer.note(note)
     with ExitStack() as stack:

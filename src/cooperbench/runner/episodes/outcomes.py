@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cooperbench.records import Ending, Failure, LimitReached, MemberResult
+from cooperbench.records.host_paths import without_host_paths
 from cooperbench.records.member_files import AgentOutcome, Progress
 from cooperbench.runner.workers.fork_server import WORKER_FAULT
 from cooperbench.runner.workers.output import last_line
@@ -111,7 +112,7 @@ def _crash(outcome: AgentOutcome, kind: str, message: str) -> AgentOutcome:
 
 
 def _void(outcome: AgentOutcome, kind: str, message: str, *, boundary: str = "cooperbench") -> AgentOutcome:
-    failure = Failure(boundary=boundary, kind=kind, message=message, retryable=True)
+    failure = Failure(boundary=boundary, kind=kind, message=without_host_paths(message), retryable=True)
     return outcome.model_copy(update={"ending": Ending.INFRA_ERROR, "error": failure})
 
 

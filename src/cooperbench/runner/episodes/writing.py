@@ -23,6 +23,7 @@ from cooperbench.records import (
     write_model,
 )
 from cooperbench.records.conversation import Conversation
+from cooperbench.records.host_paths import without_host_paths
 from cooperbench.runner.episodes.job import Job
 from cooperbench.runner.episodes.members import MemberRun
 from cooperbench.runner.episodes.outcomes import first_cause
@@ -124,7 +125,8 @@ def _keep_logs(directory: EpisodeDirectory, stem: str, run: MemberRun) -> None:
     printed = read_end(run.folder.log)
     if printed:
         target.mkdir(exist_ok=True)
-        write_bytes(target / "process.log", printed)
+        text = without_host_paths(printed.decode("utf-8", "surrogateescape"))
+        write_bytes(target / "process.log", text.encode("utf-8", "surrogateescape"))
 
 
 def _not_started(member: Member, failure: Failure | None) -> MemberResult:
@@ -143,7 +145,7 @@ def _not_started(member: Member, failure: Failure | None) -> MemberResult:
 
 def _identity(member: Member) -> dict[str, Any]:
     """Return the fields that every file about a member begins with."""
-    return {name: getattr(member, name) for name in ("agent_id", "agent", "model", "features")}
+    return {name: getattr(member.recorded(), name) for name in ("agent_id", "agent", "model", "features")}
 
 
 def _episode_result(ended: EndedEpisode, members: dict[str, MemberResult]) -> EpisodeResult:

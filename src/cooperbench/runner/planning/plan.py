@@ -68,6 +68,8 @@ class Plan:
     """What the user should know about the choice of episodes."""
     faults: tuple[str, ...] = ()
     """Why none of the episodes could be judged; empty for a plan that can be carried out."""
+    team: tuple[Member, ...] = ()
+    """The members with the files of this machine; the configuration has them as they are recorded."""
 
     @property
     def tasks(self) -> list[Task]:
@@ -114,7 +116,7 @@ def make_plan(request: RunRequest) -> Plan:
     directory = RunDirectory((request.log_dir or default_log_dir()).absolute() / config.run)
     left_out = tuple(f"left out: {line}" for line in (*unreadable, *unusable))
     laid_out = tuple(_episode(directory, config, key, task) for key, task in episodes)
-    return Plan(config, directory, laid_out, left_out, unusable if none_left else ())
+    return Plan(config.recorded(), directory, laid_out, left_out, unusable if none_left else (), team)
 
 
 def _episode(directory: RunDirectory, config: RunConfig, key: GroupKey, task: Task) -> Episode:

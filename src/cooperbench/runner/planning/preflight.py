@@ -6,7 +6,7 @@ from cooperbench.agents.registry import checks_of
 from cooperbench.collaboration.broker import open_broker
 from cooperbench.environments import Check, get_backend, readiness
 from cooperbench.errors import CooperBenchError, UsageError
-from cooperbench.records import RunConfig, Setting
+from cooperbench.records import Member, RunConfig, Setting
 from cooperbench.runner.planning.evaluation_options import EvaluationOptions, resolver_checks
 from cooperbench.tasks import Task
 
@@ -14,13 +14,16 @@ ISOLATION = "isolation"
 
 
 def preflight(
-    config: RunConfig, tasks: Sequence[Task], evaluation: EvaluationOptions | None = None
+    config: RunConfig,
+    tasks: Sequence[Task],
+    evaluation: EvaluationOptions | None = None,
+    team: Sequence[Member] | None = None,
 ) -> tuple[Check, ...]:
     """Find what a run lacks, and what will be fetched before it begins; the latter is `ok`.
 
-    Asks the backend, the agents and the model that settles conflicts. Failures are part of the answer.
+    `team` are the members with the files of this machine, `Plan.team`. Asks the backend, the agents and the model that settles conflicts. Failures are part of the answer.
     """
-    return (*_sandboxes(config, tasks), *_agents(config), *_resolver(evaluation))
+    return (*_sandboxes(config, tasks), *_agents(team or config.team), *_resolver(evaluation))
 
 
 def check_evaluations(config: RunConfig, tasks: Sequence[Task], evaluation: EvaluationOptions) -> tuple[Check, ...]:
@@ -57,8 +60,8 @@ def _sandboxes(config: RunConfig, tasks: Sequence[Task]) -> Iterator[Check]:
     yield from get_backend(config.backend).image_checks(list(recipes.values()))
 
 
-def _agents(config: RunConfig) -> Iterator[Check]:
-    asked = {(member.agent, member.model): member for member in config.team}
+def _agents(team: Sequence[Member]) -> Iterator[Check]:
+    asked = {(member.agent, member.model): member for member in team}
     found = (checks_of(agent, model, member.config) for (agent, model), member in asked.items())
     yield from dict.fromkeys(check for checks in found for check in checks)
 

@@ -112,7 +112,8 @@ def write_config(directory: RunDirectory, config: RunConfig) -> None:
 
 def differences(before: RunConfig, after: RunConfig) -> list[str]:
     """List the differences between two configurations of a run, one readable line each."""
-    old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
+    # Earlier versions recorded the paths of their machine.
+    old, new = before.recorded().model_dump(mode="json"), after.recorded().model_dump(mode="json")
     lines: list[str] = []
     for name in old:
         if name in MAY_DIFFER or old[name] == new[name]:

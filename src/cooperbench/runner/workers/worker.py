@@ -23,6 +23,7 @@ from cooperbench.environments.contract import SandboxLabels
 from cooperbench.environments.scope import EnvironmentScope, activate
 from cooperbench.records import Ending, Failure, TrajectoryMessage, Usage, write_bytes, write_model
 from cooperbench.records.activity import ActivityLog, activate_activity
+from cooperbench.records.host_paths import without_host_paths
 from cooperbench.records.ledger import RunLedger
 from cooperbench.records.member_files import AgentOutcome, MemberFolder
 from cooperbench.runner.workers.failures import REPORTED, ending_of, failure_of
@@ -103,7 +104,9 @@ def _run(spec: MemberSpec, folder: MemberFolder, budget: Budget, runner: AnyRunn
         status=result.status,
         steps=result.steps,
         usage=Usage.model_validate(result, from_attributes=True),
-        error=Failure(boundary="agent", kind=REPORTED, message=result.error) if result.error else None,
+        error=Failure(boundary="agent", kind=REPORTED, message=without_host_paths(result.error))
+        if result.error
+        else None,
     )
 
 
