@@ -110,7 +110,8 @@ def provider_error(
     Its message begins with `heard`.
     """
     fields, said, status = _read(body, status)
-    text = f"{heard} {status}: {one_line(body, 400)}" if status else f"{heard} {one_line(body, 400)}"
+    shown = one_line(_shown(fields) or body, 400)
+    text = f"{heard} {status}: {shown}" if status else f"{heard} {shown}"
     error = _known(status, _plain(said), text) or _by_status(status, said, text)
     pause = _seconds(retry_after)
     error.retry_after = named_pause(said) if pause is None else pause
@@ -119,6 +120,12 @@ def provider_error(
     if isinstance(error, ModelOutputError):
         error.written = _written(fields, said)
     return error
+
+
+def _shown(fields: dict[str, Any]) -> str:
+    """Return the message of an error, if all that it says is in there."""
+    message = fields.get("message")
+    return message if isinstance(message, str) and not fields.get("metadata") else ""
 
 
 def _plain(said: str) -> str:
