@@ -29,6 +29,9 @@ Progress = Callable[[str], None]
 """Called with a line of progress now and then."""
 
 
+MUST_BE_BUILT = Check(name="images", ok=False, detail="must be built")
+
+
 class ImageFacts(Record):
     """The state of an image at a backend."""
 
@@ -129,15 +132,16 @@ class Backend(ABC):
             return
         absent = [recipe for recipe in recipes if not self.image_facts(recipe).here]
         built = [recipe.name for recipe in absent if recipe.bundled and self.builds_bundled_images]
-        others = [recipe.name for recipe in absent if recipe.name not in built]
         if built:
             yield Check(name="images", ok=True, detail=f"{listed(built)} will be built first")
-        if others:
-            detail = f"{listed(others)} {self.missing_image.detail}"
-            fix = self.missing_image.fix or build_command(
-                self.name, next(each for each in absent if each.name in others)
-            )
-            yield self.missing_image.model_copy(update={"detail": detail, "fix": fix})
+        others = [recipe for recipe in absent if recipe.name not in built]
+        published = [recipe for recipe in others if recipe.in_registry]
+        own = [recipe for recipe in others if not recipe.in_registry]
+        for recipes, missing in ((published, self.missing_image), (own, MUST_BE_BUILT)):
+            if recipes:
+                detail = f"{listed([recipe.name for recipe in recipes])} {missing.detail}"
+                fix = missing.fix or build_command(self.name, recipes[0])
+                yield missing.model_copy(update={"detail": detail, "fix": fix})
 
     def ensure_image(self, recipe: ImageRecipe) -> str | None:
         """Make sure that environments can start from a recipe's image, and return its digest if one is known."""

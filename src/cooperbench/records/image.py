@@ -22,3 +22,8 @@ class ImageRecipe(Record):
     )
     setup: str | None = Field(None, description="Shell commands that install what the tests need into a local image.")
     bundled: bool = Field(False, description="Ships with CooperBench and is built without asking.")
+
+    @property
+    def in_registry(self) -> bool:
+        """True unless the image is only built where it is needed: a task that brings its repository along has nobody's namespace."""
+        return not self.bundled and (self.repository is None or "/" in self.name)

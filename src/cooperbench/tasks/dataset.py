@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from cooperbench.errors import TaskError, UnknownNameError, UsageError, suggestion
 from cooperbench.records.paths import AnyPath
-from cooperbench.tasks.images import bundled_image_name, image_name, image_recipe
+from cooperbench.tasks.images import REPOSITORY_FILES, bundled_image_name, image_name, image_recipe
 from cooperbench.tasks.subsets import DEMO, Subset, SubsetEntry, read_subset
 from cooperbench.tasks.task import Feature, Group, Task
 
@@ -141,7 +141,8 @@ def read_task(path: AnyPath, *, bundled: bool = False) -> Task:
     if not features:
         reason = "".join(f"; {folder}: {fault}" for folder, fault in list(faults.items())[:1])
         raise TaskError(f"{path} has no features{reason}", subject=str(path), hint="put features in feature<N>/")
-    image = bundled_image_name(repo, task_id) if bundled else image_name(repo, task_id)
+    own = any((path / name).is_file() for name in REPOSITORY_FILES)
+    image = bundled_image_name(repo, task_id) if bundled else image_name(repo, task_id, own=own)
     recipe = image_recipe(image, path, bundled=bundled)
     return Task(repo, task_id, path, image, recipe, {number: features[number] for number in sorted(features)}, faults)
 

@@ -1,7 +1,8 @@
 """The names of the images of tasks, and their recipes.
 
-Published images are named `akhatua/cooperbench-<repository>:task<ID>`. `$COOPERBENCH_IMAGE_PREFIX` replaces everything before
-the repository's name, `$COOPERBENCH_IMAGE_REGISTRY` adds a registry in front.
+Published images are named `akhatua/cooperbench-<repository>:task<ID>`. Those of tasks that bring their repository along, as
+`tasks new` makes them, are in no registry and in nobody's namespace: `cooperbench-<repository>:task<ID>`.
+`$COOPERBENCH_IMAGE_PREFIX` replaces everything before the repository's name, `$COOPERBENCH_IMAGE_REGISTRY` adds a registry in front.
 """
 
 import os
@@ -11,13 +12,14 @@ from pathlib import Path
 from cooperbench.records import ImageRecipe
 
 DEFAULT_PREFIX = "akhatua/cooperbench-"
+OWN_PREFIX = "cooperbench-"
 REPOSITORY_FILES = ("repository.bundle", "repository.fast-export")
 """Files that hold the repository of a task: a `git bundle`, or a `git fast-export` stream, which people can read."""
 
 
-def image_name(repo: str, task_id: int) -> str:
-    """Return the name of a published task's image, with the user's registry and prefix."""
-    prefix = os.environ.get("COOPERBENCH_IMAGE_PREFIX", DEFAULT_PREFIX)
+def image_name(repo: str, task_id: int, *, own: bool = False) -> str:
+    """Return the name of a task's image, with the user's registry and prefix. An `own` task brings its repository along."""
+    prefix = os.environ.get("COOPERBENCH_IMAGE_PREFIX", OWN_PREFIX if own else DEFAULT_PREFIX)
     registry = os.environ.get("COOPERBENCH_IMAGE_REGISTRY", "").rstrip("/")
     name = f"{prefix}{repo.removesuffix('_task').replace('_', '-')}:task{task_id}".lower()
     return f"{registry}/{name}" if registry else name

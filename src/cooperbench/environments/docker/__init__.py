@@ -86,6 +86,10 @@ class DockerBackend(Backend):
             return found
         if recipe.bundled:
             return images.build(engine, recipe, None, None)
+        if not recipe.in_registry:
+            raise ImageError(
+                f"the image {recipe.name!r} was not built", subject=recipe.name, hint=build_command(self.name, recipe)
+            )
         try:
             return images.pull(engine, recipe.name)
         except ImageError as error:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cooperbench.environments.backend import Backend, Orphan, Progress, build_command
+from cooperbench.environments.backend import MUST_BE_BUILT, Backend, Orphan, Progress, build_command
 from cooperbench.environments.contract import Capability, EnvironmentOptions, SandboxHandle, SandboxLabels, Transport
 from cooperbench.environments.environment import Environment
 from cooperbench.environments.local import build, orphans, store
@@ -32,7 +32,7 @@ class LocalBackend(Backend):
     """Sandboxes in Linux namespaces, see `isolation`."""
 
     name = "local"
-    missing_image = Check(name="images", ok=False, detail="must be built")
+    missing_image = MUST_BE_BUILT
     builds_bundled_images = True
     tries_bundled_image = True
     default_network = "none"
