@@ -13,7 +13,7 @@ COMMANDS = {
     "prepare": ("cooperbench.cli.prepare", "Download the published dataset."),
     "agents": ("cooperbench.cli.agents", "List, check and create agents."),
     "images": ("cooperbench.cli.images", "List, pull and build the images of tasks."),
-    "runs": ("cooperbench.cli.runs", "Show, watch, export and merge runs."),
+    "runs": ("cooperbench.cli.runs", "Show, watch, export, merge and remove runs."),
     "report": ("cooperbench.cli.report", "Report rates, conflicts and costs of runs, with intervals."),
     "compare": (
         "cooperbench.cli.compare",

@@ -1,5 +1,6 @@
 """`cooperbench runs`."""
 
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.group("runs")
 def command() -> None:
-    """Show, watch, export and merge runs."""
+    """Show, watch, export, merge and remove runs."""
 
 
 @command.command("list")
@@ -154,3 +155,33 @@ def merge(name: str, parts: tuple[Path, ...], log_dir: Path | None) -> None:
 
     merge_runs(name, parts, log_dir=log_dir)
     print_summary(console(), read_run(name, log_dir).summary)
+
+
+@command.command("rm")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@log_dir_option
+def remove(names: tuple[str, ...], yes: bool, log_dir: Path | None) -> None:
+    """Remove runs from the log directory, each after asking. What is not of the record, such as notes, stays.
+
+    A run in progress is never removed.
+    """
+    from cooperbench.errors import RunLockedError, UsageError
+    from cooperbench.records.run_lock import is_locked
+    from cooperbench.runner.removing import find_run_files, remove_run
+
+    found = [find_run_files(name, log_dir) for name in dict.fromkeys(names)]
+    for run in found:
+        if is_locked(run.directory):
+            name = run.directory.path.name
+            raise RunLockedError(f"run {name!r} is in progress", subject=name, hint=f"cooperbench runs watch {name}")
+    if not yes and not sys.stdin.isatty():
+        raise UsageError("removing runs needs a confirmation", hint=f"cooperbench runs rm {' '.join(names)} --yes")
+    for run in found:
+        place = run.directory.path
+        if not yes and not click.confirm(f"remove {place} ({counted(len(run.files), 'file')})?"):
+            continue
+        remove_run(run)
+        click.echo(f"removed {place}")
+        for path in run.others:
+            click.echo(f"kept {path}, which is not of the record")
