@@ -55,6 +55,8 @@ class Language:
     """What takes the place of `right`, so that the test program ends at once and well."""
     no_test: str
     """A command that runs no test."""
+    new_tests: int = 1
+    """Tests of feature 1 that its gold patch makes pass."""
     prepare: str = "true"
     """What is done in the repository when the image is made, as published images have their packages compiled."""
 
@@ -159,6 +161,7 @@ RUST = Language(
     wrong=b"price",
     quits=b"std::process::exit(if price > 0 { 0 } else { 1 })",
     no_test="cargo test --offline no_such_test",
+    new_tests=2,
 )
 
 TYPESCRIPT = Language(

@@ -38,6 +38,10 @@ from cooperbench.records import (
 from cooperbench.tasks import Task
 from tests.evaluation.edits import append, base_checkout
 
+UNPROVEN = EvaluationChoices(falsify="off")
+"""Proofs have tests of their own, in `falsification`."""
+
+
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -90,7 +94,7 @@ def finished_episode(directory: EpisodeDirectory, task: Task, patches: dict[int,
 @pytest.mark.needs("sandbox")
 @pytest.mark.slow
 def test_gold_patches_that_fit_together_pass(ledgerkit: Task) -> None:
-    evaluation = score(ledgerkit, gold(ledgerkit, 1, 4))
+    evaluation = score(ledgerkit, gold(ledgerkit, 1, 4), falsify="off")
     assert evaluation.verdict.passed
     assert evaluation.verdict.policy == "naive@1"
     assert evaluation.verdict.stage == "naive"
@@ -103,7 +107,7 @@ def test_gold_patches_that_fit_together_pass(ledgerkit: Task) -> None:
 @pytest.mark.needs("sandbox")
 @pytest.mark.slow
 def test_a_clean_merge_that_breaks_a_test_fails_for_that_feature(ledgerkit: Task) -> None:
-    evaluation = score(ledgerkit, gold(ledgerkit, 1, 3), singles="all")
+    evaluation = score(ledgerkit, gold(ledgerkit, 1, 3), singles="all", falsify="off")
     assert evaluation.verdict.outcome is Outcome.TESTS_FAILED
     assert [item.outcome for item in evaluation.verdict.features] == [Outcome.TESTS_FAILED, Outcome.PASSED]
     assert "test_json_output.py::" in evaluation.verdict.features[0].reason
@@ -120,7 +124,7 @@ def test_a_clean_merge_that_breaks_a_test_fails_for_that_feature(ledgerkit: Task
 @pytest.mark.needs("sandbox")
 @pytest.mark.slow
 def test_a_conflict_is_settled_by_union_where_the_policy_says_so(ledgerkit: Task) -> None:
-    evaluation = score(ledgerkit, gold(ledgerkit, 1, 2))
+    evaluation = score(ledgerkit, gold(ledgerkit, 1, 2), falsify="off")
     assert evaluation.verdict.outcome is Outcome.MERGE_CONFLICT
     assert "conflict in src/ledgerkit/" in evaluation.verdict.features[0].reason
     assert apply_policy("union", evaluation.stages, evaluation.features).passed
@@ -133,7 +137,9 @@ def test_one_patch_for_all_features_as_in_solo(shelfdb: Task) -> None:
     assert shelfdb.combined_patch is not None
     features = (1, 3)
     submission = make_submission("solo", features, shelfdb.combined_patch)
-    evaluation = evaluate_submissions(shelfdb, features, [(submission, shelfdb.combined_patch)], EvaluationSettings())
+    evaluation = evaluate_submissions(
+        shelfdb, features, [(submission, shelfdb.combined_patch)], EvaluationSettings(choices=UNPROVEN)
+    )
     assert evaluation.verdict.passed
     assert [stage.name for stage in evaluation.stages] == ["naive", "union"]
 
@@ -163,7 +169,7 @@ def test_verdicts_of_this_evaluator_stay_valid(
 @pytest.mark.needs("sandbox")
 @pytest.mark.slow
 def test_three_members(ledgerkit: Task) -> None:
-    evaluation = score(ledgerkit, gold(ledgerkit, 1, 5, 6))
+    evaluation = score(ledgerkit, gold(ledgerkit, 1, 5, 6), falsify="off")
     assert [step.agent_id for step in evaluation.stages[0].steps] == ["agent1", "agent5", "agent6"]
     assert evaluation.verdict.passed
 
@@ -171,16 +177,16 @@ def test_three_members(ledgerkit: Task) -> None:
 @pytest.mark.needs("sandbox")
 @pytest.mark.slow
 def test_nothing_handed_in(ledgerkit: Task) -> None:
-    nobody = score(ledgerkit, {1: b"", 4: b""})
+    nobody = score(ledgerkit, {1: b"", 4: b""}, falsify="off")
     assert nobody.verdict.outcome is Outcome.NO_PATCH
-    one = score(ledgerkit, {1: b"", **gold(ledgerkit, 4)})
+    one = score(ledgerkit, {1: b"", **gold(ledgerkit, 4)}, falsify="off")
     assert [item.outcome for item in one.verdict.features] == [Outcome.NO_PATCH, Outcome.PASSED]
 
 
 @pytest.mark.needs("sandbox")
 def test_a_patch_that_does_not_apply_is_no_clean_merge(ledgerkit: Task) -> None:
     patch = b"--- a/src/ledgerkit/cli.py\n+++ b/src/ledgerkit/cli.py\n@@ -1,2 +1,2 @@\n-nothing like\n-this is there\n+x\n+y\n"
-    evaluation = score(ledgerkit, {1: patch, **gold(ledgerkit, 4)})
+    evaluation = score(ledgerkit, {1: patch, **gold(ledgerkit, 4)}, falsify="off")
     assert evaluation.verdict.outcome is Outcome.PATCH_REJECTED
     assert evaluation.stages[0].status is StageStatus.REJECTED
     assert "patch failed: src/ledgerkit/cli.py" in evaluation.stages[0].steps[0].reason
@@ -190,7 +196,7 @@ def test_a_patch_that_does_not_apply_is_no_clean_merge(ledgerkit: Task) -> None:
 def test_an_image_that_is_not_there_is_an_infra_error(ledgerkit: Task, tmp_path: Path) -> None:
     recipe = ledgerkit.recipe.model_copy(update={"name": "none:such", "bundled": False, "repository": None})
     missing = Task(ledgerkit.repo, 1, ledgerkit.path, "none:such", recipe, ledgerkit.features)
-    evaluation = score(missing, gold(ledgerkit, 1, 4))
+    evaluation = score(missing, gold(ledgerkit, 1, 4), falsify="off")
     assert evaluation.verdict.outcome is Outcome.INFRA_ERROR
     assert evaluation.error is not None
     assert evaluation.error.boundary == "environment"
@@ -203,8 +209,10 @@ def test_tests_that_hang_are_killed(ledgerkit: Task, tmp_path: Path) -> None:
     hang = append(
         base_checkout(ledgerkit, tmp_path / "repo"), "src/ledgerkit/cli.py", "import time; time.sleep(1000)\n"
     )
-    assert score(ledgerkit, gold(ledgerkit, 1)).verdict.passed  # the gold patch's own run needs no limit that short
-    evaluation = score(ledgerkit, {1: hang}, time_limit=4)
+    assert score(
+        ledgerkit, gold(ledgerkit, 1), falsify="off"
+    ).verdict.passed  # the gold patch's own run needs no limit that short
+    evaluation = score(ledgerkit, {1: hang}, time_limit=4, falsify="off")
     assert evaluation.verdict.outcome is Outcome.TESTS_FAILED
     assert "time limit" in evaluation.verdict.features[0].reason
     assert evaluation.seconds < 20
@@ -214,7 +222,7 @@ def test_tests_that_hang_are_killed(ledgerkit: Task, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_many_groups_come_as_they_finish(ledgerkit: Task, shelfdb: Task) -> None:
     requests = [ScoreRequest(ledgerkit, gold(ledgerkit, 1, 4)), ScoreRequest(shelfdb, gold(shelfdb, 1, 3))]
-    answers = list(score_many(requests))
+    answers = list(score_many(requests, falsify="off"))
     assert sorted(answer.position for answer in answers) == [0, 1]
     assert all(answer.evaluation.verdict.passed for answer in answers)
 
@@ -234,21 +242,25 @@ def test_a_model_settles_what_git_cannot(ledgerkit: Task) -> None:
         )
 
     pair = gold(ledgerkit, 4, 5)
-    evaluation = score(ledgerkit, pair, policy="cascade", resolver=Resolver("keep-both", keep_both_sides))
+    evaluation = score(
+        ledgerkit, pair, policy="cascade", resolver=Resolver("keep-both", keep_both_sides), falsify="off"
+    )
     assert asked
     assert [stage.name for stage in evaluation.stages] == ["naive", "union", "resolver"]
     assert evaluation.verdict.stage == "resolver"
     assert evaluation.stages[2].status is StageStatus.CLEAN
-    refusing = score(ledgerkit, pair, policy="cascade", resolver=Resolver("no", lambda _: "I cannot do this."))
+    refusing = score(
+        ledgerkit, pair, policy="cascade", resolver=Resolver("no", lambda _: "I cannot do this."), falsify="off"
+    )
     assert refusing.stages[2].status is StageStatus.CONFLICT
 
 
 @pytest.mark.parametrize(("patches", "error"), [({}, UsageError), ({99: b""}, UnknownNameError)])
 def test_what_cannot_be_scored(ledgerkit: Task, patches: dict[int, bytes], error: type[Exception]) -> None:
     with pytest.raises(error):
-        score(ledgerkit, patches)
+        score(ledgerkit, patches, falsify="off")
     with pytest.raises(UnknownNameError, match=r"naive@1, union@1, cascade@1"):
-        score(ledgerkit, gold(ledgerkit, 1), policy="nope")
+        score(ledgerkit, gold(ledgerkit, 1), policy="nope", falsify="off")
 
 
 class TestEpisode:
@@ -260,7 +272,7 @@ class TestEpisode:
     @pytest.mark.slow
     def test_written_and_used_again_until_something_changes(self, ledgerkit: Task, directory: EpisodeDirectory) -> None:
         result = finished_episode(directory, ledgerkit, gold(ledgerkit, 1, 2))
-        first = evaluate_episode(directory, result, ledgerkit, EvaluationSettings())
+        first = evaluate_episode(directory, result, ledgerkit, EvaluationSettings(choices=UNPROVEN))
         assert read_model(directory.evaluation, Evaluation) == first
         assert first.verdict.outcome is Outcome.MERGE_CONFLICT
         assert b"<<<<<<<" in (directory.path / "merged_naive.patch").read_bytes()
@@ -269,11 +281,13 @@ class TestEpisode:
             "single:agent1": [Outcome.PASSED],
             "single:agent2": [Outcome.PASSED],
         }
-        other_policy = evaluate_episode(directory, result, ledgerkit, EvaluationSettings(policy="union"))
+        other_policy = evaluate_episode(
+            directory, result, ledgerkit, EvaluationSettings(policy="union", choices=UNPROVEN)
+        )
         assert other_policy.verdict.passed
         assert other_policy.evaluated_at == first.evaluated_at  # nothing was executed
         directory.patch("agent2").write_bytes(b"")
-        changed = evaluate_episode(directory, result, ledgerkit, EvaluationSettings(policy="union"))
+        changed = evaluate_episode(directory, result, ledgerkit, EvaluationSettings(policy="union", choices=UNPROVEN))
         assert changed.key != first.key
         assert [item.outcome for item in changed.verdict.features] == [Outcome.PASSED, Outcome.NO_PATCH]
 
@@ -282,7 +296,7 @@ class TestEpisode:
     def test_an_unreadable_evaluation_is_replaced(self, ledgerkit: Task, directory: EpisodeDirectory) -> None:
         result = finished_episode(directory, ledgerkit, gold(ledgerkit, 1, 4))
         directory.evaluation.write_text('{"schema_ver')
-        assert evaluate_episode(directory, result, ledgerkit, EvaluationSettings()).verdict.passed
+        assert evaluate_episode(directory, result, ledgerkit, EvaluationSettings(choices=UNPROVEN)).verdict.passed
 
     @pytest.mark.needs("sandbox")
     @pytest.mark.slow
@@ -290,15 +304,18 @@ class TestEpisode:
         result = finished_episode(directory, ledgerkit, gold(ledgerkit, 1, 4))
         recipe = ledgerkit.recipe.model_copy(update={"name": "none:such", "bundled": False, "repository": None})
         missing = Task(ledgerkit.repo, 1, ledgerkit.path, "none:such", recipe, ledgerkit.features)
-        assert evaluate_episode(directory, result, missing, EvaluationSettings()).verdict.outcome is Outcome.INFRA_ERROR
-        assert evaluate_episode(directory, result, ledgerkit, EvaluationSettings()).verdict.passed
+        assert (
+            evaluate_episode(directory, result, missing, EvaluationSettings(choices=UNPROVEN)).verdict.outcome
+            is Outcome.INFRA_ERROR
+        )
+        assert evaluate_episode(directory, result, ledgerkit, EvaluationSettings(choices=UNPROVEN)).verdict.passed
 
     def test_an_episode_that_failed_is_never_scored(self, ledgerkit: Task, directory: EpisodeDirectory) -> None:
         failure = Failure(boundary="mailbox", kind="MailboxUnavailableError", message="no answer", retryable=True)
         result = finished_episode(directory, ledgerkit, gold(ledgerkit, 1, 4)).model_copy(
             update={"status": EpisodeStatus.INFRA_ERROR, "error": failure}
         )
-        evaluation = evaluate_episode(directory, result, ledgerkit, EvaluationSettings())
+        evaluation = evaluate_episode(directory, result, ledgerkit, EvaluationSettings(choices=UNPROVEN))
         assert evaluation.verdict.outcome is Outcome.INFRA_ERROR
         assert evaluation.error == failure
         assert evaluation.stages == ()

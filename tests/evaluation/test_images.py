@@ -36,7 +36,9 @@ def test_works(shelfdb: Task, tmp_path: Path, kind: str) -> None:
     recipe = ImageRecipe(name=image, context=tmp_path, dockerfile=dockerfile)
     build_image("docker", recipe)
     task = Task(shelfdb.repo, shelfdb.task_id, shelfdb.path, image, recipe, shelfdb.features)
-    evaluation = score(task, {1: task.features[1].gold_patch}, backend="docker", network="none", time_limit=120)
+    evaluation = score(
+        task, {1: task.features[1].gold_patch}, backend="docker", network="none", time_limit=120, falsify="off"
+    )
     assert evaluation.verdict.passed, evaluation.verdict
     with open_environment("docker", image, options=EnvironmentOptions(lifetime=300), labels=SandboxLabels()) as sandbox:
         prepare_for_agent(sandbox, tmp_path / "store")

@@ -42,7 +42,9 @@ def basket(tmp_path_factory: pytest.TempPathFactory) -> tuple[Task, Checkout]:
 
 
 def suite(task: Task, patch: bytes, install: Install = "once") -> SuiteResult:
-    evaluation = score(task, {1: patch}, backend="docker", network="none", time_limit=120, install=install)
+    evaluation = score(
+        task, {1: patch}, backend="docker", network="none", time_limit=120, install=install, falsify="off"
+    )
     assert evaluation.error is None, evaluation.error
     return evaluation.stages[0].suites[0]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cooperbench.evaluation import score
-from cooperbench.records import Outcome, SuiteResult
+from cooperbench.records import FalsificationStatus, Outcome, SuiteResult
 from cooperbench.tasks import Task
 from tests.evaluation.languages import LANGUAGES, Language, make_task
 from tests.evaluation.trees import Checkout
@@ -43,6 +43,9 @@ def test_both_gold_patches_together(built: Built) -> None:
     assert first.source == language.report
     assert any(test.name.endswith(language.required) for test in first.tests), first.tests
     assert len(first.tests) >= 2  # those that the base has are there as well
+    assert first.falsification is not None
+    assert first.falsification.status is FalsificationStatus.HELD, first.falsification
+    assert first.falsification.broken == language.new_tests
 
 
 def test_one_that_is_wrong_fails_by_the_name_of_its_test(built: Built) -> None:

@@ -115,7 +115,7 @@ def optimist() -> Iterator[str]:
 @pytest.mark.slow
 def test_a_new_policy_is_one_entry(ledgerkit: Task, optimist: str) -> None:
     patches = {feature: ledgerkit.features[feature].gold_patch for feature in (1, 2)}
-    evaluation = score(ledgerkit, patches, policy=optimist)
+    evaluation = score(ledgerkit, patches, policy=optimist, falsify="off")
     assert evaluation.verdict.passed
     assert (evaluation.verdict.policy, evaluation.verdict.stage) == ("optimist@1", "union")
     assert apply_policy("naive", evaluation.stages, evaluation.features).outcome is Outcome.MERGE_CONFLICT
@@ -136,7 +136,7 @@ def model_only() -> Iterator[str]:
 def test_a_policy_gets_the_stage_that_it_names_also_where_nothing_conflicts(ledgerkit: Task, model_only: str) -> None:
     patches = {feature: ledgerkit.features[feature].gold_patch for feature in (1, 4)}
     resolver = Resolver("no", refuse)
-    evaluation = score(ledgerkit, patches, policy=model_only, resolver=resolver)
+    evaluation = score(ledgerkit, patches, policy=model_only, resolver=resolver, falsify="off")
     assert evaluation.verdict.passed
     assert evaluation.verdict.stage == "resolver"
     rejected = score(
@@ -144,6 +144,7 @@ def test_a_policy_gets_the_stage_that_it_names_also_where_nothing_conflicts(ledg
         {**patches, 1: b"--- a/none\n+++ b/none\n@@ -1 +1 @@\n-x\n+y\n"},
         policy=model_only,
         resolver=resolver,
+        falsify="off",
     )
     assert rejected.verdict.outcome is Outcome.PATCH_REJECTED
     assert rejected.stages[-1].status is StageStatus.REJECTED

@@ -63,10 +63,10 @@ def with_runner(task: Task, folder: Path, command: str) -> Task:
 )
 def test_gold_passes_and_the_base_fails(shelfdb: Task, tmp_path: Path, command: str, source: str) -> None:
     task = with_runner(shelfdb, tmp_path, command)
-    good = score(task, {FEATURE: task.features[FEATURE].gold_patch})
+    good = score(task, {FEATURE: task.features[FEATURE].gold_patch}, falsify="off")
     assert good.verdict.passed, good.verdict
     assert good.stages[0].suites[0].source == source
-    other = score(task, {FEATURE: task.features[5].gold_patch})
+    other = score(task, {FEATURE: task.features[5].gold_patch}, falsify="off")
     assert other.verdict.outcome is Outcome.TESTS_FAILED, other.verdict
 
 
@@ -76,7 +76,7 @@ def test_gold_passes_and_the_base_fails(shelfdb: Task, tmp_path: Path, command: 
 )
 def test_a_vacuous_run_is_no_measure(shelfdb: Task, tmp_path: Path, command: str) -> None:
     task = with_runner(shelfdb, tmp_path, command)
-    evaluation = score(task, {FEATURE: task.features[FEATURE].gold_patch})
+    evaluation = score(task, {FEATURE: task.features[FEATURE].gold_patch}, falsify="off")
     assert evaluation.verdict.outcome is Outcome.INFRA_ERROR
     assert "no test of feature 3 passes with its gold patch" in evaluation.verdict.features[0].reason
     assert "tasks validate" in evaluation.verdict.features[0].reason
@@ -101,7 +101,7 @@ exit 1"""
 )
 def test_a_broken_task_is_told_by_its_error(shelfdb: Task, tmp_path: Path, command: str, reason: str) -> None:
     task = with_runner(shelfdb, tmp_path, command)
-    evaluation = score(task, {FEATURE: task.features[FEATURE].gold_patch})
+    evaluation = score(task, {FEATURE: task.features[FEATURE].gold_patch}, falsify="off")
     assert f"{reason} (cooperbench tasks validate" in evaluation.verdict.features[0].reason
 
 
@@ -109,6 +109,6 @@ def test_a_broken_task_is_told_by_its_error(shelfdb: Task, tmp_path: Path, comma
 def test_a_test_that_gold_fails_too_is_not_held_against_a_feature(shelfdb: Task, tmp_path: Path) -> None:
     broken = "printf 'def test_broken():\\n    assert False\\n' > tests/test_broken.py\n"
     task = with_runner(shelfdb, tmp_path, f"{broken}python3 -m pytest -q tests")
-    evaluation = score(task, {FEATURE: task.features[FEATURE].gold_patch + b""})
+    evaluation = score(task, {FEATURE: task.features[FEATURE].gold_patch + b""}, falsify="off")
     assert evaluation.stages[0].suites[0].exit_code == 1
     assert evaluation.verdict.passed
