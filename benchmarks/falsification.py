@@ -151,7 +151,7 @@ class _LocalNames(ast.NodeTransformer):
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:  # noqa: N802
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         self.generic_visit(node)
         scopes = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.Global, ast.Nonlocal)
         if any(isinstance(each, scopes) for part in node.body for each in ast.walk(part)):
@@ -165,7 +165,7 @@ class _LocalNames(ast.NodeTransformer):
                 each.id = f"{each.id}_{'ab'[self.seed]}"
         return node
 
-    def visit_If(self, node: ast.If) -> ast.AST:  # noqa: N802
+    def visit_If(self, node: ast.If) -> ast.AST:
         self.generic_visit(node)
         if self.seed and node.orelse and not isinstance(node.orelse[0], ast.If):
             node.test = ast.UnaryOp(ast.Not(), node.test)

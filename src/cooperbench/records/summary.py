@@ -52,8 +52,7 @@ def summarize(
     verdicts = [episode.verdict for episode in episodes if episode.verdict is not None]
     outcomes = Counter(verdict.outcome.value for verdict in verdicts)
     features = [feature for verdict in verdicts for feature in verdict.features]
-    costs = [result.total_cost for result in results]
-    known = [cost for cost in costs if cost is not None]
+    known = [result.total_cost for result in results if result.total_cost is not None]
     return RunSummary(
         run=config.run,
         experiment=config.experiment,
@@ -69,7 +68,7 @@ def summarize(
         falsification_warnings=sum(map(_forced_and_passed, episodes)),
         features_passed=sum(feature.outcome is Outcome.PASSED for feature in features),
         features_total=len(features),
-        total_cost=sum(known) if len(known) == len(costs) else None,
+        total_cost=sum(known) if len(known) == len(results) else None,
         wasted_cost=max(0.0, round(RunLedger(directory.ledger).total() - sum(known), 9)),
         total_steps=sum(result.total_steps for result in results),
         messages=sum(result.messages for result in results),
