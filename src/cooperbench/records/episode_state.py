@@ -1,7 +1,7 @@
 """Reading how far an episode of a run has come."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property, partial
 from pathlib import Path
@@ -60,14 +60,17 @@ class EpisodeView:
     result: EpisodeResult | None = None
     verdict: Verdict | None = None
     """Under the policy that it was read for. `None` before the evaluation, and when that failed for reasons that say nothing about the agents."""
-    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
-    """Under every policy that the stored stages answer, without those that failed for such reasons."""
     forced_stages: frozenset[str] = frozenset()
     """Merge stages with results that broken tests contradict."""
     attempts: int = 0
     """The number of times it was begun, as far as known."""
     note: str = ""
     """Why it is unreadable."""
+
+    @cached_property
+    def verdicts(self) -> Mapping[str, Verdict]:
+        """Under every policy that the stored stages answer, without those that failed for such reasons. Read on first use."""
+        return _read_verdicts(self.files) if self.state is EpisodeState.FINISHED else {}
 
     @cached_property
     def evaluation(self) -> Evaluation | None:
@@ -145,11 +148,23 @@ class _FalsifiedStage(BaseModel):
         return any(each is not None and each.status is FalsificationStatus.FORCED for each in found)
 
 
-class _JudgedPart(Judged):
-    """The part of `eval.json` that most readers need: without tests, which are nearly all of it."""
-
-    model_config = ConfigDict(extra="ignore")
+class _FalsifiedStages(BaseModel):
     stages: tuple[_FalsifiedStage, ...] = ()
+
+
+class _FalsifyChoice(BaseModel):
+    falsify: str = ""
+
+
+class _JudgedPart(BaseModel):
+    """The part of `eval.json` that most readers need: without tests, which are nearly all of it, and other policies."""
+
+    verdict: Verdict
+    choices: _FalsifyChoice = _FalsifyChoice()
+
+
+class _AllVerdicts(Judged):
+    model_config = ConfigDict(extra="ignore")
 
 
 def read_state(directory: EpisodeDirectory, group: GroupKey, policy: str | None = None) -> EpisodeView:
@@ -172,8 +187,8 @@ def read_state(directory: EpisodeDirectory, group: GroupKey, policy: str | None 
                 read_patch(directory, member.submission)
     except RecordError as error:
         return view(EpisodeState.UNREADABLE, attempts=result.attempt, note=error.message)
-    verdict, verdicts, forced = _read_verdicts(directory, policy)
-    return view(state, result, verdict, verdicts, forced, attempts=result.attempt)
+    verdict, forced = _read_verdict(directory, policy)
+    return view(state, result, verdict, forced, attempts=result.attempt)
 
 
 def read_start(directory: EpisodeDirectory) -> EpisodeStart | None:
@@ -184,18 +199,27 @@ def read_start(directory: EpisodeDirectory) -> EpisodeStart | None:
         return None
 
 
-def _read_verdicts(
-    directory: EpisodeDirectory, policy: str | None
-) -> tuple[Verdict | None, dict[str, Verdict], frozenset[str]]:
-    """Read the verdict under one policy, all verdicts, and the stages that broken tests contradict.
+def _read_verdict(directory: EpisodeDirectory, policy: str | None) -> tuple[Verdict | None, frozenset[str]]:
+    """Read the verdict under one policy, and the stages that broken tests contradict.
 
-    Verdicts that failed for reasons that say nothing about the agents are left out.
+    A verdict that failed for reasons that say nothing about the agents is left out.
     """
     try:
         judged = read_model(directory.evaluation, _JudgedPart)
+        contradicted = judged.choices.falsify == "warn"  # else they decide, and the verdict says so
+        stages = read_model(directory.evaluation, _FalsifiedStages).stages if contradicted else ()
     except (FileNotFoundError, NotADirectoryError, RecordError):
-        return None, {}, frozenset()
+        return None, frozenset()
+    forced = frozenset(stage.name for stage in stages if stage.forced)
+    if policy not in (None, judged.verdict.policy):
+        return _read_verdicts(directory).get(str(policy)), forced
+    return (None if judged.verdict.outcome is Outcome.INFRA_ERROR else judged.verdict), forced
+
+
+def _read_verdicts(directory: EpisodeDirectory) -> dict[str, Verdict]:
+    try:
+        judged = read_model(directory.evaluation, _AllVerdicts)
+    except (FileNotFoundError, NotADirectoryError, RecordError):
+        return {}
     given = {judged.verdict.policy: judged.verdict, **judged.verdicts}
-    valid = {name: verdict for name, verdict in given.items() if verdict.outcome is not Outcome.INFRA_ERROR}
-    forced = frozenset(stage.name for stage in judged.stages if stage.forced)
-    return valid.get(policy or judged.verdict.policy), valid, forced
+    return {name: verdict for name, verdict in given.items() if verdict.outcome is not Outcome.INFRA_ERROR}
