@@ -89,3 +89,42 @@ def test_another_dialect_is_refused_with_its_status_and_its_pause(monkeypatch: p
         with pytest.raises(ModelRateLimitError) as caught:
             model.query(TASK)
     assert (caught.value.retryable, caught.value.retry_after) == (True, 7.0)
+
+
+OWN_DIALECT = {
+    "Anthropic": "anthropic/claude-sonnet-4-5",
+    "Gemini": "gemini/gemini-2.5-pro",
+    "Mistral": "mistral/mistral-large-latest",
+    "DeepSeek": "deepseek/deepseek-chat",
+    "Ollama": "ollama_chat/llama3.1",
+    "Groq": "groq/llama-3.3-70b-versatile",
+}
+
+
+@pytest.mark.needs("litellm")
+@pytest.mark.slow
+@pytest.mark.parametrize("provider", OWN_DIALECT)
+def test_a_provider_is_refusing_in_its_own_dialect_too(provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """LiteLLM speaks to each of these by a part of its own, whose errors look different."""
+    monkeypatch.setenv(f"{provider.upper()}_API_KEY", "key-of-the-test")
+    refusals = [row for row in ROWS if str(row["name"]).startswith(f"{provider},") and row.get("status", 200) >= 400]
+    assert len(refusals) >= 3
+    for row in refusals:
+        with serve(Answer(row["body"], row["status"])) as server:
+            url = server.url.removesuffix("/v1") if provider in {"Anthropic", "Ollama"} else server.url
+            model = LitellmModel(OWN_DIALECT[provider], base_url=url, retries=0, timeout=20)
+            if "fails" in row:
+                with pytest.raises(ModelError) as caught:
+                    model.query(TASK, tools=(BASH, SUBMIT))
+                assert (type(caught.value).__name__, caught.value.retryable) == (row["fails"], row.get("again", False))
+            else:
+                check_answer(model.query(TASK, tools=(BASH, SUBMIT)), row["reads"])
+
+
+@pytest.mark.parametrize("message", ["Incorrect API key provided: {}.", '{{"error": "invalid api key {}"}}'])
+def test_a_key_that_a_provider_repeats_is_not_shown(message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "a-secret-of-the-test")
+    with serve(Answer(message.format("a-secret-of-the-test"), 401)) as server:
+        with pytest.raises(ModelError) as caught:
+            model_at("http", server.url).query(TASK)
+    assert "a-secret" not in str(caught.value)

@@ -31,6 +31,7 @@ from cooperbench.errors import (
     ModelRequestError,
 )
 from cooperbench.records import utc_now
+from cooperbench.records.secrets import scrubbed
 
 SETTINGS_HINT = "check the section `model` of the agent's configuration"
 LONGEST_TEXT = 4000
@@ -110,7 +111,8 @@ def provider_error(
     Its message begins with `heard`.
     """
     fields, said, status = _read(body, status)
-    shown = one_line(_shown(fields) or body, 400)
+    # Some servers repeat the key that they refuse.
+    shown = scrubbed(one_line(_shown(fields) or body, 400).encode())[0].decode("utf-8", "replace")
     text = f"{heard} {status}: {shown}" if status else f"{heard} {shown}"
     error = _known(status, _plain(said), text) or _by_status(status, said, text)
     pause = _seconds(retry_after)
