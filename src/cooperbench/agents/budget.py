@@ -20,6 +20,7 @@ from cooperbench.records.activity import ModelSpan, current_activity
 from cooperbench.records.ledger import RunLedger
 from cooperbench.records.member_files import Progress
 from cooperbench.records.model_wait import ModelWait
+from cooperbench.records.paths import AnyPath
 
 
 class Budget:
@@ -29,8 +30,8 @@ class Budget:
         self,
         limits: Limits | None = None,
         *,
-        progress: Path | None = None,
-        waits: Path | None = None,
+        progress: AnyPath | None = None,
+        waits: AnyPath | None = None,
         ledger: RunLedger | None = None,
         messages: Callable[[], int] = lambda: 0,
     ) -> None:
@@ -41,7 +42,7 @@ class Budget:
         """US dollars of the calls with a known price; the cost limit applies to this sum."""
         self.reached: LimitReachedError | None = None
         """The limit that ended the work, even if the agent swallowed the error."""
-        self._progress = progress
+        self._progress = None if progress is None else Path(progress)
         self._progress_file: int | None = None
         self._longest = 0
         self._ledger = ledger
@@ -51,7 +52,7 @@ class Budget:
         self._heard_at: datetime | None = None
         self._last_asked: datetime | None = None
         self._first_heard: datetime | None = None
-        self._waits = waits
+        self._waits = None if waits is None else Path(waits)
         self._waiting: ModelWait | None = None
         self._lock = threading.Lock()
 

@@ -12,13 +12,14 @@ from typing import Any
 
 from cooperbench.agents.call import plain_messages
 from cooperbench.records import TrajectoryMessage, utc_now
+from cooperbench.records.paths import AnyPath
 
 
 class Journal:
     """Appends messages to a file; without a file it discards them."""
 
-    def __init__(self, path: Path | None) -> None:
-        self._stream = path.open("ab", buffering=0) if path else None
+    def __init__(self, path: AnyPath | None) -> None:
+        self._stream = Path(path).open("ab", buffering=0) if path else None  # noqa: SIM115 - open as long as the agent works
 
     def add(self, message: dict[str, Any]) -> None:
         """Append a message with the present time."""

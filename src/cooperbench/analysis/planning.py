@@ -3,12 +3,12 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from cooperbench.analysis.pairing import pair_runs
 from cooperbench.analysis.samples import RunSample, read_samples
 from cooperbench.analysis.statistics import DifferenceEstimate, PowerEstimate, paired
 from cooperbench.errors import UsageError
+from cooperbench.records.paths import AnyPath
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Assumptions:
     source: str = "assumed, not measured: name two runs to take both from them"
 
 
-def assumptions_of(names: Sequence[str], log_dir: Path | None, *, policy: str | None = None) -> Assumptions:
+def assumptions_of(names: Sequence[str], log_dir: AnyPath | None, *, policy: str | None = None) -> Assumptions:
     """Measure discordance and correlation in two runs, or between the attempts of one. Raises `UsageError`."""
     samples = read_samples(names, log_dir, policy=policy)
     if len(samples) > 2:

@@ -7,6 +7,7 @@ from pathlib import Path
 from cooperbench.errors import UsageError
 from cooperbench.records import Record
 from cooperbench.records.make_rows import episode_rows
+from cooperbench.records.paths import AnyPath
 from cooperbench.records.rows import EpisodeRow
 from cooperbench.records.run_result import RunResult
 from cooperbench.records.runs import read_run
@@ -75,7 +76,7 @@ class RunSample:
 
 
 def read_samples(
-    names: Sequence[str], log_dir: Path | None = None, *, policy: str | None = None
+    names: Sequence[str], log_dir: AnyPath | None = None, *, policy: str | None = None
 ) -> tuple[RunSample, ...]:
     """Read runs by their names, each once. Raises `UsageError` for a run that has nothing to count.
 

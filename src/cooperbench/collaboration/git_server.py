@@ -17,6 +17,7 @@ from cooperbench.collaboration.git_http import GitHttpServer
 from cooperbench.collaboration.git_repositories import GIT, Repositories
 from cooperbench.collaboration.git_service import EpisodeService, GitEvent
 from cooperbench.errors import RemoteError
+from cooperbench.records.paths import AnyPath
 
 
 class _Entry(NamedTuple):
@@ -30,8 +31,8 @@ class GitServer:
     `on_event` is called with every push and fetch from the server's threads, before the client has its answer. It must not raise.
     """
 
-    def __init__(self, root: Path, *, on_event: Callable[[GitEvent], None] | None = None) -> None:
-        self.repositories = Repositories(root)
+    def __init__(self, root: AnyPath, *, on_event: Callable[[GitEvent], None] | None = None) -> None:
+        self.repositories = Repositories(Path(root))
         self._on_event = on_event
         self._entries: dict[str, _Entry] = {}
         self._events: list[GitEvent] = []
@@ -54,7 +55,7 @@ class GitServer:
             self._http.server_close()
             self._http = None
 
-    def create_repository(self, episode: str, agents: Iterable[str], *, base: Path | None = None) -> dict[str, str]:
+    def create_repository(self, episode: str, agents: Iterable[str], *, base: AnyPath | None = None) -> dict[str, str]:
         """Make the shared repository of an episode and return each agent's URL, with the credentials in it.
 
         `base` is a repository or a bundle whose HEAD becomes `main`. Without it, the setup of the first sandbox brings the base
@@ -70,7 +71,7 @@ class GitServer:
             self._entries.pop(key, None)
         self.repositories.create(episode)
         if base is not None:
-            commit = self.repositories.keep_base(base)
+            commit = self.repositories.keep_base(Path(base))
             self.repositories.borrow_base(episode, commit)
             self.repositories.set_main(episode, commit)
         with self._lock:

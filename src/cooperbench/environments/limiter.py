@@ -15,6 +15,7 @@ from typing import TypeVar
 from cooperbench.environments.locks import locked
 from cooperbench.errors import CapacityError, TransportError
 from cooperbench.records import cache_dir
+from cooperbench.records.paths import AnyPath
 
 T = TypeVar("T")
 
@@ -27,8 +28,8 @@ FORGOTTEN = 300.0
 class CreationLimiter:
     """Spaces out creations by `interval` seconds, one limiter per provider. Safe between threads and processes."""
 
-    def __init__(self, name: str, *, interval: float, folder: Path | None = None) -> None:
-        self._path = (folder or cache_dir() / "limits") / f"{name}.next"
+    def __init__(self, name: str, *, interval: float, folder: AnyPath | None = None) -> None:
+        self._path = Path(folder or cache_dir() / "limits") / f"{name}.next"
         self._interval = interval
 
     def wait(self) -> float:

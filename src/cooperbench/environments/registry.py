@@ -16,6 +16,7 @@ from cooperbench.environments.contract import Capability
 from cooperbench.environments.readiness import Check, Readiness
 from cooperbench.errors import CooperBenchError, SandboxError, UnknownNameError, UsageError
 from cooperbench.records import ImageRecipe
+from cooperbench.records.paths import AnyPath
 
 BUILT_IN = {
     "local": "cooperbench.environments.local:LocalBackend",
@@ -100,7 +101,7 @@ def build_image(
     backend: str,
     recipe: ImageRecipe,
     *,
-    repo_source: Path | None = None,
+    repo_source: AnyPath | None = None,
     base_image: str | None = None,
     progress: Progress | None = None,
 ) -> str | None:
@@ -109,7 +110,8 @@ def build_image(
     `repo_source` is a local clone that replaces the recipe's own source or download. `base_image` replaces the first FROM of its
     Dockerfile. Raises `ImageError`, or `UsageError` for what the backend cannot use.
     """
-    return get_backend(backend).build_image(recipe, repo_source=repo_source, base_image=base_image, progress=progress)
+    source = None if repo_source is None else Path(repo_source).expanduser()
+    return get_backend(backend).build_image(recipe, repo_source=source, base_image=base_image, progress=progress)
 
 
 def orphans(run: str | None = None, *, backends: Sequence[str] | None = None) -> list[Orphan]:

@@ -14,6 +14,7 @@ from cooperbench.errors import EvaluationError
 from cooperbench.evaluation.check_in import check_in
 from cooperbench.evaluation.git import GitStore, open_store
 from cooperbench.records import scratch_dir
+from cooperbench.records.paths import AnyPath
 from cooperbench.tasks import Task
 
 _without_digest: dict[str, "Base"] = {}
@@ -62,9 +63,9 @@ def base_of(task: Task, backend: str) -> Base:
         return base
 
 
-def base_of_repository(repository: Path, commit: str) -> Base:
+def base_of_repository(repository: AnyPath, commit: str) -> Base:
     """Return the base in a local clone, for git work without an image. Raises `EvaluationError` if the commit is missing."""
-    repository = repository.resolve()  # git runs in another folder
+    repository = Path(repository).resolve()  # git runs in another folder
     git_dir = repository / ".git" if (repository / ".git").is_dir() else repository
     with open_store(git_dir) as store:
         output = store.run("rev-parse", "--verify", "--quiet", f"{commit}^{{tree}}")

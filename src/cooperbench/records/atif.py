@@ -14,6 +14,7 @@ import atif
 
 from cooperbench.errors import UsageError
 from cooperbench.records.files import read_model, write_bytes
+from cooperbench.records.paths import AnyPath
 from cooperbench.records.runs import open_run
 from cooperbench.records.secrets import scrubbed
 from cooperbench.records.trajectory import Trajectory, TrajectoryMessage
@@ -24,11 +25,12 @@ SUFFIX = "_traj.json"
 Json = dict[str, Any]
 
 
-def export_atif(name: str, target: Path, *, log_dir: Path | None = None) -> list[Path]:
+def export_atif(name: str, target: AnyPath, *, log_dir: AnyPath | None = None) -> list[Path]:
     """Write each member's trajectory to `target`, in folders as in the run, and return the files.
 
     Raises `UsageError` when the folder has something in it, or the run has no trajectory yet.
     """
+    target = Path(target).expanduser()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f"{target} is not an empty folder", subject=str(target), hint="name a new one")
     directory, config = open_run(name, log_dir)

@@ -14,12 +14,14 @@ from pydantic import BaseModel, ValidationError
 
 from cooperbench.errors import RecordError
 from cooperbench.records.base import first_error
+from cooperbench.records.paths import AnyPath
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: AnyPath, data: bytes) -> None:
     """Put `data` at `path` in one step, making parent directories. Raises `RecordError` when the disk refuses."""
+    path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
@@ -39,13 +41,14 @@ def write_bytes(path: Path, data: bytes) -> None:
         ) from error
 
 
-def write_model(path: Path, model: BaseModel) -> None:
+def write_model(path: AnyPath, model: BaseModel) -> None:
     """Write a record as indented JSON."""
     write_bytes(path, (model.model_dump_json(indent=2) + "\n").encode())
 
 
-def read_model(path: Path, kind: type[Model]) -> Model:
+def read_model(path: AnyPath, kind: type[Model]) -> Model:
     """Read and validate a record. Raises `FileNotFoundError` or `RecordError` (unreadable: names the file and the first fault)."""
+    path = Path(path)
     try:
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):

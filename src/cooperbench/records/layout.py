@@ -13,6 +13,9 @@ class EpisodeDirectory:
 
     path: Path
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Path(self.path))  # callers have strings too
+
     @property
     def result(self) -> Path:
         """Status of the episode and its members."""
@@ -72,6 +75,9 @@ class RunDirectory:
     """`<log_dir>/<run>/`."""
 
     path: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Path(self.path))
 
     @property
     def config(self) -> Path:

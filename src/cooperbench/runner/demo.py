@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import NamedTuple
 
 from cooperbench.records.episode_state import EpisodeView
+from cooperbench.records.paths import AnyPath
 from cooperbench.runner.api import run
 from cooperbench.runner.engine.observer import Observer
 from cooperbench.runner.scenarios import Scenario, read_scenarios
@@ -36,13 +36,13 @@ class Gap(NamedTuple):
         return 100 * (self.solo_passed / self.solo - self.coop_passed / self.coop)
 
 
-def run_demo(log_dir: Path | None = None, *, observer: Observer | None = None) -> list[ScenarioResult]:
+def run_demo(log_dir: AnyPath | None = None, *, observer: Observer | None = None) -> list[ScenarioResult]:
     """Play all bundled scenarios from the beginning, a few at the same time."""
     with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="scenario") as threads:
         return list(threads.map(lambda scenario: _play(scenario, log_dir, observer), read_scenarios()))
 
 
-def _play(scenario: Scenario, log_dir: Path | None, observer: Observer | None) -> ScenarioResult:
+def _play(scenario: Scenario, log_dir: AnyPath | None, observer: Observer | None) -> ScenarioResult:
     result = run(
         f"demo-{scenario.name}",
         model_name=scenario.model,

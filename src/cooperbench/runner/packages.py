@@ -23,6 +23,7 @@ from cooperbench.records.episode_state import read_state
 from cooperbench.records.labels import add_labels, read_labels
 from cooperbench.records.ledger import RunLedger
 from cooperbench.records.manifest import MANIFEST, Manifest, PackagedFile, check_package
+from cooperbench.records.paths import AnyPath
 from cooperbench.records.run_lock import locked
 from cooperbench.records.runs import check_run_name, open_run
 from cooperbench.records.secrets import holds_key, scrubbed
@@ -57,12 +58,13 @@ class _Part(NamedTuple):
         return next((file for file in patches if holds_key(file.read_bytes())), None)
 
 
-def export_run(name: str, target: Path, *, log_dir: Path | None = None) -> Manifest:
+def export_run(name: str, target: AnyPath, *, log_dir: AnyPath | None = None) -> Manifest:
     """Write the finished part of a run into the new folder `target`.
 
     Episodes whose patches hold what looks like a key are left out: a patch is evidence, and is not changed. Raises `UsageError`
     when the folder is not empty, or the run has nothing finished that can be shared.
     """
+    target = Path(target).expanduser()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f"{target} is not an empty folder", subject=str(target), hint="name a new one")
     run = _Part(*open_run(name, log_dir))
@@ -110,7 +112,7 @@ def _write_files(run: _Part, groups: Sequence[GroupKey], target: Path) -> tuple[
     return files, redactions
 
 
-def merge_runs(name: str, parts: Sequence[Path], *, log_dir: Path | None = None) -> RunConfig:
+def merge_runs(name: str, parts: Sequence[AnyPath], *, log_dir: AnyPath | None = None) -> RunConfig:
     """Join parts of a run, each a run directory or a package, into the run `name`.
 
     An episode that several parts have finished is taken from the first. Raises `RunMismatchError` when the parts were made
@@ -118,9 +120,10 @@ def merge_runs(name: str, parts: Sequence[Path], *, log_dir: Path | None = None)
     """
     if not parts:
         raise UsageError("nothing to merge", hint="cooperbench runs merge NAME PART PART")
-    for part in parts:
+    places = [Path(part).expanduser() for part in parts]
+    for part in places:
         check_package(part)
-    sources = [_Part(RunDirectory(part), _config(part)) for part in parts]
+    sources = [_Part(RunDirectory(part), _config(part)) for part in places]
     groups = tuple(dict.fromkeys(group for source in sources for group in source.config.groups))
     _check_alike(sources, groups)
     target = _Part(_new_run(name, log_dir), sources[0].config.model_copy(update={"run": name, "groups": groups}))
@@ -158,8 +161,8 @@ def _comparable(config: RunConfig, groups: tuple[GroupKey, ...]) -> RunConfig:
     return config.model_copy(update={"run": "", "groups": groups, "tasks": tasks})
 
 
-def _new_run(name: str, log_dir: Path | None) -> RunDirectory:
-    directory = RunDirectory((log_dir or default_log_dir()).absolute() / check_run_name(name))
+def _new_run(name: str, log_dir: AnyPath | None) -> RunDirectory:
+    directory = RunDirectory(Path(log_dir or default_log_dir()).absolute() / check_run_name(name))
     if directory.config.exists():
         raise UsageError(f"run {name!r} exists", subject=name, hint="choose a new name")
     return directory

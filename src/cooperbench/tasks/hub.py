@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cooperbench.errors import CooperBenchError, MissingExtraError, TaskError, UsageError
 from cooperbench.records import Record, read_model, utc_now, write_model
+from cooperbench.records.paths import AnyPath
 from cooperbench.tasks.subsets import DEMO, read_subset
 
 HUB_DATASET = "CodeConflict/cooperbench-dataset"
@@ -33,14 +34,14 @@ class DatasetManifest(Record):
     prepared_at: datetime
 
 
-def read_manifest(dataset_dir: Path) -> DatasetManifest | None:
+def read_manifest(dataset_dir: AnyPath) -> DatasetManifest | None:
     """Read the origin of a dataset's directory; `None` for one that was made by hand."""
-    path = dataset_dir / MANIFEST
+    path = Path(dataset_dir) / MANIFEST
     return read_model(path, DatasetManifest) if path.is_file() else None
 
 
 def prepare_dataset(
-    dataset_dir: Path,
+    dataset_dir: AnyPath,
     *,
     revision: str = "main",
     subset: str | None = None,
@@ -54,6 +55,7 @@ def prepare_dataset(
     """
     if subset == DEMO:
         raise UsageError("the bundled tasks need no download", subject=DEMO, hint="cooperbench run -s demo …")
+    dataset_dir = Path(dataset_dir).expanduser()
     endpoint = endpoint or os.environ.get("HF_ENDPOINT") or None
     commit = _download(dataset_dir, dataset, revision, subset=subset, endpoint=endpoint)
     manifest = DatasetManifest(

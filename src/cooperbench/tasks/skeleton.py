@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cooperbench._git import Git
 from cooperbench.errors import UsageError
+from cooperbench.records.paths import AnyPath
 from cooperbench.tasks.dataset import read_task
 from cooperbench.tasks.images import REPOSITORY_FILES
 from cooperbench.tasks.task import Task
@@ -57,10 +58,10 @@ _GIT = Git(UsageError)
 
 
 def new_task(
-    dataset_dir: Path,
+    dataset_dir: AnyPath,
     name: str,
     *,
-    repository: Path,
+    repository: AnyPath,
     commit: str,
     test: str,
     setup: str = SETUP,
@@ -78,10 +79,10 @@ def new_task(
         raise UsageError(
             f"{name!r} is not a task name", subject=name, hint="use lower-case letters, digits and underscores"
         )
-    path = dataset_dir / f"{name.removesuffix('_task')}_task" / f"task{task_id}"
+    path = Path(dataset_dir).expanduser() / f"{name.removesuffix('_task')}_task" / f"task{task_id}"
     if path.exists():
         raise UsageError(f"{path} already exists", subject=str(path), hint="choose another --task-id")
-    bundle = _bundle(repository, commit, history=history)
+    bundle = _bundle(Path(repository).expanduser(), commit, history=history)
     path.mkdir(parents=True)
     (path / BUNDLE).write_bytes(bundle)
     (path / "Dockerfile").write_text(DOCKERFILE.format(repository=BUNDLE, branch=BRANCH, setup=setup))

@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from cooperbench.errors import TaskError, UnknownNameError
 from cooperbench.records import first_error, write_bytes
+from cooperbench.records.paths import AnyPath
 
 DEMO = "demo"
 """The subset of the tasks that CooperBench brings along."""
@@ -60,14 +61,14 @@ class Subset(BaseModel):
         return next((e for e in self.tasks if e.repo.removesuffix("_task") == name and e.task_id == task_id), None)
 
 
-def subset_names(dataset_dir: Path) -> list[str]:
+def subset_names(dataset_dir: AnyPath) -> list[str]:
     """Return the names of the subsets of a dataset."""
-    return sorted(path.stem for path in (dataset_dir / "subsets").glob("*.json"))
+    return sorted(path.stem for path in (Path(dataset_dir) / "subsets").glob("*.json"))
 
 
-def read_subset(dataset_dir: Path, name: str) -> Subset:
+def read_subset(dataset_dir: AnyPath, name: str) -> Subset:
     """Read `subsets/<name>.json`. Raises `UnknownNameError`, or `TaskError` when the file is malformed."""
-    path = dataset_dir / "subsets" / f"{name}.json"
+    path = Path(dataset_dir) / "subsets" / f"{name}.json"
     if name not in subset_names(dataset_dir):
         known = dict.fromkeys([*subset_names(dataset_dir), DEMO])
         raise UnknownNameError("subset", name, known, hint=f"subsets are in {path.parent}; demo has the bundled tasks")
@@ -78,9 +79,9 @@ def read_subset(dataset_dir: Path, name: str) -> Subset:
         raise TaskError(f"{path} is not a valid subset: {place or 'the file'}: {message}", subject=str(path)) from error
 
 
-def write_subset(dataset_dir: Path, subset: Subset) -> Path:
+def write_subset(dataset_dir: AnyPath, subset: Subset) -> Path:
     """Write `subsets/<name>.json` and return its path."""
-    path = dataset_dir / "subsets" / f"{subset.name}.json"
+    path = Path(dataset_dir) / "subsets" / f"{subset.name}.json"
     text = json.dumps(subset.model_dump(mode="json", exclude_none=True), indent=2)
     write_bytes(path, f"{text}\n".encode())
     return path

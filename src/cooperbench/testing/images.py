@@ -8,6 +8,7 @@ from cooperbench._git import Git
 from cooperbench.environments import build_image
 from cooperbench.errors import SandboxError
 from cooperbench.records import ImageRecipe
+from cooperbench.records.paths import AnyPath
 
 FILES: dict[str, str | bytes] = {
     "answer.py": "def answer():\n    return 42\n",
@@ -28,7 +29,7 @@ def sample_image(
     name: str = "test:sample",
     *,
     files: Mapping[str, str | bytes] | None = None,
-    repository: Path | None = None,
+    repository: AnyPath | None = None,
     host_packages: tuple[str, ...] = (),
 ) -> str:
     """Build a local image in the cache in force (`COOPERBENCH_CACHE_DIR`) and return its name.
@@ -36,7 +37,7 @@ def sample_image(
     It has one commit with `files` (a small Python project by default), or is made from the HEAD of a `repository`.
     """
     with tempfile.TemporaryDirectory(prefix="cooperbench-sample-") as scratch:
-        source = repository
+        source = None if repository is None else Path(repository)
         if source is None:
             source = Path(scratch) / "repo"
             make_repository(source, FILES if files is None else files)

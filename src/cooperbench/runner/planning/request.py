@@ -50,3 +50,9 @@ class RunRequest:
     falsify: Falsify = "on"
     seed: int | None = None
     command: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("agent_config", "dataset_dir", "log_dir"):
+            given = getattr(self, name)
+            if given is not None:  # callers have strings too
+                object.__setattr__(self, name, Path(given).expanduser())
