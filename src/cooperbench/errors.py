@@ -25,7 +25,7 @@ happened to (`subject`), whether a retry can help (`retryable`) and what to type
     │   └── LimitReachedError      steps, tokens, cost or time used up: an ending, not a failure
     ├── EvaluationError · TaskError
     └── RecordError
-        └── RunLockedError · RunMismatchError
+        └── UnreadableError · RunLockedError · RunMismatchError
 """
 
 from collections.abc import Iterable
@@ -47,9 +47,7 @@ class CooperBenchError(Exception):
         self, message: str, *, subject: str | None = None, hint: str | None = None, retryable: bool | None = None
     ) -> None:
         super().__init__(message)
-        self.message = message
-        self.subject = subject
-        self.hint = hint
+        self.message, self.subject, self.hint = message, subject, hint
         if retryable is not None:
             self.retryable = retryable
 
@@ -89,11 +87,9 @@ class UnknownNameError(UsageError):
 
 def suggestion(name: str, names: Iterable[str], otherwise: str = ".") -> str:
     """Return `; did you mean '...'?` for a name that is spelled almost the same or begins the same, else `otherwise`."""
-    known = {each.lower(): each for each in names}
-    word = name.lower()
-    close = get_close_matches(word, known, n=1) or sorted(
-        each for each in known if len(word) > 2 and each.startswith(word)
-    )
+    known, word = {each.lower(): each for each in names}, name.lower()
+    alike = (each for each in known if len(word) > 2 and each.startswith(word))
+    close = get_close_matches(word, known, n=1) or sorted(alike)
     return f"; did you mean {known[close[0]]!r}?" if close else otherwise
 
 
@@ -267,9 +263,7 @@ class LimitReachedError(AgentError):
 
     def __init__(self, kind: str, value: float, limit: float) -> None:
         super().__init__(f"{kind} limit reached: {value:g} of {limit:g}", subject=kind)
-        self.kind = kind
-        self.value = value
-        self.limit = limit
+        self.kind, self.value, self.limit = kind, value, limit
 
 
 class EvaluationError(CooperBenchError):
@@ -288,6 +282,10 @@ class RecordError(CooperBenchError):
     """A run directory cannot be read or written."""
 
     boundary = "record"
+
+
+class UnreadableError(RecordError):
+    """A file of a run or a package is not what it should be."""
 
 
 class RunLockedError(RecordError):

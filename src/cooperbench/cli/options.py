@@ -134,4 +134,7 @@ def load_environment_file() -> None:
     if Path(".env").is_file():
         from dotenv import load_dotenv
 
-        load_dotenv(Path(".env"), override=False)
+        try:
+            load_dotenv(Path(".env"), override=False)
+        except (OSError, ValueError) as error:  # other encodings are a ValueError, as is a NUL in a variable
+            raise UsageError(f"cannot read .env: {error}", subject=".env", hint="fix or remove the file") from error

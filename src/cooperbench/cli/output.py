@@ -28,8 +28,8 @@ class VisibleStream:
             stream.reconfigure(errors="backslashreplace")
 
     def write(self, text: str) -> int:
-        """Write `text`, and return its length."""
-        self.hidden.write(visible(text))
+        """Write `text`, and return its length. A progress bar may begin with a return to the line's start."""
+        self.hidden.write("\r" * text.startswith("\r") + visible(text.removeprefix("\r")))
         return len(text)
 
     def __getattr__(self, name: str) -> Any:

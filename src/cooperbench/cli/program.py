@@ -8,10 +8,17 @@ from cooperbench.cli.commands import COMMANDS, SUMMARY
 from cooperbench.cli.mistakes import as_ours
 from cooperbench.cli.output import visible_output
 from cooperbench.cli.typed import as_typed
-from cooperbench.errors import CooperBenchError, RunLockedError, RunMismatchError, UsageError
+from cooperbench.errors import (
+    CooperBenchError,
+    RunLockedError,
+    RunMismatchError,
+    TaskError,
+    UnreadableError,
+    UsageError,
+)
 
 # The caller has to change the command; nothing was started.
-_NOT_STARTED = (UsageError, RunMismatchError, RunLockedError)
+_NOT_STARTED = (UsageError, RunMismatchError, RunLockedError, UnreadableError, TaskError)
 
 
 class _LazyGroup(click.Group):
@@ -64,7 +71,7 @@ def _complain(error: CooperBenchError) -> int:
     click.echo(f"error: {' '.join(error.message.split())}", err=True)
     if error.hint:
         click.echo(f"  try: {as_typed(' '.join(error.hint.split()))}", err=True)
-    return 2 if isinstance(error, _NOT_STARTED) else 1
+    return 2 if isinstance(error, _NOT_STARTED) and not error.retryable else 1
 
 
 def _is_help(error: click.ClickException) -> bool:

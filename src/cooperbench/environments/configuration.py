@@ -113,7 +113,7 @@ def _read() -> dict[str, dict[str, str]]:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    except (ValueError, RecursionError, OSError) as error:
         raise UsageError(f"cannot read {path}: {error}", subject=str(path), hint=hint) from error
     for backend, entries in content.items():
         if not isinstance(entries, dict):

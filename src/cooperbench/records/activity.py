@@ -11,8 +11,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from cooperbench.errors import RecordError
 from cooperbench.records.base import Record, UtcTime
 from cooperbench.records.episode import Usage
+from cooperbench.records.files import read_file
 
 LONGEST_COMMAND = 500
 """Characters of a command that are kept here; the trajectory has all of it."""
@@ -97,7 +99,11 @@ def activate_activity(log: ActivityLog) -> Iterator[ActivityLog]:
 def read_activity(path: Path) -> tuple[Span, ...]:
     """Read what was noted so far, leaving out a last line that a kill cut off."""
     spans: list[Span] = []
-    for line in path.read_bytes().splitlines() if path.exists() else ():
+    try:
+        lines = read_file(path).splitlines()
+    except (FileNotFoundError, RecordError):
+        return ()
+    for line in lines:
         try:
             spans.append(_SPAN.validate_json(line))
         except ValidationError:

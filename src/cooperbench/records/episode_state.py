@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import cached_property, partial
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from cooperbench.errors import RecordError, UnknownNameError
 from cooperbench.records.base import AgentId, FeatureId, Record, UtcTime
@@ -15,8 +15,8 @@ from cooperbench.records.episode import EpisodeResult, EpisodeStatus, MemberResu
 from cooperbench.records.evaluation_events import evaluation_events
 from cooperbench.records.events import Event
 from cooperbench.records.falsification import FalsificationStatus
-from cooperbench.records.files import read_model
-from cooperbench.records.layout import EpisodeDirectory
+from cooperbench.records.files import is_linked, read_model
+from cooperbench.records.layout import DEPTH, EpisodeDirectory
 from cooperbench.records.readers import read_conversation, read_events, read_patch, read_trajectory
 from cooperbench.records.run import GroupKey
 from cooperbench.records.trajectory import Trajectory
@@ -170,6 +170,8 @@ class _AllVerdicts(Judged):
 def read_state(directory: EpisodeDirectory, group: GroupKey, policy: str | None = None) -> EpisodeView:
     """Read the state of an episode, its result and its verdict under `policy`, by default the run's own."""
     view = partial(EpisodeView, group, directory.path)
+    if is_linked(directory.path, DEPTH):
+        return view(EpisodeState.UNREADABLE, note=f"{directory.path} is a link, which may lead out of the run")
     try:
         result = read_model(directory.result, EpisodeResult)
     except (FileNotFoundError, NotADirectoryError):
@@ -194,8 +196,8 @@ def read_state(directory: EpisodeDirectory, group: GroupKey, policy: str | None 
 def read_start(directory: EpisodeDirectory) -> EpisodeStart | None:
     """Read how an episode in progress began; `None` when it did not begin, or is being written just now."""
     try:
-        return EpisodeStart.model_validate_json(directory.start.read_bytes())
-    except (FileNotFoundError, NotADirectoryError, ValidationError):
+        return read_model(directory.start, EpisodeStart)
+    except (FileNotFoundError, NotADirectoryError, RecordError):
         return None
 
 

@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError
 
 from cooperbench.errors import RecordError
 from cooperbench.records.base import AgentId, Record, UtcTime, first_error
-from cooperbench.records.files import write_bytes
+from cooperbench.records.files import read_file, write_bytes
 from cooperbench.records.layout import RunDirectory
 
 _LONGEST_FILE = 256 * 1024 * 1024
@@ -65,7 +65,7 @@ def read_label_file(path: Path) -> tuple[Label, ...]:
     try:
         if not path.is_file() or path.stat().st_size > _LONGEST_FILE:
             raise RecordError(f"{path} is not a file of labels", subject=str(path), hint="give a file of JSON lines")
-        return parse_labels(path.read_bytes(), path)
+        return parse_labels(read_file(path), path)
     except OSError as error:
         raise RecordError(f"cannot read {path}: {error.strerror}", subject=str(path)) from error
 

@@ -6,6 +6,9 @@ from pathlib import Path
 from cooperbench.records.run import GroupKey
 from cooperbench.records.team import Setting
 
+DEPTH = 3
+"""Folders between a run and an episode: setting, repository, task."""
+
 
 @dataclass(frozen=True)
 class EpisodeDirectory:

@@ -4,8 +4,13 @@ Each call appends one line (`O_APPEND` writes of this size do not mix), and each
 look. No lock, nothing to repair after a kill.
 """
 
+import contextlib
+import math
 import os
 from pathlib import Path
+
+from cooperbench.errors import UnreadableError
+from cooperbench.records.files import read_file
 
 
 class RunLedger:
@@ -19,7 +24,7 @@ class RunLedger:
 
     def add(self, cost: float) -> None:
         """Append one call's cost, in US dollars."""
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o644)
         try:
             # A line of its own even behind one that a full disk cut off.
             os.write(descriptor, f"\n{cost:.9f}\n".encode())
@@ -27,14 +32,23 @@ class RunLedger:
             os.close(descriptor)
 
     def total(self) -> float:
-        """Return the US dollars spent by the whole run."""
+        """Return the US dollars spent by the whole run. Raises `UnreadableError` for a line that is not an amount."""
         try:
-            with self.path.open("rb") as stream:
-                stream.seek(self._read)
-                added = stream.read()
+            added = read_file(self.path, start=self._read)
         except FileNotFoundError:
             return self._total
         whole = added[: added.rfind(b"\n") + 1]
-        self._total += sum(float(line) for line in whole.split())
+        self._total += sum(map(self._amount, whole.split()))
         self._read += len(whole)
         return self._total
+
+    def _amount(self, line: bytes) -> float:
+        with contextlib.suppress(ValueError):
+            if math.isfinite(amount := float(line)) and amount >= 0:
+                return amount
+        shown = line[:40].decode("ascii", "backslashreplace")
+        raise UnreadableError(
+            f"{self.path}: {shown!r} is not an amount in US dollars",
+            subject=str(self.path),
+            hint="fix or remove the line",
+        )

@@ -4,8 +4,8 @@ import hashlib
 from pathlib import Path
 
 from cooperbench.errors import RecordError
-from cooperbench.records.base import Record, UtcTime
-from cooperbench.records.files import read_model
+from cooperbench.records.base import InnerPath, Record, UtcTime
+from cooperbench.records.files import read_file, read_model
 
 MANIFEST = "manifest.json"
 
@@ -13,7 +13,7 @@ MANIFEST = "manifest.json"
 class PackagedFile(Record):
     """One file of a package."""
 
-    path: str
+    path: InnerPath
     bytes: int
     sha256: str
 
@@ -41,7 +41,7 @@ def check_package(part: Path) -> None:
         return
     for file in manifest.files:
         path = part / file.path
-        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != file.sha256:
+        if not path.is_file() or hashlib.sha256(read_file(path)).hexdigest() != file.sha256:
             raise RecordError(
                 f"{path} has changed since its export", subject=str(part), hint="export the run again, or copy it again"
             )

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 from cooperbench.errors import RecordError
 from cooperbench.records.base import Record, UtcTime
 from cooperbench.records.episode import Failure, LimitReached, Usage
-from cooperbench.records.files import read_model, write_bytes, write_model
+from cooperbench.records.files import read_file, read_model, write_bytes, write_model
 from cooperbench.records.model_wait import ModelWait
 from cooperbench.records.submission import Ending, PatchFinding
 
@@ -114,7 +114,7 @@ class MemberFolder:
         """Read the capture; `None` without a readable one."""
         try:
             capture = read_model(self.captured, Capture)
-            return capture.model_copy(update={"patch": self.captured_patch.read_bytes()})
+            return capture.model_copy(update={"patch": read_file(self.captured_patch)})
         except (FileNotFoundError, RecordError):
             return None
 
@@ -146,8 +146,8 @@ class MemberFolder:
     def read_waits(self) -> list[ModelWait]:
         """Read the waits for the model. Lines that cannot be read are left out: the agent may have damaged the file."""
         try:
-            lines = self.waits.read_bytes().splitlines()
-        except OSError:
+            lines = read_file(self.waits).splitlines()
+        except (OSError, RecordError):
             return []
         waits = []
         for line in lines:
@@ -169,6 +169,6 @@ class MemberFolder:
 def read_progress(path: Path) -> Progress | None:
     """Read the latest progress; `None` before the first, in the middle of a write, or when the agent has damaged the file."""
     try:
-        return Progress.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):
+        return read_model(path, Progress)
+    except (OSError, RecordError):
         return None

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from cooperbench.errors import RecordError
+from cooperbench.errors import UnreadableError
 from cooperbench.records.conversation import Conversation, ConversationMessage
 from cooperbench.records.episode import EpisodeResult
 from cooperbench.records.events import Event
-from cooperbench.records.files import read_model
+from cooperbench.records.files import read_file, read_model
 from cooperbench.records.layout import EpisodeDirectory, member_stem
 from cooperbench.records.submission import Submission
 from cooperbench.records.trajectory import Trajectory
@@ -27,7 +27,7 @@ def read_events(directory: EpisodeDirectory) -> tuple[Event, ...]:
     """Read what has happened in an episode, also while it is in progress."""
     finished = directory.events.exists()
     path = directory.events if finished else directory.live_events
-    lines = path.read_bytes().splitlines(keepends=True)
+    lines = read_file(path).splitlines(keepends=True)
     # The harness may be writing the last line of an episode in progress.
     whole = [line for line in lines if finished or line.endswith(b"\n")]
     return tuple(_event(path, number, line) for number, line in enumerate(whole, 1))
@@ -37,7 +37,7 @@ def _event(path: Path, number: int, line: bytes) -> Event:
     try:
         return Event.model_validate_json(line)
     except ValidationError as error:
-        raise RecordError(f"{path} is not readable at line {number}", subject=str(path)) from error
+        raise UnreadableError(f"{path} is not readable at line {number}", subject=str(path)) from error
 
 
 def read_trajectory(directory: EpisodeDirectory, result: EpisodeResult, agent_id: str) -> Trajectory:
@@ -50,11 +50,9 @@ def read_patch(directory: EpisodeDirectory, submission: Submission) -> bytes:
     """Read a submitted patch. One that is missing or changed since it was submitted is not readable."""
     path = directory.path / submission.file
     try:
-        patch = path.read_bytes()
+        patch = read_file(path)
     except FileNotFoundError as error:
-        raise RecordError(f"{path} is missing", subject=str(path)) from error
-    except OSError as error:
-        raise RecordError(f"cannot read {path}: {error.strerror}", subject=str(path)) from error
+        raise UnreadableError(f"{path} is missing", subject=str(path)) from error
     if hashlib.sha256(patch).hexdigest() != submission.sha256.removeprefix("sha256:"):
-        raise RecordError(f"{path} is not the patch that was submitted", subject=str(path))
+        raise UnreadableError(f"{path} is not the patch that was submitted", subject=str(path))
     return patch

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from pydantic import AliasChoices, Field
 
-from cooperbench.records.base import FeatureId, Record, UtcTime
+from cooperbench.records.base import FeatureId, PlainName, Record, UtcTime
 from cooperbench.records.falsification import Falsify
 from cooperbench.records.host_paths import without_host_paths
 from cooperbench.records.network import NetworkAccess
@@ -24,7 +24,7 @@ class TaskRevision(Record):
 class GroupKey(Record):
     """Names one episode inside a run: a group of features, and which repeat of it."""
 
-    repo: str
+    repo: PlainName
     task_id: int
     features: tuple[FeatureId, ...]
     repeat: int = Field(1, ge=1, description="Counted from 1; more than 1 only in runs that repeat their groups.")

@@ -1,7 +1,8 @@
 """One process works on a run at a time.
 
 The lock is a `flock` on `<run>/.lock`: the kernel drops it when its holder ends, however it ends, so that a killed run never
-needs cleaning up before it can be resumed. The file says who holds it, for the message to the second one.
+needs cleaning up before it can be resumed. The file says who holds it, for the message to the second one. Where the file system of
+the run has no locks, one in the user's cache holds for this machine.
 """
 
 import contextlib
@@ -11,9 +12,12 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from cooperbench.errors import RunLockedError, UsageError
 from cooperbench.records.layout import RunDirectory
+from cooperbench.records.paths import cache_dir
+from cooperbench.records.run_owner import run_owner
 
 _ATTEMPTS = 20
 _PAUSE = 0.01
@@ -28,15 +32,20 @@ def locked(directory: RunDirectory) -> Iterator[None]:
     """
     try:
         directory.path.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(directory.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(directory.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     except OSError as error:
         raise UsageError(
             f"cannot write to {directory.path}: {error.strerror}",
             subject=str(directory.path),
             hint="choose another place with --log-dir",
         ) from error
-    try:
-        if not _acquire(descriptor):
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.close, descriptor)
+        try:
+            acquired = _acquire(descriptor)
+        except _NoLocksError:
+            acquired = _acquire(stack.enter_context(_opened(_elsewhere(directory))))
+        if not acquired:
             holder = os.read(descriptor, 200).decode(errors="replace").strip() or "another process"
             raise RunLockedError(
                 f"{holder} is working on run {directory.path.name!r}",
@@ -47,6 +56,28 @@ def locked(directory: RunDirectory) -> Iterator[None]:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
         yield
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """Open a file for a lock. Raises `UsageError` where that has no locks either."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise UsageError(
+            f"neither the log directory nor {path.parent} can hold a lock: {error.strerror}",
+            subject=str(path),
+            hint="choose another place with --log-dir, or set COOPERBENCH_CACHE_DIR",
+        ) from error
+    try:
+        yield descriptor
+    except _NoLocksError as error:
+        raise UsageError(
+            f"neither the log directory nor {path.parent} has locks: {error}",
+            subject=str(path),
+            hint="choose another place with --log-dir, or set COOPERBENCH_CACHE_DIR",
+        ) from error
     finally:
         os.close(descriptor)
 
@@ -58,26 +89,44 @@ def _acquire(descriptor: int) -> bool:
     starts beside a process that looked all the time were refused.
     """
     for _ in range(_ATTEMPTS):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(_PAUSE)
-        else:
+        if _flock(descriptor, fcntl.LOCK_EX):
             return True
+        time.sleep(_PAUSE)
     return False
 
 
-def is_locked(directory: RunDirectory) -> bool:
-    """Return true while a process works on the run."""
+def _flock(descriptor: int, kind: int) -> bool:
+    """Take a lock if nobody holds it. Raises `_NoLocksError` where the file system has none."""
     try:
-        descriptor = os.open(directory.lock, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
-    else:
         return False
+    except OSError as error:
+        raise _NoLocksError(error.strerror) from error
+    return True
+
+
+class _NoLocksError(Exception):
+    """The file system does not support locks, as some that are mounted over a network."""
+
+
+def _elsewhere(directory: RunDirectory) -> Path:
+    """Return a file on this machine's own disk for the lock of a run whose file system has none."""
+    return cache_dir() / "locks" / run_owner(directory)
+
+
+def is_locked(directory: RunDirectory) -> bool:
+    """Return true while a process works on the run, as far as that can be seen from here."""
+    with contextlib.suppress(_NoLocksError, OSError):
+        return _is_held(directory.lock)
+    with contextlib.suppress(_NoLocksError, OSError):
+        return _is_held(_elsewhere(directory))
+    return False
+
+
+def _is_held(path: Path) -> bool:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+    try:
+        return not _flock(descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from cooperbench.records.base import AgentId, FeatureId, Record
+from cooperbench.records.base import AgentId, FeatureId, PlainName, Record
 
 
 class Ending(StrEnum):
@@ -52,7 +52,7 @@ class Submission(Record):
 
     agent_id: AgentId
     features: tuple[FeatureId, ...]
-    file: str = Field(description="Name of the patch file inside the episode's directory.")
+    file: PlainName = Field(description="Name of the patch file inside the episode's directory.")
     sha256: str = Field(description="Of the patch's bytes.")
     bytes: int = Field(ge=0)
     lines: int = Field(ge=0, description="Added plus removed lines.")

@@ -5,7 +5,9 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
+from cooperbench.errors import RecordError
 from cooperbench.records.base import AgentId, FeatureId, Record, UtcTime
+from cooperbench.records.files import read_file
 
 
 class TrajectoryMessage(Record):
@@ -31,10 +33,12 @@ class Trajectory(Record):
 
 def read_journal(path: Path) -> tuple[TrajectoryMessage, ...]:
     """Read the messages written so far, leaving out a last line that a kill cut off."""
-    if not path.exists():
+    try:
+        lines = read_file(path).splitlines(keepends=True)
+    except (FileNotFoundError, RecordError):
         return ()
     entries = []
-    for line in path.read_bytes().splitlines(keepends=True):
+    for line in lines:
         if line.endswith(b"\n"):
             try:
                 entries.append(TrajectoryMessage.model_validate_json(line))

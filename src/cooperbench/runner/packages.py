@@ -20,6 +20,7 @@ from cooperbench.records import (
 )
 from cooperbench.records.base import utc_now
 from cooperbench.records.episode_state import read_state
+from cooperbench.records.files import read_file
 from cooperbench.records.labels import add_labels, read_labels
 from cooperbench.records.ledger import RunLedger
 from cooperbench.records.manifest import MANIFEST, Manifest, PackagedFile, check_package
@@ -55,7 +56,7 @@ class _Part(NamedTuple):
 
     def patch_with_key(self, group: GroupKey) -> Path | None:
         patches = (file for file in self.files(group) if _is_patch(file))
-        return next((file for file in patches if holds_key(file.read_bytes())), None)
+        return next((file for file in patches if holds_key(read_file(file))), None)
 
 
 def export_run(name: str, target: AnyPath, *, log_dir: AnyPath | None = None) -> Manifest:
@@ -101,7 +102,7 @@ def _write_files(run: _Part, groups: Sequence[GroupKey], target: Path) -> tuple[
     files, redactions = [], 0
     for source in [directory.config, *beside, *(file for group in groups for file in run.files(group))]:
         path = source.relative_to(directory.path)
-        data = source.read_bytes()
+        data = read_file(source)
         if source == directory.config:
             data = f"{config.recorded().model_dump_json(indent=2)}\n".encode()
         data, count = (data, 0) if _is_patch(source) else scrubbed(_FILES.sub(rb"\1\2", data))
@@ -184,7 +185,20 @@ def _copy_episode(source: EpisodeDirectory, target: EpisodeDirectory) -> None:
     """Copy everything but the result, and then the result: an episode is there when that is."""
     shutil.rmtree(target.path, ignore_errors=True)
     try:
-        shutil.copytree(source.path, target.path, ignore=shutil.ignore_patterns(source.result.name, ".*"))
-        write_bytes(target.result, source.result.read_bytes())
+        shutil.copytree(source.path, target.path, ignore=lambda folder, names: _left_out(source, folder, names))
+        write_bytes(target.result, read_file(source.result))
     except OSError as error:
         raise RecordError(f"cannot copy {source.path}: {error}", subject=str(source.path)) from error
+
+
+def _left_out(source: EpisodeDirectory, folder: str, names: list[str]) -> list[str]:
+    """Return what is not copied: the result, which comes last, hidden files, links and everything that is not a file."""
+    places = {name: Path(folder, name) for name in names}
+    return [
+        name
+        for name, place in places.items()
+        if place == source.result
+        or name.startswith(".")
+        or place.is_symlink()
+        or not (place.is_dir() or place.is_file())
+    ]

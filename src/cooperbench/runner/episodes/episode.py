@@ -14,6 +14,8 @@ from cooperbench.errors import CooperBenchError, RecordError
 from cooperbench.records import ConversationMessage, EpisodeResult, Failure, utc_now
 from cooperbench.records.episode_state import EpisodeStart
 from cooperbench.records.event_details import EpisodeEnded, EpisodeStarted
+from cooperbench.records.files import is_linked
+from cooperbench.records.layout import DEPTH
 from cooperbench.records.member_files import MemberFolder
 from cooperbench.runner.episodes.channels import EpisodeChannels
 from cooperbench.runner.episodes.job import Job, Services
@@ -49,6 +51,8 @@ def run_episode(job: Job, services: Services, at_work: Callable[[], None] = lamb
 def clear_episode(episode: Episode) -> None:
     """Remove what an earlier attempt left: sandboxes first, then files."""
     directory = episode.directory
+    if is_linked(directory.path, DEPTH):
+        raise RecordError(f"{directory.path} is a link, which may lead out of the run", subject=str(directory.path))
     for folder in sorted(directory.members.glob("*")):
         discard(MemberFolder(folder))
     shutil.rmtree(directory.path, ignore_errors=True)

@@ -8,6 +8,7 @@ from typing import TypeVar
 from cooperbench.errors import RecordError
 from cooperbench.records import Ending, LimitReached, Record, TrajectoryMessage, read_model, utc_now
 from cooperbench.records.event_details import MemberAskedToEnd, MemberEnded, MemberRescued, MemberStarted
+from cooperbench.records.files import read_file
 from cooperbench.records.member_files import AgentOutcome, Capture, MemberFolder, StartedSandbox, read_progress
 from cooperbench.records.trajectory import read_journal
 from cooperbench.runner.episodes.job import Services
@@ -69,8 +70,10 @@ class MemberRun:
     @property
     def returned_patch(self) -> bytes:
         """The patch that the agent returned; empty without one."""
-        file = self.folder.returned_patch
-        return file.read_bytes() if file.exists() else b""
+        try:
+            return read_file(self.folder.returned_patch)
+        except (FileNotFoundError, RecordError):
+            return b""
 
     @property
     def messages(self) -> tuple[TrajectoryMessage, ...]:

@@ -168,7 +168,7 @@ def _environment(overrides: dict[str, Any], backend: str) -> dict[str, Any]:
     except ValidationError as error:
         place, message = first_error(error)
         name = place or "network"  # the only one that depends on another
-        raise UsageError(f"environment option {name}: {message.removeprefix('Value error, ')}", subject=name) from error
+        raise UsageError(f"environment option {name}: {message}", subject=name) from error
     for missing in sorted(needed.keys() - capabilities(backend)):
         raise _unable(backend, missing)
     return overrides

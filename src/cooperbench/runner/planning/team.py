@@ -19,9 +19,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
 from pydantic import Field, ValidationError
 
+from cooperbench.agents.reading import load_yaml
 from cooperbench.errors import UsageError
 from cooperbench.records import Limits, Member, Record, Role, Setting
 from cooperbench.runner.planning.request import DEFAULT_AGENT, DEFAULT_MODEL, RunRequest
@@ -53,7 +53,7 @@ def read_agent_config(path: Path | None, overrides: Mapping[str, Any] | None) ->
     """Read an agent's YAML file. Raises `UsageError` when it cannot be read or is not a mapping."""
     if path is None:
         return AgentConfig(dict(overrides or {}), None)
-    values = _read_yaml(path, "agent config")
+    values = load_yaml("agent config", path)
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise UsageError(
             f"agent config {path} is not a mapping of names to values",
@@ -162,7 +162,7 @@ def _named_team(team: str) -> tuple[_TeamEntry, ...]:
 
 def _read_team(path: Path) -> tuple[_TeamEntry, ...]:
     try:
-        members = _TeamFile.model_validate(_read_yaml(path, "team file")).members
+        members = _TeamFile.model_validate(load_yaml("team file", path)).members
     except ValidationError as error:
         raise _bad_file(path, "", error) from error
     if sum(member.role is Role.LEAD for member in members) > 1:
@@ -178,15 +178,3 @@ def _bad_file(path: Path, place: str, error: ValidationError) -> UsageError:
         subject=str(path),
         hint="each entry of `members:` may have agent, model, role, config, agent_config, limits",
     )
-
-
-def _read_yaml(path: Path, kind: str) -> object:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(
-            f"cannot read {kind} {path}: {error.strerror}", subject=str(path), hint="check the path"
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        text = " ".join(str(error).split())
-        raise UsageError(f"{kind} {path} is not valid YAML: {text}", subject=str(path), hint="fix the file") from error
