@@ -218,3 +218,19 @@ def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     yield f"ssh://{pwd.getpwuid(os.getuid()).pw_name}@127.0.0.1:{port}"
     server.terminate()
     server.wait()
+
+
+@pytest.mark.parametrize("incomplete", [("--depth", "1"), ("--bare", "--filter=blob:none")], ids=["shallow", "partial"])
+def test_an_incomplete_clone_is_refused_with_the_remedy(tmp_path: Path, incomplete: tuple[str, ...]) -> None:
+    source = tmp_path / "source"
+    commit = make_repository(source, {"a": "first\n"})
+    git(source, "config", "uploadpack.allowFilter", "true")
+    git(source, "commit", "--quiet", "--allow-empty", "--message", "later")
+    git(tmp_path, "clone", "--quiet", *incomplete, f"file://{source}", "clone")
+    context = tmp_path / "context"
+    context.mkdir()
+    (context / "Dockerfile").write_text(DOCKERFILE.format(commit=commit))
+    recipe = ImageRecipe(name="cooperbench-test/never-built", context=context, base_commit=commit)
+    with pytest.raises(ImageError, match="does not hold") as caught:
+        build_image("docker", recipe, repo_source=tmp_path / "clone")
+    assert "git fetch --unshallow" in str(caught.value.hint)

@@ -1,4 +1,8 @@
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,3 +67,23 @@ def test_a_runner_that_runs_no_test_says_so(copy: Path, command: str) -> None:
     found = validate(copy, 3).features[0]
     assert found.problems == ("the runner ran no test with its gold patch: Repository cleaned.",)
     assert (found.passes_on_gold, found.passes_combined, found.tests) == (False, False, 0)
+
+
+def test_an_interrupted_check_ends_its_sandboxes_and_goes_on_where_it_was(shelfdb: Task) -> None:
+    sandboxes = Path(os.environ["COOPERBENCH_CACHE_DIR"]) / "sandboxes"
+    before = set(sandboxes.glob("*"))
+    command = ["tasks", "validate", "-s", "demo", "-r", shelfdb.repo, "-f", "1,2,3,4,5,6", "--backend", "local"]
+    done: set[str] = set()
+    for _ in range(2):
+        with subprocess.Popen(
+            [sys.executable, "-m", "cooperbench.cli.main", *command], stderr=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stderr is not None
+            said = [process.stderr.readline() for _ in range(len(done) + 1)]
+            assert done <= set(said)
+            assert all(line.endswith(": ok\n") for line in said)
+            process.send_signal(signal.SIGTERM)
+            done |= {*said, *process.stderr.read().splitlines(keepends=True)}
+            assert process.wait(120) == 130
+        done = {line for line in done if line.startswith("feature")}
+        assert set(sandboxes.glob("*")) <= before

@@ -41,6 +41,11 @@ def show_validation(validation: TaskValidation) -> None:
     click.echo(f"{name}: {'ok' if validation.ok else 'NOT OK'}\n")
 
 
+def validated(feature: FeatureValidation) -> str:
+    """Say that a feature is checked."""
+    return f"feature {feature.feature}: {'; '.join(feature.problems) or 'ok'}"
+
+
 def _validation_row(f: FeatureValidation) -> tuple[object, ...]:
     return (
         f.feature,

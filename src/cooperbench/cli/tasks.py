@@ -183,8 +183,11 @@ def sample(
 def validate(
     selected: TaskFilter, features: str | None, repetitions: int, backend: str | None, time_limit: float, as_json: bool
 ) -> int:
-    """Check that every feature's tests fail on the base and pass with its gold patch. If not, the exit code is 1."""
-    from cooperbench.cli.task_tables import show_validation
+    """Check that every feature's tests fail on the base and pass with its gold patch. If not, the exit code is 1.
+
+    Says each feature that is done. After an interrupt the same command goes on with the others.
+    """
+    from cooperbench.cli.task_tables import show_validation, validated
     from cooperbench.evaluation import validate_task
     from cooperbench.tasks import discover_groups
 
@@ -200,6 +203,7 @@ def validate(
             repetitions=repetitions,
             features=chosen,
             time_limit=time_limit,
+            finished=lambda feature: click.echo(validated(feature), err=True),
         )
         found.append(validation)
         if not as_json:

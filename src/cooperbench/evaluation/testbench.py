@@ -116,7 +116,7 @@ class TestBench:
         The one with the installation skipped is not `usable` if no test passed that way. Without skipping, raises
         `EvaluationError` if the gold patch does not apply or makes no test pass: then the task is broken.
         """
-        key = self._key(str(feature), self.settings.network(self.task), *(["offline"] if skip_install else []))
+        key = self.address(str(feature), self.settings.network(self.task), *(["offline"] if skip_install else []))
         path = cache_dir() / "references" / f"{key}.json"
         with _locks[path]:
             try:
@@ -163,7 +163,8 @@ class TestBench:
     def _hint(self) -> str:
         return f"cooperbench tasks validate -r {self.task.repo} -t {self.task.task_id}"
 
-    def _key(self, *parts: str) -> str:
+    def address(self, *parts: str) -> str:
+        """Return a digest of the task, its image, the evaluator and these parts, under which results are kept."""
         facts = (
             EVALUATOR,
             self.task.key,
@@ -196,7 +197,7 @@ class TestBench:
 
     @cached_property
     def _install_record(self) -> Path:
-        return cache_dir() / "installs" / f"{self._key('install')}.json"
+        return cache_dir() / "installs" / f"{self.address('install')}.json"
 
     def _must_watch_install(self, tree: str) -> bool:
         """Tell whether to watch this run: that of the first gold patch which changes nothing that an installation reads."""
@@ -267,7 +268,7 @@ class TestBench:
         return FeatureRuns(self.runner, feature, self._gold_tree(feature), reference, skip_install, stop)
 
     def _challenges(self, feature: int) -> Path:
-        return cache_dir() / "challenges" / self._key(str(feature))
+        return cache_dir() / "challenges" / self.address(str(feature))
 
 
 class _Measured(NamedTuple):

@@ -3,8 +3,8 @@
 The task's runner runs as it is, installation included, so that a maintainer sees what users will meet.
 """
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Sequence
 
 from cooperbench.environments import EnvironmentOptions, SandboxLabels, open_environment
 from cooperbench.errors import CooperBenchError
@@ -12,13 +12,14 @@ from cooperbench.evaluation.bases import base_of
 from cooperbench.evaluation.falsification import Pool
 from cooperbench.evaluation.git import open_store
 from cooperbench.evaluation.gold import gold_conflicts
+from cooperbench.evaluation.kept_work import work_through
 from cooperbench.evaluation.sanitize import apply_exactly, clean_submission
 from cooperbench.evaluation.settings import EvaluationSettings
 from cooperbench.evaluation.stages import hidden_paths
 from cooperbench.evaluation.suite_verdict import SuiteReference, make_reference, suite_verdict, telling_line
 from cooperbench.evaluation.suites import SuiteRun
 from cooperbench.evaluation.testbench import TestBench
-from cooperbench.records import TIME_LIMIT, EvaluationChoices, Install, Outcome, Record, TestStatus
+from cooperbench.records import TIME_LIMIT, EvaluationChoices, Install, Outcome, Record, TestStatus, cache_dir
 from cooperbench.tasks import Task
 
 _LATER_HISTORY = "git rev-list --count --all --reflog --not HEAD"
@@ -89,8 +90,12 @@ def validate_task(
     time_limit: float = TIME_LIMIT,
     install: Install = "always",
     workers: int | None = None,
+    finished: Callable[[FeatureValidation], None] = lambda feature: None,
 ) -> TaskValidation:
-    """Check a task. Faults of the task and a missing image are findings, not exceptions."""
+    """Check a task. Faults of the task and a missing image are findings, not exceptions.
+
+    `finished` is called after each feature. A check that was interrupted goes on where it was.
+    """
     found = TaskValidation(
         repo=task.repo, task_id=task.task_id, backend=backend, image=task.image, repetitions=repetitions
     )
@@ -102,8 +107,18 @@ def validate_task(
         later = _later_commits(task, backend)
         with open_store(base.store) as store:
             validator = _Validator(TestBench(task, base, store, settings, labels), repetitions)
-            with ThreadPoolExecutor(2 * validator.bench.workers) as pool:  # half of them start and end sandboxes
-                checked = tuple(pool.map(validator.feature, features or task.features))
+            checked = work_through(
+                tuple(features or task.features),
+                validator.feature,
+                FeatureValidation,
+                cache_dir()
+                / "validations"
+                / validator.bench.address(backend, str(repetitions), choices.model_dump_json()),
+                workers=2 * validator.bench.workers,  # half of them start and end sandboxes
+                labels=labels,
+                keep=lambda feature: feature.ok,
+                finished=finished,
+            )
         pairs = [] if any("does not apply" in p for f in checked for p in f.problems) else gold_conflicts(task, base)
     except CooperBenchError as error:
         return found.model_copy(update={"problems": (str(error),)})
@@ -129,22 +144,24 @@ class _Validator:
         self.combined = apply_exactly(self.store, self.base.tree, combined) if combined else None
         self.combined_rejected = bool(combined) and self.combined is None
 
-    def feature(self, number: int) -> FeatureValidation:
-        """Run the feature's hidden tests on the base, on its gold patch, and on the combined patch."""
+    def feature(self, number: int, stop: threading.Event) -> FeatureValidation:
+        """Run the feature's hidden tests on the base, on its gold patch, and on the combined patch, until `stop` is set."""
         gold = self.task.features[number].gold_patch
         tree = apply_exactly(self.store, self.base.tree, gold)
         if tree is None or tree == self.base.tree:
             problem = "the gold patch does not apply" if tree is None else "the gold patch is empty"
             return FeatureValidation(feature=number, problems=(problem,))
         try:
-            first = self.bench.runner.run(number, tree)
+            first = self.bench.runner.run(number, tree, stop)
             structured = bool(first.report.tests)
             again = self.repetitions - 1 if structured else self.repetitions
             runs = ([first] if structured else []) + [
-                self.bench.runner.run(number, tree, structured=structured) for _ in range(again)
+                self.bench.runner.run(number, tree, stop, structured=structured) for _ in range(again)
             ]
-            on_base = self.bench.runner.run(number, self.base.tree, structured=structured)
-            on_combined = self.bench.runner.run(number, self.combined, structured=structured) if self.combined else None
+            on_base = self.bench.runner.run(number, self.base.tree, stop, structured=structured)
+            on_combined = (
+                self.bench.runner.run(number, self.combined, stop, structured=structured) if self.combined else None
+            )
             pool = self._pool(make_reference(number, tree, runs[0], structured=structured), on_base)
         except CooperBenchError as error:
             return FeatureValidation(feature=number, problems=(str(error),))

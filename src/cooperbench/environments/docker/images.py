@@ -129,6 +129,7 @@ def build(
             recipe.context, context, symlinks=True, ignore=shutil.ignore_patterns("feature*", "combined.patch")
         )
         if repo_source is not None:
+            _check_history(repo_source, recipe.base_commit)
             text = use_clone(text, context, repo_source)
         text = strip_history(text, context, recipe.base_commit)
         (context / "Dockerfile.cooperbench").write_text(text, encoding="utf-8")
@@ -161,6 +162,20 @@ def _build(engine: DockerEngine, context: Path, name: str, progress: Progress | 
 def replace_base(text: str, base_image: str) -> str:
     """Replace the image of the first stage."""
     return re.sub(r"(?mi)^(FROM\s+(?:--\S+\s+)*)\S+", lambda found: found.group(1) + base_image, text, count=1)
+
+
+def _check_history(clone: Path, commit: str | None) -> None:
+    """Raise `ImageError` with the remedy when a clone lacks the commit or one of its files, as shallow and partial ones do."""
+    found = None if commit is None else _GIT.run(
+        "-c", "protocol.allow=never", "rev-list", "--objects", "--quiet", "--no-walk", f"{commit}^{{commit}}",
+        cwd=clone, check=False,
+    )  # fmt: skip
+    if found is not None and found.code != 0:
+        raise ImageError(
+            f"{clone} does not hold {commit} with all of its files: {found.stderr.splitlines()[-1]}",
+            subject=str(clone),
+            hint="run git fetch --unshallow or git fetch --refetch in it",
+        )
 
 
 def use_clone(text: str, context: Path, clone: Path) -> str:
