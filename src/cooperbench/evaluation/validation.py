@@ -107,18 +107,7 @@ def validate_task(
         later = _later_commits(task, backend)
         with open_store(base.store) as store:
             validator = _Validator(TestBench(task, base, store, settings, labels), repetitions)
-            checked = work_through(
-                tuple(features or task.features),
-                validator.feature,
-                FeatureValidation,
-                cache_dir()
-                / "validations"
-                / validator.bench.address(backend, str(repetitions), choices.model_dump_json()),
-                workers=2 * validator.bench.workers,  # half of them start and end sandboxes
-                labels=labels,
-                keep=lambda feature: feature.ok,
-                finished=finished,
-            )
+            checked = validator.check(tuple(features or task.features), labels, finished)
         pairs = [] if any("does not apply" in p for f in checked for p in f.problems) else gold_conflicts(task, base)
     except CooperBenchError as error:
         return found.model_copy(update={"problems": (str(error),)})
@@ -143,6 +132,24 @@ class _Validator:
         combined = self.task.combined_patch
         self.combined = apply_exactly(self.store, self.base.tree, combined) if combined else None
         self.combined_rejected = bool(combined) and self.combined is None
+
+    def check(
+        self, numbers: tuple[int, ...], labels: SandboxLabels, finished: Callable[[FeatureValidation], None]
+    ) -> tuple[FeatureValidation, ...]:
+        """Check features side by side; results of an interrupted check are used again."""
+        choices = self.bench.settings.choices.model_dump_json()
+        return work_through(
+            numbers,
+            self.feature,
+            FeatureValidation,
+            cache_dir()
+            / "validations"
+            / self.bench.address(self.bench.settings.backend, str(self.repetitions), choices),
+            workers=2 * self.bench.workers,  # half of them start and end sandboxes
+            labels=labels,
+            keep=lambda feature: feature.ok,
+            finished=finished,
+        )
 
     def feature(self, number: int, stop: threading.Event) -> FeatureValidation:
         """Run the feature's hidden tests on the base, on its gold patch, and on the combined patch, until `stop` is set."""
