@@ -46,6 +46,7 @@ def made(place: Path, features: tuple[int, int]) -> tuple[RunConfig, Path]:
     name = "-".join(map(str, features))
     result = run(name, agent="gold", subset="demo", repo="shelfdb", features=features, log_dir=place)
     [episode] = result.episodes
+    assert episode.verdict is not None, "not judged: is the machine too busy?"
     return read_model(RunDirectory(result.directory).config, RunConfig), episode.directory
 
 

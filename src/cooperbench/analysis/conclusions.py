@@ -2,7 +2,7 @@
 
 import math
 
-from cooperbench.analysis.pairing import Pairing
+from cooperbench.analysis.pairing import Pairing, average_pool_size
 from cooperbench.analysis.statistics import DifferenceEstimate, power
 from cooperbench.errors import UsageError
 
@@ -21,19 +21,20 @@ def conclusion(pairing: Pairing, found: DifferenceEstimate, p: float) -> str:
     if p < 0.05 and found.difference:
         return f"{_claim(pairing, found, points)}: {rates} ({interval}, p {_p(p)})."
     opening = "Nothing can be concluded yet" if not _narrow(found) else "The two hardly differ"
-    return f"{opening}: {rates}, a difference of {points} ({interval}, p {_p(p)}); {needed(found)}."
+    return f"{opening}: {rates}, a difference of {points} ({interval}, p {_p(p)}); {needed(pairing, found)}."
 
 
-def needed(found: DifferenceEstimate) -> str:
+def needed(pairing: Pairing, found: DifferenceEstimate) -> str:
     """Return how many groups would show the difference that was seen, or five points where less was seen."""
     effect = max(abs(found.difference), SMALLEST)
     discordant = min(1.0, max(found.discordant, effect))
-    size = found.n / found.clusters if found.clusters > 1 else None
+    size = average_pool_size(pairing.pools) if found.clusters > 1 else None
     try:
         plan = power(effect=effect, discordant=discordant, icc=max(found.icc or 0.0, 0.0), pool_size=size)
     except UsageError:
         return f"no number of groups from so few pools shows {100 * effect:.0f} points: take groups of more tasks"
-    pools = f" in {math.ceil(plan.groups / size)} pools" if size and size > 1 else ""
+    several = size is not None and size > 1
+    pools = f" in {math.ceil(plan.groups * found.clusters / found.n)} pools" if several else ""
     return f"you need about {_round(plan.groups)} groups{pools} to see {100 * effect:.0f} points"
 
 

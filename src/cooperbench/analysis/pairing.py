@@ -1,6 +1,7 @@
 """Two runs on the same groups: what pairs, what is left out, and whether they may be compared at all."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cooperbench.analysis.measures import Measure, group_means, passed
@@ -40,6 +41,12 @@ class Pairing:
             f"{self.unknown} without a verdict in both" if self.unknown else "",
         ]
         return ", ".join(part for part in parts if part) or "none"
+
+
+def average_pool_size(pools: Sequence[str]) -> float:
+    """Return the number of groups in a group's pool, itself included, on average over groups (not over pools)."""
+    sizes = Counter(pools).values()
+    return sum(size * size for size in sizes) / sum(sizes)
 
 
 def pair_runs(first: RunSample, second: RunSample, measure: Measure = passed) -> Pairing:

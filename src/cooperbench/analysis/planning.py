@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from cooperbench.analysis.pairing import pair_runs
+from cooperbench.analysis.pairing import average_pool_size, pair_runs
 from cooperbench.analysis.samples import RunSample, read_samples
 from cooperbench.analysis.statistics import DifferenceEstimate, PowerEstimate, paired
 from cooperbench.errors import UsageError
@@ -32,7 +32,7 @@ def assumptions_of(names: Sequence[str], log_dir: AnyPath | None, *, policy: str
         if not pairing.groups:
             raise UsageError(f"{names[0]} and {names[1]} have no group with a verdict in both")
         found = paired(pairing.a, pairing.b, pairing.pools)
-        return _assume(found, f"measured on {found.n} groups of {names[0]} and {names[1]}")
+        return _assume(found, pairing.pools, f"measured on {found.n} groups of {names[0]} and {names[1]}")
     return _of_attempts(samples[0])
 
 
@@ -81,21 +81,21 @@ def _of_attempts(sample: RunSample) -> Assumptions:
             subject=sample.name,
             hint="name a second run, or a run made with -k 2",
         )
-    found = paired(
-        [float(outcomes[0]) for outcomes in twice.values()],
-        [float(outcomes[1]) for outcomes in twice.values()],
-        [pools[group] for group in twice],
+    repeated = [pools[group] for group in twice]
+    first, second = ([float(outcomes[index]) for outcomes in twice.values()] for index in (0, 1))
+    found = paired(first, second, repeated)
+    return _assume(
+        found, repeated, f"measured between two attempts at {found.n} groups of {sample.name}: the least that can be"
     )
-    return _assume(found, f"measured between two attempts at {found.n} groups of {sample.name}: the least that can be")
 
 
-def _assume(found: DifferenceEstimate, source: str) -> Assumptions:
+def _assume(found: DifferenceEstimate, pools: Sequence[str], source: str) -> Assumptions:
     if not found.discordant:
         raise UsageError(f"no group differs ({source}): there is no discordance to plan with", hint="--discordant 0.3")
     return Assumptions(
         discordant=found.discordant,
         icc=max(found.icc or 0.0, 0.0),
-        pool_size=found.n / found.clusters if found.clusters > 1 else None,
+        pool_size=average_pool_size(pools) if found.clusters > 1 else None,
         groups=found.n,
         source=source,
     )

@@ -134,12 +134,14 @@ def clustered_power(
 ) -> float:
     """Return the power of Obuchowski's test, of McNemar's where each pool has one group.
 
-    Its statistic is a monotone function of Student's t over pools, whose power is that of a noncentral t; unequal pools count as
-    `groups / pool_size` equal ones (Kish). Within 3 points of simulations from 50 groups on.
+    Its statistic is a monotone function of Student's t over pools, whose power is that of a noncentral t. Unequal pools count as
+    `groups / pool_size` equal ones (Kish), of which those without a discordant group say nothing. Within 3 points of simulations
+    of 50 to 652 groups.
     """
     if pool_size == 1:
         return paired_power(groups, effect, discordant, alpha=alpha)
-    pools, square = groups / pool_size, normal_quantile(1 - alpha) ** 2
+    pools = groups / pool_size * (1 - (1 - discordant) ** pool_size)
+    square = normal_quantile(1 - alpha) ** 2
     # The statistic is at most the number of pools, and sign flips of five pools have no p below 2 / 2^5 = .0625.
     if pools <= square or 2 ** (1 - pools) > alpha:
         return 0.0
