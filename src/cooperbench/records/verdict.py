@@ -37,11 +37,11 @@ class Outcome(StrEnum):
 
     PASSED = "passed"
     TESTS_FAILED = "tests_failed"
+    FORCED = "forced"
+    """The tests pass, and so do tests that nobody can pass."""
     MERGE_CONFLICT = "merge_conflict"
     PATCH_REJECTED = "patch_rejected"
     """A submission could not be applied to the base."""
-    FORCED = "forced"
-    """The tests pass, and so do tests that nobody can pass."""
     NO_PATCH = "no_patch"
     INFRA_ERROR = "infra_error"
     """The evaluation failed, not the submission; repeated, and never counted as the agents' failure."""

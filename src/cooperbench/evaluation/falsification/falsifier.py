@@ -108,7 +108,7 @@ def _run(runs: FeatureRuns, tree: str, suite: BrokenSuite) -> tuple[Mismatch | N
         done.append(runs.run(tree, [(each.shown.path, each.edit) for each in suite.functions]))
         if failed_to_install(done[-1]):
             raise EvaluationError("the runner could not install what the tests need", subject=runs.runner.task.key)
-        mismatch = find_mismatch(done[-1], suite, runs.reference)
+        mismatch = find_mismatch(done[-1], suite, runs.reference, watched=runs.runner.settings.protected)
         if mismatch is None:
             break
     return mismatch, done
