@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cooperbench.agents.mini_swe_agent.models.answers import read_answer, read_completion
+from cooperbench.agents.mini_swe_agent.models.refusals import provider_error
 from cooperbench.agents.mini_swe_agent.provider_view import provider_view
 from cooperbench.agents.mini_swe_agent.tools import BASH, read_tool_calls
 from cooperbench.errors import ModelError
@@ -123,6 +124,18 @@ def test_any_body_is_an_answer_or_a_typed_error(value: object, before: str) -> N
         read_answer(before + json.dumps(value))
     except ModelError:
         return
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.integers(0, 999),
+    ANY_TEXT | ANY_JSON.map(json.dumps) | st.fixed_dictionaries({"error": ANY_JSON}).map(json.dumps),
+    st.none() | ANY_TEXT | st.sampled_from(["-1", "inf", "nan", "1e400", "Wed, 21 Oct 2015 07:28:00 GMT"]),
+)
+def test_any_refusal_is_a_typed_error(status: int, body: str, retry_after: str | None) -> None:
+    error = provider_error(status, body, retry_after)
+    str(error).encode()
+    assert error.retry_after is None or 0 <= error.retry_after < float("inf")
 
 
 def test_results_follow_their_calls_under_the_same_new_ids() -> None:

@@ -219,6 +219,7 @@ class ToolCallingModel(ABC):
             attempt=state.attempt_number + 1,
             attempts=self._retries(error) + 1,
         )
+        current_budget().note_action(f"model fails, attempt {wait.attempt} in {pause:.0f} s: {error}")
         current_budget().begin_wait(wait)
 
     def _priced(self, usage: Usage) -> Usage:
