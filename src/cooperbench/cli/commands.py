@@ -25,4 +25,5 @@ COMMANDS = {
     "doctor": ("cooperbench.cli.doctor", "Check which backends are ready, and say how to fix the others."),
     "clean": ("cooperbench.cli.clean", "Remove containers, images and machines that runs left behind."),
     "config": ("cooperbench.cli.config", "Set up a cloud backend."),
+    "completion": ("cooperbench.cli.completion", "Print the script that completes commands and names in a shell."),
 }

@@ -1,8 +1,10 @@
 """The `cooperbench` command: imports the module of a subcommand when it is called, and prints an error as one line."""
 
+import os
 from importlib import import_module
 
 import click
+from click.shell_completion import CompletionItem
 
 from cooperbench.cli.commands import COMMANDS, SUMMARY
 from cooperbench.cli.mistakes import as_ours
@@ -16,6 +18,9 @@ from cooperbench.errors import (
     UnreadableError,
     UsageError,
 )
+
+COMPLETE = "_COOPERBENCH_COMPLETE"
+"""The environment variable by which a shell asks for completions; click names it after the program."""
 
 # The caller has to change the command; nothing was started.
 _NOT_STARTED = (UsageError, RunMismatchError, RunLockedError, UnreadableError, TaskError)
@@ -32,7 +37,17 @@ class _LazyGroup(click.Group):
             return None
         command = import_module(COMMANDS[cmd_name][0]).command
         assert isinstance(command, click.Command)
+        if COMPLETE in os.environ:
+            from cooperbench.cli.completion import add_names
+
+            add_names(command, cmd_name)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the commands without importing their modules."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [CompletionItem(name, help=text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -47,6 +62,8 @@ def cli() -> None:
 
 def run(words: tuple[str, ...]) -> int:
     """Run the command that the words spell and return its exit code. Commands find the words as the context's object."""
+    if COMPLETE in os.environ:  # click writes bytes then, for a shell to read
+        return _run(words)
     with visible_output():
         return _run(words)
 
