@@ -1,6 +1,7 @@
 """The submission of one member, and how it was obtained."""
 
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import Field
 
@@ -52,7 +53,9 @@ class Submission(Record):
 
     agent_id: AgentId
     features: tuple[FeatureId, ...]
-    file: PlainName = Field(description="Name of the patch file inside the episode's directory.")
+    file: PlainName | Literal[""] = Field(
+        description="Name of the patch file inside the episode's directory; empty for a patch that lies in no file."
+    )
     sha256: str = Field(description="Of the patch's bytes.")
     bytes: int = Field(ge=0)
     lines: int = Field(ge=0, description="Added plus removed lines.")
