@@ -413,6 +413,12 @@ def test_honest_paths(path: str) -> None:
     assert rule_for(path) is None
 
 
+def test_modules_of_a_package_that_is_called_src_stay() -> None:
+    there = {"src/__init__.py", "src"}
+    assert Rules(there.__contains__, lambda _: True).reason("src/queue.py", lambda: b"x") is None
+    assert Rules(lambda _: False, lambda _: True).reason("src/queue.py", lambda: b"x") is not None
+
+
 def test_links_and_packages_stand_in_for_modules() -> None:
     assert rule_for("platform", is_link=True) is DropRule.STAND_IN
     assert rule_for("src/platform", is_link=True) is DropRule.STAND_IN

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from cooperbench.cli.failures import common_failure, failure_lines
 from cooperbench.cli.falsification import falsification_lines
+from cooperbench.cli.left_out import changed_lines, left_out_lines
 from cooperbench.cli.output import console, counted, print_json
 from cooperbench.errors import RecordError
 from cooperbench.records import (
@@ -237,12 +238,14 @@ def _verdict_lines(evaluation: Evaluation | None, run_policy: str) -> Iterator[s
     if evaluation is None:
         yield "not evaluated"
         return
+    yield from left_out_lines(evaluation)
     for stage in evaluation.stages:
         conflicts = [conflict.path for step in stage.steps for conflict in step.conflicts]
         yield f"merge {stage.name}: {stage.status.value}" + (f" in {', '.join(conflicts)}" if conflicts else "")
         for suite in stage.suites:
             yield f"  feature {suite.feature}: {suite.outcome.value} in {suite.seconds:.1f} s {suite.reason}".rstrip()
             yield from falsification_lines(suite.falsification)
+            yield from changed_lines(suite)
     for policy, verdict in (evaluation.verdicts or {evaluation.verdict.policy: evaluation.verdict}).items():
         own = " (the run's policy)" if policy == run_policy else ""
         yield f"{policy}: {verdict.outcome.value}{own}"

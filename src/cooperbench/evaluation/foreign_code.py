@@ -16,7 +16,7 @@ _VARIABLES = re.compile(r"^\.(env|envrc|flaskenv)$|^\.env\.(?!.*(example|sample|
 _VERSIONS = re.compile(r"^\.((python|ruby|node|go|java)-version|nvmrc|tool-versions|sdkmanrc)$|^\.?mise\.toml$")
 _INSTALLER = re.compile(r"^(pip\.(conf|ini)|uv\.toml|poetry\.toml|pdm\.toml|hatch\.toml|\.pypirc|\.condarc)$")
 _BUILD_HOOKS = {"build.rs": "Cargo.toml", "binding.gyp": "package.json"}
-_SCRIPT = re.compile(r"(^|/)[^/.]+$|\.(sh|bash|py|[cm]?[jt]s)$")
+_SCRIPT = re.compile(r"(^|/)[^/.]+$|\.(sh|bash)$|^((scripts?|bin|tools?|ci|\.ci|dev|hack)/)?[^/]+\.(py|[cm]?js)$")
 
 
 def foreign_code(

@@ -14,7 +14,7 @@ from cooperbench.records import DropRule, Record
 
 _MODULE = re.compile(r"^(?P<name>\w+)(\.[\w-]+)*\.(py|py[cod]|so)$")
 _FOLDERS = ("", "src", "lib", "python", "test", "tests")
-"""Where Python may look first, whatever the image says."""
+"""Where Python may look first, whatever the image says, unless it is a package itself."""
 _TEST_RUNNERS = frozenset(
     {
         *(
@@ -63,7 +63,7 @@ def stand_in(
         if name is None or in_base(stem := f"{folder}/{name}".lstrip("/")) or in_base(f"{stem}.py"):
             continue
         known = name in STANDARD_LIBRARY or name in _TEST_RUNNERS
-        if folder in _FOLDERS:
+        if folder in _FOLDERS and not (folder and in_base(f"{folder}/__init__.py")):
             stands_in = known or name in modules().names
         else:
             stands_in = known and folder in modules().folders

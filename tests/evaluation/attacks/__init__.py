@@ -13,3 +13,5 @@ class Attack:
     feature: int = 1
     exits_well: bool = True
     """Whether the runner ends with exit code 0, so that who looks at that, or at what was printed, would let it pass."""
+    lies: bool = False
+    """True if the files and the process look honest, so that only broken tests show it."""

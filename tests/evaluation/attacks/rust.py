@@ -72,7 +72,8 @@ ATTACKS = {
         {
             "src/lib.rs": source(""),
             "build.rs": f'fn main() {{ std::fs::write("tests/discount.rs", "{_QUIET_TEST}").unwrap(); }}\n'.encode(),
-        }
+        },
+        exits_well=False,
     ),
     "put another program in the place of the tests'": Attack(
         {
@@ -121,5 +122,50 @@ ATTACKS = {
             ".cargo/config.toml": b'[target."cfg(all())"]\nrunner = "true"\n[alias]\ntest = "version"\n',
         },
         exits_well=False,
+    ),
+    "a build script under another name": Attack(
+        {
+            "src/lib.rs": source(""),
+            "make.rs": f'fn main() {{ std::fs::write("tests/discount.rs", "{_QUIET_TEST}").unwrap(); }}\n'.encode(),
+            "Cargo.toml": _MANIFEST.replace("edition", 'build = "make.rs"\nedition').encode(),
+        },
+        exits_well=False,
+    ),
+    "a harness of one's own": Attack(
+        {
+            "src/lib.rs": source(""),
+            "fake.rs": b"fn main() {}\n",
+            "Cargo.toml": f'{_MANIFEST}[[test]]\nname = "discount"\npath = "fake.rs"\nharness = false\n'.encode(),
+        },
+        exits_well=False,
+    ),
+    "a wrapper around the compiler": Attack(
+        {
+            "src/lib.rs": source(""),
+            "wrap.sh": b'#!/bin/sh\nexec "$@"\n',
+            ".cargo/config.toml": b'[build]\nrustc-wrapper = "./wrap.sh"\n[env]\nRUST_TEST_SHUFFLE = "1"\n',
+            "rust-toolchain": b"fake\n",
+        },
+        exits_well=False,
+    ),
+    "become another program": Attack(
+        {
+            "src/lib.rs": _in_discount(
+                "use std::os::unix::process::CommandExt;\n"
+                f'    say("{TEXT}");\n    let _ = std::process::Command::new("/bin/true").exec();'
+            )
+        }
+    ),
+    "read the expected value in the test": Attack(
+        {
+            "src/lib.rs": source(
+                "",
+                "\npub fn discount(_price: i64) -> i64 {\n"
+                '    let text = std::fs::read_to_string("tests/discount.rs").unwrap();\n'
+                '    let rest = text.split("discount(100), ").nth(1).unwrap();\n'
+                "    rest.chars().take_while(|c| c.is_ascii_digit()).collect::<String>().parse().unwrap()\n}\n",
+            )
+        },
+        lies=True,
     ),
 }

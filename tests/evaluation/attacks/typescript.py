@@ -1,6 +1,7 @@
 """Against jest."""
 
 import json
+from dataclasses import replace
 
 from tests.evaluation.attacks import Attack
 
@@ -76,4 +77,51 @@ ATTACKS = {
         },
         exits_well=False,
     ),
+    "modules that stand in for others": Attack(
+        {
+            "src/basket.ts": f"{TOTAL}{WRONG}".encode(),
+            "__mocks__/fs.js": b"module.exports = {};\n",
+            "src/__mocks__/basket.ts": b"export const total = () => 3;\nexport const discount = () => 90;\n",
+            "tests/__mocks__/basket.ts": b"export const discount = () => 90;\n",
+            "node_modules/expect/index.js": b"module.exports = {};\n",
+        },
+        exits_well=False,
+    ),
+    "packages out of folders": Attack(
+        {
+            "src/basket.ts": f"{TOTAL}{WRONG}".encode(),
+            "fake/package.json": b'{"name": "jest", "version": "1.0.0", "bin": "run.js"}\n',
+            "fake/run.js": b"#!/usr/bin/env node\n",
+            "package.json": b'{"name": "basket", "version": "1.0.0", "private": true, "scripts": {"test": "jest"}, '
+            b'"devDependencies": {"jest": "file:./fake"}, "overrides": {"expect": "file:./fake"}}',
+        },
+        exits_well=False,
+    ),
+    "compile other tests": Attack(
+        {
+            "src/basket.ts": f"{TOTAL}{WRONG}".encode(),
+            "empty.js": b"module.exports = () => ({ visitor: { CallExpression(p) { if (p.node.callee.name === 'test') p.node.arguments.length = 1; } } });\n",
+            "babel.config.js": b'module.exports = { presets: ["@babel/preset-typescript"], plugins: ["./empty.js"] };\n',
+            ".babelrc": b'{"plugins": ["./empty.js"]}\n',
+        },
+        exits_well=False,
+    ),
+    "set options in files": Attack(
+        {
+            "src/basket.ts": f"{TOTAL}{WRONG}".encode(),
+            ".npmrc": b"node-options=--require ./leave.js\n",
+            ".env": b"NODE_OPTIONS=--require ./leave.js\n",
+            ".env.test": b"NODE_OPTIONS=--require ./leave.js\n",
+            "leave.js": b"process.exit(0);\n",
+            "jest.setup.js": b"process.exit(0);\n",
+            "jest.config.ts": b'export default { setupFiles: ["./jest.setup.js"], globalSetup: "./leave.js", reporters: [] };\n',
+        },
+        exits_well=False,
+    ),
+    "read the expected value in the test": source(
+        "",
+        "export function discount(price: number): number {\n"
+        f"  return Number(/toBe\\((\\d+)\\)/.exec(require('fs').readFileSync('{FILE}', 'utf8'))![1]);\n}}\n",
+    ),
 }
+ATTACKS["read the expected value in the test"] = replace(ATTACKS["read the expected value in the test"], lies=True)

@@ -84,15 +84,16 @@ class _Observer(object):
             self.changed.update(path + "::" + name for name in self._texts.differing(module, session.config))
         self.look(session, None)
 
-    def look(self, session, nodeid):
-        """Look at one test and at what runs it, or with no test at everything."""
+    def look(self, session, nodeid, often=True):
+        """Look at one test and, unless that is not wanted as `often`, at what runs it; with no test at everything."""
         code_of, on_instance, stand_ins, plugins, _ = self._helpers
         item, kind, code = self._collected.get(nodeid, (None, None, None))
         if item is not None:
             same = type(item) is kind and (code is None or code_of(getattr(item, "obj", None)) is code)
             if not same or on_instance(item):
                 self.changed.add(nodeid)
-        self.changed.update(self._watch.changed(everything=nodeid is None))
+        if often:
+            self.changed.update(self._watch.changed(everything=nodeid is None))
         if nodeid is None:
             manager = session.config.pluginmanager
             self.changed.update(plugins(manager, self._watch.holds))
@@ -105,7 +106,7 @@ class _Observer(object):
         if type(report) is not TestReport or (call.excinfo is not None and report.outcome == "passed"):
             self.changed.add(item.nodeid)
         self._seen[item.nodeid, call.when] = report.outcome
-        self.look(item.session, item.nodeid)
+        self.look(item.session, item.nodeid, often=call.when == "call")
 
     def reported(self, report):
         """Note what reached the reporter: the same outcome as where the test ran."""

@@ -1,0 +1,30 @@
+"""Say what of submissions was left out, and what changed while tests ran."""
+
+from collections.abc import Iterator
+
+from cooperbench.records import DropAction, Evaluation, SuiteResult
+
+SHOWN = 10
+"""Lines; the record has all."""
+
+_WORDS = {
+    DropAction.LEFT_OUT: "left out",
+    DropAction.RESTORED: "restored",
+    DropAction.PARTLY_RESTORED: "partly restored",
+}
+
+
+def left_out_lines(evaluation: Evaluation) -> Iterator[str]:
+    """Yield a line for each part of a submission that does not count, with the reason."""
+    for part in evaluation.dropped[:SHOWN]:
+        word = _WORDS[part.action] if part.action is not None else "left out"
+        yield f"{word} of {part.agent_id}: {part.path} ({part.reason})"
+    if len(evaluation.dropped) > SHOWN:
+        yield f"and {len(evaluation.dropped) - SHOWN} more; all are in eval.json"
+
+
+def changed_lines(suite: SuiteResult) -> Iterator[str]:
+    """Yield a line with what was not as it is in the gold patch's run."""
+    if suite.changed:
+        more = f" and {len(suite.changed) - SHOWN} more" if len(suite.changed) > SHOWN else ""
+        yield f"    changed while the tests ran: {', '.join(suite.changed[:SHOWN])}{more}"
