@@ -81,6 +81,7 @@ def test_every_file_of_an_episode_is_read(logs: Path) -> None:
     assert said == [("agent1", "agent2", "part 1 is done"), ("agent2", "agent1", "part 2 is done")]
     kinds = [event.kind for event in read_events(files)]
     assert (kinds[0], kinds[-1], kinds.count("git.push")) == ("episode.started", "episode.ended", 2)
+    assert all(event.details is not None for event in judged.events())
     assert read_trajectory(files, result, "agent2").messages[-1].message["content"] == "Submitted."
     member = result.agents["agent1"]
     assert (member.feature_id, member.cost, member.usage.input_tokens) == (1, 0.02, 2000)

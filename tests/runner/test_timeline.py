@@ -3,9 +3,14 @@
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from cooperbench.records import Failure
-from cooperbench.records.event_details import EpisodeStarted, MemberStarted
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cooperbench.records import Event, Failure
+from cooperbench.records.event_details import DETAILS, EpisodeStarted, MemberStarted
+from cooperbench.records.events import event_schema
 from cooperbench.records.model_wait import ModelWait
 from cooperbench.runner.episodes.timeline import PendingEvent, Timeline, of_waits
 
@@ -31,6 +36,33 @@ def test_events_of_all_sources_stand_in_the_order_of_time(tmp_path: Path) -> Non
     events = [json.loads(line) for line in timeline.merged(others).splitlines()]
     assert [event["kind"] for event in events] == ["model.call", "episode.started", "member.started", "episode.ended"]
     assert [event["sequence"] for event in events] == [0, 1, 2, 3]
+
+
+@given(st.lists(st.tuples(st.integers(-9, 9), st.sampled_from(("agent1", "agent2"))), max_size=20))
+def test_any_events_are_in_order_and_numbered(moments: list[tuple[int, str]]) -> None:
+    with TemporaryDirectory() as folder:
+        timeline = Timeline(Path(folder) / "events.jsonl")
+        timeline.add("episode.started", EpisodeStarted(attempt=1))
+        now = datetime.now(UTC)
+        others = [PendingEvent(now + timedelta(seconds=second), "episode.ended", agent) for second, agent in moments]
+        events = [Event.model_validate_json(line) for line in timeline.merged(others).splitlines()]
+    assert [event.sequence for event in events] == list(range(len(moments) + 1))
+    assert [event.time for event in events] == sorted(event.time for event in events)
+    # What happened at the same moment stays in the order in which it was noted.
+    assert sorted(moments, key=lambda moment: moment[0]) == [
+        (round((event.time - now).total_seconds()), event.agent_id) for event in events if event.kind == "episode.ended"
+    ]
+
+
+def test_every_kind_has_a_schema_and_every_line_fits_it() -> None:
+    schema = event_schema()
+    assert schema["properties"]["kind"]["enum"] == list(DETAILS)
+    assert {each["then"]["properties"]["data"]["$ref"].rpartition("/")[2] for each in schema["allOf"]} <= {
+        *schema["$defs"]
+    }
+    for name, model in DETAILS.items():
+        required = set(model.model_json_schema().get("required", ()))
+        assert required <= set(schema["$defs"][model.__name__]["properties"]), name
 
 
 def test_a_wait_for_the_model_is_an_event() -> None:
