@@ -424,3 +424,23 @@ def test_random_histories_arrive_commit_for_commit(server: GitServer, image: str
 
         check()
         pair.run("agent2", "git fsck --full --no-dangling")
+
+
+def test_a_repository_without_its_earlier_history(server: GitServer, image: str) -> None:
+    """As in images whose Dockerfile clones with `--depth 1`."""
+    with LocalEnvironment(image, network="none") as one, LocalEnvironment(image, network="none") as two:
+        for environment in (one, two):
+            done = environment.execute(
+                "export GIT_AUTHOR_DATE=2024-01-02T00:00:00Z GIT_COMMITTER_DATE=2024-01-02T00:00:00Z; git add -A"
+                " && git commit -q --allow-empty -m second && git clone -q --depth 1 file://$PWD /tmp/shallow && rm -rf .git"
+                " && mv /tmp/shallow/.git . && git rev-parse --is-shallow-repository"
+            )
+            assert done["output"] == "true\n"
+        pair = Pair(server, [one, two])
+        work = "git checkout -q -b one && echo one >one.txt && git add . && git commit -qm one"
+        pair.run("agent1", f"{work} && git push -q origin one")
+        pair.run(
+            "agent2", "git fetch -q origin && git merge -q origin/one && echo two >>one.txt && git commit -qam two"
+        )
+        pair.run("agent2", "git push -q origin HEAD:agent2")
+        assert pair.run("agent1", "git pull -q origin agent2 && cat one.txt") == "one\ntwo"

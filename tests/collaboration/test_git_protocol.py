@@ -33,7 +33,7 @@ commands = st.lists(st.builds(RefCommand, object_ids, object_ids, refs), min_siz
 @given(commands, st.lists(st.sampled_from(["atomic", "quiet", "report-status"])), st.binary(max_size=200))
 def test_the_commands_of_a_push(sent: list[RefCommand], abilities: list[str], pack: bytes) -> None:
     stream = BytesIO(write_commands(sent, abilities) + pack)
-    assert read_commands(stream) == (sent, abilities)
+    assert read_commands(stream) == (sent, abilities, [])
     assert stream.read() == pack
 
 

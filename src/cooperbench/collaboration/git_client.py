@@ -75,10 +75,12 @@ class GitClient:
         body += b"".join(packet(f"have {commit}\n") for commit in dict.fromkeys(haves)) + packet("done\n")
         return _read_pack(BytesIO(self._request("POST", "git-upload-pack", body)))
 
-    def push_pack(self, commands: list[RefCommand], pack: bytes, *, atomic: bool = False) -> PushReport:
-        """Push objects and move references."""
+    def push_pack(
+        self, commands: list[RefCommand], pack: bytes, *, atomic: bool = False, shallow: Iterable[str] = ()
+    ) -> PushReport:
+        """Push objects and move references. `shallow` are commits whose parents are not there."""
         abilities = ["report-status", "side-band-64k", "ofs-delta"] + ["atomic"] * atomic
-        answer = self._request("POST", "git-receive-pack", write_commands(commands, abilities) + pack)
+        answer = self._request("POST", "git-receive-pack", write_commands(commands, abilities, shallow) + pack)
         return read_report(BytesIO(answer))
 
     def conflicts(self) -> dict[str, list[str]]:

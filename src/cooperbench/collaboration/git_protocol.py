@@ -20,6 +20,7 @@ PROTECTED = "main"
 """The branch that stays at the base commit."""
 
 _HEADER = re.compile(rb"[0-9a-fA-F]{4}")
+_SHALLOW = re.compile(rb"shallow ([0-9a-f]{40})\n?")
 _LARGEST_BAND = 65_515  # bytes of data in one packet of side-band-64k
 
 
@@ -29,6 +30,15 @@ class RefCommand(NamedTuple):
     old: str
     new: str
     ref: str
+
+
+class PushCommands(NamedTuple):
+    """The beginning of a push; a pack follows."""
+
+    commands: list[RefCommand]
+    abilities: list[str]
+    shallow: list[str]
+    """Commits whose parents the client does not have."""
 
 
 class PushReport(NamedTuple):
@@ -66,26 +76,31 @@ def read_section(stream: BinaryIO) -> Iterator[bytes]:
         yield data
 
 
-def read_commands(stream: BinaryIO) -> tuple[list[RefCommand], list[str]]:
-    """Read the commands of a push and the client's abilities, and leave `stream` at the pack."""
+def read_commands(stream: BinaryIO) -> PushCommands:
+    """Read the beginning of a push, and leave `stream` at the pack."""
     commands: list[RefCommand] = []
     abilities: list[str] = []
+    shallow: list[str] = []
     for line in read_section(stream):
+        if root := _SHALLOW.fullmatch(line):
+            shallow.append(root.group(1).decode())
+            continue
         text, _, rest = line.partition(b"\0")
         abilities += rest.decode(errors="replace").split()
         old, _, more = text.rstrip(b"\n").decode(errors="surrogateescape").partition(" ")
         new, _, ref = more.partition(" ")
         if len(old) != 40 or len(new) != 40 or not ref:
-            raise RemoteError("this kind of push is not supported: signed, or from a shallow clone")
+            raise RemoteError("this kind of push is not supported: it is signed")
         commands.append(RefCommand(old, new, ref))
-    return commands, abilities
+    return PushCommands(commands, abilities, shallow)
 
 
-def write_commands(commands: Iterable[RefCommand], abilities: Iterable[str]) -> bytes:
+def write_commands(commands: Iterable[RefCommand], abilities: Iterable[str], shallow: Iterable[str] = ()) -> bytes:
     """Encode the commands of a push; the pack follows them."""
+    roots = [f"shallow {commit}".encode() for commit in shallow]
     lines = [f"{old} {new} {ref}".encode(errors="surrogateescape") for old, new, ref in commands]
     lines[0] += b"\0 " + " ".join(abilities).encode()
-    return b"".join(map(packet, lines)) + FLUSH
+    return b"".join(map(packet, [*roots, *lines])) + FLUSH
 
 
 def read_report(stream: BinaryIO) -> PushReport:

@@ -18,6 +18,8 @@ from cooperbench.records import write_bytes
 _SETTINGS = {
     "receive.autogc": "false",
     "receive.denyDeleteCurrent": "ignore",
+    # Some images hold the base commit without its history.
+    "receive.shallowUpdate": "true",
     "receive.maxInputSize": str(1 << 30),
     # A teammate may have moved a branch on since it was listed; the commit itself is still there to be fetched.
     "uploadpack.allowAnySHA1InWant": "true",
@@ -62,7 +64,7 @@ class Repositories:
                 shutil.rmtree(unfinished, ignore_errors=True)
                 _initialize(unfinished)
                 branch = f"{wanted}:refs/heads/{PROTECTED}"
-                GIT.run("fetch", "-q", "--no-tags", source.absolute(), branch, cwd=unfinished)
+                GIT.run("fetch", "-q", "--no-tags", "--update-shallow", source.absolute(), branch, cwd=unfinished)
                 unfinished.rename(base)
         return commit
 
@@ -76,6 +78,8 @@ class Repositories:
         alternates.parent.mkdir(exist_ok=True)
         # Atomically: a git at work in the repository would miss objects if it read half a file.
         write_bytes(alternates, f"{self._base(commit).absolute() / 'objects'}\n".encode())
+        if (shallow := self._base(commit) / "shallow").exists():
+            write_bytes(self.path(episode) / "shallow", shallow.read_bytes())
 
     def set_main(self, episode: str, commit: str) -> None:
         """Create `main` of an episode."""

@@ -163,7 +163,7 @@ class EpisodeService:
 
     def push(self, agent: str, request: BinaryIO) -> bytes:
         """Let git do the allowed part of a push, and report on all of it. Raises `RemoteError` if it is unreadable."""
-        commands, abilities = read_commands(request)
+        commands, abilities, shallow = read_commands(request)
         if not commands:  # clients probe their credentials with an empty push before a large one
             return b""
         refused = self._rules.refusals(agent, commands)
@@ -173,7 +173,7 @@ class EpisodeService:
         base = next((command.new for command in allowed if command.ref == _MAIN), None)
         if base and self._repositories.has_base(base):
             self._repositories.borrow_base(self.episode, base)
-        report = self._receive(allowed, abilities, request) if allowed else PushReport({}, b"")
+        report = self._receive(allowed, abilities, shallow, request) if allowed else PushReport({}, b"")
         if base and report.results.get(_MAIN, "") is None:
             self._rules.has_main = True
             self._repositories.keep_base(self._repositories.path(self.episode), base)
@@ -195,10 +195,12 @@ class EpisodeService:
         }
         return {branch: paths for branch, paths in found.items() if paths}
 
-    def _receive(self, commands: list[RefCommand], abilities: list[str], request: BinaryIO) -> PushReport:
+    def _receive(
+        self, commands: list[RefCommand], abilities: list[str], shallow: list[str], request: BinaryIO
+    ) -> PushReport:
         asked = [ability for ability in ("atomic", "ofs-delta") if ability in abilities]
         with tempfile.TemporaryFile() as combined:
-            combined.write(write_commands(commands, ["report-status", "side-band-64k", "quiet", *asked]))
+            combined.write(write_commands(commands, ["report-status", "side-band-64k", "quiet", *asked], shallow))
             shutil.copyfileobj(request, combined)
             combined.seek(0)
             answer = b"".join(self._run("git-receive-pack", combined))

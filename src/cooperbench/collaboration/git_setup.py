@@ -31,6 +31,7 @@ g update-ref "refs/heads/$agent" "$base"
 g symbolic-ref HEAD "refs/heads/$agent"
 """
 
+_SHALLOW = 'file=$(git rev-parse --git-path shallow) && [ -s "$file" ] && cat "$file"'
 _PACK = 'echo "$1" | git pack-objects -q --revs --stdout --delta-base-offset'
 
 
@@ -59,8 +60,10 @@ def _base_commit(env: Environment) -> str:
 
 def _agree_on_base(env: Environment, agent_id: str, client: GitClient, base: str) -> None:
     """Make sure that `main` of the shared repository is the commit from which the sandbox starts."""
-    if _MAIN not in client.list_refs().refs and not _offer(client, base, _empty_pack()):
-        _offer(client, base, _history(env, base))
+    if _MAIN not in client.list_refs().refs:
+        shallow = env.run_script(_SHALLOW, timeout=_SECONDS).stdout.decode().split()
+        if not _offer(client, base, _empty_pack(), shallow):
+            _offer(client, base, _history(env, base), shallow)
     main = client.list_refs().refs.get(_MAIN, "missing")
     if main != base:
         raise RemoteError(
@@ -70,8 +73,8 @@ def _agree_on_base(env: Environment, agent_id: str, client: GitClient, base: str
         )
 
 
-def _offer(client: GitClient, base: str, pack: bytes) -> bool:
-    report = client.push_pack([RefCommand(NO_OBJECT, base, _MAIN)], pack)
+def _offer(client: GitClient, base: str, pack: bytes, shallow: list[str]) -> bool:
+    report = client.push_pack([RefCommand(NO_OBJECT, base, _MAIN)], pack, shallow=shallow)
     return report.results.get(_MAIN, "") is None
 
 
