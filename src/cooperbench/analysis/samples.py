@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cooperbench.errors import UsageError
 from cooperbench.records import Record
+from cooperbench.records.host_paths import recorded_model
 from cooperbench.records.make_rows import episode_rows
 from cooperbench.records.paths import AnyPath
 from cooperbench.records.rows import EpisodeRow
@@ -113,7 +114,7 @@ def make_sample(run: RunResult) -> RunSample:
         subset=config.tasks.subset,
         image_digests=tuple(sorted({row.image_digest for row in rows if row.image_digest})),
         agents=tuple(member.agent for member in config.team),
-        models=tuple(member.model for member in config.team),
+        models=tuple(recorded_model(member.model) for member in config.team),
         messaging=config.messaging,
         git=config.git,
         repeats=max(row.repeat for row in rows) - min(row.repeat for row in rows) + 1,

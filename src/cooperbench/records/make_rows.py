@@ -12,6 +12,7 @@ from cooperbench.errors import RecordError
 from cooperbench.records.episode import EpisodeResult, MemberResult, Usage
 from cooperbench.records.episode_state import EpisodeView
 from cooperbench.records.files import read_model
+from cooperbench.records.host_paths import recorded_model
 from cooperbench.records.rows import EpisodeRow, MemberRow
 from cooperbench.records.run import GroupKey, RunConfig
 from cooperbench.records.team import Limits
@@ -101,7 +102,7 @@ def _episode_facts(config: RunConfig, episode: EpisodeView) -> dict[str, Any]:
     return {
         **_group_facts(config, episode),
         "agents": tuple(member.agent for member in team),
-        "models": tuple(member.model for member in team),
+        "models": tuple(recorded_model(member.model) for member in team),
         **_stage_facts(_read_stages(episode), episode.group, episode.result),
         **_usage_facts(episode.result),
         "attempts": episode.attempts,
@@ -188,7 +189,8 @@ def _member_facts(config: RunConfig, member: MemberResult) -> dict[str, Any]:
     limits = next((each.limits for each in config.team if each.agent_id == member.agent_id), Limits())
     usage: Usage = member.usage
     return {
-        **{name: getattr(member, name) for name in ("agent_id", "agent", "model", "steps", "patch_lines", "status")},
+        **{name: getattr(member, name) for name in ("agent_id", "agent", "steps", "patch_lines", "status")},
+        "model": recorded_model(member.model),
         "role": member.role.value if member.role else None,
         "own_features": member.features,
         "ending": member.ending.value,
