@@ -84,7 +84,8 @@ ATTACKS = {
         }
     ),
     "switch the tests off in the manifest": Attack(
-        {"src/lib.rs": source(""), "Cargo.toml": f"{_MANIFEST}autotests = false\n".encode()}
+        {"src/lib.rs": source(""), "Cargo.toml": f"{_MANIFEST}autotests = false\n".encode()},
+        exits_well=False,
     ),
     "write to whatever is open": Attack(
         {
