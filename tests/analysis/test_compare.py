@@ -175,6 +175,11 @@ def test_power_of_groups_and_for_an_effect() -> None:
     assert 0.5 < both["power"] < 1
 
 
+def test_too_few_groups_show_nothing() -> None:
+    assert power("--groups", "3").out.startswith("3 groups show nothing")
+    assert power("--groups", "3", "--json").facts["effect"] is None
+
+
 def test_power_from_runs(logs: Path) -> None:
     facts = power("solo", "coop", "--effect", "10", "--log-dir", str(logs), "--json").facts
     assert facts["discordant"] == 0.5

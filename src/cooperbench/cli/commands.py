@@ -19,6 +19,7 @@ COMMANDS = {
         "cooperbench.cli.compare",
         "Compare runs on the same groups; solo against coop is the coordination gap.",
     ),
+    "plot": ("cooperbench.cli.plot", "Draw figures of runs for papers."),
     "power": ("cooperbench.cli.power", "Plan how many groups a comparison needs."),
     "explain": ("cooperbench.cli.explain", "Say why the groups of a run failed, with the evidence."),
     "label": ("cooperbench.cli.label", "Label the messages of a run, and compare labellers."),

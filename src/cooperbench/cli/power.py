@@ -1,5 +1,6 @@
 """`cooperbench power`."""
 
+import math
 from pathlib import Path
 
 import click
@@ -61,6 +62,7 @@ def command(
     rest = {"target": target, "alpha": alpha, "icc": known.icc, "discordant": known.discordant}
     plan = power(asked, None if effect is None else effect / 100, pool_size=known.pool_size, **rest)
     if as_json:
-        print_json({**asdict(plan), "independent": plan.independent, "source": known.source})
+        shown = None if math.isnan(plan.effect) else plan.effect  # JSON has no NaN
+        print_json({**asdict(plan), "effect": shown, "independent": plan.independent, "source": known.source})
     for line in () if as_json else plan_sentences(plan, known):
         click.echo(line)
