@@ -80,6 +80,18 @@ def test_a_message_looks_like_one_message(hostile_logs: Path) -> None:
     assert said.out.count(r"ok\x1b]0;title\x07\x1b[2J\x9b1A") >= 6
 
 
+def test_what_is_left_out_of_a_submission_is_shown(hostile_logs: Path) -> None:
+    def left_out(result: Any) -> None:
+        submission = result["agents"]["agent1"]["submission"]
+        submission["skipped"] = [f"large{number}.bin" for number in range(7)]
+        submission["ignored"] = ["build/", "a\nb"]
+
+    edit(hostile_logs / "pairs" / "coop" / EPISODE / "result.json", left_out)
+    lines = cooperbench("runs", "show", "pairs", EPISODE, "--log-dir", str(hostile_logs)).out.splitlines()
+    assert "  left out of the work: large0.bin, large1.bin, large2.bin, large3.bin, large4.bin and 2 more" in lines
+    assert "  left out, because git ignores it: build/, a b" in lines
+
+
 def test_records_keep_every_character(hostile_logs: Path) -> None:
     said = cooperbench("runs", "show", "pairs", EPISODE, "--json", "--log-dir", str(hostile_logs))
     assert said.facts["result"]["agents"]["agent1"]["status"] == HOSTILE

@@ -321,3 +321,21 @@ def test_a_repository_that_is_not_at_the_base_commit_is_an_error(fresh: LocalEnv
     fresh.execute("git commit -q --allow-empty -m later")
     with pytest.raises(SandboxError, match="not the base commit"):
         worktree.strip_later_history(fresh, fresh.execute("git rev-parse HEAD~1")["output"].strip())
+
+
+def test_what_is_left_out_is_said(fresh: LocalEnvironment, tmp_path: Path) -> None:
+    base = worktree.pin_base(fresh, tmp_path / "store")
+    deep = "/".join(["d" * 200] * 30)
+    commands = [
+        "printf '*.log\nbuild/\n' >.gitignore; echo x >a.log; mkdir -p build/x sub __pycache__; echo x >build/x/y",
+        "echo x >sub/b.log; echo x >__pycache__/m.pyc; mkfifo pipe; truncate -s 65M large.bin; echo x >kept",
+        f'python3 -c \'import os\nfor part in "{deep}".split("/"):\n os.mkdir(part); os.chdir(part)\nopen("f", "w")\'',
+    ]
+    done = fresh.execute("\n".join(commands))
+    assert done["returncode"] == 0, done["output"]
+    taken = worktree.capture(fresh, tmp_path / "store", base)
+    assert {"pipe", "large.bin"} < set(taken.skipped)
+    assert [path for path in taken.skipped if path.startswith("d" * 200)], "too long a path"
+    assert sorted(path for path in taken.ignored if "pyc" not in path) == ["a.log", "build/", "sub/b.log"]
+    assert not [path for path in taken.ignored if "pyc" in path]
+    assert b"kept" in taken.patch

@@ -13,6 +13,7 @@ from cooperbench.records.episode_state import EpisodeState
 from cooperbench.records.live import read_live
 from cooperbench.records.readers import read_conversation, read_events, read_patch, read_trajectory
 from cooperbench.runner import RunResult, evaluate, open_run, read_run, run
+from cooperbench.runner.planning.resume import check_run
 from cooperbench.tasks import discover_tasks
 from tests.command_line import cooperbench
 from tests.needs import need
@@ -168,3 +169,25 @@ def record(result: RunResult) -> dict[Path, bytes]:
     """The files of finished episodes."""
     places = [each.directory for each in result.episodes if each.completed]
     return {file: file.read_bytes() for place in places for file in place.rglob("*") if file.is_file()}
+
+
+def test_a_renamed_run_is_read_under_its_new_name(logs: Path) -> None:
+    for name in ("renamed", "renamed by hand"):
+        shutil.copytree(logs / "pairs", logs / name)
+        assert read_run(name, logs).summary.run == name
+        shown = cooperbench("runs", "show", name, "--log-dir", str(logs))
+        assert shown.code == 0
+        assert f"eval -n {name}" in shown.out
+        assert open_run(name, logs)[1].run == name
+        exported = logs.parent / f"package of {name}"
+        assert cooperbench("runs", "export", name, str(exported), "--log-dir", str(logs)).code == 0
+    listed = cooperbench("runs", "list", "--log-dir", str(logs)).out
+    assert all(name in listed for name in ("alone", "pairs", "renamed ", "renamed by hand"))
+
+
+def test_a_renamed_run_is_resumed(logs: Path) -> None:
+    before, after = RunDirectory(logs / "alone"), RunDirectory(logs / "moved")
+    config = open_run("alone", logs)[1]
+    before.path.rename(after.path)
+    found = check_run(after, config.model_copy(update={"run": "moved"}), force=False)
+    assert (found.resumed, found.config.run) == (True, "moved")

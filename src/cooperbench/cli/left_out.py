@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 
-from cooperbench.records import DropAction, Evaluation, SuiteResult
+from cooperbench.records import DropAction, Evaluation, Submission, SuiteResult
 
 SHOWN = 10
 """Lines; the record has all."""
+PATHS = 5
+PATH_LENGTH = 120
+"""Paths that are named in one line, and characters of each; the record has all."""
 
 _WORDS = {
     DropAction.LEFT_OUT: "left out",
@@ -28,3 +31,16 @@ def changed_lines(suite: SuiteResult) -> Iterator[str]:
     if suite.changed:
         more = f" and {len(suite.changed) - SHOWN} more" if len(suite.changed) > SHOWN else ""
         yield f"    changed while the tests ran: {', '.join(suite.changed[:SHOWN])}{more}"
+
+
+def unsubmitted_lines(submission: Submission) -> Iterator[str]:
+    """Yield what of a member's work tree is not in its submission, and why."""
+    yield from _path_lines("left out of the work", submission.skipped)
+    yield from _path_lines("left out, because git ignores it", submission.ignored)
+
+
+def _path_lines(what: str, paths: tuple[str, ...]) -> Iterator[str]:
+    if paths:
+        shown = (path if len(path) <= PATH_LENGTH else f"{path[:PATH_LENGTH]}…" for path in paths[:PATHS])
+        more = f" and {len(paths) - PATHS} more" if len(paths) > PATHS else ""
+        yield f"  {what}: {', '.join(shown)}{more}"

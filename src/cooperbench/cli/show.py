@@ -8,7 +8,7 @@ from rich.table import Table
 
 from cooperbench.cli.failures import common_failure, failure_lines
 from cooperbench.cli.falsification import falsification_lines
-from cooperbench.cli.left_out import changed_lines, left_out_lines
+from cooperbench.cli.left_out import changed_lines, left_out_lines, unsubmitted_lines
 from cooperbench.cli.output import console, counted, print_json
 from cooperbench.errors import RecordError
 from cooperbench.records import (
@@ -217,6 +217,8 @@ def _member_lines(result: EpisodeResult) -> Iterator[str]:
             yield from failure_lines(member.error)
         for finding in member.submission.findings if member.submission else ():
             yield f"  in the patch: {finding.kind} {finding.path} {finding.detail}".rstrip()
+        if member.submission is not None:
+            yield from unsubmitted_lines(member.submission)
 
 
 def _conversation_lines(episode: EpisodeView) -> Iterator[str]:

@@ -8,6 +8,7 @@ processes: the script runs outside of the sandbox, see `docs/design/capture.md`.
 the agent's repository tracks them.
 """
 
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +26,9 @@ UNLIMITED = 1 << 40
 TIMEOUT = 600.0
 _OF_THE_HOST = ("No space left", "Cannot allocate memory", "out of memory", "Disk quota")
 """What git says when it lacks something that is not the agent's."""
+_CACHES = re.compile(r"(^|/)(__pycache__|node_modules|\.venv|\.[a-z]+_cache)(/|$)|\.py[co]$|(^|/)[^/]+\.egg-info/?$")
+"""What programs leave everywhere, and nobody misses in a submission."""
+MOST_IGNORED = 100
 _GIT = Git(SandboxError)
 
 
@@ -35,6 +39,8 @@ class WorkTree(NamedTuple):
     skipped: tuple[str, ...]
     foreign: tuple[str, ...]
     """Folders that are repositories of something else."""
+    ignored: tuple[str, ...]
+    """Paths that git ignores, but for caches: a folder stands for all that is in it."""
 
 
 def pin_base(env: Environment, store: Path) -> str:
@@ -73,6 +79,7 @@ def capture(env: Environment, store: Path, base: str) -> Capture:
         base_tree=base,
         captured_at=utc_now(),
         skipped=found.skipped,
+        ignored=found.ignored,
         findings=notes,
     )
 
@@ -115,13 +122,15 @@ def _store_tree(done: RunReply, env: Environment, store: Path) -> WorkTree:
     try:
         header, _, rest = done.stdout.partition(b"\n")
         tree, *sizes = header.decode().split()
-        skipped, foreign = (int(size) for size in sizes)
+        skipped, foreign, ignored = (int(size) for size in sizes)
     except ValueError as error:
         raise SandboxError(f"cannot read the work tree: {done.stdout[:100]!r}", subject=env.options.cwd) from error
     prepare_store(store)
     # Every object is verified by its own digest. That none is missing shows when the tree is compared.
-    git(store, "index-pack", "--stdin", stdin=rest[skipped + foreign :])
-    return WorkTree(tree, _paths(rest[:skipped]), _paths(rest[skipped : skipped + foreign]))
+    git(store, "index-pack", "--stdin", stdin=rest[skipped + foreign + ignored :])
+    parts = rest[:skipped], rest[skipped : skipped + foreign], rest[skipped + foreign : skipped + foreign + ignored]
+    left, others, hidden = map(_paths, parts)
+    return WorkTree(tree, left, others, tuple(path for path in hidden if not _CACHES.search(path))[:MOST_IGNORED])
 
 
 def _paths(ended: bytes) -> tuple[str, ...]:

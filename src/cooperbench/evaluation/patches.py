@@ -66,6 +66,7 @@ def make_submission(
     source: PatchSource = PatchSource.AGENT,
     base_tree: str | None = None,
     skipped: tuple[str, ...] = (),
+    ignored: tuple[str, ...] = (),
     findings: tuple[PatchFinding, ...] = (),
 ) -> Submission:
     """Describe a patch as the submission of a member. `findings` are those about the work tree that it comes from."""
@@ -80,6 +81,7 @@ def make_submission(
         base_tree=base_tree,
         findings=(*findings, *lint(patch)),
         skipped=skipped,
+        ignored=ignored,
     )
 
 

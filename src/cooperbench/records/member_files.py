@@ -49,6 +49,8 @@ class Capture(Record):
     captured_at: UtcTime | None = None
     skipped: tuple[str, ...] = ()
     """Paths that could not be read or are too large; the patch leaves them as they are in the base."""
+    ignored: tuple[str, ...] = ()
+    """Paths that git ignores, which are not in the patch; a folder stands for all that is in it."""
     findings: tuple[PatchFinding, ...] = ()
     """Why there is nothing to capture, and folders that are repositories of something else."""
 

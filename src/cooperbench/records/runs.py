@@ -50,13 +50,20 @@ def run_names(log_dir: LogDir = None) -> list[str]:
 
 
 def open_run(name: str, log_dir: LogDir = None) -> tuple[RunDirectory, RunConfig]:
-    """Find a run by its name. Raises `UnknownNameError`, or `RecordError` when its configuration cannot be read."""
-    directory = RunDirectory(_log_dir(log_dir).absolute() / check_run_name(name))
+    """Find a run by its name, which is that of its folder. Raises `UnknownNameError`, or `RecordError` for a broken configuration."""
+    place = _log_dir(log_dir).absolute()
+    # A folder that somebody has renamed may have any name.
+    directory = RunDirectory(place / (name if name in run_names(place) else check_run_name(name)))
     try:
-        return directory, read_model(directory.config, RunConfig)
+        return directory, read_config(directory)
     except FileNotFoundError:
         hint = f"cooperbench runs list, or --log-dir if it does not lie in {directory.path.parent}"
         raise UnknownNameError("run", name, run_names(log_dir), hint=hint) from None
+
+
+def read_config(directory: RunDirectory) -> RunConfig:
+    """Read the configuration of a run under the present name of its folder. Raises `FileNotFoundError` or `RecordError`."""
+    return read_model(directory.config, RunConfig).model_copy(update={"run": directory.path.name})
 
 
 def read_run(

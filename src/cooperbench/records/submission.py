@@ -62,4 +62,9 @@ class Submission(Record):
     source: PatchSource
     base_tree: str | None = Field(None, description="Git tree id that the patch applies to.")
     findings: tuple[PatchFinding, ...] = ()
-    skipped: tuple[str, ...] = Field((), description="Paths of the work tree that could not be read.")
+    skipped: tuple[str, ...] = Field(
+        (), description="Paths left out: unreadable, too large, too long, special, or copies of the repository."
+    )
+    ignored: tuple[str, ...] = Field(
+        (), description="Paths left out because git ignores them, but for caches; a folder stands for its content."
+    )

@@ -2,8 +2,8 @@
 #   $1 size in KiB from which a file is left out
 #   $2 bytes of standard input: entries for `git update-index --index-info -z`, the base to compare with; may be 0
 # Runs where nothing in the sandbox reaches it. It may read the work tree, but not change it.
-# Answers "<tree> <size> <size>" in a line, so many bytes of skipped paths and of repositories whose files are taken as work (each ended
-# by NUL), and a pack of everything in the tree.
+# Answers "<tree> <size> <size> <size>" in a line, so many bytes of skipped paths, of repositories whose files are taken as work and of
+# ignored paths (each ended by NUL), and a pack of everything in the tree.
 # The agent's .git is not used: not its configuration, hooks, filters, attributes, index or objects. It is only asked which
 # ignored files it tracks, because those were handed in on purpose.
 # Each program that this starts is a millisecond or more of processor time for each agent, so the shell does what it can itself.
@@ -70,10 +70,10 @@ is_copy() {
     return 1
 }
 
-# Repositories inside the current folder, copies of the one that it holds, and files that are too large, into $1.repositories, $1.copies
+# Repositories inside the current folder, copies of the one that it holds, and files that are too large or special, into $1.repositories, $1.copies
 # and $1.huge
 look_around() {
-    find . -name .git -prune -print -o -type f -size "+${huge}k" -print >"$1.found" 2>/dev/null
+    find . -name .git -prune -print -o -type f -size "+${huge}k" -print -o ! -type f ! -type d ! -type l -print >"$1.found" 2>/dev/null
     : >"$1.repositories"
     : >"$1.copies"
     : >"$1.huge"
@@ -125,9 +125,12 @@ take() {
     git add --all --ignore-errors -- "$@" 2>"$index.errors"
     [ $? -gt 1 ] && cat "$index.errors" >&2 && return 1
     [ ! -s "$index.errors" ] || sed -n -e "s|^error: open(\"\(.*\)\"): .*|\1|p" \
-        -e "s|^warning: could not open directory '\(.*\)/': .*|\1|p" "$index.errors" |
+        -e "s|^warning: could not open directory '\(.*\)/': .*|\1|p" -e t \
+        -e "s|^warning: could not open directory '\(.*\)|\1|p" "$index.errors" | # git cuts a message about too long a path
         while IFS= read -r path; do printf '%s\0' "$prefix$path" >>"$work/skipped"; done
     [ ! -s "$index.forced" ] || xargs -0 -n 1 git update-index --add --remove -- <"$index.forced" 2>/dev/null
+    [ -n "$prefix" ] || git ls-files -z --others --ignored --exclude-standard --directory -- "$@" 2>/dev/null |
+        head -c 65536 >"$work/ignored"
 
     before=
     number=0
@@ -156,14 +159,16 @@ size() { if [ -s "$1" ]; then stat -c %s "$1" 2>/dev/null || echo $(($(wc -c <"$
 prefix=
 : >"$work/skipped"
 : >"$work/foreign"
+: >"$work/ignored"
 prepare
 take "$work/index" || exit 1
 read -r tree <"$work/index.tree"
 # Neither a file nor a repository is left, which says that the whole is gone rather than that each file was removed.
 [ "$2" -gt 0 ] && [ "$tree" = "$nothing" ] && [ ! -e .git ] && exit 67
-echo "$tree $(size "$work/skipped") $(size "$work/foreign")"
+echo "$tree $(size "$work/skipped") $(size "$work/foreign") $(size "$work/ignored")"
 [ ! -s "$work/skipped" ] || cat "$work/skipped"
 [ ! -s "$work/foreign" ] || cat "$work/foreign"
+[ ! -s "$work/ignored" ] || cat "$work/ignored"
 export GIT_DIR="$work/git"
 git cat-file --batch-all-objects --batch-check='%(objectname)' >"$work/objects" || exit 1
 git pack-objects -q --stdout <"$work/objects" || exit 1

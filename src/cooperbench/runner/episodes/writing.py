@@ -100,6 +100,7 @@ def _write_submission(directory: EpisodeDirectory, stem: str, run: MemberRun) ->
         source=source,
         base_tree=run.sandbox.base_tree if run.sandbox else None,
         skipped=captured.skipped if captured else (),
+        ignored=captured.ignored if captured else (),
         findings=captured.findings if captured else (),
     )
 

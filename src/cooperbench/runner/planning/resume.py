@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from cooperbench.errors import RecordError, RunMismatchError, UsageError
 from cooperbench.records import MAY_DIFFER, GroupKey, RunConfig, RunDirectory, read_model, write_model
 from cooperbench.records.episode_state import read_state
+from cooperbench.records.runs import read_config
 
 _HINT = "choose another name with --name, or start the run afresh with --force"
 
@@ -25,7 +26,7 @@ def check_run(directory: RunDirectory, config: RunConfig, *, force: bool) -> Ope
     finished episodes must have been made with this configuration.
     """
     try:
-        before = read_model(directory.config, RunConfig)
+        before = read_config(directory)
     except FileNotFoundError:
         notes: tuple[str, ...] = ()
     except RecordError as error:
