@@ -1,6 +1,7 @@
 """`cooperbench completion`: completion in a shell, with the names of runs, tasks, agents and subsets."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -113,10 +114,12 @@ def _numbers(given: dict[str, Any]) -> list[int]:
 
 
 def _subsets(given: dict[str, Any]) -> Iterator[str]:
+    from cooperbench.errors import UsageError
     from cooperbench.tasks import find_dataset, subset_names
 
     yield "demo"
-    yield from subset_names(find_dataset(given.get("dataset_dir")))
+    with suppress(UsageError):  # no dataset
+        yield from subset_names(find_dataset(given.get("dataset_dir")))
 
 
 def _backends(given: dict[str, Any]) -> list[str]:
