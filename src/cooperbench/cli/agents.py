@@ -14,6 +14,7 @@ from cooperbench.cli.options import (
     subset_option,
 )
 from cooperbench.cli.output import counted, print_json
+from cooperbench.cli.typed import print_next
 from cooperbench.records.visible import one_line
 
 
@@ -91,6 +92,8 @@ def check(name: str, model: str | None, backend: str, agent_config: Path | None,
         print_json(report.model_dump(mode="json"))
     else:
         click.echo(f"{name} {'implements' if report.passed else 'does not implement'} the agent interface.")
+        run = f"cooperbench run -s demo -r ledgerkit -f 5,6 -a {name}"
+        print_next(run if report.passed else f"cooperbench agents run {name} ledgerkit_task/1 --debug")
     return 0 if report.passed else 1
 
 
@@ -160,7 +163,8 @@ def new(name: str, directory: Path) -> None:
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             click.echo(path)
-    click.echo(f"\nnext: cd {folder} && COOPERBENCH_EXTERNAL_AGENTS={name}.adapter cooperbench agents check {name}")
+    click.echo()
+    print_next(f"cd {folder} && COOPERBENCH_EXTERNAL_AGENTS={name}.adapter cooperbench agents check {name}")
 
 
 def _show_finding(finding: Any) -> None:

@@ -8,6 +8,7 @@ import click
 
 from cooperbench.cli.options import json_option
 from cooperbench.cli.output import check_lines, print_json
+from cooperbench.cli.typed import print_next
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -135,4 +136,5 @@ def _save(backend: str, values: dict[str, str], *, check: bool, as_json: bool) -
         click.echo(f"saved to {path}")
         for line in check_lines(found.checks) if found is not None else ():
             click.echo(line)
+        print_next(f"cooperbench doctor --backend {backend}")
     return 0 if found is None or found.ready else 1

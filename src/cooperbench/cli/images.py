@@ -8,6 +8,7 @@ import click
 
 from cooperbench.cli.options import TaskFilter, json_option, task_filters
 from cooperbench.cli.output import console, counted, print_json
+from cooperbench.cli.typed import print_next
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,9 +113,14 @@ def build(
             subject=str(repo_source),
             hint="name an image, or select a task with -r and -t",
         )
-    for recipe in recipes:
+    for number, recipe in enumerate(recipes, start=1):
+        click.echo(f"building {recipe.name} ({number} of {len(recipes)})", err=True)
         build_image(backend, recipe, repo_source=repo_source, base_image=base_image, progress=_progress())
     _show([image_facts(backend, recipe) for recipe in recipes], as_json=as_json)
+    if not as_json:
+        asked = (("-s", selected.subset), ("-r", selected.repo), ("-t", selected.task_id), ("--backend", backend))
+        words = "".join(f" {option} {value}" for option, value in asked if value is not None)
+        print_next(f"cooperbench tasks validate{words}", dataset_dir=selected.dataset_dir)
 
 
 def _recipes(selected: TaskFilter) -> "list[ImageRecipe]":

@@ -6,6 +6,7 @@ import click
 
 from cooperbench.cli.options import json_option
 from cooperbench.cli.output import counted, print_json
+from cooperbench.cli.typed import print_next
 
 
 @click.command("prepare")
@@ -39,3 +40,5 @@ def command(
         print_json(facts)
     else:
         click.echo(f"{counted(len(tasks), 'task')} of {manifest.dataset} at {manifest.revision[:12]} in {dataset_dir}")
+        place = None if dataset_dir == Path("dataset") else dataset_dir
+        print_next("cooperbench tasks list" + (f" -s {subset}" if subset else ""), dataset_dir=place)

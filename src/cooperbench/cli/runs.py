@@ -9,6 +9,7 @@ import click
 
 from cooperbench.cli.options import json_option, log_dir_option, policy_option
 from cooperbench.cli.output import console, counted, print_json
+from cooperbench.cli.typed import lead_on, print_next
 from cooperbench.errors import RecordError
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def list_runs(log_dir: Path | None, as_json: bool) -> None:
         print_json([run.summary.model_dump(mode="json") for run in runs])
     elif runs:
         console().print(runs_table(runs))
+        print_next(f"cooperbench runs show {runs[-1].directory.name}", log_dir=log_dir)
     else:
         console().print("no runs yet; try: cooperbench run -s demo")
 
@@ -73,6 +75,7 @@ def show_run(name: str, episode: str | None, policy: str | None, log_dir: Path |
         if is_locked(RunDirectory(result.directory)):
             out.print(f"in progress; watch it with: cooperbench runs watch {name}", markup=False)
         out.print(f"record: {result.directory}", markup=False)
+        lead_on(result)
 
 
 @command.command("watch")
@@ -155,6 +158,7 @@ def merge(name: str, parts: tuple[Path, ...], log_dir: Path | None) -> None:
 
     merge_runs(name, parts, log_dir=log_dir)
     print_summary(console(), read_run(name, log_dir).summary)
+    print_next(f"cooperbench runs show {name}", log_dir=log_dir)
 
 
 @command.command("rm")

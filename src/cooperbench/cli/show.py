@@ -10,6 +10,7 @@ from cooperbench.cli.failures import common_failure, failure_lines
 from cooperbench.cli.falsification import falsification_lines
 from cooperbench.cli.left_out import changed_lines, left_out_lines, unsubmitted_lines
 from cooperbench.cli.output import console, counted, print_json
+from cooperbench.cli.typed import lead_on
 from cooperbench.errors import RecordError
 from cooperbench.records import (
     EpisodeResult,
@@ -47,6 +48,8 @@ def show_outcome(result: RunResult, *, as_json: bool, judged: bool = True) -> in
             )
         if result.interrupted:
             out.print("interrupted; the same command resumes the run", markup=False)
+        if not result.stopped and not result.interrupted:
+            lead_on(result)
     return exit_code(result, judged=judged)
 
 

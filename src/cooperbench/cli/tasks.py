@@ -15,6 +15,7 @@ from cooperbench.cli.options import (
     task_filters,
 )
 from cooperbench.cli.output import counted, print_json
+from cooperbench.cli.typed import print_next
 
 if TYPE_CHECKING:
     from cooperbench.evaluation import PairConflict
@@ -124,7 +125,9 @@ def show_statistics(
     from cooperbench.evaluation import task_statistics
 
     found = []
-    for task in selected.find():
+    tasks = selected.find()
+    for number, task in enumerate(tasks, start=1):
+        click.echo(f"merging the pairs of {task.key} ({number} of {len(tasks)})", err=True)
         conflicts = _conflicts(task, backend, repository)
         found.append((task_statistics(task, conflicts), conflicts or []))
     if as_json:
@@ -169,6 +172,7 @@ def sample(
         click.echo(
             f"{path}: {counted(pairs, 'pair')} of {counted(len(drawn.tasks), 'task')}; use it with -s {drawn.name}"
         )
+        print_next(f"cooperbench run -s {drawn.name} -a gold", dataset_dir=dataset_dir)
 
 
 @command.command("validate")
@@ -211,7 +215,14 @@ def validate(
     if as_json:
         facts = [validation.model_dump(mode="json") | {"ok": validation.ok} for validation in found]
         print_json(facts)
-    return 0 if all(validation.ok for validation in found) else 1
+    ok = all(validation.ok for validation in found)
+    if ok and not as_json:
+        first = found[0]
+        given = f" -s {selected.subset}" if selected.subset else ""
+        place = f" --backend {backend}" if backend else ""
+        command = f"cooperbench run -r {first.repo} -t {first.task_id} -a gold{given}{place}"
+        print_next(command, dataset_dir=selected.dataset_dir)
+    return 0 if ok else 1
 
 
 @command.command("new")
@@ -258,9 +269,9 @@ def new(
         features=count,
         history=not no_history,
     )
-    click.echo(f"{task.path}: write feature<N>/feature.md, feature.patch and tests.patch, then")
-    click.echo(f"  cooperbench images build -r {task.repo} -t {task_id} --dataset-dir {dataset_dir}")
-    click.echo(f"  cooperbench tasks validate -r {task.repo} -t {task_id} --dataset-dir {dataset_dir}")
+    click.echo(f"{task.path}: write feature<N>/feature.md, feature.patch and tests.patch")
+    print_next(f"cooperbench images build -r {task.repo} -t {task_id}", dataset_dir=dataset_dir)
+    print_next(f"cooperbench tasks validate -r {task.repo} -t {task_id}", dataset_dir=dataset_dir)
 
 
 def _default_backend(task: "Task") -> str:
