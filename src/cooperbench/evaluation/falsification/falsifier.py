@@ -10,6 +10,7 @@ import random
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -46,7 +47,12 @@ def chosen_challenge(seed: str, feature: int, tree: str) -> int:
 
 def pool_of(runs: FeatureRuns, folder: Path, on_base: SuiteRun | None = None) -> Pool:
     """Return the feature's pool, from the cache or by running the gold patch, and the base if its run is not given."""
-    return _cached(folder / "pool.json", Pool, lambda: build_pool(runs, _fail_to_pass(runs, on_base)))
+    make = partial(_build_pool, runs, on_base)
+    return _cached(folder / "pool.json", Pool, make, lambda pool: bool(pool.breakable) or not pool.timed_out)
+
+
+def _build_pool(runs: FeatureRuns, on_base: SuiteRun | None) -> Pool:
+    return build_pool(runs, _fail_to_pass(runs, on_base))
 
 
 def _fail_to_pass(runs: FeatureRuns, on_base: SuiteRun | None) -> list[str]:
@@ -67,7 +73,8 @@ def falsify(runs: FeatureRuns, tree: str, seed: str, folder: Path) -> Falsificat
         return Falsification(status=FalsificationStatus.UNAVAILABLE, reason=pool.reason, seed=seed)
     number = chosen_challenge(seed, runs.feature, tree)
     path = folder / f"challenge{number}-{runs.conditions}.json"
-    made = _cached(path, _Kept, lambda: _Kept(challenge=make_challenge(runs, pool, number)))
+    make = partial(make_challenge, runs, pool, number)
+    made = _cached(path, _Kept, lambda: _Kept(challenge=make()), lambda kept: kept.challenge is not None)
     if made.challenge is None:
         reason = "the gold patch's own runs with broken tests differ"
         return Falsification(status=FalsificationStatus.UNAVAILABLE, reason=reason, seed=seed, challenge=number)
@@ -124,7 +131,7 @@ def describe_mismatch(mismatch: Mismatch) -> str:
     return f"{mismatch.test} {mismatch.found}, although {place} expects `{mismatch.edit.after}`"
 
 
-def _cached(path: Path, kind: type[R], make: Callable[[], R]) -> R:
+def _cached(path: Path, kind: type[R], make: Callable[[], R], worth_keeping: Callable[[R], bool]) -> R:
     """Read what is known, or find it out once for all processes of this machine."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path.with_suffix(".lock")):
@@ -132,5 +139,6 @@ def _cached(path: Path, kind: type[R], make: Callable[[], R]) -> R:
             return read_model(path, kind)
         except (FileNotFoundError, RecordError):
             made = make()
-            write_model(path, made)
+            if worth_keeping(made):
+                write_model(path, made)
             return made

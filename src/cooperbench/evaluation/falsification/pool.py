@@ -45,6 +45,8 @@ class Pool(Record):
     """Tests that turn from fail to pass, and that no edit broke."""
     reason: str = ""
     """Why there is none that can be broken."""
+    timed_out: bool = False
+    """True if a run of the gold patch reached its time limit, so that another search may find more."""
 
     @property
     def fail_to_pass(self) -> int:
@@ -57,6 +59,10 @@ def build_pool(runs: FeatureRuns, fail_to_pass: Sequence[str]) -> Pool:
     if not fail_to_pass:
         return Pool(reason="every test passes without the gold patch")
     sources = runs.sources
+    if not sources:
+        return Pool(
+            unbreakable=tuple(fail_to_pass), reason="git does not apply the hidden tests to the base as they are"
+        )
     if not any(can_break(path) for path in sources):
         return Pool(unbreakable=tuple(fail_to_pass), reason="tests in this language cannot be broken yet")
     search = _EditSearch(runs, _functions(runs, sources), fail_to_pass)
@@ -66,6 +72,7 @@ def build_pool(runs: FeatureRuns, fail_to_pass: Sequence[str]) -> Pool:
         breakable=breakable,
         unbreakable=(*search.without_edit(), *_not_found(search, sources, fail_to_pass)),
         reason="" if breakable else "no edit broke a test with the gold patch",
+        timed_out=search.timed_out,
     )
 
 
@@ -108,6 +115,7 @@ class _EditSearch:
         self._left = {key: list(function.edits) for key, function in self._functions.items()}
         self._good: dict[str, list[Edit]] = {key: [] for key in self._functions}
         self._count = 0
+        self.timed_out = False
 
     def found(self) -> tuple[Breakable, ...]:
         """List the functions with their good edits."""
@@ -135,6 +143,7 @@ class _EditSearch:
         self._count += 1
         broken = [(self._functions[key].path, edit) for key, edit in choice.items()]
         run = self._runs.run(self._runs.gold, broken, self._runs.gold_limit)
+        self.timed_out = self.timed_out or run.timed_out
         results = {test.name: test.status for test in run.report.tests}
         lost = [key for key in choice if not any(name in results for name in self.tests[key])]
         if len(lost) * 2 >= len(choice) > 1 and self._count < MOST_RUNS:
