@@ -12,7 +12,7 @@ from cooperbench.evaluation import EvaluationSettings, evaluate_submissions, mak
 from cooperbench.evaluation.suites import Suite, run_suite
 from cooperbench.records import DropAction, DropRule, Evaluation, EvaluationChoices, Outcome
 from cooperbench.tasks import Task
-from tests.evaluation.attacks import attack, honest, python_files, python_process
+from tests.evaluation.attacks import attack, honest, python_files, python_lies, python_process
 from tests.evaluation.edits import append, base_checkout, together
 from tests.evaluation.trees import Checkout
 
@@ -68,6 +68,13 @@ def test_the_attacks_are_real(name: str, shelfdb: Task, checkout: Checkout) -> N
     suite = Suite(shelfdb.features[FEATURE].tests_patch, ATTACKS[name].patch(checkout))
     run = run_suite(shelfdb, suite, EvaluationSettings(choices=EvaluationChoices(time_limit=30)))
     assert run.exit_code == 0, run.output[-2000:]
+
+
+@pytest.mark.xdist_group("lies")
+@pytest.mark.parametrize("name", python_lies.ATTACKS)
+def test_what_touches_nothing_is_shown_by_broken_tests(name: str, shelfdb: Task, checkout: Checkout) -> None:
+    evaluation = score(shelfdb, {FEATURE: python_lies.ATTACKS[name].patch(checkout)}, time_limit=60)
+    assert evaluation.verdict.outcome is Outcome.FORCED, evaluation.verdict
 
 
 @pytest.mark.parametrize("name", honest.FILES)

@@ -24,7 +24,7 @@ INERT = re.compile(r"fake|^(make\.rs|wrap\.sh|leave\.js|empty\.js|NOTES)$")
 
 
 def by_files(language: str, attack: Attack) -> bool:
-    """Whether an attack needs a file that is left out, so that there is nothing to run: `benchmarks/attacks.py` runs all."""
+    """Tell whether an attack needs a file that is left out, so that there is nothing to run: `benchmarks/attacks.py` runs all."""
     return not attack.exits_well and set(attack.files) != {LANGUAGES[language].source}
 
 

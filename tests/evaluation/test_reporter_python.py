@@ -191,3 +191,30 @@ def test_a_phase_that_failed_once_stays_failed(project: Project, outcomes: list[
     project.write("work.py", HONEST)
     project.run("pytest", "-q", "test_work.py::test_one")
     assert project.results() == {"test_work.py::test_one": status}
+
+
+@pytest.mark.parametrize(
+    ("code", "changed"),
+    [
+        ("unittest.TestCase.assertEqual = functools.partial(lambda *a: None)", "unittest.case.TestCase.assertEqual"),
+        ("unittest.case._Outcome = type('O', (unittest.case._Outcome,), {})", "unittest.case._Outcome"),
+        ("del unittest.TestCase._callTestMethod", "unittest.case.TestCase._callTestMethod"),
+        ("unittest.TestResult.wasSuccessful2 = lambda self: True", "unittest.result.TestResult.wasSuccessful2"),
+        ("sys.meta_path.insert(0, Finder())", "sys.meta_path: work.Finder"),
+        ("sys.setprofile(lambda *a: None)", "a tracer"),
+        ("builtins.exec = lambda *a: None", "builtins.exec"),
+    ],
+)
+def test_what_became_of_unittest(project: Project, code: str, changed: str) -> None:
+    finder = "class Finder:\n    @staticmethod\n    def find_spec(*a): return None\n"
+    project.write("work.py", f"{HONEST}import builtins, functools, sys, unittest\n{finder}{code}\n")
+    project.write("test_work.py", UNITTESTS)
+    project.run("unittest", "-q")
+    assert any(changed in name for name in project.report().changed), project.report()
+
+
+def test_a_module_that_stands_in_for_another(project: Project) -> None:
+    project.write("work.py", f"import colorsys\n{HONEST}")
+    project.write("colorsys.py", "")
+    project.run("pytest", "-q")
+    assert "a module that stands in for the image's: colorsys" in project.report().changed

@@ -112,3 +112,12 @@ def test_a_test_that_gold_fails_too_is_not_held_against_a_feature(shelfdb: Task,
     evaluation = score(task, {FEATURE: task.features[FEATURE].gold_patch + b""}, falsify="off")
     assert evaluation.stages[0].suites[0].exit_code == 1
     assert evaluation.verdict.passed
+
+
+@pytest.mark.slow
+def test_a_slow_run_of_the_gold_patch_does_not_make_text_the_measure(shelfdb: Task, tmp_path: Path) -> None:
+    command = 'case "$PYTEST_ADDOPTS" in *cooperbench*) sleep 60 ;; esac; python3 -m pytest -q tests'
+    task = with_runner(shelfdb, tmp_path, command)
+    evaluation = score(task, {FEATURE: shelfdb.features[FEATURE].gold_patch}, time_limit=4, falsify="off")
+    assert evaluation.verdict.outcome is Outcome.INFRA_ERROR
+    assert "time limit reached" in evaluation.verdict.features[0].reason
