@@ -260,6 +260,10 @@ def test_conflicts_with_teammates_are_foreseen(server: GitServer, base: Path, tm
     assert clients["agent2"].conflicts() == {}  # it has not pushed its own branch
     must(work["agent3"], "push", "-q", "origin", "HEAD:agent3")
     assert clients["agent3"].conflicts() == {"agent1": ["file.txt"], "topic": ["file.txt"]}
+    pushed = [ref for event in server.events("three") if event.action == "push" for ref in event.refs]
+    assert {"file.txt"} <= {path for ref in pushed for path in ref.changed or ()}
+    foreseen = [(each.branch, each.owner, each.paths) for each in pushed[-1].conflicts or ()]
+    assert ("agent1", "agent1", ("file.txt",)) in foreseen
 
 
 def test_a_push_is_an_event_before_the_pusher_knows(tmp_path: Path, base: Path) -> None:
