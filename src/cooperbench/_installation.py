@@ -10,17 +10,21 @@ from urllib.parse import unquote, urlsplit
 
 def install_command(extra: str) -> str:
     """Return the command that installs an extra where this program runs, with the installer that is there."""
-    source = f"{_clone()}[{extra}]"
+    clone, editable = _origin()
+    source = f"{'-e ' if editable else ''}'{clone}[{extra}]'"
     python = _short(Path(sys.executable))
     if (Path(sys.prefix) / "uv-receipt.toml").is_file():
-        return f"uv tool install --force '{_clone()}[demo,{extra}]'"
+        return f"uv tool install --force '{clone}[demo,{extra}]'"
     if find_spec("pip") is None and shutil.which("uv"):
-        return f"uv pip install -p {python} '{source}'"
-    return f"{python} -m pip install '{source}'"
+        return f"uv pip install -p {python} {source}"
+    return f"{python} -m pip install {source}"
 
 
-def _clone() -> str:
-    """Return the folder that CooperBench was installed from; `CLONE` when the installer did not note it."""
+def _origin() -> tuple[str, bool]:
+    """Return the folder that CooperBench was installed from, and whether it is used in place.
+
+    The folder is `CLONE` when the installer did not note it.
+    """
     from importlib.metadata import PackageNotFoundError, distribution  # 15 ms, and only for a message
 
     try:
@@ -30,8 +34,9 @@ def _clone() -> str:
     url = urlsplit(str(origin.get("url", "")))
     folder = Path(unquote(url.path))
     if url.scheme != "file" or not (folder / "pyproject.toml").is_file():
-        return "CLONE"
-    return "." if folder.resolve() == Path.cwd().resolve() else str(folder)
+        return "CLONE", False
+    editable = bool(origin.get("dir_info", {}).get("editable"))
+    return "." if folder.resolve() == Path.cwd().resolve() else str(folder), editable
 
 
 def _short(path: Path) -> str:

@@ -30,7 +30,7 @@ def test_nobody_is_sent_to_pypi() -> None:
 def test_a_missing_extra_is_installed_from_where_this_came_from() -> None:
     hint = MissingExtraError("this", "modal").hint
     assert hint == install_command("modal")
-    assert re.search(rf"install (-p \S+ )?'({re.escape(str(ROOT))}|\.|CLONE)\[modal\]'$", hint)
+    assert re.search(rf"install (-p \S+ )?(-e )?'({re.escape(str(ROOT))}|\.|CLONE)\[modal\]'$", hint)
 
 
 def test_a_new_agent_does_not_require_it() -> None:
