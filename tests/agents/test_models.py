@@ -155,6 +155,18 @@ def pending_calls() -> list[threading.Thread]:
 
 
 @both
+@pytest.mark.parametrize("last", ["data: [DONE]\n\n", ""])
+def test_an_answer_is_over_when_it_says_so_not_when_the_connection_is(kind: str, last: str) -> None:
+    load_litellm() if kind == "litellm" else None
+    end = 'data: {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}\n\n'
+    with serve(Answer(f"{WORD}{end}{last}", then=": still here\n\n")) as server:
+        message = over_http(kind, server.url, timeout=60 if last else 3).query(TASK)
+        assert not pending_calls()
+    assert (message["content"], message["extra"]["finish_reason"]) == ("on and ", "stop")
+    assert len(server.requests) == 1
+
+
+@both
 def test_tokens_and_cost_come_at_the_end_of_the_events(kind: str) -> None:
     usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "cost": 0.25}
     end = [{"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}, {"choices": [], "usage": usage}]

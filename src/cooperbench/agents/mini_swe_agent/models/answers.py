@@ -215,6 +215,11 @@ class EventReader:
         self.started = self.started or came
         return came
 
+    @property
+    def said_why(self) -> bool:
+        """Whether the reason has come for which the answer ends."""
+        return bool(self._reason)
+
     def calls_are_whole(self) -> bool:
         """Return whether the arguments of all calls so far are JSON."""
         return all(json_object(call["function"]["arguments"]) is not None for call in self._calls.values())

@@ -80,6 +80,8 @@ class Exchange:
     def so_far(self, timeout: float) -> Completion | None:
         """Return what had come when the time was over, if the model was still talking; `None` for silence."""
         with self._lock:
+            if self._events.said_why:  # complete, from a server that keeps the connection open
+                return self._events.completion()
             patience = max(min(STALLED, timeout / 2), 2 * self._longest_gap)
             talking = self._events.started and time.monotonic() - self._heard_at <= patience
             return self._events.completion(cut=True) if talking else None

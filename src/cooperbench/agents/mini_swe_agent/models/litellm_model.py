@@ -73,6 +73,8 @@ def load_litellm() -> Any:
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     try:
         litellm: Any = importlib.import_module("litellm")
+        # The first call imports it: 1.1 s that would count as the provider's silence.
+        importlib.import_module("openai.resources")
     except ModuleNotFoundError as error:
         raise MissingExtraError("calling this model", "litellm") from error
     litellm.suppress_debug_info = True
