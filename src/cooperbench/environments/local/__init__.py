@@ -13,6 +13,7 @@ from cooperbench.environments.local import build, orphans, store
 from cooperbench.environments.local.isolation import Isolation, choose
 from cooperbench.environments.local.rootfs import overlays_work
 from cooperbench.environments.local.setup import build_with_setup
+from cooperbench.environments.local.system_calls import describe
 from cooperbench.environments.local.transport import LocalTransport, attach, sandboxes
 from cooperbench.environments.readiness import Check, attempt, check_space
 from cooperbench.errors import ImageError, SandboxError, UsageError
@@ -56,7 +57,7 @@ class LocalBackend(Backend):
 
     def checks(self) -> Iterator[Check]:
         """Check the isolation, git and the free space of the cache."""
-        yield attempt("isolation", lambda: choose(allow_unsandboxed=False).value)
+        yield attempt("isolation", lambda: f"{choose(allow_unsandboxed=False).value}; {describe()}")
         git = shutil.which("git")
         fix = None if git else "install git 2.38 or newer"
         yield Check(name="git", ok=git is not None, detail=git or "not installed", fix=fix)

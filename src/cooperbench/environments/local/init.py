@@ -1,7 +1,7 @@
 """The first process of a local sandbox: starts processes for the host, reaps orphans, and enforces the lifetime.
 
-Arguments are a listening Unix socket (a descriptor), the sandbox's lifetime in seconds, and a pipe (a descriptor) to the
-starter of the sandbox. If the pipe ends before a byte came through, nobody knows of the sandbox, and it ends. Process 1 of a
+Arguments are a listening Unix socket (a descriptor), the sandbox's lifetime in seconds, a pipe (a descriptor) to the
+starter of the sandbox, and the filter of system calls in hexadecimal. If the pipe ends before a byte came through, nobody knows of the sandbox, and it ends. Process 1 of a
 namespace cannot be killed from inside, and its end ends every process of the sandbox.
 
 Each connection handles one process: a 4-byte length with the three descriptors for stdin, stdout and stderr, then JSON with
@@ -14,6 +14,7 @@ import contextlib
 import ctypes
 import json
 import os
+import resource
 import selectors
 import signal
 import socket
@@ -24,6 +25,14 @@ import time
 PR_SET_CHILD_SUBREAPER = 36
 PROCESSES = 1024
 """The most that may run at once. More are a fork bomb, and everything in the sandbox but this process is killed."""
+LARGEST_FILE = 8 << 30
+DISK = 20 << 30
+"""Bytes of one file, and of all. With more on disk, everything in the sandbox but this process is killed."""
+DISK_STEP = 1 << 30
+"""Bytes by which the free space must have shrunk for the files to be counted: a thousand take 5 ms."""
+PR_SET_NO_NEW_PRIVS = 38
+PR_SET_SECCOMP = 22
+SECCOMP_MODE_FILTER = 2
 LOOK = 1.0
 """Seconds between checks for one. Rlimits would not hold for root, and control groups need root."""
 
@@ -37,6 +46,7 @@ class Init:
         self.end = time.monotonic() + lifetime
         self.look = LOOK if os.getpid() == 1 else lifetime
         self.newest = 0
+        self.free = free_space()
         self.stopping: socket.socket | None = None
         """The connection that asked for the end. It stays open until everything has ended, which its end reports."""
         self.children: dict[int, socket.socket] = {}
@@ -55,6 +65,7 @@ class Init:
         while (left := self.end - time.monotonic()) > 0:
             if self.look < left:
                 self.stop_fork_bomb()
+                self.limit_disk()
             for key, _ in self.selector.select(min(left, self.look)):
                 if key.fileobj is self.listener:
                     if not self.accept():
@@ -76,6 +87,15 @@ class Init:
         started, self.newest = newest - self.newest, newest
         if not 0 <= started < PROCESSES // 4 and sum(name.isdigit() for name in os.listdir("/proc")) > PROCESSES:  # noqa: PTH208
             os.kill(-1, signal.SIGKILL)
+
+    def limit_disk(self) -> None:
+        """Kill all when the sandbox's files take too much, whoever wrote them."""
+        free = free_space()
+        if self.free - free > DISK_STEP:
+            if used_space() > DISK:
+                os.kill(-1, signal.SIGKILL)
+            self.free = free
+        self.free = max(self.free, free)
 
     def is_persisted(self) -> bool:
         """Return whether the starter stored the sandbox's handle; otherwise the starter ended during the start."""
@@ -165,6 +185,41 @@ def fork(source: str, descriptors: list[int]) -> int:
         os._exit(status)
 
 
+def free_space() -> int:
+    """Return the bytes that are free where the work is."""
+    try:
+        found = os.statvfs("/workspace")
+    except OSError:
+        return 0
+    return found.f_bavail * found.f_frsize
+
+
+def used_space(places: tuple[str, ...] = ("/workspace", "/home", "/tmp", "/patches")) -> int:
+    """Return the bytes on disk below some folders."""
+    used = 0
+    for place in places:
+        for folder, _, names in os.walk(place):
+            for name in names:
+                with contextlib.suppress(OSError):
+                    used += os.lstat(f"{folder}/{name}").st_blocks * 512
+    return used
+
+
+def filter_system_calls(program: bytes) -> None:
+    """Install a filter for this process and all after it. Without the kernel's support nothing happens; `doctor` says so."""
+    instructions = ctypes.create_string_buffer(program, len(program))
+
+    class Program(ctypes.Structure):
+        """`struct sock_fprog`."""
+
+        _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
+
+    whole = Program(len(program) // 8, ctypes.addressof(instructions))
+    library = ctypes.CDLL(None)
+    library.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    library.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(whole), 0, 0)
+
+
 def read_exactly(connection: socket.socket, size: int) -> bytes:
     """Read `size` bytes; shorter only when the connection ends."""
     data = b""
@@ -207,6 +262,11 @@ def main() -> None:
     os.set_inheritable(listener.fileno(), False)
     starter = int(sys.argv[3])
     os.set_inheritable(starter, False)
+    if alone:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
+    if sys.argv[4]:
+        with contextlib.suppress(AttributeError, OSError):
+            filter_system_calls(bytes.fromhex(sys.argv[4]))
     init = Init(listener, float(sys.argv[2]), starter)
     init.serve()
     if not alone:

@@ -37,6 +37,9 @@ INIT = "/run/init.py"
 
 STATE = "/tmp/.cooperbench"
 """The supervisors' files, in memory: on disk they cost 1 ms per command, and they do not belong in a snapshot."""
+MEMORY = 1 << 30
+SHARED_MEMORY = 256 << 20
+"""Bytes of `STATE` and of /dev/shm, which are the host's memory."""
 
 
 class Isolation(StrEnum):
@@ -217,12 +220,13 @@ def _bubblewrap(spec: SandboxSpec, argv: list[str]) -> list[str]:
         line.append("--unshare-net")
     for mount in mounts(spec):
         if mount.source is None:
-            line += ["--tmpfs", mount.target]
+            line += ["--size", str(MEMORY), "--tmpfs", mount.target]
         else:
             line += ["--bind" if mount.writable else "--ro-bind", str(mount.source), mount.target]
     for target, path in _links():
         line += ["--symlink", target, path]
-    line += ["--symlink", "/tmp", "/var/tmp", "--proc", "/proc", "--dev", "/dev", "--remount-ro", "/"]
+    line += ["--symlink", "/tmp", "/var/tmp", "--proc", "/proc", "--dev", "/dev"]
+    line += ["--size", str(SHARED_MEMORY), "--tmpfs", "/dev/shm", "--remount-ro", "/dev", "--remount-ro", "/"]
     line += ["--chdir", "/", "--clearenv"]
     for name, value in spec.env.items():
         line += ["--setenv", name, value]
@@ -248,7 +252,8 @@ ln -s /proc/self/fd dev/fd
 ln -s /proc/self/fd/0 dev/stdin
 ln -s /proc/self/fd/1 dev/stdout
 ln -s /proc/self/fd/2 dev/stderr
-mount -t tmpfs tmpfs dev/shm
+mount -t tmpfs -o size={shared} tmpfs dev/shm
+echo 0 >proc/sys/user/max_user_namespaces 2>/dev/null || true
 hostname sandbox 2>/dev/null || true
 pivot_root . outside
 cd /
@@ -264,7 +269,7 @@ def _unshare(spec: SandboxSpec, argv: list[str]) -> list[str]:
     for mount in mounts(spec):
         target = shlex.quote(mount.target)
         if mount.source is None:
-            mode = "rw,mode=755" if mount.writable else "ro"
+            mode = f"rw,mode=755,size={MEMORY}" if mount.writable else "ro"
             steps.append(f"mkdir -p .{target} && mount -t tmpfs -o {mode} tmpfs .{target}")
             continue
         steps.append(f"place {shlex.quote(str(mount.source))} {target}")
@@ -277,6 +282,7 @@ def _unshare(spec: SandboxSpec, argv: list[str]) -> list[str]:
         path=SYSTEM_PATH,
         layers="\n".join(spec.mounts),
         root=shlex.quote(str(root)),
+        shared=SHARED_MEMORY,
         mounts="\n".join(steps),
         env=" ".join(shlex.quote(f"{name}={value}") for name, value in spec.env.items()),
     )

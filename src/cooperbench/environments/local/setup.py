@@ -40,7 +40,14 @@ def build_with_setup(recipe: ImageRecipe, source: Path) -> LocalImageRecord:
     build.build(bare, source)
     path = f"{VENV}/bin:{isolation.interpreter().parent}:/usr/local/bin:/usr/bin:/bin"
     variables = {"PATH": path, "VIRTUAL_ENV": VENV, **pip_settings()}
-    installing = EnvironmentOptions(network="full", lifetime=TIMEOUT + 60, command_timeout=TIMEOUT, env=variables)
+    isolation.choose(allow_unsandboxed=False)
+    installing = EnvironmentOptions(
+        network="full",
+        allow_unsandboxed=True,  # the commands are the user's, and share this machine's network
+        lifetime=TIMEOUT + 60,
+        command_timeout=TIMEOUT,
+        env=variables,
+    )
     record = LocalImageRecord(
         name=recipe.name,
         digest=build.key_of(recipe.model_copy(update={"setup": f"{PREPARE}\n{recipe.setup}"}), source),

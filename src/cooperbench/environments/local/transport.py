@@ -23,7 +23,7 @@ from cooperbench.environments.contract import (
     SandboxLabels,
     Transport,
 )
-from cooperbench.environments.local import isolation, outside, store
+from cooperbench.environments.local import isolation, outside, store, system_calls
 from cooperbench.environments.local.isolation import WRITABLE, Isolation, SandboxSpec
 from cooperbench.environments.local.rootfs import kill_processes, prepare_rootfs, remove, variables
 from cooperbench.environments.local.stream import LocalStream, socket_folder
@@ -128,7 +128,8 @@ class LocalTransport(Transport):
             listener.listen(64)
             init = isolation.INIT if level is not Isolation.NONE else str(self._directory / "etc" / "init.py")
             starter, self._lifeline = os.pipe()
-            arguments = [str(listener.fileno()), str(self._handle.options.lifetime), str(starter)]
+            calls = system_calls.filter_program().hex() if level is not Isolation.NONE else ""
+            arguments = [str(listener.fileno()), str(self._handle.options.lifetime), str(starter), calls]
             first = [str(isolation.interpreter()), "-I", "-S", init, *arguments]
             reaper = ["sh", "-c", REAPER, "cooperbench", str(self._directory), str(self._socket)]
             try:
