@@ -209,12 +209,12 @@ def filter_system_calls(program: bytes) -> None:
     """Install a filter for this process and all after it. Without the kernel's support nothing happens; `doctor` says so."""
     instructions = ctypes.create_string_buffer(program, len(program))
 
-    class Program(ctypes.Structure):
+    class FilterProgram(ctypes.Structure):
         """`struct sock_fprog`."""
 
         _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
 
-    whole = Program(len(program) // 8, ctypes.addressof(instructions))
+    whole = FilterProgram(len(program) // 8, ctypes.addressof(instructions))
     library = ctypes.CDLL(None)
     library.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     library.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(whole), 0, 0)
