@@ -15,7 +15,6 @@ from cooperbench.errors import RecordError
 from cooperbench.records import (
     EpisodeResult,
     Evaluation,
-    Member,
     Outcome,
     RunConfig,
     RunDirectory,
@@ -135,7 +134,7 @@ def _cells(result: EpisodeResult, verdict: Verdict | None) -> list[str]:
 
 def run_lines(config: RunConfig) -> Iterator[str]:
     """Yield what a run was asked to do."""
-    members = [_member_text(member) for member in config.team]
+    members = [f"{member.agent} with {recorded_model(member.model)}" for member in config.team]
     same = len(set(members)) == 1 and len(members) > 1
     team = f"{len(members)} x {members[0]}" if same else ", ".join(members)
     means = [
@@ -150,10 +149,6 @@ def run_lines(config: RunConfig) -> Iterator[str]:
     seed = "" if config.seed is None else f"; seed {config.seed}"
     revision = config.tasks.revision or "unknown revision"
     yield f"data: {config.tasks.dataset}{subset} at {revision}; made {config.created_at:%Y-%m-%d %H:%M} UTC{seed}"
-
-
-def _member_text(member: Member) -> str:
-    return f"{member.agent} with {recorded_model(member.model)}"
 
 
 def runs_table(runs: list[RunResult]) -> Table:
