@@ -1,5 +1,6 @@
 """`cooperbench agents`: list, show, check and create agents."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,7 @@ def check(name: str, model: str | None, backend: str, agent_config: Path | None,
     """
     from cooperbench.agent_check import check_agent
     from cooperbench.agents import describe
+    from cooperbench.agents.registry import EXTERNAL_AGENTS
     from cooperbench.runner.planning.team import read_agent_config
 
     describe(name)  # a name that does not exist is a mistake on the command line, not a fault of the agent
@@ -92,8 +94,10 @@ def check(name: str, model: str | None, backend: str, agent_config: Path | None,
         print_json(report.model_dump(mode="json"))
     else:
         click.echo(f"{name} {'implements' if report.passed else 'does not implement'} the agent interface.")
-        run = f"cooperbench run -s demo -r ledgerkit -f 5,6 -a {name}"
-        print_next(run if report.passed else f"cooperbench agents run {name} ledgerkit_task/1 --debug")
+        found_by = f"{EXTERNAL_AGENTS}={os.environ[EXTERNAL_AGENTS]} " if os.environ.get(EXTERNAL_AGENTS) else ""
+        played = f"-m {model} -f 5,6" if model else "-m scripted/solo_passes --setting solo -f 4,5"
+        run = f"run -a {name} -s demo -r ledgerkit {played}"
+        print_next(f"{found_by}cooperbench {run if report.passed else f'agents run {name} ledgerkit_task/1 --debug'}")
     return 0 if report.passed else 1
 
 

@@ -39,11 +39,11 @@ def common_failure(episodes: Sequence[EpisodeView]) -> str | None:
     failures = [error for error in errors if error is not None]
     if not failures or len(failures) < len(errors) or len({(each.kind, each.message) for each in failures}) > 1:
         return None
-    members = f"all {counted(len(errors), 'member')}" if len(errors) > 1 else "the only member"
+    members = f"all {counted(len(errors), 'member')} failed alike" if len(errors) > 1 else "the only member failed"
     first = results[0]
     agent = next(iter(first.agents.values())).agent
     debug = f"; debug it: cooperbench agents run {agent} {first.repo}/{first.task_id} --debug"
-    return f"{members} failed alike: {_short(failures[0])}{debug if failures[0].boundary == 'agent' else ''}"
+    return f"{members}: {_short(failures[0])}{debug if failures[0].boundary == 'agent' else ''}"
 
 
 def _short(failure: Failure) -> str:

@@ -177,7 +177,10 @@ def discover_groups(
         return _groups_of_features(tasks, features, subset)
     groups = [Group(task, numbers) for task in tasks for numbers in _groups_of_task(task, subset, size)]
     if not groups:
-        raise UsageError(f"no task has a group of {size} features", hint="cooperbench tasks list")
+        left_out = [f"; {task.key}, {folder}: {fault}" for task in tasks for folder, fault in task.faults.items()]
+        raise UsageError(
+            f"no task has a group of {size} features{''.join(left_out[:3])}", hint="cooperbench tasks list"
+        )
     return groups
 
 
