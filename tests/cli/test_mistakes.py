@@ -16,7 +16,7 @@ MISTAKES = {
     ("run", "-s"): ("option '-s' requires an argument", "cooperbench run --help"),
     ("run", "extra"): ("got unexpected extra argument (extra)", "cooperbench run --help"),
     ("run", "-c", "many"): ("invalid value for '-c' / '--concurrency': 'many' is not a valid integer", "run --help"),
-    ("run", "--network", "ful"): ("is not one of 'default', 'none', 'full'; did you mean 'full'?", "run --help"),
+    ("run", "--network", "ful"): ("did you mean 'full'?", "run --help"),
     ("runs", "export", "a", "b", "--format", "atlf"): ("did you mean 'atif'?", "cooperbench runs export --help"),
     ("runs", "show"): ("missing argument 'NAME'", "cooperbench runs show --help"),
     ("eval",): ("missing option '-n' / '--name'", "cooperbench eval --help"),
