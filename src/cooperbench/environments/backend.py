@@ -137,7 +137,11 @@ class Backend(ABC):
         others = [recipe for recipe in absent if recipe.name not in built]
         published = [recipe for recipe in others if recipe.in_registry]
         own = [recipe for recipe in others if not recipe.in_registry]
-        for recipes, missing in ((published, self.missing_image), (own, MUST_BE_BUILT)):
+        builds = type(self).build_image is not Backend.build_image
+        for recipes, missing in (
+            (published, self.missing_image),
+            (own, MUST_BE_BUILT if builds else self.missing_image),
+        ):
             if recipes:
                 detail = f"{listed([recipe.name for recipe in recipes])} {missing.detail}"
                 fix = missing.fix or build_command(self.name, recipes[0])
