@@ -56,7 +56,9 @@ class Mailboxes(RuleBasedStateMachine):
     @rule(episode=episodes, sender=agents, to=st.sampled_from([*AGENTS, "nobody"]), text=texts)
     def send(self, episode: str, sender: str, to: str, text: bytes) -> None:
         self.sent[episode] += 1
-        if to not in AGENTS or to == sender:
+        if to == sender:
+            assert self.mailbox(episode, sender).send(to, text).refused
+        elif to not in AGENTS:
             with pytest.raises(MessageRefusedError):
                 self.mailbox(episode, sender).send(to, text)
         elif (episode, to) in self.gone:

@@ -50,12 +50,12 @@ def test_the_same_verdicts_as_on_the_local_backend(shelfdb: Task, on_docker: Tas
 @pytest.mark.parametrize(
     "name",
     [
-        "rewrite the test runner in memory",
-        "turn failures into passes in conftest",
-        "put other programs on the path",
+        "code of pytest_pyfunc_call",
+        "conftest at the root",
+        "programs on the path",
         "edit the runner",
         "write the report",
-        "link out of the tree",
+        "links out of the tree",
         "leave processes behind",
     ],
 )

@@ -87,7 +87,12 @@ def test_an_experiment_is_listed_together(tmp_path: Path) -> None:
     ]
     assert {run.config.run for run in read_runs(log_dir=logs)} == {"gap-solo", "gap-coop"}
     listed = cooperbench("runs", "list", "--log-dir", str(logs)).out.splitlines()
-    assert [line.split()[:2] for line in listed] == [["experiment", "run"], ["gap", "gap-solo"], ["gap", "gap-coop"]]
+    assert [line.split()[:2] for line in listed[:-1]] == [
+        ["experiment", "run"],
+        ["gap", "gap-solo"],
+        ["gap", "gap-coop"],
+    ]
+    assert listed[-1].startswith("next: cooperbench ")
     assert [each["experiment"] for each in cooperbench("runs", "list", "--json", "--log-dir", str(logs)).facts] == [
         "gap",
         "gap",
