@@ -24,6 +24,10 @@ pytest.register_assert_rewrite("cooperbench.testing.conformance")
 settings.register_profile("cooperbench", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("cooperbench")
 
+# Runs of tests whose subject is something else: proving passes by broken tests would double the time of the whole suite. Tests of
+# falsification ask for it.
+os.environ.setdefault("COOPERBENCH_FALSIFY", "off")
+
 # A shell that starts something in the background has it ignore Ctrl-C, and `nohup` a hang-up; tests send both to what they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

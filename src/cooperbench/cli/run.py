@@ -122,9 +122,8 @@ _SECONDS = Amount(0, YEAR, min_open=True)
 @click.option(
     "--falsify",
     type=click.Choice(["on", "warn", "off"]),
-    default="on",
-    show_default=True,
-    help="Prove each pass: run it again with broken tests, which it must fail. on: judge by it. warn: only record it.",
+    help="Prove each pass: run it again with broken tests, which it must fail. on: judge by it. warn: only record it.  "
+    "[default: $COOPERBENCH_FALSIFY or on]",
 )
 @click.option("--no-auto-eval", is_flag=True, help="Do not evaluate.")
 @click.option("--eval-concurrency", type=int, default=10, show_default=True, help="Evaluations to run at once.")
@@ -180,6 +179,7 @@ def _requests(values: dict[str, Any], words: tuple[str, ...]) -> "list[RunReques
 def _request(values: dict[str, Any], words: tuple[str, ...]) -> "RunRequest":
     from cooperbench.records import Limits
     from cooperbench.runner import RunRequest
+    from cooperbench.runner.planning.request import default_falsify
 
     return RunRequest(
         run_name=values["name"],
@@ -209,7 +209,7 @@ def _request(values: dict[str, Any], words: tuple[str, ...]) -> "RunRequest":
         team_budget=values["team_budget"],
         max_cost=values["max_cost"],
         policy=values["policy"],
-        falsify=values["falsify"],
+        falsify=values["falsify"] or default_falsify(),
         seed=values["seed"],
         command=_scrubbed(words),
     )

@@ -15,7 +15,7 @@ from cooperbench.runner.evaluating import evaluate_run
 from cooperbench.runner.planning.evaluation_options import EvaluationOptions, ResolverOptions
 from cooperbench.runner.planning.experiment import Choices, expand, read_experiment
 from cooperbench.runner.planning.plan import make_plan
-from cooperbench.runner.planning.request import RunRequest
+from cooperbench.runner.planning.request import RunRequest, default_falsify
 from cooperbench.runner.running import execute
 from cooperbench.tasks.dataset import one_task
 
@@ -68,7 +68,6 @@ def run(
 
     Raises `UsageError` before anything is started or written.
     """
-    choices = read_choices(EvaluationChoices, falsify=falsify or (evaluation or EvaluationOptions()).falsify)
     request = RunRequest(
         run_name=run_name,
         agent=agent,
@@ -94,7 +93,7 @@ def run(
         team_budget=team_budget,
         max_cost=max_cost,
         policy=policy,
-        falsify=choices.falsify,
+        falsify=_falsify(falsify, evaluation),
         seed=seed,
     )
     options = SessionOptions(
@@ -107,6 +106,12 @@ def run(
         redis_url=redis_url,
     )
     return execute(make_plan(request), options, observer)
+
+
+def _falsify(given: Falsify | None, evaluation: EvaluationOptions | None) -> Falsify:
+    """Return what a run was asked for. Raises `UsageError` for a word that has no meaning."""
+    asked = given or (evaluation.falsify if evaluation else default_falsify())
+    return read_choices(EvaluationChoices, falsify=asked).falsify
 
 
 def run_experiment(

@@ -1,13 +1,27 @@
 """A caller's request, from the command line or from Python, before any of it is checked."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cooperbench.records import Falsify, Limits
+from cooperbench.errors import UsageError
+from cooperbench.records import EvaluationChoices, Falsify, Limits
 
 DEFAULT_AGENT = "mini_swe_agent"
 DEFAULT_MODEL = "gpt-4o"
+
+
+FALSIFY = "COOPERBENCH_FALSIFY"
+"""The variable that sets what runs do without `--falsify`."""
+
+
+def default_falsify() -> Falsify:
+    """Return whether runs prove their passes when nothing is said: `on`, or what the environment names. Raises `UsageError`."""
+    named = os.environ.get(FALSIFY) or "on"
+    if named not in ("on", "warn", "off"):
+        raise UsageError(f"{FALSIFY} is {named!r}", subject=FALSIFY, hint="set it to on, warn or off")
+    return EvaluationChoices(falsify=named).falsify
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +61,7 @@ class RunRequest:
     """Give the one agent of the solo setting the sum of the limits that a team's members would have."""
     max_cost: float | None = None
     policy: str = "naive@1"
-    falsify: Falsify = "on"
+    falsify: Falsify = field(default_factory=default_falsify)
     seed: int | None = None
     command: tuple[str, ...] = ()
 
