@@ -9,7 +9,7 @@ MODULE_LINES, FUNCTION_LINES = 300, 40
 
 LONG_MODULES = {"environments/inside/exec_agent.py": 421}  # one file, because it is sent into sandboxes as text
 LONG_FUNCTIONS = {
-    "runner/api.py:run": 87,  # its signature is the documented interface
+    "runner/api.py:run": 86,  # its signature is the documented interface
 }
 
 
