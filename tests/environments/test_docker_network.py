@@ -1,6 +1,6 @@
 """What a container reaches: addresses that stand for the host's networks, other containers and the metadata of clouds."""
 
-import socket
+import socketserver
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -74,17 +74,20 @@ def test_an_allowlist_leaves_nothing_else() -> None:
         assert " " not in last_match(added, address)
 
 
-def _answer(server: socket.socket) -> None:
-    while True:
-        server.accept()[0].close()
+class _HangUp(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        self.request.close()
 
 
 @pytest.fixture
 def service() -> Iterator[int]:
     """A service of this host, on all of its addresses; returns the port."""
-    with socket.create_server(("0.0.0.0", 0)) as server:
-        threading.Thread(target=_answer, args=(server,), daemon=True).start()
-        yield server.getsockname()[1]
+    with socketserver.ThreadingTCPServer(("0.0.0.0", 0), _HangUp) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
 
 
 def host_addresses() -> list[str]:
