@@ -58,7 +58,7 @@ class Meter:
         self._journal = journal
         self._price = price
         self._changed = threading.Condition()
-        self._under_way: dict[str, int | None] = {}
+        self._under_way: dict[str, threading.Thread | None] = {}
         """The thread that waits for each call, by the call's id; `None` for asynchronous calls."""
         self._began: dict[str, datetime] = {}
         self._charged_elsewhere: set[str] = set()
@@ -73,10 +73,9 @@ class Meter:
         if _charged_by_caller.get():
             self._charged_elsewhere.add(call)
             return
-        thread = None if _asynchronous(details) else threading.get_ident()
-        if thread is not None:
-            # The previous call of this thread is over; the next one must not overtake its charge.
-            self._settle(lambda one: self._under_way[one] == thread and one != call)
+        thread = None if _asynchronous(details) else threading.current_thread()
+        # A thread that asks again, or has ended, has its answer: the next call must not overtake the charge for it.
+        self._settle(lambda one: one != call and _has_answer(self._under_way[one], thread))
         with self._changed:
             self._under_way[call] = thread
             self._began[call] = utc_now()
@@ -165,6 +164,10 @@ class Meter:
         with self._changed:
             self._under_way.pop(call, None)
             self._changed.notify_all()
+
+
+def _has_answer(waiting: threading.Thread | None, asking: threading.Thread | None) -> bool:
+    return waiting is not None and (waiting is asking or not waiting.is_alive())
 
 
 @contextmanager
