@@ -215,3 +215,13 @@ class WaitsForVerdict:
                     raise TimeoutError("no verdict of the other episode")
                 time.sleep(0.05)
         return AgentResult(status="Submitted", patch="", cost=0.0, steps=0, messages=[])
+
+
+@register("names_its_owner")
+class NamesItsOwner:
+    """Returns the owner of its sandbox as its status."""
+
+    def run(self, task: str, image: str, **_: Any) -> AgentResult:
+        with open_environment("local", image) as env:
+            owner = env.handle().labels.owner
+        return AgentResult(status=owner, patch="", cost=0.0, steps=1, messages=[])

@@ -10,7 +10,7 @@ from cooperbench.environments import EnvironmentOptions, SandboxLabels, open_env
 from cooperbench.environments.docker.engine import connect
 from cooperbench.environments.docker.labels import CLOCKS, LIFETIME_LABEL, LONGEST_START, OWNER_LABEL, is_expired
 from cooperbench.records import RunDirectory
-from cooperbench.records.run_owner import current_owner, owning, run_owner
+from cooperbench.records.run_owner import run_owner
 from cooperbench.testing import sample_image
 from tests.command_line import cooperbench
 
@@ -28,10 +28,6 @@ def test_owners_are_run_directories(tmp_path: Path) -> None:
     mine, other = (RunDirectory(tmp_path / place / "exp") for place in ("mine", "other"))
     assert run_owner(mine) != run_owner(other)
     assert run_owner(mine) == run_owner(RunDirectory(tmp_path / "other" / ".." / "mine" / "exp"))
-    assert current_owner() == ""
-    with owning(mine):
-        assert current_owner() == SandboxLabels().owner == run_owner(mine)
-    assert current_owner() == ""
 
 
 @pytest.mark.needs("sandbox")

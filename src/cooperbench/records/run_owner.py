@@ -7,13 +7,11 @@ lock, so what belongs to it and still exists at the beginning is a leftover.
 import hashlib
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from cooperbench.records.layout import RunDirectory
 
 OWNER = "COOPERBENCH_OWNER"
-"""The variable that a run sets for its processes."""
+"""The variable that a run sets for each of its workers, never for the process that runs it: several runs may share that one."""
 
 
 def run_owner(directory: RunDirectory) -> str:
@@ -25,17 +23,3 @@ def run_owner(directory: RunDirectory) -> str:
 def current_owner() -> str:
     """Return the owner for which this process works; empty outside a run."""
     return os.environ.get(OWNER, "")
-
-
-@contextmanager
-def owning(directory: RunDirectory) -> Iterator[str]:
-    """Let everything that this process and its children create belong to a run directory."""
-    before = os.environ.get(OWNER)
-    os.environ[OWNER] = owner = run_owner(directory)
-    try:
-        yield owner
-    finally:
-        if before is None:
-            del os.environ[OWNER]
-        else:
-            os.environ[OWNER] = before

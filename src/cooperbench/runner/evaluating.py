@@ -10,7 +10,7 @@ from cooperbench.records import GroupKey, RunConfig, RunDirectory
 from cooperbench.records.episode_state import read_state
 from cooperbench.records.owned_temp_dir import scratch_directory
 from cooperbench.records.run_lock import locked
-from cooperbench.records.run_owner import owning
+from cooperbench.records.run_owner import run_owner
 from cooperbench.records.run_result import RunResult
 from cooperbench.records.runs import open_run
 from cooperbench.runner.engine.engine import Engine, FinishedEpisode, Work
@@ -53,11 +53,7 @@ def evaluate_run(
         raise UsageError(f"run {name!r} has no finished episode", subject=name, hint=f"cooperbench runs show {name}")
     tasks = list({episode.task.key: episode.task for episode, _ in finished}.values())
     refuse(check_evaluations(asked, tasks, options.evaluation), "the evaluation")
-    with (
-        locked(directory),
-        owning(directory) as owner,
-        without_orphans(asked.backend, owner, observer),
-    ):
+    with locked(directory), without_orphans(asked.backend, run_owner(directory), observer):
         images = ensure_images(asked.backend, tasks, observer)
         ready = [each for each in finished if each.episode.task.image not in images.broken]
         work = Work([], ready)
@@ -84,7 +80,12 @@ def _finished(plan: Plan) -> list[FinishedEpisode]:
 def _services(directory: RunDirectory, options: SessionOptions) -> Iterator[Services]:
     """Start what evaluations share: neither a mailbox nor a remote."""
     with scratch_directory() as scratch, closing(WorkerPool(scratch=scratch)) as pool:
-        yield Services(pool, ledger=directory.ledger, slots=make_slots(scratch / "slots", options.eval_concurrency))
+        yield Services(
+            pool,
+            owner=run_owner(directory),
+            ledger=directory.ledger,
+            slots=make_slots(scratch / "slots", options.eval_concurrency),
+        )
 
 
 def _episode(directory: RunDirectory, config: RunConfig, group: GroupKey, tasks: dict[str, Task]) -> Episode:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from cooperbench.errors import RecordError
 from cooperbench.records import RunConfig, RunDirectory
 from cooperbench.records.run_lock import locked
-from cooperbench.records.run_owner import owning
+from cooperbench.records.run_owner import run_owner
 from cooperbench.records.run_result import RunResult
 from cooperbench.records.summary import concurrency_achieved, read_episodes, summarize, write_summary
 from cooperbench.runner.dry_run import preview
@@ -42,11 +42,10 @@ def execute(
     for note in found.notes:
         observer.note(note)
     with ExitStack() as stack:
-        owner = stack.enter_context(owning(plan.directory))
         services = stack.enter_context(open_services(found.config, plan.directory, options))
         images = ensure_images(found.config.backend, plan.tasks, observer, at_least_one=found.to_run > 0)
         stack.enter_context(locked(plan.directory))
-        stack.enter_context(without_orphans(found.config.backend, owner, observer))
+        stack.enter_context(without_orphans(found.config.backend, run_owner(plan.directory), observer))
         digests = {**found.config.image_digests, **images.digests}
         plan = replace(plan, config=found.config.model_copy(update={"image_digests": digests}))
         if options.force:

@@ -11,6 +11,7 @@ import time
 from cooperbench.errors import RecordError
 from cooperbench.records import Evaluation, Failure, Outcome, RunConfig, read_model
 from cooperbench.records.member_files import MemberFolder
+from cooperbench.records.run_owner import OWNER
 from cooperbench.runner.engine.queue import retry_pause
 from cooperbench.runner.engine.session import SessionOptions
 from cooperbench.runner.episodes.job import Services
@@ -72,6 +73,7 @@ def _evaluate(episode: Episode, config: RunConfig, options: SessionOptions, serv
         handles=folder.handles,
         slots=services.slots,
         ledger=services.ledger,
+        variables={OWNER: services.owner},
     )
     wake = threading.Event()
     worker = services.pool.start(spec, folder.log, wake)

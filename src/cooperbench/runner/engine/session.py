@@ -13,6 +13,7 @@ from cooperbench.collaboration.presence import note_push
 from cooperbench.errors import CooperBenchError, MailboxUnavailableError, UsageError
 from cooperbench.records import Member, RunConfig, RunDirectory, Setting
 from cooperbench.records.owned_temp_dir import scratch_directory
+from cooperbench.records.run_owner import run_owner
 from cooperbench.runner.episodes.job import Services
 from cooperbench.runner.planning.evaluation_options import EvaluationOptions
 from cooperbench.runner.planning.request import DEFAULT_AGENT
@@ -72,6 +73,7 @@ def open_services(config: RunConfig, directory: RunDirectory, options: SessionOp
             pool=pool,
             broker=broker,
             git=git,
+            owner=run_owner(directory),
             ledger=directory.ledger,
             slots=slots,
             memory_mb=options.agent_memory_mb,

@@ -30,6 +30,8 @@ class Services:
     pool: WorkerPool
     broker: Broker | None = None
     git: GitServer | None = None
+    owner: str = ""
+    """To whom the sandboxes belong, see `run_owner`."""
     ledger: Path | None = None
     slots: FileSlots | None = None
     """Held by evaluations while they test; without slots each tests at once."""

@@ -5,6 +5,7 @@ from typing import Any
 from cooperbench.collaboration.prompts import render_task
 from cooperbench.collaboration.team_access import TeamAccess
 from cooperbench.records import Member
+from cooperbench.records.run_owner import OWNER
 from cooperbench.runner.episodes.job import Job, Services
 from cooperbench.runner.planning.plan import Episode
 from cooperbench.runner.workers.specs import MemberSpec
@@ -38,6 +39,7 @@ def make_spec(job: Job, services: Services | None, member: Member, access: TeamA
         log_dir=folder / "logs",
         ledger=services.ledger if services else None,
         max_cost=config.max_cost,
+        variables={OWNER: services.owner} if services else {},
     )
 
 

@@ -136,6 +136,7 @@ class _Server:
         try:
             os.setsid()
             _end_with_parent()
+            os.environ.update(request.spec.variables)
             os.environ[WORKER_MARK] = request.mark
             log = os.open(request.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
             os.dup2(log, 1)

@@ -6,6 +6,8 @@ What a worker leaves behind are the files of `cooperbench.records.member_files`.
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from cooperbench.collaboration.team_access import TeamAccess
 from cooperbench.records import Member, Record
 from cooperbench.runner.planning.evaluation_options import EvaluationOptions
@@ -29,6 +31,8 @@ class MemberSpec(Record):
     log_dir: Path
     ledger: Path | None = None
     max_cost: float | None = None
+    variables: dict[str, str] = Field(default_factory=dict, repr=False)
+    """Environment variables of the worker's process alone."""
 
 
 class EvaluationSpec(Record):
@@ -46,3 +50,5 @@ class EvaluationSpec(Record):
     handles: Path
     slots: FileSlots | None = None
     ledger: Path | None = None
+    variables: dict[str, str] = Field(default_factory=dict)
+    """Environment variables of the worker's process alone."""
