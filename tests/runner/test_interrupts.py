@@ -1,9 +1,11 @@
+import contextlib
 import os
 import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from cooperbench.records import EpisodeStatus
@@ -43,6 +45,25 @@ def test_interrupting_once_captures_the_work_and_resuming_completes_the_run(
         output, _ = process.communicate()
         assert process.returncode == 0, output
     assert read_run("held", surroundings).complete
+
+
+def test_a_signal_to_every_process_of_a_run_captures_the_work_however_often_it_comes(
+    surroundings: Path, cooperbench: CommandLine
+) -> None:
+    gate = Path("go")
+    os.mkfifo(gate)
+    with cooperbench(*COMMAND, "waits") as process:
+        both_have_written(gate)
+        for _ in range(3):
+            for each in (psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    each.send_signal(signal.SIGTERM)
+        output, _ = process.communicate()
+        assert process.returncode == 130, output
+    [episode] = read_run("held", surroundings).episodes
+    assert episode.result is not None
+    assert episode.result.status is EpisodeStatus.INTERRUPTED
+    assert [member.patch_lines for member in episode.result.agents.values()] == [1, 1]
 
 
 def test_interrupting_twice_quits_at_once_and_says_what_removes_the_rest(

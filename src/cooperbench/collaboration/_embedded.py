@@ -27,7 +27,7 @@ _COMPANION = """
 directory=$1
 shift
 exec 3<&0
-trap '' INT
+trap '' HUP INT TERM
 {
   while [ ! -e "$directory/ended" ]; do
     "$@" </dev/null 3<&- &

@@ -174,7 +174,8 @@ def fork(source: str, descriptors: list[int]) -> int:
         os.chdir("/")
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        for number in (signal.SIGHUP, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
         for number, descriptor in enumerate(descriptors):
             os.dup2(descriptor, number)
         # Nothing of the first process stays open; its objects remain unused.
@@ -252,7 +253,8 @@ def main() -> None:
     """Prepare the process and serve."""
     for number in (signal.SIGINT, signal.SIGQUIT):  # the shell that started us in the background ignored them
         signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGHUP, lambda *_: None)  # not SIG_IGN, which everything in the sandbox would inherit
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)  # not SIG_IGN, which everything in the sandbox would inherit
     os.umask(0o022)
     alone = os.getpid() == 1
     if not alone:

@@ -38,7 +38,8 @@ from cooperbench.errors import (
 )
 from cooperbench.records import cache_dir, write_model
 
-REAPER = '( directory=$1; listener=$2; shift 2; "$@"; chmod -f 700 "$directory"/scratch/*/*; rm -rf "$directory" "$listener" ) &'
+# A signal to all processes of a run, as schedulers send it, means the runner: the agent's work in the sandbox is still wanted.
+REAPER = 'trap "" HUP TERM; ( directory=$1; listener=$2; shift 2; "$@"; chmod -f 700 "$directory"/scratch/*/*; rm -rf "$directory" "$listener" ) &'
 STOP_SECONDS = 3.0
 START_SECONDS = 300.0
 """A failed start hangs up at once. This only bounds one that hangs on a busy machine."""

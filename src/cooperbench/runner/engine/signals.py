@@ -1,4 +1,7 @@
-"""Answer Ctrl-C, SIGTERM and a closed terminal: the first time with an orderly end, the second time by quitting.
+"""Answer Ctrl-C, SIGTERM and a closed terminal with an orderly end, and a second Ctrl-C by quitting.
+
+Only a person means "at once" by repeating themselves: a scheduler sends SIGTERM up to three times for one pre-emption (Slurm does, with
+a grace time).
 
 A thread answers them, not Python's signal handlers: those run in the middle of whatever the main thread does, where printing may
 raise ("reentrant call") and taking a lock may never return.
@@ -16,7 +19,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def handled(first: Callable[[], None], second: Callable[[], None]) -> Iterator[None]:
-    """Call `first`, in another thread, at the first signal, and `second` at the next, after which the process ends.
+    """Call `first`, in another thread, at the first signal, and `second` at a Ctrl-C after it, after which the process ends.
 
     Signals that are ignored stay so (`nohup`). Outside the main thread, where Python allows no handlers, all are left alone.
     """
@@ -51,6 +54,8 @@ def _answer(receiver: int, first: Callable[[], None], second: Callable[[], None]
             count += 1
             if count == 1:
                 first()
+                continue
+            if number[0] != signal.SIGINT:
                 continue
             try:
                 second()

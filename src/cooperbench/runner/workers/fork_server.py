@@ -29,6 +29,8 @@ from cooperbench.runner.workers.specs import EvaluationSpec, MemberSpec
 
 WORKER_FAULT = 70
 """Exit code of a worker that failed outside the agent's code."""
+_OF_THE_RUNNER = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""Schedulers send these to every process of a run. The runner answers them, and ends the server by the end of its input."""
 
 
 class Setup(Record):
@@ -72,7 +74,8 @@ class _Server:
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for number in (signal.SIGCHLD, *_OF_THE_RUNNER):
+            signal.signal(number, lambda *_: None)  # not SIG_IGN, which the programs of agents would inherit
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
 
     def serve(self) -> None:
@@ -121,7 +124,7 @@ class _Server:
         if worker == 0:
             os.close(writer)
             self._become_worker(request)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in _OF_THE_RUNNER:
             signal.signal(number, signal.SIG_IGN)  # whoever ends the supervisor this way means the agent
         os.write(writer, str(worker).encode())
         os.close(writer)
@@ -134,6 +137,8 @@ class _Server:
     def _become_worker(self, request: Start) -> NoReturn:
         status = WORKER_FAULT
         try:
+            for number in _OF_THE_RUNNER:
+                signal.signal(number, signal.SIG_DFL)
             os.setsid()
             _end_with_parent()
             os.environ.update(request.spec.variables)
