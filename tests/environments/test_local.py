@@ -312,6 +312,18 @@ def test_packages_of_this_installation_work_inside(image: str) -> None:
         sample_image("test:missing-package", host_packages=("no-such-package-anywhere",))
 
 
+def test_a_package_that_lacks_files_of_its_own_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "partly").mkdir()
+    (tmp_path / "partly" / "__init__.py").write_text("word = 'here'\n")
+    about = tmp_path / "partly-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: partly\nVersion: 1.0\n")
+    (about / "RECORD").write_text("partly/__init__.py,,\npartly/tests/__init__.py,,\npartly-1.0.dist-info/METADATA,,\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with LocalEnvironment(sample_image("test:partly", host_packages=("partly",))) as environment:
+        assert environment.execute("python3 -c 'import partly; print(partly.word)'")["output"] == "here\n"
+
+
 def test_streams_that_end_while_they_are_closed_cost_the_sandbox_nothing(image: str) -> None:
     with LocalEnvironment(image) as environment:
 

@@ -185,9 +185,12 @@ def _copy_distribution(distribution: metadata.Distribution, site: Path, scripts:
     for file in files:
         if ".." in file.parts or "__pycache__" in file.parts or file.is_absolute():
             continue
-        target = site / file
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(Path(str(file.locate())).read_bytes())
+        source = Path(str(file.locate()))
+        # Packages that ship others' (Ray does) leave their tests out, and not the list of their files.
+        if source.is_file():
+            target = site / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(source.read_bytes())
     for point in distribution.entry_points:
         if point.group == "console_scripts":
             script = scripts / point.name
