@@ -74,8 +74,9 @@ def test_verdicts_stand_side_by_side_and_readers_take_the_policy_of_the_run(logs
     own, other = runner.read_run("pair", logs), runner.read_run("pair", str(logs), policy="union")
     assert ([each.passed for each in own], [each.passed for each in other]) == ([False], [True])
     assert [row["passed"] for row in own.rows("naive", "union@1")] == [False, True]
-    with pytest.raises(UnknownNameError, match=r"naive@1, union@1, cascade@1"):
+    with pytest.raises(UnknownNameError, match=r"naive@1, union@1, cascade@1") as refused:
         own.under("unison")
+    assert "unison" not in str(refused.value.hint)  # another policy that is unknown
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 Starting and ending a sandbox takes longer than many suites, and is mostly waiting. So a suite holds one slot for its sandbox,
 from before its start until it is gone, and another only while its tests run. There are a few more sandboxes than running suites:
 the next ones start and the last ones end beside the tests. Every suite has a sandbox of its own, and none is started for work
-that is not certain to come.
+that is not certain to come, but for the broken versions of a suite where processors idle (`testbench`).
 """
 
 import os

@@ -55,7 +55,7 @@ def evaluate_stages(
     union = stager.merge(union=True) if naive.status is StageStatus.CONFLICT else naive
     alone = stager.suites_alone()
     bench.test(
-        [*stager.suites(naive), *stager.suites(union), *(suite for suites in alone.values() for suite in suites)]
+        [*stager.suites(naive), *stager.suites(union)], alone=[suite for suites in alone.values() for suite in suites]
     )
     stager.add(NAIVE, naive)
     stager.add(UNION, union)

@@ -7,19 +7,17 @@ conditions of such a measurement: where its installation is skipped, that of the
 import hashlib
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 from cooperbench.environments import SandboxLabels
-from cooperbench.errors import EvaluationError, RecordError, SandboxError
+from cooperbench.errors import CooperBenchError, EvaluationError, RecordError, SandboxError
 from cooperbench.evaluation.bases import Base
-from cooperbench.evaluation.falsification import FeatureRuns, Pool, falsify, new_seed, pool_of
+from cooperbench.evaluation.falsification import FeatureRuns, Pool, falsify, falsifying, new_seed, pool_of
 from cooperbench.evaluation.git import GitStore
-from cooperbench.evaluation.installers import Installer, installers_of, reads_of_installation
+from cooperbench.evaluation.installation import Installation
 from cooperbench.evaluation.sanitize import apply_exactly
 from cooperbench.evaluation.settings import EvaluationSettings
 from cooperbench.evaluation.slots import ThreadSlots, processors
@@ -34,19 +32,18 @@ from cooperbench.evaluation.suite_verdict import (
 )
 from cooperbench.evaluation.suites import SuiteRun
 from cooperbench.evaluation.surroundings import Surroundings, surroundings_of
-from cooperbench.records import Outcome, Record, Stage, SuiteResult, cache_dir, read_model, write_model
+from cooperbench.records import Outcome, Stage, SuiteResult, cache_dir, read_model, write_model
 from cooperbench.tasks import Task
 
 EVALUATOR = "cooperbench-evaluator@5"
 """Part of every key: a change in what a verdict means needs a new number."""
 
 
-class InstallRecord(Record):
-    """The files that the runner's installation changes in an image when nothing was submitted that it reads."""
+VERSIONS = 3
+"""Suites of a pass, the real one and two halves: where there is a processor for each, all begin together."""
 
-    image: str
-    image_digest: str | None
-    changed: tuple[str, ...]
+_Key = tuple[int, str]
+"""A suite: feature and tree."""
 
 
 _locks: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
@@ -70,21 +67,39 @@ class TestBench:
         self.base = base = base.checked_in(store)
         self.store = store
         self.workers = settings.workers or processors()
+        self._waited_for = settings.slots is None
+        """True if nothing else is evaluated beside this: then processors that would idle are worth a guess."""
         slots = settings.slots or ThreadSlots(self.workers, ahead=self.workers)
         self.settings = replace(settings, slots=slots)
         self._labels = labels
         self.runner = SuiteRunner(task, base, store, self.settings, labels)
+        record = cache_dir() / "installs" / f"{self.address('install')}.json"
+        self._installation = Installation(task, self.base, store, self.settings, record)
         self.seed = seed or new_seed()
-        self._results: dict[tuple[int, str], SuiteResult] = {}
+        self._results: dict[_Key, SuiteResult] = {}
+        self._passed: dict[_Key, FeatureRuns] = {}
+        """Suites that passed, and are not proven."""
 
-    def test(self, suites: Iterable[tuple[int, str]]) -> None:
-        """Run the suites (feature, tree) that were not run yet, side by side. `result` returns their results."""
-        wanted = [suite for suite in dict.fromkeys(suites) if suite not in self._results]
+    def test(self, suites: Iterable[tuple[int, str]], alone: Iterable[tuple[int, str]] = ()) -> None:
+        """Run the suites (feature, tree) that were not run yet, side by side. `result` returns their results.
+
+        Passes are proven. Those of `alone`, on one member's work, are proven only where the feature did not pass among `suites`: forced
+        results would be forced there, too.
+        """
+        merged, alone = list(dict.fromkeys(suites)), list(dict.fromkeys(alone))
+        wanted = [suite for suite in dict.fromkeys((*merged, *alone)) if suite not in self._results]
+        early = self._waited_for and VERSIONS * len(wanted) <= self.workers
+        self._side_by_side(wanted, lambda suite, stop: self._test_one(*suite, stop, suite in merged, early))
+        passed = {suite[0] for suite in merged if self._results[suite].outcome is Outcome.PASSED}
+        unproven = [suite for suite in alone if suite in self._passed and suite[0] not in passed]
+        self._side_by_side(unproven, self._prove)
+
+    def _side_by_side(self, suites: Sequence[_Key], work: Callable[[_Key, threading.Event], SuiteResult]) -> None:
         stop = threading.Event()
         # Twice as many as run: the others start the next sandboxes and end the last.
-        pool = ThreadPoolExecutor(min(2 * self.workers, len(wanted)) or 1, thread_name_prefix="suite")
+        pool = ThreadPoolExecutor(min(2 * self.workers, len(suites)) or 1, thread_name_prefix="suite")
         try:
-            futures = {pool.submit(self._test_one, feature, tree, stop): (feature, tree) for feature, tree in wanted}
+            futures = {pool.submit(work, suite, stop): suite for suite in suites}
             wait(futures, return_when=FIRST_EXCEPTION)
             for future, suite in futures.items():
                 self._results[suite] = future.result()
@@ -129,11 +144,11 @@ class TestBench:
 
     def _make_reference(self, feature: int, stop: threading.Event) -> SuiteReference:
         tree = self._gold_tree(feature)
-        watch = self._must_watch_install(tree)
+        watch = self._installation.unwatched(tree)
         run = self.runner.run(feature, tree, stop, watch=watch)
         reference = make_reference(feature, tree, run)
         if watch and reference.usable:
-            self._note_install(feature, run, reference, stop)
+            self._installation.note(run, reference, lambda: self.runner.run(feature, tree, stop, skip_install=True))
         # One that was only slow is not a runner whose reports cannot be had: text would be weaker for ever.
         if not reference.usable and not run.timed_out:
             run = self.runner.run(feature, tree, stop, structured=False)
@@ -175,84 +190,53 @@ class TestBench:
         )
         return hashlib.sha256("\0".join((*facts, *parts)).encode()).hexdigest()[:32]
 
-    def _can_skip_install(self, tree: str) -> bool:
-        """Tell whether the runner would install what is installed already. Known once the run of a gold patch was watched."""
-        if self.settings.choices.install == "always":
-            return False
-        if not self._installers:  # nothing to leave out but the network
-            return self.settings.may_cut_off and not self.task.recipe.bundled and self._runner.is_file()
+    def _test_one(self, feature: int, tree: str, stop: threading.Event, prove: bool, early: bool) -> SuiteResult:
         try:
-            record = read_model(self._install_record, InstallRecord)
-        except (FileNotFoundError, RecordError):
-            return False
-        return not record.changed and not reads_of_installation(self._installers, self.store, self.base.tree, tree)
-
-    @cached_property
-    def _installers(self) -> Sequence[Installer]:
-        return installers_of(self.task.runner) if self._runner.is_file() else ()
-
-    @property
-    def _runner(self) -> Path:
-        return self.task.path / "runner.sh"
-
-    @cached_property
-    def _install_record(self) -> Path:
-        return cache_dir() / "installs" / f"{self.address('install')}.json"
-
-    def _must_watch_install(self, tree: str) -> bool:
-        """Tell whether to watch this run: that of the first gold patch which changes nothing that an installation reads."""
-        wanted = (
-            self.settings.choices.install == "once" and bool(self._installers) and not self._install_record.is_file()
-        )
-        return wanted and not reads_of_installation(self._installers, self.store, self.base.tree, tree)
-
-    def _note_install(self, feature: int, run: SuiteRun, reference: SuiteReference, stop: threading.Event) -> None:
-        """Keep what the installation changed. What also changes the results of the gold patch is no short-cut at all."""
-        if run.installed is None or run.exit_code != 0:
-            return
-        changed = tuple(run.installed[:50])
-        if not changed:
-            skipped = self.runner.run(feature, reference.tree, stop, skip_install=True)
-            if suite_verdict(feature, skipped, reference).outcome is not Outcome.PASSED:
-                changed = (f"the results: {telling_line(skipped.output)}",)
-        write_model(
-            self._install_record,
-            InstallRecord(image=self.task.image, image_digest=self.base.image_digest, changed=changed),
-        )
-
-    def _test_one(self, feature: int, tree: str, stop: threading.Event) -> SuiteResult:
-        try:
-            measured = self._measure_skipping(feature, tree, stop) or self._measure(feature, tree, stop)
-            if self.settings.choices.falsify == "off" or measured.result.outcome is not Outcome.PASSED:
-                return measured.result
-            runs = self._feature_runs(feature, measured.reference, stop, skip_install=measured.skip_install)
-            found = falsify(runs, tree, self.seed, self._challenges(feature))
-            return with_falsification(measured.result, found, judge=self.settings.choices.falsify == "on")
+            for runs in self._conditions(feature, tree, stop):
+                result = self._measure(runs, tree, prove, early)
+                if result is not None:
+                    return result
         except (SandboxError, EvaluationError) as error:
-            return SuiteResult(feature=feature, outcome=Outcome.INFRA_ERROR, reason=str(error))
+            return _infra_error(feature, error)
+        raise AssertionError("a suite with its installation always says something")
 
-    def _measure(self, feature: int, tree: str, stop: threading.Event) -> "_Measured":
-        reference = self.reference(feature, stop)
-        run = self.runner.run(feature, tree, stop, structured=reference.structured)
-        result = suite_verdict(feature, run, reference, watched=self.settings.protected)
-        return _Measured(result, reference, False)
-
-    def _measure_skipping(self, feature: int, tree: str, stop: threading.Event) -> "_Measured | None":
-        """Test without installation and network. `None` says nothing about the work: it has to be tested with both."""
+    def _conditions(self, feature: int, tree: str, stop: threading.Event) -> Iterator[FeatureRuns]:
+        """Yield the ways to run a suite: without installation and network where the gold patch passes that way, then with both."""
         gold = self._gold_tree(feature)
-        if self._must_watch_install(gold):
+        if self._installation.unwatched(gold):
             self.reference(feature, stop)
-        if not (self._can_skip_install(tree) and self._can_skip_install(gold)):
-            return None
-        reference = self.reference(feature, stop, skip_install=True)
-        if not reference.usable or reference.exit_code != 0:
-            return None
-        run = self.runner.run(feature, tree, stop, skip_install=True)
+        if self._installation.can_be_skipped(tree) and self._installation.can_be_skipped(gold):
+            reference = self.reference(feature, stop, skip_install=True)
+            if reference.usable and reference.exit_code == 0:
+                yield self._feature_runs(feature, reference, stop, skip_install=True)
+        yield self._feature_runs(feature, self.reference(feature, stop), stop, skip_install=False)
+
+    def _measure(self, runs: FeatureRuns, tree: str, prove: bool, early: bool) -> SuiteResult | None:
+        """Run a suite, and prove its pass. `None` says nothing about the work: it has to be tested with its installation."""
+        mode = self.settings.choices.falsify
+        prove = prove and mode != "off"
+        folder = self._challenges(runs.feature)
+        with falsifying(runs, tree, self.seed, folder, early=prove and early) as falsified:
+            run = runs.run(tree)
+            result = suite_verdict(runs.feature, run, runs.reference, watched=self.settings.protected)
+            if result.outcome is Outcome.PASSED:
+                if prove:
+                    return with_falsification(result, falsified(), judge=mode == "on")
+                if mode != "off":
+                    self._passed[runs.feature, tree] = runs
+                return result
         # Where no test was reported, what stands in for the installer may be why, or a download that was not possible.
-        reported = run.timed_out or run.report.source == reference.source
-        reported = reported or not (self._installers or failed_to_install(run))
-        result = suite_verdict(feature, run, reference, watched=self.settings.protected)
-        return _Measured(result, reference, True) if reported else None
+        reported = run.timed_out or run.report.source == runs.reference.source
+        reported = reported or not (self._installation.installers or failed_to_install(run))
+        return result if reported or not runs.skip_install else None
+
+    def _prove(self, suite: _Key, stop: threading.Event) -> SuiteResult:
+        feature, tree = suite
+        try:
+            found = falsify(replace(self._passed[suite], stop=stop), tree, self.seed, self._challenges(feature))
+        except (SandboxError, EvaluationError) as error:
+            return _infra_error(feature, error)
+        return with_falsification(self._results[suite], found, judge=self.settings.choices.falsify == "on")
 
     def breakable(self, reference: SuiteReference, on_base: SuiteRun | None = None) -> Pool:
         """Return which of a feature's tests can be broken, from the cache or by running the gold patch.
@@ -271,9 +255,5 @@ class TestBench:
         return cache_dir() / "challenges" / self.address(str(feature))
 
 
-class _Measured(NamedTuple):
-    """The result of a suite, and the run of the gold patch that it was measured by."""
-
-    result: SuiteResult
-    reference: SuiteReference
-    skip_install: bool
+def _infra_error(feature: int, error: CooperBenchError) -> SuiteResult:
+    return SuiteResult(feature=feature, outcome=Outcome.INFRA_ERROR, reason=str(error))

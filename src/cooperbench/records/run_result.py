@@ -53,7 +53,7 @@ class RunResult:
     def _resolved(self, policy: str) -> str:
         matching = [known for known in self.policies if policy in (known, known.split("@")[0])]
         if not matching:
-            hint = f"cooperbench eval -n {self.config.run} --policy {policy}"
+            hint = f"cooperbench eval -n {self.config.run} --policy NAME, for a policy that has judged no episode of it yet"
             raise UnknownNameError("policy", policy, self.policies, hint=hint)
         return max(matching, key=lambda known: int(known.rpartition("@")[2]))
 

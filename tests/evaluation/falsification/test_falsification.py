@@ -13,7 +13,7 @@ from cooperbench.evaluation import EvaluationSettings, evaluate_submissions, mak
 from cooperbench.evaluation.bases import base_of
 from cooperbench.evaluation.git import open_store
 from cooperbench.evaluation.testbench import TestBench
-from cooperbench.records import Evaluation, Falsification, FalsificationStatus, Outcome
+from cooperbench.records import Evaluation, EvaluationChoices, Falsification, FalsificationStatus, Outcome, SuiteResult
 from cooperbench.tasks import Task, read_task
 from tests.evaluation.edits import base_checkout
 from tests.evaluation.trees import Checkout
@@ -146,6 +146,41 @@ def test_what_does_not_pass_needs_no_proof(sums: Task, checkout: Checkout) -> No
     evaluation = score(sums, {1: wrong})
     assert evaluation.verdict.outcome is Outcome.TESTS_FAILED
     assert evaluation.stages[0].suites[0].falsification is None
+
+
+def test_work_of_one_member_is_proven_where_the_merge_does_not_pass(
+    sums: Task, checkout: Checkout, lies: bytes
+) -> None:
+    settings = EvaluationSettings(choices=EvaluationChoices(singles="own"))
+    beside = checkout.patch({"notes.txt": b"nothing\n"})
+
+    def evaluated(patch: bytes) -> tuple[SuiteResult, SuiteResult]:
+        submissions = [(make_submission("agent1", (1,), patch), patch), (make_submission("agent2", (), beside), beside)]
+        stages = {stage.name: stage for stage in evaluate_submissions(sums, (1,), submissions, settings).stages}
+        return stages["naive"].suites[0], stages["single:agent1"].suites[0]
+
+    merged, alone = evaluated(sums.features[1].gold_patch)
+    assert (merged.outcome, alone.outcome, alone.falsification) == (Outcome.PASSED, Outcome.PASSED, None)
+    assert merged.falsification is not None
+    merged, alone = evaluated(lies)
+    assert (merged.outcome, alone.outcome) == (Outcome.FORCED, Outcome.FORCED)
+
+
+@pytest.mark.parametrize(
+    ("work", "outcome", "runs"),
+    [(GOLD, Outcome.PASSED, 2), (LIES, Outcome.FORCED, 4), (GOLD.replace(b"+", b"-"), Outcome.TESTS_FAILED, None)],
+    ids=["held", "forced", "failed"],
+)
+def test_where_processors_idle_all_begins_together(
+    sums: Task, checkout: Checkout, work: bytes, outcome: Outcome, runs: int | None
+) -> None:
+    patch = append(checkout, work)
+    settings = EvaluationSettings(workers=3)
+    submissions = [(make_submission("agent1", (1,), patch), patch)]
+    for _ in range(2):  # the gold patch's own runs come first
+        suite = evaluate_submissions(sums, (1,), submissions, settings, seed="one").stages[0].suites[0]
+        assert suite.outcome is outcome
+        assert (suite.falsification.runs if suite.falsification else None) == runs
 
 
 def test_work_that_breaks_down_where_it_cannot_win_has_forced(sums: Task, checkout: Checkout) -> None:

@@ -1,7 +1,7 @@
 """Prove a pass: run a suite that passed again with expectations of its tests broken, which the work must fail as the gold patch does."""
 
-from cooperbench.evaluation.falsification.falsifier import falsify, new_seed, pool_of
+from cooperbench.evaluation.falsification.falsifier import falsify, falsifying, new_seed, pool_of
 from cooperbench.evaluation.falsification.gold_runs import FeatureRuns
 from cooperbench.evaluation.falsification.pool import Pool
 
-__all__ = ["FeatureRuns", "Pool", "falsify", "new_seed", "pool_of"]
+__all__ = ["FeatureRuns", "Pool", "falsify", "falsifying", "new_seed", "pool_of"]

@@ -8,8 +8,11 @@ evaluation begins, and recorded when it ends.
 import hashlib
 import random
 import secrets
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -72,13 +75,36 @@ def falsify(runs: FeatureRuns, tree: str, seed: str, folder: Path) -> Falsificat
     if not pool.breakable:
         return Falsification(status=FalsificationStatus.UNAVAILABLE, reason=pool.reason, seed=seed)
     number = chosen_challenge(seed, runs.feature, tree)
-    path = folder / f"challenge{number}-{runs.conditions}.json"
+    path = _file(runs, folder, number)
     make = partial(make_challenge, runs, pool, number)
     made = _cached(path, _Kept, lambda: _Kept(challenge=make()), lambda kept: kept.challenge is not None)
     if made.challenge is None:
         reason = "the gold patch's own runs with broken tests differ"
         return Falsification(status=FalsificationStatus.UNAVAILABLE, reason=reason, seed=seed, challenge=number)
     return _judge(runs, tree, seed, made.challenge)
+
+
+@contextmanager
+def falsifying(
+    runs: FeatureRuns, tree: str, seed: str, folder: Path, *, early: bool
+) -> Iterator[Callable[[], Falsification]]:
+    """Yield a function that does what `falsify` does, for a block that runs the real suite.
+
+    If `early`, and if the gold patch's runs are known, the broken versions run beside the block; they are in vain where the real suite
+    fails. None begins once the block is left.
+    """
+    stop = threading.Event()
+    known = early and _file(runs, folder, chosen_challenge(seed, runs.feature, tree)).is_file()
+    with ThreadPoolExecutor(1) as thread:
+        begun = thread.submit(falsify, replace(runs, stop=stop), tree, seed, folder) if known else None
+        try:
+            yield begun.result if begun else partial(falsify, runs, tree, seed, folder)
+        finally:
+            stop.set()
+
+
+def _file(runs: FeatureRuns, folder: Path, number: int) -> Path:
+    return folder / f"challenge{number}-{runs.conditions}.json"
 
 
 class _Kept(Record):
