@@ -19,9 +19,10 @@ from cooperbench.records.run_result import RunResult
 from cooperbench.records.trajectory import read_journal
 from cooperbench.viewer.changes import shown_files
 from cooperbench.viewer.clock import EpisodeClock
+from cooperbench.viewer.details import DetailChunk, EpisodeParts
 from cooperbench.viewer.lanes import MemberFacts, member_lane
 from cooperbench.viewer.merges import shown_stages, shown_suites
-from cooperbench.viewer.models import CHUNK, DetailChunk, EpisodePage, EpisodeParts, Lane, Suspect
+from cooperbench.viewer.models import CHUNK, EpisodePage, Lane, Suspect
 from cooperbench.viewer.reason import shown_verdict
 from cooperbench.viewer.steps import MemberSteps, member_steps
 from cooperbench.viewer.talk import shown_board, shown_git, shown_messages

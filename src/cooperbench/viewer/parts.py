@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from cooperbench.records import Record
 from cooperbench.records.secrets import scrubbed
-from cooperbench.viewer.models import EpisodeParts
+from cooperbench.viewer.details import EpisodeParts
 
 PAGE = "page"
 """The name of the part that a page reads first. The others are `agent1.0`, `agent1.1`, …"""

@@ -11,7 +11,9 @@ from cooperbench.records.event_details import MessageWait, ModelCalled, ToolRetu
 from cooperbench.records.model_wait import ProviderWait
 from cooperbench.viewer.actions import Said, describe_command, describe_tool
 from cooperbench.viewer.clock import EpisodeClock
-from cooperbench.viewer.models import LaneStep, Span, StepDetails, ShownAnswer, ShownCall, Wait
+from cooperbench.viewer.details import ShownAnswer, ShownCall, StepDetails
+from cooperbench.viewer.event_times import EventTimes
+from cooperbench.viewer.models import LaneStep, Span, Wait
 from cooperbench.viewer.texts import as_text, cut, raw_message
 
 _ANSWER = Said("answer", "answer")
@@ -54,7 +56,7 @@ def member_steps(
     clock: EpisodeClock, ready: float, history: Sequence[TrajectoryMessage], events: Sequence[Event]
 ) -> MemberSteps:
     """Join a member's trajectory with its events. Either may be empty: then the other says all there is."""
-    times = _Times(clock, events)
+    times = EventTimes(events)
     steps, prompt = _from_history(clock, ready, history, times)
     if steps:
         _place_by_time(clock, steps, times)
@@ -71,41 +73,8 @@ def member_steps(
     return MemberSteps(tuple(shown), tuple(_details(step) for step in steps), prompt)
 
 
-class _Times:
-    """The events of one member by the position of their message in the trajectory; each one is taken once."""
-
-    def __init__(self, clock: EpisodeClock, events: Sequence[Event]) -> None:
-        self.clock = clock
-        self.models: dict[int, tuple[Event, ModelCalled]] = {}
-        self.tools: dict[int, tuple[Event, ToolReturned]] = {}
-        self.unplaced_models: list[tuple[Event, ModelCalled]] = []
-        self.unplaced_tools: list[tuple[Event, ToolReturned]] = []
-        for event in events:
-            details = event.details
-            if isinstance(details, ModelCalled):
-                if details.index is None:
-                    self.unplaced_models.append((event, details))
-                else:
-                    self.models[details.index] = event, details
-            elif isinstance(details, ToolReturned):
-                if details.index is None:
-                    self.unplaced_tools.append((event, details))
-                else:
-                    self.tools[details.index] = event, details
-
-    def model(self, index: int) -> tuple[Event, ModelCalled] | None:
-        """Return the call of the model whose answer has this position; without positions, the next one in order."""
-        if index not in self.models and not self.models and self.unplaced_models:
-            return self.unplaced_models.pop(0)
-        return self.models.pop(index, None)
-
-    def tool(self, index: int) -> tuple[Event, ToolReturned] | None:
-        """Return the result that has this position."""
-        return self.tools.pop(index, None)
-
-
 def _from_history(
-    clock: EpisodeClock, ready: float, history: Sequence[TrajectoryMessage], times: _Times
+    clock: EpisodeClock, ready: float, history: Sequence[TrajectoryMessage], times: EventTimes
 ) -> tuple[list[_Step], tuple[str, ...]]:
     steps: list[_Step] = []
     prompt: list[str] = []
@@ -215,7 +184,7 @@ def _add(
     step.exit_code = step.exit_code or code
 
 
-def _place_by_time(clock: EpisodeClock, steps: Sequence[_Step], times: _Times) -> None:
+def _place_by_time(clock: EpisodeClock, steps: Sequence[_Step], times: EventTimes) -> None:
     """Give commands that no message stands for to the step in which they ran; those before the first belong to getting ready."""
     for event, details in [*times.tools.values(), *times.unplaced_tools]:
         span = clock.span(event.started_at or event.time, event.time)
@@ -230,7 +199,7 @@ def _place_by_time(clock: EpisodeClock, steps: Sequence[_Step], times: _Times) -
             step.changed.update(dict.fromkeys(details.changed or ()))
 
 
-def _from_events(clock: EpisodeClock, times: _Times) -> list[_Step]:
+def _from_events(clock: EpisodeClock, times: EventTimes) -> list[_Step]:
     """Make steps of the events alone: some agents report only at their end, or nothing.
 
     Commands before the first call of a model are part of getting ready.
