@@ -90,11 +90,18 @@ def _total(numbers: Iterable[int | None]) -> int | None:
 
 def _steps(trajectory: Trajectory) -> list[Json]:
     steps: list[Json] = []
+    callers: dict[object, Json] = {}  # programs report several calls before the first result
     for entry in trajectory.messages:
-        if entry.message.get("role") == "tool" and steps and steps[-1]["source"] == "agent":
-            _add_result(steps[-1], entry.message)
+        caller = None
+        if entry.message.get("role") == "tool":
+            last = steps[-1] if steps and steps[-1]["source"] == "agent" else None
+            call = entry.message.get("tool_call_id")
+            caller = callers.get(call, last) if isinstance(call, str) else last
+        if caller is not None:
+            _add_result(caller, entry.message)
         else:
             steps.append(_step(len(steps) + 1, entry, trajectory.model))
+            callers.update({made["tool_call_id"]: steps[-1] for made in steps[-1].get("tool_calls") or ()})
     return steps
 
 
@@ -103,7 +110,8 @@ def _step(number: int, entry: TrajectoryMessage, model: str) -> Json:
     source = SOURCES.get(role, "system")
     step: Json = {"step_id": number, "timestamp": _time(entry), "source": source, "message": _text(message)}
     if role not in SOURCES:
-        step["extra"] = {"role": role}
+        extra = message.get("extra")
+        step["extra"] = {**(extra if isinstance(extra, dict) else {}), "role": role}
     if source != "agent":
         return step
     extra = message.get("extra")

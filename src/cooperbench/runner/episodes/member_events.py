@@ -74,7 +74,8 @@ def of_activity(agent_id: str, messages: Iterable[TrajectoryMessage], spans: Seq
         elif role == "tool":
             call_id = entry.message.get("tool_call_id")
             tool = answer.tools.get(str(call_id))
-            command = commands.take(entry.time, answer.ended_at) if tool in (COMMAND_TOOL, None) else None
+            ran = tool in (COMMAND_TOOL, None) or _ran_command(entry.message)
+            command = commands.take(entry.time, answer.ended_at) if ran else None
             yield _tool_result(agent_id, command, entry.time, index=index, call_id=_text(call_id), tool=tool)
         else:
             yield PendingEvent(entry.time, "agent.message", agent_id, plain(JournalEntry(role=role, index=index)))
@@ -123,6 +124,12 @@ def _tool_names(message: dict[str, Any]) -> dict[str, str]:
         if isinstance(function, dict):
             named[str(call.get("id"))] = str(function.get("name"))
     return named
+
+
+def _ran_command(message: dict[str, Any]) -> bool:
+    """Return whether a result is marked as that of a command: programs call their shell by many names."""
+    extra = message.get("extra")
+    return isinstance(extra, dict) and bool(extra.get("command"))
 
 
 def _text(value: object) -> str | None:

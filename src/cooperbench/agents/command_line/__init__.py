@@ -1,0 +1,1 @@
+"""Command-line agents: a program people use, described by a file of ten lines, works as a member in its sandbox."""

@@ -1,0 +1,59 @@
+"""`stream-json` of Claude Code, which Qwen Code writes as well: whole messages of the Anthropic API, one a line.
+
+Source: `claude -p --output-format stream-json --verbose`, version 2.1.330; `qwen --output-format stream-json`, version 0.24.4.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from cooperbench.agents.command_line.formats.values import arguments_of, mapping, parts, text_of
+from cooperbench.agents.command_line.turns import (
+    FinalReport,
+    ModelTurn,
+    OtherEvent,
+    Prompt,
+    StreamEvent,
+    ToolOutput,
+    ToolUse,
+)
+
+
+class ClaudeCodeFormat:
+    """Reads `stream-json`."""
+
+    def read(self, event: dict[str, Any]) -> Iterator[StreamEvent]:
+        """Yield what one event reports."""
+        message = mapping(event.get("message"))
+        content = message.get("content")
+        match event.get("type"):
+            case "assistant" if message:
+                yield _turn(content)
+            case "user" if isinstance(content, str):
+                yield Prompt(content)
+            case "user" if parts(content):
+                yield from map(_given, parts(content))
+            case "result":
+                said = text_of(event.get("result") or event.get("error") or event.get("subtype"))
+                yield FinalReport(bool(event.get("is_error")), said, event)
+            case kind:
+                yield OtherEvent(text_of(kind), event)
+
+
+def _turn(content: object) -> ModelTurn:
+    blocks = parts(content) or [{"type": "text", "text": text_of(content)}]
+    return ModelTurn(
+        text="\n".join(text_of(block.get("text")) for block in blocks if block.get("type") == "text"),
+        reasoning="\n".join(text_of(block.get("thinking")) for block in blocks if block.get("type") == "thinking"),
+        calls=tuple(
+            ToolUse(text_of(block.get("id")), text_of(block.get("name")), arguments_of(block.get("input")))
+            for block in blocks
+            if block.get("type") == "tool_use"
+        ),
+    )
+
+
+def _given(block: dict[str, Any]) -> StreamEvent:
+    if block.get("type") == "tool_result":
+        failed = bool(block.get("is_error"))
+        return ToolOutput(text_of(block.get("tool_use_id")), text_of(block.get("content")), failed)
+    return Prompt(text_of(block.get("text", block)))

@@ -1,0 +1,139 @@
+"""Turn what a program reports into the history, the spans and the live display of its member, as it comes."""
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from cooperbench.agents.budget import Budget
+from cooperbench.agents.command_line.event_lines import EventLine
+from cooperbench.agents.command_line.formats import EventFormat
+from cooperbench.agents.command_line.turns import (
+    FinalReport,
+    ModelTurn,
+    OtherEvent,
+    Prompt,
+    StreamEvent,
+    ToolOutput,
+    ToolUse,
+)
+from cooperbench.agents.journal import Journal
+from cooperbench.agents.reading import one_line
+from cooperbench.records import Usage, utc_now
+from cooperbench.records.activity import LONGEST_COMMAND, ActivityLog, CommandSpan
+
+LONGEST_TEXT = 50_000
+"""Characters of a text that the history keeps, half head and half tail, like the output of a command. The raw stream has all of it."""
+MOST_MESSAGES = 20_000
+"""Messages of a history. A program that writes lines for ever must not fill the disk; the record reads no more either."""
+Json = dict[str, Any]
+
+
+class StreamRecorder:
+    """Records the events of one program. `final` is the last report of how it ended."""
+
+    def __init__(self, form: EventFormat, budget: Budget, journal: Journal, activity: ActivityLog) -> None:
+        self._format = form
+        self._budget = budget
+        self._journal = journal
+        self._activity = activity
+        self._under_way: dict[str, tuple[ToolUse, datetime]] = {}
+        self._counted = budget.usage
+        self.messages = 0
+        self.unknown: dict[str, int] = {}
+        """Events without a place in a history, by their kind."""
+        self.final: FinalReport | None = None
+
+    def record(self, line: EventLine) -> None:
+        """Record one line of the program."""
+        if line.event is None:
+            self._add({"role": "event", "content": _cut(line.text), "extra": {"kind": "text"}})
+            return
+        for event in self._format.read(line.event):
+            self._record(event)
+
+    def finish(self) -> None:
+        """Record what the format has held back."""
+        finish = getattr(self._format, "finish", None)
+        for event in finish() if finish is not None else ():
+            self._record(event)
+
+    def _record(self, event: StreamEvent) -> None:
+        match event:
+            case ModelTurn():
+                self._add(self._turn(event))
+            case ToolOutput():
+                self._add(self._output(event))
+            case Prompt(text=text):
+                self._add({"role": "user", "content": _cut(text)})
+            case FinalReport():
+                self.final = event
+                self._add({"role": "event", "content": _cut(event.text), "extra": _kept("final report", event.event)})
+            case OtherEvent(kind=kind):
+                self.unknown[kind] = self.unknown.get(kind, 0) + 1
+                self._add({"role": "event", "content": one_line(kind), "extra": _kept(kind, event.event)})
+
+    def _turn(self, turn: ModelTurn) -> Json:
+        message: Json = {"role": "assistant", "content": _cut(turn.text)}
+        if turn.reasoning:
+            message["reasoning_content"] = _cut(turn.reasoning)
+        if turn.calls:
+            message["tool_calls"] = [_call(use) for use in turn.calls]
+        for use in turn.calls:
+            self._under_way[use.id] = use, utc_now()
+        shown = [use.command or f"{use.name} {json.dumps(use.arguments, default=str)}" for use in turn.calls]
+        self._budget.note_action("; ".join(shown) or turn.text or turn.reasoning)
+        return {**message, "extra": {"usage": self._used().model_dump()}}
+
+    def _output(self, output: ToolOutput) -> Json:
+        message: Json = {"role": "tool", "tool_call_id": output.call, "content": _cut(output.text)}
+        use, started_at = self._under_way.pop(output.call, (None, None))
+        if use is not None and started_at is not None and use.command is not None:
+            self._activity.add(_span(use.command, started_at, output))
+            message["extra"] = {"command": True}
+        if output.failed:
+            message.setdefault("extra", {})["failed"] = True
+        return message
+
+    def _used(self) -> Usage:
+        """Return what the model calls since the last answer have used, by the gateway's count."""
+        before, self._counted = self._counted, self._budget.usage
+        return _difference(self._counted, before)
+
+    def _add(self, message: Json) -> None:
+        self.messages += 1
+        if self.messages <= MOST_MESSAGES:
+            self._journal.add(message)
+
+
+def _span(command: str, started_at: datetime, output: ToolOutput) -> CommandSpan:
+    ended_at = utc_now()
+    if output.seconds is not None:  # the clock of a distant sandbox differs, a duration does not
+        started_at = ended_at - timedelta(seconds=output.seconds)
+    code = output.exit_code if output.exit_code is not None else int(output.failed)
+    command = command[:LONGEST_COMMAND].encode("utf-8", "replace").decode()  # JSON may hold half a character
+    return CommandSpan(started_at=started_at, ended_at=ended_at, command=command, exit_code=code, timed_out=False)
+
+
+def _call(use: ToolUse) -> Json:
+    arguments = json.dumps(use.arguments, ensure_ascii=False, default=str)
+    return {"id": use.id, "type": "function", "function": {"name": use.name, "arguments": arguments}}
+
+
+def _kept(kind: str, event: Json) -> Json:
+    """Return an event as it came, but for texts that are too long."""
+    text = json.dumps(event, ensure_ascii=False, default=str)
+    return {"kind": kind, "event": event if len(text) <= LONGEST_TEXT else {"cut": _cut(text)}}
+
+
+def _cut(text: str) -> str:
+    if len(text) <= LONGEST_TEXT:
+        return text
+    half = LONGEST_TEXT // 2
+    return f"{text[:half]}\n... {len(text) - 2 * half} characters are left out ...\n{text[-half:]}"
+
+
+def _difference(now: Usage, before: Usage) -> Usage:
+    def less(one: float | None, other: float | None) -> float | None:
+        return None if one is None else max(0, one - (other or 0))
+
+    return Usage.model_validate({name: less(getattr(now, name), getattr(before, name)) for name in Usage.model_fields})

@@ -1,0 +1,62 @@
+"""What an agent's program reports while it works, in the same words for all programs."""
+
+from typing import Any, NamedTuple
+
+
+class ToolUse(NamedTuple):
+    """A tool that the model calls."""
+
+    id: str
+    name: str
+    arguments: dict[str, Any]
+
+    @property
+    def command(self) -> str | None:
+        """The shell command that it runs; `None` for another tool."""
+        given = self.arguments.get("command", self.arguments.get("cmd"))
+        if isinstance(given, list) and all(isinstance(word, str) for word in given):
+            return " ".join(given)
+        return given if isinstance(given, str) else None
+
+
+class ModelTurn(NamedTuple):
+    """An answer of the model, or a part of one."""
+
+    text: str = ""
+    reasoning: str = ""
+    calls: tuple[ToolUse, ...] = ()
+
+
+class ToolOutput(NamedTuple):
+    """The result of a tool."""
+
+    call: str
+    text: str
+    failed: bool = False
+    exit_code: int | None = None
+    seconds: float | None = None
+    """How long it took, if the program says so."""
+
+
+class Prompt(NamedTuple):
+    """A text that the program gives to the model."""
+
+    text: str
+
+
+class FinalReport(NamedTuple):
+    """The program's own word on how it ended."""
+
+    failed: bool
+    text: str
+    event: dict[str, Any]
+
+
+class OtherEvent(NamedTuple):
+    """An event without a place in a history of messages. It is kept as it came."""
+
+    kind: str
+    event: dict[str, Any]
+
+
+StreamEvent = ModelTurn | ToolOutput | Prompt | FinalReport | OtherEvent

@@ -1,0 +1,193 @@
+"""What programs write becomes a history, whatever they write. The streams are recorded from the programs of the registries."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cooperbench.agents import Budget, Journal
+from cooperbench.agents.command_line.event_lines import EventLine, LineReader, read_line
+from cooperbench.agents.command_line.formats import FORMATS
+from cooperbench.agents.command_line.recorder import LONGEST_TEXT, StreamRecorder
+from cooperbench.records import Trajectory, TrajectoryMessage
+from cooperbench.records.activity import ActivityLog, CommandSpan, read_activity
+from cooperbench.records.atif import to_atif
+from cooperbench.records.trajectory import read_journal
+
+STREAMS = Path(__file__).parent / "streams"
+FORMAT = {"kilo": "opencode", "qwen_code": "claude_code"}
+PROGRAMS = sorted(path.stem for path in STREAMS.glob("*.jsonl"))
+COMMANDS = ["echo edited >> a.txt", "cat a.txt; sleep 1; echo PROBE"]
+
+
+class Recording:
+    """What was recorded of one stream."""
+
+    def __init__(self, folder: Path, form: str) -> None:
+        self.folder = folder
+        self.budget = Budget()
+        self.journal = Journal(folder / "messages")
+        self.recorder = StreamRecorder(FORMATS[form](), self.budget, self.journal, ActivityLog(folder / "activity"))
+
+    def play(self, data: bytes, size: int = 1 << 16) -> tuple[TrajectoryMessage, ...]:
+        lines = LineReader()
+        for start in range(0, len(data), size):
+            for line in lines.feed(data[start : start + size]):
+                self.recorder.record(line)
+        for line in lines.finish():
+            self.recorder.record(line)
+        self.recorder.finish()
+        self.journal.close()
+        return read_journal(self.folder / "messages")
+
+    def commands(self) -> list[CommandSpan]:
+        return [span for span in read_activity(self.folder / "activity") if isinstance(span, CommandSpan)]
+
+
+def record(folder: Path, program: str, data: bytes | None = None, size: int = 1 << 16) -> tuple[Recording, list[Any]]:
+    recording = Recording(folder, FORMAT.get(program, program))
+    entries = recording.play(data if data is not None else (STREAMS / f"{program}.jsonl").read_bytes(), size)
+    return recording, [entry.message for entry in entries]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_program_leaves_the_same_kind_of_history(program: str, tmp_path: Path) -> None:
+    recording, messages = record(tmp_path, program)
+    calls = [call for message in messages for call in message.get("tool_calls", ())]
+    outputs = {message["tool_call_id"]: message for message in messages if message["role"] == "tool"}
+    made = [json.loads(call["function"]["arguments"])["command"] for call in calls]
+    assert [command for command in COMMANDS if any(command in one for one in made)] == COMMANDS
+    assert [call["id"] for call in calls] == list(outputs)
+    assert any(message["role"] == "assistant" and message["content"] == "All done." for message in messages)
+    assert [span.command for span in recording.commands()] == made
+    if program != "openhands":  # the stand-in's first arguments were refused
+        assert "PROBE" in outputs[calls[1]["id"]]["content"]
+        assert [span.exit_code for span in recording.commands()] == [0, 0]
+        assert recording.recorder.final is None or not recording.recorder.final.failed
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_history_can_be_exported(program: str, tmp_path: Path) -> None:
+    recording = Recording(tmp_path, FORMAT.get(program, program))
+    messages = recording.play((STREAMS / f"{program}.jsonl").read_bytes())
+    trajectory = Trajectory(
+        agent_id="agent1", agent=program, model="m", features=(1,), status="Submitted", steps=3, messages=messages
+    )
+    steps = to_atif(trajectory, version="1").steps
+    results = [step.observation for step in steps if step.observation is not None]
+    assert len(results) >= 2
+    assert [step.tool_calls for step in steps if step.tool_calls]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_size_of_the_pieces_does_not_matter(program: str, tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("whole", "pieces")]
+    for folder in folders:
+        folder.mkdir()
+    _, whole = record(folders[0], program)
+    _, pieces = record(folders[1], program, size=7)
+    assert pieces == whole
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_stream_that_was_cut_keeps_what_came(program: str, tmp_path: Path) -> None:
+    data = (STREAMS / f"{program}.jsonl").read_bytes()
+    _, messages = record(tmp_path, program, data[: len(data) // 2])
+    assert any(message["role"] == "assistant" for message in messages)
+    assert messages[-1]["role"] in {"event", "assistant", "tool"}
+
+
+def test_an_unknown_event_is_kept(tmp_path: Path) -> None:
+    event = {"type": "brand_new", "payload": {"numbers": [1, 2]}, "text": "\ud800"}
+    recording, messages = record(tmp_path, "codex", json.dumps(event).encode() + b"\n")
+    [message] = messages
+    assert message["role"] == "event"
+    assert message["extra"]["event"]["payload"] == {"numbers": [1, 2]}
+    assert recording.recorder.unknown == {"brand_new": 1}
+
+
+def test_lines_for_people_are_kept_as_text(tmp_path: Path) -> None:
+    _, messages = record(tmp_path, "jsonl", b"loading...\n\n[1, 2]\n{not json\n\xff\xfe bytes\r\n")
+    assert [message["content"] for message in messages] == ["loading...", "[1, 2]", "{not json", "\ufffd\ufffd bytes"]
+
+
+def test_a_line_of_ten_megabytes_is_read_and_its_texts_are_cut(tmp_path: Path) -> None:
+    said = {"type": "item.completed", "item": {"id": "i", "type": "agent_message", "text": "x" * 10_000_000}}
+    _, [message] = record(tmp_path, "codex", json.dumps(said).encode() + b"\n")
+    assert message["role"] == "assistant"
+    assert len(message["content"]) < LONGEST_TEXT + 100
+    assert "characters are left out" in message["content"]
+
+
+def test_a_longer_line_is_cut_and_the_next_one_read() -> None:
+    lines = LineReader(longest=100)
+    read = [*lines.feed(b'{"a": "' + b"x" * 500), *lines.feed(b'y"}\n{"type": "b"}\n')]
+    assert [line.event for line in read] == [None, {"type": "b"}]
+    assert len(read[0].text) == 100
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"type":' * 5_000, '{"a": ' * 900 + "1" + "}" * 900, '{"a": 1e999, "b": NaN}']
+)
+def test_json_that_ends_other_readers(text: str, tmp_path: Path) -> None:
+    _, messages = record(tmp_path, "claude_code", text.encode() + b'\n{"type": "result", "result": "end"}\n')
+    assert len(messages) == 2
+    assert messages[1]["content"] == "end"
+
+
+KEYS = sorted(
+    {
+        key
+        for path in STREAMS.glob("*.jsonl")
+        for line in path.read_text().splitlines()
+        if (event := read_line(line.encode()).event)
+        for key in (*event, *(name for value in event.values() if isinstance(value, dict) for name in value))
+    }
+)
+WORDS = [
+    *("assistant", "user", "result", "tool_use", "tool_result", "text", "message", "item.started", "item.completed"),
+    *(
+        "tool.execution_complete",
+        "assistant.message",
+        "ActionEvent",
+        "ObservationEvent",
+        "MessageEvent",
+        "error",
+        "agent",
+    ),
+]
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.sampled_from(WORDS)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(KEYS), inner, max_size=4)),
+    max_leaves=12,
+)
+EVENTS = st.dictionaries(st.sampled_from([*KEYS, "type", "kind"]), VALUES, min_size=1, max_size=6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(events=st.lists(EVENTS, max_size=4), form=st.sampled_from(sorted(FORMATS)))
+def test_no_event_ends_the_reading(
+    events: list[dict[str, Any]], form: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    recording = Recording(tmp_path_factory.mktemp("stream"), form)
+    for event in events:
+        recording.recorder.record(EventLine(event, json.dumps(event)))
+    messages = recording.play(b'{"type": "unheard of", "kind": "unheard of"}\n')
+    assert messages[-1].message["content"] == "unheard of"
+    assert len(messages) == recording.recorder.messages
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.binary(max_size=300), cuts=st.lists(st.integers(1, 50), max_size=10))
+def test_any_bytes_are_lines(data: bytes, cuts: list[int]) -> None:
+    whole, pieces = LineReader(), LineReader()
+    expected = [line.text for line in (*whole.feed(data), *whole.finish())]
+    found, rest = [], data
+    for size in cuts:
+        found += [line.text for line in pieces.feed(rest[:size])]
+        rest = rest[size:]
+    found += [line.text for line in (*pieces.feed(rest), *pieces.finish())]
+    assert found == expected
