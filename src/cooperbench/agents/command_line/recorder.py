@@ -7,11 +7,11 @@ from typing import Any
 from cooperbench.agents.budget import Budget
 from cooperbench.agents.command_line.event_lines import EventLine
 from cooperbench.agents.command_line.formats import EventFormat
-from cooperbench.agents.command_line.turns import (
+from cooperbench.agents.command_line.reports import (
     FinalReport,
+    GivenPrompt,
     ModelTurn,
     OtherEvent,
-    Prompt,
     StreamEvent,
     ToolOutput,
     ToolUse,
@@ -63,7 +63,7 @@ class StreamRecorder:
                 self._add(self._turn(event))
             case ToolOutput():
                 self._add(self._output(event))
-            case Prompt(text=text):
+            case GivenPrompt(text=text):
                 self._add({"role": "user", "content": _cut(text)})
             case FinalReport():
                 self.final = event

@@ -10,7 +10,7 @@ from cooperbench.agents.command_line.formats.gemini_cli import GeminiCliFormat
 from cooperbench.agents.command_line.formats.opencode import OpenCodeFormat
 from cooperbench.agents.command_line.formats.openhands import OpenHandsFormat
 from cooperbench.agents.command_line.formats.plain import JsonLinesFormat
-from cooperbench.agents.command_line.turns import StreamEvent
+from cooperbench.agents.command_line.reports import StreamEvent
 
 
 class EventFormat(Protocol):

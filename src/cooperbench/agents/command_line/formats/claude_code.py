@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from cooperbench.agents.command_line.formats.values import arguments_of, mapping, parts, text_of
-from cooperbench.agents.command_line.turns import (
+from cooperbench.agents.command_line.reports import (
     FinalReport,
+    GivenPrompt,
     ModelTurn,
     OtherEvent,
-    Prompt,
     StreamEvent,
     ToolOutput,
     ToolUse,
@@ -29,7 +29,7 @@ class ClaudeCodeFormat:
             case "assistant" if message:
                 yield _turn(content)
             case "user" if isinstance(content, str):
-                yield Prompt(content)
+                yield GivenPrompt(content)
             case "user" if parts(content):
                 yield from map(_given, parts(content))
             case "result":
@@ -56,4 +56,4 @@ def _given(block: dict[str, Any]) -> StreamEvent:
     if block.get("type") == "tool_result":
         failed = bool(block.get("is_error"))
         return ToolOutput(text_of(block.get("tool_use_id")), text_of(block.get("content")), failed)
-    return Prompt(text_of(block.get("text", block)))
+    return GivenPrompt(text_of(block.get("text", block)))

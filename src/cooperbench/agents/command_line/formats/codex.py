@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cooperbench.agents.command_line.formats.values import mapping, text_of, whole
-from cooperbench.agents.command_line.turns import (
+from cooperbench.agents.command_line.reports import (
     FinalReport,
     ModelTurn,
     OtherEvent,

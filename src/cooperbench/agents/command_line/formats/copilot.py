@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from cooperbench.agents.command_line.formats.values import arguments_of, mapping, parts, text_of, whole
-from cooperbench.agents.command_line.turns import (
+from cooperbench.agents.command_line.reports import (
     FinalReport,
+    GivenPrompt,
     ModelTurn,
     OtherEvent,
-    Prompt,
     StreamEvent,
     ToolOutput,
     ToolUse,
@@ -29,7 +29,7 @@ class CopilotFormat:
             return
         match event.get("type"):
             case "user.message":
-                yield Prompt(text_of(data.get("content")))
+                yield GivenPrompt(text_of(data.get("content")))
             case "assistant.message":
                 yield ModelTurn(
                     text=text_of(data.get("content")),

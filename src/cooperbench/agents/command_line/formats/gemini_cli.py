@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from cooperbench.agents.command_line.formats.values import arguments_of, mapping, text_of
-from cooperbench.agents.command_line.turns import (
+from cooperbench.agents.command_line.reports import (
     FinalReport,
+    GivenPrompt,
     ModelTurn,
     OtherEvent,
-    Prompt,
     StreamEvent,
     ToolOutput,
     ToolUse,
@@ -41,7 +41,7 @@ def _other(event: dict[str, Any]) -> StreamEvent:
         case "message" if event.get("role") == "assistant":
             return ModelTurn(text=text_of(event.get("content")))
         case "message":
-            return Prompt(text_of(event.get("content")))
+            return GivenPrompt(text_of(event.get("content")))
         case "tool_use":
             identifier, name = text_of(event.get("tool_id")), text_of(event.get("tool_name"))
             return ModelTurn(calls=(ToolUse(identifier, name, arguments_of(event.get("parameters"))),))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cooperbench.agents.command_line.formats.values import arguments_of, mapping, seconds_between, text_of, whole
-from cooperbench.agents.command_line.turns import (
+from cooperbench.agents.command_line.reports import (
     FinalReport,
     ModelTurn,
     OtherEvent,

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from cooperbench.agents.command_line.formats.values import arguments_of, mapping, text_of, whole
-from cooperbench.agents.command_line.turns import (
+from cooperbench.agents.command_line.reports import (
     FinalReport,
+    GivenPrompt,
     ModelTurn,
     OtherEvent,
-    Prompt,
     StreamEvent,
     ToolOutput,
     ToolUse,
@@ -25,7 +25,7 @@ class OpenHandsFormat:
             case "MessageEvent" if event.get("source") == "agent":
                 yield ModelTurn(text_of(said.get("content")), text_of(said.get("reasoning_content")))
             case "MessageEvent":
-                yield Prompt(text_of(said.get("content")))
+                yield GivenPrompt(text_of(said.get("content")))
             case "ActionEvent":
                 yield _turn(event)
             case "ObservationEvent":

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cooperbench.agents.command_line.formats.values import text_of
-from cooperbench.agents.command_line.turns import OtherEvent, StreamEvent
+from cooperbench.agents.command_line.reports import OtherEvent, StreamEvent
 
 _KINDS = ("type", "kind", "event")
 

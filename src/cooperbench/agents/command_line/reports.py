@@ -38,7 +38,7 @@ class ToolOutput(NamedTuple):
     """How long it took, if the program says so."""
 
 
-class Prompt(NamedTuple):
+class GivenPrompt(NamedTuple):
     """A text that the program gives to the model."""
 
     text: str
@@ -59,4 +59,4 @@ class OtherEvent(NamedTuple):
     event: dict[str, Any]
 
 
-StreamEvent = ModelTurn | ToolOutput | Prompt | FinalReport | OtherEvent
+StreamEvent = ModelTurn | ToolOutput | GivenPrompt | FinalReport | OtherEvent
