@@ -1,6 +1,6 @@
 """`gold`: apply the reference solution. Its score is the upper bound of every result.
 
-The harness passes the paths of the patches in `config["gold"]`. No prompt and no sandbox of another agent mentions them.
+Only its own `config` holds the paths of the patches. No prompt and no sandbox of another agent mentions them.
 """
 
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
+from cooperbench.agents.assignment import Assignment
 from cooperbench.agents.registry import register
 from cooperbench.agents.result import AgentResult
 from cooperbench.agents.session import AgentSession
@@ -31,6 +32,14 @@ class GoldPatches(Record):
 @register("gold")
 class GoldRunner:
     """Applies the reference solution of its features."""
+
+    def episode_config(self, assignment: Assignment) -> dict[str, Any]:
+        """Return where the reference patches of the member's features are."""
+        task = assignment.task
+        patches = tuple(task / f"feature{number}" / "feature.patch" for number in assignment.member.features)
+        combined = task / "combined.patch"
+        found = GoldPatches(patches=patches, combined=combined if combined.exists() else None)
+        return {"gold": found.model_dump(mode="json")}
 
     def run(self, task: str, image: str, *, config: dict[str, Any] | None = None, **kwargs: Any) -> AgentResult:
         """Apply the patches and submit."""

@@ -28,6 +28,9 @@ SECTIONS = ("agent", "backend", "config", "init", "model")
 class PublishedMiniSweAgentRunner:
     """The published package mini-swe-agent, version 2 (extra `mini`)."""
 
+    plays_recordings = True
+    """The model `replay/FILE` plays its recorded answers."""
+
     def check_config(self, model_name: str, config: dict[str, Any] | None, agent_id: str = "agent") -> None:
         """Raise `UsageError` for an unknown section, and `MissingExtraError` when the package is not installed."""
         if unknown := sorted(set(config or {}) - set(SECTIONS)):

@@ -4,7 +4,7 @@ A name is looked up in this order:
 
 1. names that `@register` was called with, and the modules in `COOPERBENCH_EXTERNAL_AGENTS`;
 2. the entry points `cooperbench.agents` of installed packages;
-3. the built-in agents;
+3. the built-in agents, of which some are named with an argument: `replay:RUN`;
 4. `package.module:Class`.
 
 So a user's agent may take the name of a built-in one; two agents of the user may not share a name. Modules are imported when
@@ -40,6 +40,16 @@ BUILT_IN = {
     "gold": "cooperbench.agents.gold:GoldRunner",
     "nop": "cooperbench.agents.nop:NopRunner",
 }
+
+
+class _TakesArgument(NamedTuple):
+    word: str
+    """What the argument is, for people."""
+    target: str
+
+
+TAKES_ARGUMENT = {"replay": _TakesArgument("RUN", "cooperbench.agents.replay.runner:ReplayRunner")}
+"""Agents whose names go on behind a colon. The class takes the rest as its first argument."""
 
 Factory = Callable[..., AgentRunner]
 AnyFactory = TypeVar("AnyFactory", bound=Callable[..., Any])
@@ -106,15 +116,17 @@ def get_runner(name: str, config: dict[str, Any] | None = None) -> AgentRunner:
     be imported or constructed.
     """
     factory, target = _find(name)
+    kind, _, argument = name.partition(":")
+    given = (argument,) if kind in TAKES_ARGUMENT and target == TAKES_ARGUMENT[kind].target else ()
     arguments = (config or {}).get("init") or {}
     if not isinstance(arguments, dict):
         raise UsageError(f"`init` in the configuration of agent {name!r} must be a mapping of constructor arguments")
     try:
-        runner = factory(**arguments)
+        runner = factory(*given, **arguments)
     except Exception as error:
-        given = ", ".join(sorted(arguments)) or "none"
+        names = ", ".join(sorted(arguments)) or "none"
         raise UsageError(
-            f"agent {name!r} ({target}) cannot be constructed (arguments: {given}): {describe_error(error)}",
+            f"agent {name!r} ({target}) cannot be constructed (arguments: {names}): {describe_error(error)}",
             subject=name,
             hint="set constructor arguments in `init:` of the agent's configuration",
         ) from error
@@ -131,7 +143,8 @@ def agent_names() -> list[str]:
     """Return all names, sorted. Raises `UsageError` when a module in `COOPERBENCH_EXTERNAL_AGENTS` cannot be imported."""
     _load_external_modules()
     listed = {name for name in _registered if not name.startswith(TESTING)}
-    return sorted({*listed, *BUILT_IN, *_entry_points()})
+    with_argument = {f"{kind}:{takes.word}" for kind, takes in TAKES_ARGUMENT.items()}
+    return sorted({*listed, *BUILT_IN, *with_argument, *_entry_points()})
 
 
 def describe(name: str) -> AgentDescription:
@@ -162,6 +175,19 @@ def checks_of(name: str, model_name: str, config: dict[str, Any] | None = None) 
     return tuple(checks(model_name, config)) if callable(checks) else ()
 
 
+def offers(name: str, part: str) -> bool:
+    """Return whether the class of the agent has an optional part of the interface, such as `episode_config`. Makes no instance."""
+    return bool(getattr(_find(name)[0], part, None))
+
+
+def default_model(name: str, otherwise: str) -> str:
+    """Return the name of the model that the agent works with when none is named; what is wrong with the agent is for others to say."""
+    try:
+        return str(getattr(_find(name)[0], "default_model", otherwise))
+    except UsageError:
+        return otherwise
+
+
 def _where(name: str) -> tuple[str, str]:
     """Return the origin and target of a name without importing anything. Raises `UnknownNameError`."""
     if name in _registered:
@@ -173,6 +199,12 @@ def _where(name: str) -> tuple[str, str]:
         return "built-in", BUILT_IN[name]
     if name.startswith(TESTING):
         return "built-in", "cooperbench.agents.testing"
+    kind, _, argument = name.partition(":")
+    if (takes := TAKES_ARGUMENT.get(kind)) is not None:
+        if not argument.strip():
+            wanted = f"{kind}:{takes.word}"
+            raise UsageError(f"the agent {kind} is named with an argument: {wanted}", subject=name, hint=f"-a {wanted}")
+        return "built-in", takes.target
     if ":" in name:
         return "named", name
     hint = f"set {EXTERNAL_AGENTS} to the module that registers it, or use --agent package.module:Class"

@@ -53,6 +53,7 @@ def list_runs(log_dir: Path | None, as_json: bool) -> None:
 @json_option
 def show_run(name: str, episode: str | None, policy: str | None, log_dir: Path | None, as_json: bool) -> None:
     """Show the run NAME, or one EPISODE of it, such as shelfdb_task/1/f1_f2."""
+    from cooperbench.cli.replayed import replay_summary
     from cooperbench.cli.show import episodes_table, print_summary, run_facts, run_lines, show_episode
     from cooperbench.records import RunDirectory
     from cooperbench.records.run_lock import is_locked
@@ -70,6 +71,8 @@ def show_run(name: str, episode: str | None, policy: str | None, log_dir: Path |
             out.print(one_line(line), soft_wrap=True)
         out.print(episodes_table(result, out.width))
         print_summary(out, result.summary)
+        for line in replay_summary(result.episodes):
+            out.print(one_line(line), markup=False, soft_wrap=True)
         if result.config.network is not None:
             out.print(f"network of sandboxes: {result.config.network.sentence}", soft_wrap=True)
         if is_locked(RunDirectory(result.directory)):

@@ -6,12 +6,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from cooperbench.cli.conversation import conversation_lines
 from cooperbench.cli.failures import common_failure, failure_lines
 from cooperbench.cli.falsification import falsification_lines
 from cooperbench.cli.left_out import changed_lines, left_out_lines, unsubmitted_lines
 from cooperbench.cli.output import console, counted, print_json
+from cooperbench.cli.replayed import replay_lines, replay_summary, replays_of
 from cooperbench.cli.typed import lead_on
-from cooperbench.errors import RecordError
 from cooperbench.records import (
     EpisodeResult,
     Evaluation,
@@ -24,10 +25,9 @@ from cooperbench.records import (
 )
 from cooperbench.records.episode_state import EpisodeState, EpisodeView
 from cooperbench.records.host_paths import recorded_model
-from cooperbench.records.readers import read_conversation
 from cooperbench.records.run_lock import is_locked
 from cooperbench.records.run_result import RunResult
-from cooperbench.records.visible import one_line, quoted
+from cooperbench.records.visible import one_line
 
 
 def show_outcome(result: RunResult, *, as_json: bool, judged: bool = True) -> int:
@@ -38,6 +38,8 @@ def show_outcome(result: RunResult, *, as_json: bool, judged: bool = True) -> in
         out = console()
         out.print(episodes_table(result, out.width))
         print_summary(out, result.summary)
+        for line in replay_summary(result.episodes):
+            out.print(one_line(line), markup=False, soft_wrap=True)
         if alike := common_failure(result.episodes):
             out.print(one_line(alike), markup=False, soft_wrap=True)
         out.print(f"record: {result.directory}", markup=False)
@@ -80,6 +82,7 @@ def _episode_facts(episode: EpisodeView) -> dict[str, Any]:
         "directory": str(episode.directory),
         "result": episode.result.model_dump(mode="json") if episode.result else None,
         "evaluation": episode.evaluation.model_dump(mode="json") if episode.evaluation else None,
+        "replays": [report.model_dump(mode="json") for report in replays_of(episode)],
     }
 
 
@@ -192,9 +195,12 @@ def show_episode(result: RunResult, name: str, *, as_json: bool) -> None:
             f"{episode.note}; it will be rerun" if episode.note else f"{name} {begun}", markup=False, soft_wrap=True
         )
         return
-    facts = [*_member_lines(episode.result)], [*_verdict_lines(episode.evaluation, result.config.policy)]
+    facts = (
+        [*_member_lines(episode.result), *replay_lines(episode)],
+        [*_verdict_lines(episode.evaluation, result.config.policy)],
+    )
     members, verdicts = ([one_line(line) for line in lines] for lines in facts)
-    for line in [*members, *_conversation_lines(episode), *verdicts]:
+    for line in [*members, *conversation_lines(episode), *verdicts]:
         out.print(line, soft_wrap=True)
     out.print(f"record: {episode.directory}", markup=False)
 
@@ -217,21 +223,6 @@ def _member_lines(result: EpisodeResult) -> Iterator[str]:
             yield f"  in the patch: {finding.kind} {finding.path} {finding.detail}".rstrip()
         if member.submission is not None:
             yield from unsubmitted_lines(member.submission)
-
-
-def _conversation_lines(episode: EpisodeView) -> Iterator[str]:
-    try:
-        conversation = read_conversation(episode.files)
-    except FileNotFoundError:
-        return
-    except RecordError:
-        yield f"{episode.files.conversation} cannot be read"
-        return
-    for message in conversation:
-        refused = f" [refused: {message.refused}]" if message.refused else ""
-        head, *rest = quoted(f"{message.message}{refused}", "    ").rstrip("\n").split("\n")
-        yield f"{message.timestamp:%H:%M:%S} {message.sender} to {one_line(message.to)}: {head.strip()}"
-        yield from rest  # indented, so that no line of a message looks like another message
 
 
 def _verdict_lines(evaluation: Evaluation | None, run_policy: str) -> Iterator[str]:

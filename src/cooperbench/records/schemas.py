@@ -11,6 +11,7 @@ from cooperbench.records.episode import EpisodeResult
 from cooperbench.records.events import Event, event_schema
 from cooperbench.records.files import write_bytes
 from cooperbench.records.labels import Label
+from cooperbench.records.replay import ReplayReport
 from cooperbench.records.run import RunConfig, RunSummary
 from cooperbench.records.trajectory import Trajectory
 from cooperbench.records.verdict import Evaluation
@@ -24,6 +25,7 @@ RECORDS: dict[str, type[BaseModel]] = {
     "event": Event,
     "conversation": Conversation,
     "label": Label,
+    "replay": ReplayReport,
 }
 
 

@@ -22,6 +22,9 @@ SECTIONS = ("agent", "backend", "init", "model")
 class MiniSweAgentRunner:
     """A small tool-calling loop for models of any provider; the default agent."""
 
+    plays_recordings = True
+    """The model `replay/FILE` plays its recorded answers."""
+
     def check_config(self, model_name: str, config: dict[str, Any] | None, agent_id: str = "agent") -> None:
         """Raise `UsageError` for a configuration or model that cannot work, before anything is started."""
         _, config = _sections(config)

@@ -2,15 +2,15 @@
 
 from typing import Any
 
+from cooperbench.agents.assignment import episode_config
 from cooperbench.collaboration.prompts import render_task
 from cooperbench.collaboration.team_access import TeamAccess
 from cooperbench.records import Member
 from cooperbench.records.run_owner import OWNER
 from cooperbench.runner.episodes.job import Job, Services
-from cooperbench.runner.planning.plan import Episode
+from cooperbench.runner.planning.plan import assignment_of
 from cooperbench.runner.workers.specs import MemberSpec
 
-GOLD = "gold"
 CAPTURE_SECONDS = 900
 """How long a sandbox outlives its member's time: the harness still has to capture the work."""
 
@@ -33,7 +33,7 @@ def make_spec(job: Job, services: Services | None, member: Member, access: TeamA
         image=episode.task.image,
         backend=config.backend,
         environment=defaults | config.environment,
-        config=_seeded(_agent_config(episode, member), config.seed_of(episode.group)),
+        config=_seeded(episode_config(assignment_of(config, episode, member)), config.seed_of(episode.group)),
         store=episode.directory.work / "store.git",
         folder=folder,
         log_dir=folder / "logs",
@@ -41,15 +41,6 @@ def make_spec(job: Job, services: Services | None, member: Member, access: TeamA
         max_cost=config.max_cost,
         variables={OWNER: services.owner} if services else {},
     )
-
-
-def _agent_config(episode: Episode, member: Member) -> dict[str, Any]:
-    """Return the agent's configuration. Only the gold agent learns where the gold patches are, and not from its prompt."""
-    if member.agent != GOLD:
-        return dict(member.config)
-    patches = [str(episode.task.features[feature].path / "feature.patch") for feature in member.features]
-    combined = episode.task.path / "combined.patch"
-    return {**member.config, GOLD: {"patches": patches, "combined": str(combined) if combined.exists() else None}}
 
 
 def _seeded(config: dict[str, Any], seed: int | None) -> dict[str, Any]:

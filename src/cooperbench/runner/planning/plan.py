@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from cooperbench import __version__
 from cooperbench.agents import check_config, describe
+from cooperbench.agents.assignment import Assignment, episode_config
 from cooperbench.collaboration.prompts import templates_digest
 from cooperbench.environments import (
     Capability,
@@ -36,6 +37,7 @@ from cooperbench.records import (
     first_error,
     utc_now,
 )
+from cooperbench.records.layout import DEPTH
 from cooperbench.records.runs import check_run_name, default_run_name
 from cooperbench.records.secrets import secret_fields
 from cooperbench.runner.planning.request import RunRequest
@@ -115,8 +117,25 @@ def make_plan(request: RunRequest) -> Plan:
     )
     directory = RunDirectory((request.log_dir or default_log_dir()).absolute() / config.run)
     left_out = tuple(f"left out: {line}" for line in (*unreadable, *unusable))
-    laid_out = tuple(_episode(directory, config, key, task) for key, task in episodes)
+    laid_out = _lay_out(directory, config, episodes)
     return Plan(config.recorded(), directory, laid_out, left_out, unusable if none_left else (), team)
+
+
+def assignment_of(config: RunConfig, episode: Episode, member: Member) -> Assignment:
+    """Describe one member's part of an episode for its agent."""
+    log_dir = episode.directory.path.parents[DEPTH].parent
+    return Assignment(run=config, member=member, group=episode.group, task=episode.task.path, log_dir=log_dir)
+
+
+def _lay_out(
+    directory: RunDirectory, config: RunConfig, episodes: Iterable[tuple[GroupKey, Task]]
+) -> tuple[Episode, ...]:
+    """Lay out the episodes, and let each agent check those that it would work on. Raises `UsageError`."""
+    laid_out = tuple(_episode(directory, config, key, task) for key, task in episodes)
+    for episode in laid_out:
+        for member in episode.members:
+            episode_config(assignment_of(config, episode, member))
+    return laid_out
 
 
 def _episode(directory: RunDirectory, config: RunConfig, key: GroupKey, task: Task) -> Episode:

@@ -22,11 +22,16 @@ from typing import Any, NamedTuple
 from pydantic import Field, ValidationError
 
 from cooperbench.agents.reading import load_yaml
+from cooperbench.agents.registry import TAKES_ARGUMENT, default_model
 from cooperbench.errors import UsageError
 from cooperbench.records import Limits, Member, Record, Role, Setting
 from cooperbench.runner.planning.request import DEFAULT_AGENT, DEFAULT_MODEL, RunRequest
 
-_NAMED_MEMBER = re.compile(r"(?P<agent>[\w-]+(?:\.[\w-]+)+:[A-Za-z_]\w*|[^:\s]*)(?::(?P<model>\S+))?")
+_NAMED_MEMBER = re.compile(
+    rf"(?P<agent>(?:{'|'.join(TAKES_ARGUMENT)}):(?:\"[^\"]+\"|[^:\"]+)|[\w-]+(?:\.[\w-]+)+:[A-Za-z_]\w*|[^:\s]*)(?::(?P<model>\S+))?"
+)
+_COMMA = re.compile(r',(?=(?:[^"]*"[^"]*")*[^"]*$)')
+"""A comma outside of quotes, which commands of `acp:"..."` may need."""
 
 
 class _TeamEntry(Record):
@@ -116,10 +121,11 @@ def _make_member(entry: _TeamEntry, request: RunRequest, setting: Setting, numbe
     if entry.agent_config is not None:
         path = Path(request.team or "").parent / entry.agent_config
     config = read_agent_config(path, {**(request.config or {}), **entry.config})
+    agent = entry.agent or request.agent or DEFAULT_AGENT
     return Member(
         agent_id="solo" if setting is Setting.SOLO else f"agent{number + 1}",
-        agent=entry.agent or request.agent or DEFAULT_AGENT,
-        model=entry.model or request.model_name or DEFAULT_MODEL,
+        agent=agent,
+        model=entry.model or request.model_name or default_model(agent, DEFAULT_MODEL),
         role=_role(setting, number, entry.role),
         config=config.values,
         config_path=config.path,
@@ -146,9 +152,9 @@ def _is_list(team: str) -> bool:
 
 
 def _named_team(team: str) -> tuple[_TeamEntry, ...]:
-    """Read `agent:model,agent:model`; either part may be left out, and an agent may be `package.module:Class`."""
+    """Read `agent:model,agent:model`; either part may be left out, and an agent may be `package.module:Class` or `replay:RUN`."""
     members = []
-    for text in team.split(","):
+    for text in _COMMA.split(team):
         found = _NAMED_MEMBER.fullmatch(text.strip())
         if found is None or not any(found.groups()):
             raise UsageError(
@@ -156,7 +162,7 @@ def _named_team(team: str) -> tuple[_TeamEntry, ...]:
                 subject=team,
                 hint="write agent:model,agent:model, or name a YAML file",
             )
-        members.append(_TeamEntry(agent=found["agent"] or None, model=found["model"]))
+        members.append(_TeamEntry(agent=found["agent"].replace('"', "") or None, model=found["model"]))
     return tuple(members)
 
 

@@ -1,4 +1,4 @@
-"""A model that plays the turns of a script or a recorded trajectory.
+"""A model that plays the turns of a script.
 
 It costs nothing and needs no network, so everything around it can be real in tests and demos: loop, tools, sandbox and mailbox. It
 reacts to what it reads in two ways:
@@ -18,6 +18,7 @@ from cooperbench.agents.mini_swe_agent.models.base import Completion, ModelConfi
 from cooperbench.agents.mini_swe_agent.models.script_file import ScriptedTurn, WaitForMessage, load_script
 from cooperbench.agents.mini_swe_agent.tools import WAIT_FOR_MESSAGE, Tool
 from cooperbench.errors import (
+    CooperBenchError,
     ModelAnswerError,
     ModelAuthenticationError,
     ModelContextWindowError,
@@ -27,7 +28,7 @@ from cooperbench.errors import (
     ModelRateLimitError,
     ModelRequestError,
 )
-from cooperbench.records import Trajectory, Usage, read_model
+from cooperbench.records import Usage
 
 FAILURES: dict[str, type[ModelError]] = {
     "rate_limit": ModelRateLimitError,
@@ -59,12 +60,7 @@ class ScriptedModel(ToolCallingModel):
         while self._next < len(self._turns) and not _holds(self._turns[self._next], messages, tools):
             self._next += 1
         if self._next == len(self._turns):
-            raise ModelRequestError(
-                f"the script has no turn after number {self._next}",
-                by_model=True,
-                subject=self.config.model_name,
-                hint="end the script with a call of `submit`",
-            )
+            raise self._after_the_last()
         turn, number = self._turns[self._next], self._next
         self._next += 1
         time.sleep(turn.delay)
@@ -78,6 +74,15 @@ class ScriptedModel(ToolCallingModel):
             return _answer(number, None, [self._waiting(turn.wait_for_message, messages)], Usage(cost=0.0))
         calls = [(call.name, call.arguments) for call in turn.tool_calls]
         return _answer(number, turn.text, calls, Usage(cost=turn.cost, **turn.usage.model_dump()))
+
+    def _after_the_last(self) -> CooperBenchError:
+        """Return the error of a call after the last turn."""
+        return ModelRequestError(
+            f"the script has no turn after number {self._next}",
+            by_model=True,
+            subject=self.config.model_name,
+            hint="end the script with a call of `submit`",
+        )
 
     def _waiting(self, wait: WaitForMessage, messages: list[dict[str, Any]]) -> tuple[str, dict[str, Any]]:
         read = _read_from(wait.sender, messages)
@@ -120,34 +125,3 @@ def _answer(
 def scripted_model(path: Path, member: str, config: ModelConfig) -> ScriptedModel:
     """Return a model that plays a member of a script file."""
     return ScriptedModel(load_script(path).turns(member), config)
-
-
-def replay_model(path: Path, config: ModelConfig) -> ScriptedModel:
-    """Return a model that repeats a recorded trajectory, with the same calls, tokens and costs."""
-    messages = [entry.message for entry in read_model(path, Trajectory).messages]
-    return ScriptedModel(
-        [_recorded_turn(message) for message in messages if message.get("role") == "assistant"], config
-    )
-
-
-def _recorded_turn(message: dict[str, Any]) -> ScriptedTurn:
-    usage = message.get("extra", {}).get("usage") or {}
-    functions = [call.get("function") or {} for call in message.get("tool_calls") or ()]
-    calls = [
-        {"name": str(function.get("name")), "arguments": function.get("arguments") or {}} for function in functions
-    ]
-    return ScriptedTurn.model_validate(
-        {
-            "text": _text(message.get("content")) if message.get("content") or not calls else None,
-            "tool_calls": calls,
-            "usage": {name: usage.get(name) or 0 for name in ("input_tokens", "output_tokens", "cached_tokens")},
-            "cost": usage.get("cost"),
-        }
-    )
-
-
-def _text(content: object) -> str:
-    """Return the text of a content, which may be a string, a list of parts, or nothing."""
-    if isinstance(content, list):
-        return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    return "" if content is None else str(content)

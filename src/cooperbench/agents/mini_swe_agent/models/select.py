@@ -13,7 +13,8 @@ from typing import Any
 from cooperbench.agents.mini_swe_agent.models.base import ModelConfig, ToolCallingModel
 from cooperbench.agents.mini_swe_agent.models.litellm_model import LitellmModel
 from cooperbench.agents.mini_swe_agent.models.openai_compatible import OpenAICompatibleModel
-from cooperbench.agents.mini_swe_agent.models.scripted import replay_model, scripted_model
+from cooperbench.agents.mini_swe_agent.models.replay import replay_model
+from cooperbench.agents.mini_swe_agent.models.scripted import scripted_model
 from cooperbench.agents.reading import read_section
 from cooperbench.errors import UnknownNameError, UsageError
 
