@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from cooperbench.agents.reading import one_line
-from cooperbench.errors import LimitReachedError
+from cooperbench.errors import LimitReachedError, ModelError
 from cooperbench.records import LimitReached, Limits, Usage, utc_now
 from cooperbench.records.activity import ModelSpan, current_activity
 from cooperbench.records.ledger import RunLedger
@@ -42,12 +42,17 @@ class Budget:
         """US dollars of the calls with a known price; the cost limit applies to this sum."""
         self.reached: LimitReachedError | None = None
         """The limit that ended the work, even if the agent swallowed the error."""
+        self.provider_failure: ModelError | None = None
+        """The provider's failure at the last call that went through the gateway, if it failed."""
+        self.pauses = None if ledger is None else ledger.path.with_name(".pauses")
+        """Folder in which the members of a run share the pauses that providers ask for; `None` outside a run."""
         self._progress = None if progress is None else Path(progress)
         self._progress_file: int | None = None
         self._longest = 0
         self._ledger = ledger
         self._messages = messages
         self._last_action = ""
+        self._pending = 0
         self._asked_at: datetime | None = None
         self._heard_at: datetime | None = None
         self._last_asked: datetime | None = None
@@ -68,15 +73,22 @@ class Budget:
 
     @contextmanager
     def asking(self) -> Iterator[None]:
-        """Record that an answer of the model is pending: a time limit reached meanwhile may not be the agent's fault."""
+        """Record that an answer of the model is pending: a time limit reached meanwhile may not be the agent's fault.
+
+        Several may be pending at once.
+        """
         with self._lock:
+            self._pending += 1
             self._asked_at, self._heard_at = utc_now(), None
             self._last_asked, self._first_heard = self._asked_at, None
             self._write()
         try:
             yield
         finally:
-            self._asked_at = self._heard_at = None
+            with self._lock:
+                self._pending -= 1
+                if self._pending == 0:
+                    self._asked_at = self._heard_at = None
 
     def note_answering(self) -> None:
         """Record that parts of the pending answer are coming: the time that they take is the model's own."""
@@ -103,15 +115,15 @@ class Budget:
                 self._waiting = None
                 self._write()
 
-    def charge(self, usage: Usage, *, began: datetime | None = None) -> None:
+    def charge(self, usage: Usage, *, began: datetime | None = None, first_token_at: datetime | None = None) -> None:
         """Count one model call. A cost of `None` (unknown price) makes the total unknown.
 
-        `began` is when it was asked, for callers that do not use `asking`.
+        `began` is when it was asked, for callers that do not use `asking` or have several calls pending.
         """
         with self._lock:
             span = ModelSpan(
                 started_at=began or self._last_asked,
-                first_token_at=self._first_heard,
+                first_token_at=first_token_at if began else self._first_heard,
                 ended_at=utc_now(),
                 usage=usage,
             )

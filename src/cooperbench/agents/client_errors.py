@@ -39,8 +39,12 @@ def failure_of_provider(error: BaseException | None) -> ModelError | None:
     return None
 
 
+def provider_failure(error: ModelError | None) -> ModelError | None:
+    """Return a failure for which only the provider or its account can be the reason; `None` for any other."""
+    return error if isinstance(error, _PROVIDERS) else None
+
+
 def _typed(error: Exception) -> ModelError | None:
     # Late: the models of the built-in agent import this package.
     answers = importlib.import_module("cooperbench.agents.mini_swe_agent.models.litellm_answers")
-    typed = answers.typed_error(error)
-    return typed if isinstance(typed, _PROVIDERS) else None
+    return provider_failure(answers.typed_error(error))

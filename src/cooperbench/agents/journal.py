@@ -37,11 +37,28 @@ class Journal:
 
 _none = Journal(None)
 _active: Journal | None = None
+_calls: Journal | None = None
 
 
 def current_journal() -> Journal:
     """Return the active journal of this process; outside a run it discards messages."""
     return _active or _none
+
+
+def current_call_journal() -> Journal:
+    """Return the journal for what model calls say, which stands in for a history that the agent does not keep."""
+    return _calls or _none
+
+
+@contextmanager
+def activate_call_journal(journal: Journal) -> Iterator[Journal]:
+    """Make a journal the one for model calls of this process."""
+    global _calls
+    before, _calls = _calls, journal
+    try:
+        yield journal
+    finally:
+        _calls = before
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from cooperbench.records import Usage
 
 if TYPE_CHECKING:
     from cooperbench.collaboration.mailbox import MessagingConnector
+    from cooperbench.gateway import ModelGateway
 
 DEFAULT_BACKEND = "docker"
 
@@ -31,6 +32,7 @@ class AgentSession:
 
     `env` is the sandbox, and `mailbox` the connection to teammates, `None` when there are none to write to. The backend is the
     one of the run, else `config["backend"]`, else Docker. `options` configure the sandbox.
+    `model_name` is for `gateway`.
     """
 
     env: Environment
@@ -48,6 +50,8 @@ class AgentSession:
         git_enabled: bool = False,
         config: dict[str, Any] | None = None,
         options: EnvironmentOptions | None = None,
+        model_name: str | None = None,
+        log_dir: str | None = None,
         **others: Any,
     ) -> None:
         self.image = image
@@ -57,6 +61,9 @@ class AgentSession:
         self._comm_url = comm_url if messaging_enabled and len(self.agents) > 1 else None
         self._git_url = git_server_url if git_enabled else None
         self._options = options
+        self._model_name = model_name
+        self._log_dir = log_dir
+        self._gateway: ModelGateway | None = None
         self._store: tempfile.TemporaryDirectory[str] | None = None
         self._base = ""
 
@@ -90,6 +97,18 @@ class AgentSession:
         from cooperbench.collaboration.connect import GitConnector
 
         GitConnector(agent_id=self.agent_id, agents=self.agents, server_url=url).setup(self.env)
+
+    @property
+    def gateway(self) -> "ModelGateway":
+        """The gateway to the member's model, for programs that ask it by themselves. Raises `UsageError` without a `model_name`."""
+        if self._gateway is None:
+            from cooperbench.gateway import open_gateway  # brings HTTP and the dialects with it
+
+            if self._model_name is None:
+                raise UsageError("the session has no model", hint="AgentSession(image, model_name=model_name, ...)")
+            log_dir = None if self._log_dir is None else Path(self._log_dir)
+            self._gateway = open_gateway(self._model_name, self.config, log_dir=log_dir)
+        return self._gateway
 
     def patch(self) -> str:
         """Return the changes so far as a patch. It is empty inside a run, where the harness captures them."""

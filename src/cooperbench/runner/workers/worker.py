@@ -14,7 +14,8 @@ from types import FrameType
 
 from cooperbench.agents.budget import Budget, activate_budget, limit_of
 from cooperbench.agents.call import AgentArguments, AnyRunner, run_agent
-from cooperbench.agents.journal import Journal, activate_journal
+from cooperbench.agents.client_errors import provider_failure
+from cooperbench.agents.journal import Journal, activate_call_journal, activate_journal
 from cooperbench.agents.metering import Meter, metered
 from cooperbench.agents.registry import get_runner
 from cooperbench.agents.result import AgentResult
@@ -70,13 +71,15 @@ def carry_out(spec: MemberSpec, runner: AnyRunner | None = None) -> AgentOutcome
         after_command=[activity.add],
     )
     with activate(scope), activate_budget(budget), activate_activity(activity):
-        meter = Meter(budget, Journal(folder.calls), pricer(spec.config))
-        with activate_journal(Journal(folder.messages)), metered(meter):
+        calls = Journal(folder.calls)
+        meter = Meter(budget, calls, pricer(spec.config))
+        with activate_journal(Journal(folder.messages)), activate_call_journal(calls), metered(meter):
             outcome = _run(spec, folder, budget, runner)
         sandboxes.close()
-    if outcome.ending is Ending.ERROR and meter.failure is not None:
+    failure = meter.failure or provider_failure(budget.provider_failure)
+    if outcome.ending is Ending.ERROR and failure is not None:
         # However the agent reports it: its last call failed, and not for what it asked.
-        outcome = outcome.model_copy(update={"ending": Ending.INFRA_ERROR, "error": Failure.of(meter.failure)})
+        outcome = outcome.model_copy(update={"ending": Ending.INFRA_ERROR, "error": Failure.of(failure)})
     budget.charge_unseen(outcome.usage.cost)
     settled = _settle_outcome(counted(outcome, budget), budget, sandboxes.failure)
     write_model(folder.outcome, settled)

@@ -74,19 +74,19 @@ def key_checks(model_name: str, settings: ModelConfig) -> Iterator[Check]:
     elif settings.base_url:
         if os.environ.get("OPENAI_API_KEY"):
             yield from _key_checks(name, Provider(("OPENAI_API_KEY",)))
-    elif provider := _provider(model_name):
+    elif provider := provider_name(model_name):
         if not elsewhere:
-            yield from _key_checks(name, provider)
+            yield from _key_checks(name, PROVIDERS[provider])
     elif not elsewhere:
         yield from _litellm_checks(name, model_name)
 
 
-def _provider(model_name: str) -> Provider | None:
+def provider_name(model_name: str) -> str | None:
+    """Return the provider in `PROVIDERS` that has a model, by the prefix or the family of its name; `None` for others."""
     prefix, slash, _ = model_name.partition("/")
     if slash:
-        return PROVIDERS.get(prefix)
-    family = next((provider for start, provider in _FAMILIES.items() if model_name.startswith(start)), None)
-    return PROVIDERS[family] if family else None
+        return prefix if prefix in PROVIDERS else None
+    return next((provider for start, provider in _FAMILIES.items() if model_name.startswith(start)), None)
 
 
 def _key_checks(name: str, provider: Provider) -> Iterator[Check]:

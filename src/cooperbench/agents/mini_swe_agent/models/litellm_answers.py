@@ -95,8 +95,11 @@ def _response_of(stream: Any) -> tuple[Any, bool]:
     return response, "OpenAIChatCompletionStreamingHandler" in kinds
 
 
-def litellm_cost(litellm: Any, model_name: str, usage: Usage) -> float | None:
-    """Return the US dollars of a call by LiteLLM's prices; `None` for a model without a price."""
+def litellm_cost(litellm: Any, model_name: str, usage: Usage, *, cache_written: int = 0) -> float | None:
+    """Return the US dollars of a call by LiteLLM's prices; `None` for a model without a price.
+
+    `cache_written` tokens of the input were written to the provider's cache.
+    """
     if usage.input_tokens is None or usage.output_tokens is None:
         return None
     counted = litellm.Usage(
@@ -104,6 +107,7 @@ def litellm_cost(litellm: Any, model_name: str, usage: Usage) -> float | None:
         completion_tokens=usage.output_tokens,
         total_tokens=usage.input_tokens + usage.output_tokens,
         prompt_tokens_details={"cached_tokens": usage.cached_tokens or 0},
+        **({"cache_creation_input_tokens": cache_written} if cache_written else {}),
     )
     try:
         answer = litellm.ModelResponse(model=model_name, usage=counted)

@@ -16,15 +16,21 @@ class Price(Record):
     cached_input: float | None = Field(
         None, ge=0, description="Input read from the provider's cache; by default as `input`."
     )
+    cache_write: float | None = Field(
+        None, ge=0, description="Input written to the provider's cache, where it counts that; by default as `input`."
+    )
 
-    def cost(self, usage: Usage) -> float | None:
+    def cost(self, usage: Usage, *, cache_written: int = 0) -> float | None:
         """Return the US dollars of a call; `None` when the provider did not count its tokens."""
         if usage.input_tokens is None or usage.output_tokens is None:
             return None
         cached = min(usage.cached_tokens or 0, usage.input_tokens)
         cached_price = self.input if self.cached_input is None else self.cached_input
-        fresh = usage.input_tokens - cached
-        return (fresh * self.input + cached * cached_price + usage.output_tokens * self.output) / 1_000_000
+        written = min(cache_written, usage.input_tokens - cached)
+        written_price = self.input if self.cache_write is None else self.cache_write
+        fresh = usage.input_tokens - cached - written
+        read = fresh * self.input + cached * cached_price + written * written_price
+        return (read + usage.output_tokens * self.output) / 1_000_000
 
 
 class PriceTable(RootModel[dict[str, Price]]):

@@ -1,0 +1,17 @@
+"""The gateway between programs in a sandbox and a model's provider: keys, limits, prices, records, dialects."""
+
+from cooperbench.gateway.gateway import GatewayModels, ModelGateway
+from cooperbench.gateway.opening import check_gateway, open_gateway
+from cooperbench.gateway.recording import RecordedCall, read_recording
+from cooperbench.gateway.streams import SocketStream, loopback_listener
+
+__all__ = [
+    "GatewayModels",
+    "ModelGateway",
+    "RecordedCall",
+    "SocketStream",
+    "check_gateway",
+    "loopback_listener",
+    "open_gateway",
+    "read_recording",
+]

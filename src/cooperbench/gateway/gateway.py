@@ -1,0 +1,175 @@
+"""The gateway of one member: what its programs ask a model goes through here, with the key of the host and within the budget.
+
+The member is known by the connection, which comes out of its sandbox. The key that a program sends is a placeholder, and the model that it
+names is replaced by the run's.
+"""
+
+import logging
+import socket
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+
+from cooperbench.agents.budget import Budget, current_budget
+from cooperbench.agents.journal import current_call_journal
+from cooperbench.agents.mini_swe_agent.models.base import ModelConfig
+from cooperbench.environments import Stream
+from cooperbench.errors import LimitReachedError, ModelError, TransportError
+from cooperbench.gateway.delivery import Delivered, Delivery
+from cooperbench.gateway.dialects import DIALECTS, ModelCall, TokenCounts
+from cooperbench.gateway.history import ConversationJournal
+from cooperbench.gateway.http import HttpConnection, HttpRequest
+from cooperbench.gateway.patience import PatientSource, ProviderRefusal
+from cooperbench.gateway.pauses import SharedPauses
+from cooperbench.gateway.pricing import CallPrices
+from cooperbench.gateway.recording import CallRecorder, RecordedCall
+from cooperbench.gateway.replies import AnswerSource, ProviderReply
+from cooperbench.gateway.routes import Malformed, answer_locally, read_call
+from cooperbench.gateway.streams import SocketStream
+from cooperbench.records import Record, Usage, utc_now
+from cooperbench.records.secrets import scrubbed
+
+logger = logging.getLogger(__name__)
+FINAL = {"x-should-retry": "false"}
+"""A header that clients of OpenAI and Anthropic keep: they would repeat some errors for minutes."""
+_PASSED_STATUSES = frozenset({400, 401, 403, 404, 413, 422})
+"""Errors that programs do not repeat. Others become 400."""
+
+
+class GatewayModels(Record):
+    """The names of models: the run's, how it is priced, and the one for calls that a program makes beside its work."""
+
+    model: str
+    priced_as: str
+    side_model: str | None = None
+    side_priced_as: str | None = None
+
+    def chosen(self, asked: str) -> tuple[str, str]:
+        """Return the model that answers a request for `asked`, and the name under which it is priced."""
+        if self.side_model is not None and asked not in {self.model, self.priced_as}:
+            return self.side_model, self.side_priced_as or self.side_model
+        return self.model, self.priced_as
+
+
+class ModelGateway:
+    """Serves model calls of one member. `handle` may run in several threads at once."""
+
+    def __init__(
+        self,
+        source: AnswerSource,
+        models: GatewayModels,
+        settings: ModelConfig,
+        *,
+        budget: Budget | None = None,
+        recording: Path | None = None,
+        pauses: SharedPauses | None = None,
+        prices: CallPrices | None = None,
+    ) -> None:
+        self.models = models
+        self.failure: ModelError | None = None
+        """The provider's failure at the last call that ended, if it failed."""
+        self.calls = 0
+        """Calls that were charged."""
+        self._settings = settings
+        self._budget = budget or current_budget()
+        self._prices = prices
+        """`None` for answers that cost nothing."""
+        self._recorder = CallRecorder(recording)
+        self._numbers = count(1)
+        self._history = ConversationJournal(current_call_journal())
+        provider = settings.base_url or models.priced_as.partition("/")[0]
+        self._source = PatientSource(source, settings, pauses or SharedPauses(), self._budget, provider)
+
+    def handle(self, connection: Stream | socket.socket) -> None:
+        """Answer the HTTP requests of one connection until it ends."""
+        stream = SocketStream(connection) if isinstance(connection, socket.socket) else connection
+        http = HttpConnection(stream)
+        try:
+            for request in http.requests():
+                self._answer(http, request)
+        except TransportError as error:
+            logger.debug("a program has hung up: %s", error)
+        finally:
+            stream.close()
+
+    def _answer(self, http: HttpConnection, request: HttpRequest) -> None:
+        call = read_call(request)
+        if isinstance(call, ModelCall):
+            self._ask(http, call)
+        elif isinstance(call, Malformed):
+            http.answer(call.status, call.error, FINAL)
+        else:
+            status, body = answer_locally(request, self.models.model)
+            http.answer(status, body, FINAL if status >= 400 else None)
+
+    def _ask(self, http: HttpConnection, asked: ModelCall) -> None:
+        began = utc_now()
+        model, priced_as = self.models.chosen(asked.model)
+        try:
+            self._budget.before_call()
+        except LimitReachedError as error:
+            self._refuse(http, asked, ProviderRefusal(ModelError(error.message)), "limit_reached")
+            return
+        self._history.asked(DIALECTS[asked.dialect].messages(asked.body))
+        with self._budget.asking():
+            heard, attempts = self._source.ask(asked.model_copy(update={"model": model}))
+            if isinstance(heard, ProviderRefusal):
+                self._note_failure(heard.error)
+                self._record(asked, began, attempts, heard)
+                self._refuse(http, asked, heard, "provider_failed")
+                return
+            delivery = Delivery(http, asked, self._budget, self._settings.timeout)
+            delivered = delivery.run(heard)
+        self._note_failure(delivered.failure)
+        usage = self._charge(heard, delivered, priced_as, began)
+        self._record(asked, began, attempts, heard, delivered, usage)
+        delivery.end()
+
+    def _charge(self, reply: ProviderReply, delivered: Delivered, priced_as: str, began: datetime) -> Usage:
+        tokens = reply.counted() or delivered.reader.tokens
+        usage = Usage(cost=0.0) if self._prices is None else self._prices.usage(priced_as, tokens)
+        self.calls += 1
+        self._budget.charge(usage, began=began, first_token_at=delivered.first_token_at)
+        message = delivered.reader.message()
+        self._budget.note_action(str(message.get("content") or "calls tools"))
+        self._history.answered(message, usage)
+        return usage
+
+    def _note_failure(self, error: ModelError | None) -> None:
+        self.failure = self._budget.provider_failure = error
+
+    def _refuse(self, http: HttpConnection, call: ModelCall, refusal: ProviderRefusal, kind: str) -> None:
+        """Answer with an error that the program understands and does not repeat: in the provider's own words, where possible."""
+        status = refusal.status if refusal.status in _PASSED_STATUSES else 400
+        if status == refusal.status and refusal.body.lstrip().startswith(b"{") and not refusal.translated:
+            http.answer(status, scrubbed(refusal.body)[0], FINAL)
+            return
+        http.answer(status, DIALECTS[call.dialect].error(status, kind, refusal.error.message), FINAL)
+
+    def _record(
+        self,
+        call: ModelCall,
+        began: datetime,
+        attempts: int,
+        heard: ProviderReply | ProviderRefusal,
+        delivered: Delivered | None = None,
+        usage: Usage | None = None,
+    ) -> None:
+        failure = heard.error if isinstance(heard, ProviderRefusal) else delivered.failure if delivered else None
+        kind = heard.headers.get("content-type", "") if isinstance(heard, ProviderReply) else ""
+        self._recorder.add(
+            RecordedCall(
+                number=next(self._numbers),
+                started_at=began,
+                first_token_at=delivered.first_token_at if delivered else None,
+                ended_at=utc_now(),
+                call=call,
+                status=heard.status,
+                content_type=kind,
+                parts=tuple(delivered.parts) if delivered else (),
+                attempts=attempts,
+                tokens=delivered.reader.tokens if delivered else TokenCounts(),
+                usage=usage,
+                failure=None if failure is None else failure.message,
+            )
+        )

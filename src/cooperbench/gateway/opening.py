@@ -1,0 +1,105 @@
+"""Make the gateway of a member from its model and its configuration."""
+
+from pathlib import Path
+from typing import Any
+
+from cooperbench.agents.budget import Budget, current_budget
+from cooperbench.agents.mini_swe_agent.models.base import ModelConfig
+from cooperbench.agents.mini_swe_agent.models.select import REPLAY, model_config
+from cooperbench.errors import UsageError
+from cooperbench.gateway.gateway import GatewayModels, ModelGateway
+from cooperbench.gateway.pauses import SharedPauses
+from cooperbench.gateway.pricing import CallPrices
+from cooperbench.gateway.providers import ModelProvider, find_provider
+from cooperbench.gateway.recording import SUFFIX, RecordedAnswers
+from cooperbench.gateway.sources import ProviderSource
+from cooperbench.gateway.translation import Translation
+
+RECORDING = f"model_calls{SUFFIX}"
+"""Name of the recording in a member's folder of logs."""
+SIDE_MODEL = "side_model"
+"""Key of an agent's configuration: the model for calls in which a program names another model than the run's."""
+_NOT_KEPT = {"tool_format": "native", "stream": True, "prompt_cache": True}
+"""Settings of a model that a program decides by itself, and the only value that is accepted."""
+
+
+def check_gateway(model_name: str, config: dict[str, Any] | None) -> None:
+    """Raise `UsageError` for settings that programs behind a gateway cannot keep, and for a key that is not there."""
+    settings = _settings(model_name, config)
+    if not _plays_recording(model_name):
+        find_provider(model_name, settings)
+        if side := _side_model(config):
+            find_provider(side, settings)
+
+
+def open_gateway(
+    model_name: str,
+    config: dict[str, Any] | None = None,
+    *,
+    log_dir: Path | None = None,
+    budget: Budget | None = None,
+) -> ModelGateway:
+    """Return the gateway to a model, by its name in the run and an agent's configuration. Raises `UsageError`.
+
+    `replay/FILE.jsonl.gz` plays a recording. Calls are recorded in `log_dir`.
+    """
+    settings = _settings(model_name, config)
+    budget = budget or current_budget()
+    recording = log_dir / RECORDING if log_dir is not None else None
+    if _plays_recording(model_name):
+        played = RecordedAnswers(Path(model_name.removeprefix(REPLAY)).expanduser())
+        models = GatewayModels(model=model_name, priced_as=model_name)
+        return ModelGateway(played, models, settings, budget=budget, recording=recording)
+    provider = find_provider(model_name, settings)
+    side = _side_model(config)
+    models = GatewayModels(
+        model=provider.model,
+        priced_as=model_name,
+        side_model=find_provider(side, settings).model if side else None,
+        side_priced_as=side,
+    )
+    if side is not None:
+        _check_same_provider(provider, find_provider(side, settings), side)
+    prices = CallPrices(settings)
+    prices.prepare(model_name, *([side] if side else []))
+    return ModelGateway(
+        ProviderSource(provider, settings, Translation(provider, settings)),
+        models,
+        settings,
+        budget=budget,
+        recording=recording,
+        pauses=SharedPauses(budget.pauses),
+        prices=prices,
+    )
+
+
+def _settings(model_name: str, config: dict[str, Any] | None) -> ModelConfig:
+    settings = model_config(model_name, (config or {}).get("model"))
+    for name, only in _NOT_KEPT.items():
+        if getattr(settings, name) != only:
+            raise UsageError(
+                f"`model.{name}` cannot be set for an agent that asks its model by itself",
+                subject=name,
+                hint=f"leave out `model.{name}`, or use the agent mini_swe_agent",
+            )
+    return settings
+
+
+def _side_model(config: dict[str, Any] | None) -> str | None:
+    side = (config or {}).get(SIDE_MODEL)
+    if side is not None and not isinstance(side, str):
+        raise UsageError(f"`{SIDE_MODEL}` in the agent's configuration must be the name of a model", subject=SIDE_MODEL)
+    return side
+
+
+def _check_same_provider(main: ModelProvider, side: ModelProvider, name: str) -> None:
+    if (main.base_url, main.dialects) != (side.base_url, side.dialects):
+        raise UsageError(
+            f"the side model {name} is not at the provider of {main.model}",
+            subject=name,
+            hint="name a side model of the same provider",
+        )
+
+
+def _plays_recording(model_name: str) -> bool:
+    return model_name.startswith(REPLAY) and model_name.endswith(SUFFIX)
