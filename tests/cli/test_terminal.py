@@ -55,6 +55,8 @@ def hostile_logs(tmp_path: Path) -> Path:
         ("runs", "list"),
         ("runs", "show", "pairs"),
         ("runs", "show", "pairs", EPISODE),
+        ("runs", "show", "pairs", EPISODE, "--text"),
+        ("runs", "show", "pairs", EPISODE, "--diff", "--tests"),
         ("runs", "show", "pairs", "parts_task/1/f1_f3"),
         ("runs", "show", "pairs", HOSTILE),
         ("runs", "show", HOSTILE),

@@ -56,6 +56,8 @@ def _finder(parameter: click.Parameter, path: str) -> Callable[[dict[str, Any]],
     if isinstance(parameter, click.Option):
         if path == "eval" and "--name" in parameter.opts:
             return _runs
+        if path == "runs show" and "--agent" in parameter.opts:
+            return _members
         return next((_OPTIONS[option] for option in parameter.opts if option in _OPTIONS), None)
     group = path.split()[0]
     if group == "agents":
@@ -77,6 +79,12 @@ def _episodes(given: dict[str, Any]) -> Iterator[object]:
     from cooperbench.records.runs import open_run
 
     yield from open_run(given["name"], given.get("log_dir"))[1].groups
+
+
+def _members(given: dict[str, Any]) -> list[str]:
+    from cooperbench.records.runs import open_run
+
+    return [member.agent_id for member in open_run(given["name"], given.get("log_dir"))[1].team]
 
 
 def _agents(given: dict[str, Any]) -> list[str]:

@@ -3,14 +3,14 @@
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cooperbench.cli.options import json_option, log_dir_option, policy_option
 from cooperbench.cli.output import console, counted, print_json
 from cooperbench.cli.typed import lead_on, print_next
-from cooperbench.errors import RecordError
+from cooperbench.errors import RecordError, UsageError
 
 if TYPE_CHECKING:
     from cooperbench.records import GroupKey
@@ -48,20 +48,39 @@ def list_runs(log_dir: Path | None, as_json: bool) -> None:
 @command.command("show")
 @click.argument("name")
 @click.argument("episode", required=False)
+@click.option("--agent", help="Member of the EPISODE whose steps or patch to show.")
+@click.option("--text", is_flag=True, help="Print all of each text: prompts, commands, outputs, passing tests.")
+@click.option("--errors-only", is_flag=True, help="Show only what went wrong: steps, messages, tests.")
+@click.option("--diff", is_flag=True, help="Show the patches of the EPISODE.")
+@click.option("--tests", is_flag=True, help="Show the hidden tests of the EPISODE, failing ones with their output.")
 @policy_option
 @log_dir_option
 @json_option
-def show_run(name: str, episode: str | None, policy: str | None, log_dir: Path | None, as_json: bool) -> None:
-    """Show the run NAME, or one EPISODE of it, such as shelfdb_task/1/f1_f2."""
+def show_run(
+    name: str, episode: str | None, policy: str | None, log_dir: Path | None, as_json: bool, **parts: Any
+) -> None:
+    """Show the run NAME, or one EPISODE of it, such as shelfdb_task/1/f1_f2.
+
+    With --agent, --text or --errors-only it shows the steps of the members, with their messages.
+    """
     from cooperbench.cli.replayed import replay_summary
-    from cooperbench.cli.show import episodes_table, print_summary, run_facts, run_lines, show_episode
+    from cooperbench.cli.show import episodes_table, print_summary, run_facts, run_lines
+    from cooperbench.cli.show_episode import show_episode
     from cooperbench.records import RunDirectory
     from cooperbench.records.run_lock import is_locked
     from cooperbench.records.runs import read_run
     from cooperbench.records.visible import one_line
 
+    asked = {part: value for part, value in parts.items() if value}
+    if asked and episode is None:
+        hint = f"cooperbench runs show {name} EPISODE --agent agent1"
+        raise UsageError(f"--{next(iter(asked)).replace('_', '-')} shows a part of one episode", hint=hint)
     result = read_run(name, log_dir, policy=policy)
-    if episode is not None:
+    if episode is not None and asked:
+        from cooperbench.cli.show_parts import ShownParts, show_parts
+
+        show_parts(result, episode, ShownParts(**asked), as_json=as_json)
+    elif episode is not None:
         show_episode(result, episode, as_json=as_json)
     elif as_json:
         print_json(run_facts(result))
@@ -173,7 +192,7 @@ def remove(names: tuple[str, ...], yes: bool, log_dir: Path | None) -> None:
 
     A run in progress is never removed.
     """
-    from cooperbench.errors import RunLockedError, UsageError
+    from cooperbench.errors import RunLockedError
     from cooperbench.records.run_lock import is_locked
     from cooperbench.runner.removing import find_run_files, remove_run
 

@@ -27,6 +27,11 @@ def scrubbed(data: bytes) -> tuple[bytes, int]:
     return _pattern(_KEYS.pattern, _PASSWORDS.pattern, *_known_secrets()).subn(b"***", data)
 
 
+def without_secrets(text: str) -> str:
+    """Return `text` with everything that looks like a secret replaced."""
+    return scrubbed(text.encode("utf-8", "surrogatepass"))[0].decode("utf-8", "surrogatepass")
+
+
 def holds_key(data: bytes) -> bool:
     """Return true if there is a key in it. Passwords in addresses do not count: they are common in tests."""
     return _pattern(_KEYS.pattern, *_known_secrets()).search(data) is not None
