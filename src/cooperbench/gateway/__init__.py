@@ -1,7 +1,7 @@
 """The gateway between programs in a sandbox and a model's provider: keys, limits, prices, records, dialects."""
 
+from cooperbench.gateway.configured import check_gateway, open_gateway
 from cooperbench.gateway.gateway import GatewayModels, ModelGateway
-from cooperbench.gateway.opening import check_gateway, open_gateway
 from cooperbench.gateway.recording import RecordedCall, read_recording
 from cooperbench.gateway.streams import SocketStream, loopback_listener
 
