@@ -63,10 +63,19 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             need(name)
 
 
+KNOWN_OF_GOLD = ("references", "challenges")
+"""Folders of the cache with runs of gold patches, addressed by all that they depend on."""
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Images, bases and references of these tests, made once and apart from the user's."""
+    """Images, bases and references of these tests, made once and apart from the user's. Workers share what gold patches showed."""
     path = tmp_path_factory.mktemp("cache")
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        for name in KNOWN_OF_GOLD:
+            shared = tmp_path_factory.getbasetemp().parent / name
+            shared.mkdir(exist_ok=True)
+            (path / name).symlink_to(shared)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COOPERBENCH_CACHE_DIR", str(path))
         yield path
