@@ -190,6 +190,7 @@ TYPESCRIPT = Language(
     wrong=b"return price;",
     quits=b"process.exit(0);",
     no_test="jest --ci --passWithNoTests no-such-file",
+    prepare="jest --ci",
 )
 
 LANGUAGES = {"go": GO, "rust": RUST, "typescript": TYPESCRIPT}
