@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cooperbench.testing.conformance import CommandConformance, LifecycleConformance, Subject
+from cooperbench.testing.conformance import CommandConformance, LifecycleConformance, ProgramConformance, Subject
 from tests.conformance.subjects import SUBJECTS
 from tests.needs import PODMAN
 
@@ -44,8 +44,8 @@ def third_party_installed() -> Iterator[None]:
         yield
 
 
-class TestCommands(CommandConformance):
-    pass
+class TestCommands(CommandConformance, ProgramConformance):
+    """In one sandbox."""
 
 
 class TestLifecycle(LifecycleConformance):

@@ -16,6 +16,8 @@ from cooperbench.environments.docker import DockerEnvironment
 from cooperbench.environments.environment import Environment, attach, open_environment
 from cooperbench.environments.limiter import CreationLimiter
 from cooperbench.environments.local import LocalEnvironment
+from cooperbench.environments.loopback import LoopbackService
+from cooperbench.environments.process import Process
 from cooperbench.environments.readiness import Check, Readiness
 from cooperbench.environments.registry import (
     backend_names,
@@ -45,7 +47,9 @@ __all__ = [
     "ExecuteResult",
     "ImageFacts",
     "LocalEnvironment",
+    "LoopbackService",
     "Orphan",
+    "Process",
     "Prompt",
     "Readiness",
     "RunReply",

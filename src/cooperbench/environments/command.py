@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from cooperbench.environments.contract import ExecuteResult, RunReply
-from cooperbench.errors import SandboxDamagedError
+from cooperbench.errors import SandboxDamagedError, UsageError
 from cooperbench.records.activity import LONGEST_COMMAND, CommandSpan
 
 LOST_CODE = 137
@@ -28,6 +28,13 @@ class Command:
     watch: str | None = None
     """A folder in which changed files are noted, where the supervisor can."""
     identifier: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
+
+    def __post_init__(self) -> None:
+        """Raise `UsageError` for what no shell can run."""
+        if "\0" in self.text:
+            raise UsageError("a command cannot contain a NUL character")
+        if not self.timeout > 0:
+            raise UsageError(f"a time limit must be more than 0 seconds, not {self.timeout:g}")
 
     def encoded(self) -> bytes:
         """Return the text as bytes; file names that are not UTF-8 keep their bytes."""

@@ -4,8 +4,9 @@ import posixpath
 import shlex
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from socket import socket
 from types import TracebackType
 from typing import Self
 from weakref import WeakSet
@@ -21,33 +22,14 @@ from cooperbench.environments.contract import (
     Stream,
     Transport,
 )
+from cooperbench.environments.loopback import LoopbackService
+from cooperbench.environments.process import Process
 from cooperbench.environments.registry import get_backend
 from cooperbench.environments.scope import EnvironmentScope, current_scope
+from cooperbench.environments.scripts import ENTER, FILE_TIMEOUT, MISSING, TRUST
 from cooperbench.environments.supervision import Supervisor
-from cooperbench.errors import SandboxDamagedError, SandboxLostError, UsageError
+from cooperbench.errors import SandboxDamagedError, SandboxLostError
 from cooperbench.records import utc_now, write_model
-
-FILE_TIMEOUT = 600.0
-MISSING = 66
-GONE = 67
-"""Exit code of `run_outside` when the working directory is not there any more."""
-ENTER = f"""place=$1$2
-for hop in 1 2 3 4 5; do
-    [ -L "$place" ] || break
-    target=$(readlink "$place")
-    case $target in /*) place=$1$target ;; *) place=${{place%/*}}/$target ;; esac
-done
-[ ! -L "$place" ] && [ -d "$place" ] && cd "$place" 2>/dev/null || exit {GONE}
-shift 2
-"""
-"""Enters the working directory below the root folder in $1. Seen from outside, a link to /tmp would lead to another /tmp."""
-TRUST = """[ -O "$CWD" ] && [ -O "$CWD/.git" ] && exit 0
-command -v git >/dev/null && [ -e "$CWD/.git" ] && ! git -C "$CWD" rev-parse --git-dir >/dev/null 2>&1 || exit 0
-git config --global --add safe.directory '*' || git config --system --add safe.directory '*'
-"""
-"""git refuses a repository of another user, and many images hold one; our own is recognized without a program. This also warms up
-the supervisor."""
-
 
 _open: "WeakSet[Environment]" = WeakSet()
 
@@ -138,13 +120,42 @@ class Environment:
         gone or was cleaned up, and `TransportError` when it cannot be reached.
         """
         self._check_open()
-        if "\0" in command:
-            raise UsageError("a command cannot contain a NUL character")
-        limit = self.options.command_timeout if timeout is None else timeout
-        if limit <= 0:
-            raise UsageError(f"a time limit must be more than 0 seconds, not {limit:g}")
-        wanted = Command(
-            text=command,
+        wanted = self._command(command, self.options.command_timeout if timeout is None else timeout, cwd, env)
+        started_at, begun = utc_now(), time.monotonic()
+        result = self._supervisor.execute(wanted)
+        seconds = time.monotonic() - begun
+        for observe in self._observers:
+            observe(result.as_span(command, started_at, seconds))
+        return result.as_execute_result(seconds)
+
+    def spawn(
+        self,
+        command: str,
+        *,
+        env: dict[str, str] | None = None,
+        stdin: bytes | None = b"",
+        timeout: float | None = None,
+        cwd: str | None = None,
+    ) -> Process:
+        """Start a shell command and read its output while it runs, at most for `timeout` seconds. Raises what `execute` raises.
+
+        With `stdin=None` its stdin stays open for `Process.write`.
+        """
+        wanted = self._command(command, float("inf") if timeout is None else timeout, cwd, env)
+        return Process(self._open_shell, self._supervisor, wanted, stdin, self._observers)
+
+    def serve(self, handler: Callable[[socket], None], *, port: int = 0) -> LoopbackService:
+        """Let programs in the sandbox reach `handler` on this host at a port of their loopback; 0 takes any that is free.
+
+        `handler` is called in a thread of its own with each connection, and the connection ends when it returns. Works with
+        networking off. Raises `SandboxError` when the port is taken or the image has nothing to carry connections with.
+        """
+        self._check_open()
+        return LoopbackService(self._open_shell, handler, port)
+
+    def _command(self, text: str, limit: float, cwd: str | None, env: dict[str, str] | None) -> Command:
+        return Command(
+            text=text,
             timeout=limit,
             output_limit=self.options.output_limit,
             cwd=self._path(cwd or self.options.cwd),
@@ -152,12 +163,6 @@ class Environment:
             path=tuple(self._path_folders),
             watch=self._path(self.options.cwd) if self._observers else None,
         )
-        started_at, begun = utc_now(), time.monotonic()
-        result = self._supervisor.execute(wanted)
-        seconds = time.monotonic() - begun
-        for observe in self._observers:
-            observe(result.as_span(command, started_at, seconds))
-        return result.as_execute_result(seconds)
 
     def add_to_path(self, folder: str) -> None:
         """Search this folder of the sandbox for programs first, in every later command. Twice is fine."""
@@ -214,10 +219,13 @@ class Environment:
 
     def open_stream(self, command: str) -> Stream:
         """Start a shell command and keep its stdin and stdout open, as the bridge between `coop` and the harness does."""
-        self._check_open()
         exports = "".join(f"export {name}={shlex.quote(value)}; " for name, value in self.options.env.items())
         place = shlex.quote(self._path(self.options.cwd))
-        return self._transport.open(["sh", "-c", f"cd {place} || exit 127; {exports}{command}"])
+        return self._open_shell(f"cd {place} || exit 127; {exports}{command}")
+
+    def _open_shell(self, script: str) -> Stream:
+        self._check_open()
+        return self._transport.open(["sh", "-c", script])
 
     def snapshot(self) -> str:
         """Save the file system as an image and return its name. Raises `CapabilityError` where the backend cannot."""

@@ -79,9 +79,13 @@ class Supervisor:
                 if not self._works_outside():
                     raise
                 result = CommandResult(None, True, 0, b"", b"")  # what watches the command was stopped from inside
-        with self._lock:
-            self._finished.append(command.identifier)
+        self.forget(command.identifier)
         return result
+
+    def forget(self, identifier: str) -> None:
+        """Let the next command remove what is left of a finished one."""
+        with self._lock:
+            self._finished.append(identifier)
 
     def run(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
         """Run a short argv that may safely run twice."""
@@ -280,6 +284,11 @@ class ResidentSupervisor:
 
 @cache
 def supervisor_script() -> str:
-    """Return the text of the one-shot supervisor, without its comments."""
-    text = files("cooperbench.environments").joinpath("inside/supervisor.sh").read_text(encoding="utf-8")
+    """Return the text of the one-shot supervisor."""
+    return without_comments("supervisor.sh")
+
+
+def without_comments(name: str) -> str:
+    """Return the text of a shell script in `inside`, without its comments."""
+    text = files("cooperbench.environments").joinpath("inside", name).read_text(encoding="utf-8")
     return re.sub(r"(?m)^\s*#.*\n", "", text)

@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from cooperbench._git import Git
 from cooperbench.environments.contract import RunReply
-from cooperbench.environments.environment import GONE, Environment
+from cooperbench.environments.environment import Environment
+from cooperbench.environments.scripts import GONE
 from cooperbench.errors import SandboxError
 from cooperbench.records import PatchFinding, utc_now
 from cooperbench.records.member_files import Capture

@@ -11,6 +11,9 @@ import pytest
 from cooperbench.environments import Environment
 from cooperbench.testing.conformance.subject import Subject
 
+CONFIGURED = 'it\'s "$HOME" `x` \\ \n end'
+"""A variable's value with everything that quoting can break."""
+
 
 def running(environment: Environment, seconds: int) -> int:
     """Return how many `sleep` processes with that argument run."""
@@ -34,7 +37,7 @@ class CommandConformance:
     @classmethod
     def environment(cls, subject: Subject) -> Iterator[Environment]:
         """Open one sandbox for the whole class; each test leaves it usable for the next."""
-        with subject.open(env={"CONFIGURED": 'it\'s "$HOME" `x` \\ \n end'}) as environment:
+        with subject.open(env={"CONFIGURED": CONFIGURED}) as environment:
             yield environment
 
     def test_01_exit_code_and_order_of_output(self, environment: Environment) -> None:
@@ -57,7 +60,7 @@ class CommandConformance:
             assert environment.execute(command)["output"] == expected
 
     def test_04_configured_environment(self, environment: Environment) -> None:
-        assert environment.execute('printf %s "$CONFIGURED"')["output"] == 'it\'s "$HOME" `x` \\ \n end'
+        assert environment.execute('printf %s "$CONFIGURED"')["output"] == CONFIGURED
         assert environment.execute("echo $CALL", env={"CALL": "one"})["output"] == "one\n"
         assert environment.execute("echo $CALL")["output"] == "\n"
 

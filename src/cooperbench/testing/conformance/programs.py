@@ -1,0 +1,102 @@
+"""Programs whose output is read while they run, and ports that programs in the sandbox connect to."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from cooperbench.environments import Environment
+from cooperbench.testing.conformance.commands import CONFIGURED, running, unique_seconds
+from cooperbench.testing.conformance.subject import Subject
+
+
+class ProgramConformance:
+    """Behaviours 26 to 31."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def environment(cls, subject: Subject) -> Iterator[Environment]:
+        """Open one sandbox for the whole class; each test leaves it usable for the next."""
+        with subject.open(env={"CONFIGURED": CONFIGURED}) as environment:
+            yield environment
+
+    def test_26_lines_come_while_the_program_runs(self, environment: Environment) -> None:
+        with environment.spawn("echo one; echo wrong >&2; echo two; read x; echo $x; exit 7", stdin=None) as program:
+            lines = iter(program)
+            assert [next(lines), next(lines)] == ["one", "two"]
+            assert program.returncode is None
+            program.write(b"three\n")
+            assert list(lines) == ["three"]
+            done = program.wait()
+        assert (done["output"], done["returncode"], program.stderr) == ("one\ntwo\nthree\n", 7, "wrong\n")
+
+    def test_26_conditions_are_those_of_execute(self, environment: Environment, subject: Subject) -> None:
+        environment.execute(
+            "mkdir -p /tmp/own && printf '#!/bin/sh\necho own\n' >/tmp/own/own-program && chmod 755 /tmp/own/*"
+        )
+        environment.add_to_path("/tmp/own")
+        command = 'pwd; printf "%s\\n" "$CONFIGURED" "$MORE"; own-program; cat; echo "over"'
+        with environment.spawn(command, env={"MORE": "a b"}) as program:
+            assert list(program) == [subject.cwd, *CONFIGURED.split("\n"), "a b", "own", "over"]
+        with environment.spawn("pwd", cwd="/does/not/exist") as program:
+            assert program.wait()["returncode"] != 0
+            assert "/does/not/exist" in program.stderr
+
+    def test_26_input_is_given(self, environment: Environment) -> None:
+        with environment.spawn("cat; echo over", stdin=b"a\nb\n") as program:
+            assert list(program) == ["a", "b", "over"]
+        with environment.spawn("cat; echo over", stdin=None) as program:
+            program.write(b"c\n" * 50_000)
+            program.close_stdin()
+            program.close_stdin()
+            assert list(program) == ["c"] * 50_000 + ["over"]
+
+    def test_27_killing_ends_the_whole_tree(self, environment: Environment) -> None:
+        seconds = unique_seconds()
+        tree = f"trap '' TERM HUP; (setsid sleep {seconds} &); env -i sleep {seconds} & echo up; sleep {seconds}"
+        with environment.spawn(tree) as program:
+            assert next(iter(program)) == "up"
+            program.kill()
+            assert program.wait()["returncode"] == 137
+            assert running(environment, seconds) == 0
+        with environment.spawn(tree):
+            pass
+        assert running(environment, seconds) == 0
+
+    def test_27_time_limit(self, environment: Environment, subject: Subject) -> None:
+        seconds = unique_seconds()
+        begun = time.monotonic()
+        with environment.spawn(f"echo up; sleep {seconds}", timeout=1) as program:
+            done = program.wait()
+        assert (done["output"], done["returncode"], done["timed_out"]) == ("up\n", 124, True)
+        assert time.monotonic() - begun < 1 + subject.slack
+        assert running(environment, seconds) == 0
+
+    def test_28_a_background_child_neither_hangs_nor_ends(self, environment: Environment) -> None:
+        seconds = unique_seconds()
+        begun = time.monotonic()
+        done = environment.spawn(f"sleep {seconds} & echo started").wait()
+        assert (done["output"], done["returncode"]) == ("started\n", 0)
+        assert time.monotonic() - begun < 30
+        assert running(environment, seconds) == 1
+        environment.execute(
+            f"kill $(ps | grep '[s]leep {seconds}' | awk '{{print $1}}') || pkill -f '[s]leep {seconds}'"
+        )
+
+    def test_29_endless_output_waits_for_its_reader(self, environment: Environment) -> None:
+        with environment.spawn("yes; echo never") as program:
+            lines = iter(program)
+            assert [next(lines) for _ in range(1000)] == ["y"] * 1000
+        with environment.spawn("head -c 20000000 /dev/zero; echo end; yes wrong | head -n 3000000 >&2") as program:
+            done = program.wait()
+        assert done["truncated"]
+        assert done["output"].endswith("\0end\n")
+        assert 10_000 < len(program.stderr) <= 16_384
+
+    def test_29_what_watches_a_program_is_killed(self, environment: Environment) -> None:
+        with environment.spawn(
+            "kill -9 $(cat /tmp/.cooperbench/$COOPERBENCH_EXEC/supervisor) $PPID; echo still"
+        ) as program:
+            done = program.wait()
+        assert done["returncode"] == 137
+        assert environment.execute("echo usable")["output"] == "usable\n"
