@@ -81,7 +81,7 @@ class RunFacts:
 def write_run(logs: Path, name: str, episodes: Sequence[Made], facts: RunFacts = RunFacts()) -> RunDirectory:
     """Write a whole run."""
     directory = RunDirectory(logs / name)
-    members = 1 if facts.setting is Setting.SOLO else max((len(episode.features) for episode in episodes), default=2)
+    members = 1 if facts.setting.alone else max((len(episode.features) for episode in episodes), default=2)
     config = RunConfig(
         run=name,
         setting=facts.setting,
@@ -101,17 +101,17 @@ def write_run(logs: Path, name: str, episodes: Sequence[Made], facts: RunFacts =
 
 
 def _member(number: int, facts: RunFacts) -> Member:
-    name = "solo" if facts.setting is Setting.SOLO else f"agent{number}"
+    name = facts.setting.value if facts.setting.alone else f"agent{number}"
     limits = Limits(steps=facts.steps, wall_time=facts.wall_time)
     return Member(agent_id=name, agent="scripted", model=facts.model, limits=limits)
 
 
 def _write_episode(place: EpisodeDirectory, made: Made, config: RunConfig, facts: RunFacts, number: int) -> None:
-    solo = facts.setting is Setting.SOLO
+    alone = facts.setting.alone
     begun = START + timedelta(seconds=number * made.seconds / 2)
     ended = begun + timedelta(seconds=made.seconds)
     work = {config.team[0].agent_id: made.features}
-    if not solo:
+    if not alone:
         work = {member.agent_id: (feature,) for member, feature in zip(config.team, made.features, strict=False)}
     failed = made.naive == "infra_error"
     members = {

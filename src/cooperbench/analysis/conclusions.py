@@ -5,6 +5,7 @@ import math
 from cooperbench.analysis.pairing import Pairing, average_pool_size
 from cooperbench.analysis.statistics import DifferenceEstimate, power
 from cooperbench.errors import UsageError
+from cooperbench.records import Setting
 
 SMALLEST = 0.05
 """Difference that is planned for where less was seen: smaller ones would need thousands of groups."""
@@ -41,7 +42,7 @@ def needed(pairing: Pairing, found: DifferenceEstimate) -> str:
 def _claim(pairing: Pairing, found: DifferenceEstimate, points: str) -> str:
     first, second = pairing.first, pairing.second
     solo = [sample for sample in (first, second) if sample.provenance.setting == "solo"]
-    if len(solo) == 1:
+    if len(solo) == 1 and not all(Setting(sample.provenance.setting).alone for sample in (first, second)):
         lost = (solo[0] is first) == (found.difference > 0)
         return f"Splitting the work {'costs' if lost else 'gains'} {points}"
     better, worse = (first, second) if found.difference > 0 else (second, first)

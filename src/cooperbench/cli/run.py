@@ -57,7 +57,7 @@ _SECONDS = Amount(0, YEAR, min_open=True)
     multiple=True,
     default=("coop",),
     show_default=True,
-    help="solo, coop or team; several make a run each.",
+    help="solo, coop, team or native; several make a run each.",
 )
 @click.option(
     "--experiment",

@@ -16,7 +16,6 @@ from cooperbench.records import (
     RunConfig,
     RunDirectory,
     RunSummary,
-    Setting,
     Verdict,
 )
 from cooperbench.records.episode_state import EpisodeView
@@ -142,7 +141,7 @@ def run_lines(config: RunConfig) -> Iterator[str]:
         for name, on in (("messages", config.messaging), ("git", config.git), ("task board", config.task_board))
         if on
     ]
-    shared = f"; {', '.join(means) or 'no means to talk'}" if config.setting is not Setting.SOLO else ""
+    shared = f"; {', '.join(means) or 'no means to talk'}" if not config.setting.alone else ""
     repeats = f", {config.repeats} repeats" if config.repeats > 1 else ""
     yield f"run {config.run}: {config.setting} on {config.backend}, {team}{shared}{repeats}"
     subset = f", subset {config.tasks.subset}" if config.tasks.subset else ""

@@ -23,7 +23,7 @@ def render_task(features: Mapping[int, str], access: TeamAccess, setting: Settin
     """Render the task as the agent reads it. `features` are the descriptions of this member's own features, by number."""
     if not features:
         raise UsageError(f"{access.agent_id} has no feature to work on", subject=access.agent_id)
-    alone = setting is Setting.SOLO
+    alone = setting.alone
     if alone != (len(access.agents) < 2):
         raise UsageError(f"the setting {setting} does not allow {len(access.agents)} members", subject=access.agent_id)
     template = _environment().get_template("solo.j2" if alone else "team.j2")

@@ -69,8 +69,8 @@ class EpisodeDirectory:
 
 
 def member_stem(setting: Setting, features: tuple[int, ...]) -> str:
-    """Return the file name stem of a member: `solo`, or `agent` and the number of its first feature."""
-    return "solo" if setting is Setting.SOLO else f"agent{features[0]}"
+    """Return the file name stem of a member: the setting of an agent that works alone, else `agent` and the number of its first feature."""
+    return setting.value if setting.alone else f"agent{features[0]}"
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,11 @@ from cooperbench.records.files import read_model
 from cooperbench.records.host_paths import recorded_model
 from cooperbench.records.rows import EpisodeRow, MemberRow
 from cooperbench.records.run import GroupKey, RunConfig
-from cooperbench.records.team import Limits
+from cooperbench.records.team import Limits, Setting
 from cooperbench.records.verdict import Outcome, StageStatus
+
+_ALONE = frozenset(setting.value for setting in Setting if setting.alone)
+"""Names of the agents that are the only ones of their episode."""
 
 
 class _Partial(BaseModel):
@@ -138,7 +141,7 @@ def _stage_facts(stages: dict[str, _StagePart], group: GroupKey, result: Episode
 
 def _alone(stages: dict[str, _StagePart], member: MemberResult) -> bool | None:
     """Tell if a member's own features pass on its work alone. Work of one member alone is the merge itself."""
-    stage = stages.get(f"single:{member.agent_id}") or (stages.get("naive") if member.agent_id == "solo" else None)
+    stage = stages.get(f"single:{member.agent_id}") or (stages.get("naive") if member.agent_id in _ALONE else None)
     if stage is not None:
         return stage.passed(member.features)
     # Nothing is tested where nothing was submitted, once the others were.

@@ -19,6 +19,13 @@ class Setting(StrEnum):
     """One agent for each feature."""
     TEAM = "team"
     """As coop, with a lead, members and a shared task board."""
+    NATIVE = "native"
+    """One agent does all features with a team of its own, on the budget of a team."""
+
+    @property
+    def alone(self) -> bool:
+        """True when one agent has all features of a group: nobody else is in the episode."""
+        return self in (Setting.SOLO, Setting.NATIVE)
 
 
 class Role(StrEnum):

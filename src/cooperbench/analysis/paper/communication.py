@@ -8,7 +8,7 @@ from cooperbench.analysis.samples import RunSample
 from cooperbench.analysis.statistics import ratio_summary
 from cooperbench.analysis.tables.table import CellKind, Column, ReportTable, Value
 from cooperbench.errors import RecordError
-from cooperbench.records import ConversationMessage, EpisodeDirectory
+from cooperbench.records import ConversationMessage, EpisodeDirectory, Setting
 from cooperbench.records.readers import read_conversation
 
 PATH = re.compile(
@@ -37,7 +37,7 @@ def communication_table(samples: Sequence[RunSample]) -> ReportTable:
     """Build the table of messages: per conversation, as a share of all actions, and those that name a file or a line."""
     rows: list[tuple[Value, ...]] = []
     for sample in samples:
-        talks = list(_conversations(sample)) if sample.provenance.setting != "solo" else []
+        talks = list(_conversations(sample)) if not Setting(sample.provenance.setting).alone else []
         texts = [message.message for talk, _ in talks for message in talk]
         if not talks:
             continue

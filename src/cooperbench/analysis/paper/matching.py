@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from cooperbench.analysis.pairing import Pairing, check_comparable, pair_runs
 from cooperbench.analysis.samples import Provenance, RunSample
+from cooperbench.records import Setting
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ def match_models(samples: Sequence[RunSample]) -> tuple[MatchedModel, ...]:
     for sample in samples:
         if sample.provenance.setting == "solo":
             solo.setdefault(sample.model, sample)
-    several = [sample for sample in samples if sample.provenance.setting != "solo" and sample.model in solo]
+    several = [sample for sample in samples if not Setting(sample.provenance.setting).alone and sample.model in solo]
     made = []
     for sample in several:
         first = solo[sample.model]

@@ -7,6 +7,7 @@ from cooperbench.analysis.samples import RunSample
 from cooperbench.analysis.statistics import rate
 from cooperbench.analysis.tables.slices import By, Slice, label_columns, slices
 from cooperbench.analysis.tables.table import CellKind, Column, ReportTable, Value
+from cooperbench.records import Setting
 from cooperbench.records.rows import EpisodeRow
 
 
@@ -79,7 +80,7 @@ def capability_table(samples: Sequence[RunSample], by: By | None) -> ReportTable
 
 
 def _several(row: EpisodeRow) -> bool:
-    return row.setting != "solo"
+    return not Setting(row.setting).alone
 
 
 _SHARE_COLUMNS = (

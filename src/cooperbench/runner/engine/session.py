@@ -11,7 +11,7 @@ from cooperbench.collaboration.git_server import GitServer
 from cooperbench.collaboration.git_service import GitEvent
 from cooperbench.collaboration.presence import note_push
 from cooperbench.errors import CooperBenchError, MailboxUnavailableError, UsageError
-from cooperbench.records import Member, RunConfig, RunDirectory, Setting
+from cooperbench.records import Member, RunConfig, RunDirectory
 from cooperbench.records.owned_temp_dir import scratch_directory
 from cooperbench.records.run_owner import run_owner
 from cooperbench.runner.episodes.job import Services
@@ -52,7 +52,7 @@ def open_services(config: RunConfig, directory: RunDirectory, options: SessionOp
 
     Raises `UsageError` when the Redis at `redis_url` does not answer.
     """
-    together = config.setting is not Setting.SOLO
+    together = not config.setting.alone
     with ExitStack() as stack:
         scratch = stack.enter_context(scratch_directory())
         pool = stack.enter_context(closing(WorkerPool(preload(config), scratch, config.backend)))

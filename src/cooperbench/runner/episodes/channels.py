@@ -4,7 +4,7 @@ from cooperbench.collaboration.board import read_board
 from cooperbench.collaboration.conversation import read_conversation, read_events
 from cooperbench.collaboration.presence import mark_finished, mark_working
 from cooperbench.collaboration.team_access import TeamAccess
-from cooperbench.records import ConversationMessage, Ending, Member, Role, Setting
+from cooperbench.records import ConversationMessage, Ending, Member, Role
 from cooperbench.runner.episodes.job import Job, Services
 from cooperbench.runner.episodes.timeline import PendingEvent, of_board, of_broker, of_git
 
@@ -18,7 +18,7 @@ class EpisodeChannels:
     def __init__(self, job: Job, services: Services) -> None:
         self._config = job.config
         self._members = job.episode.members
-        together = self._config.setting is not Setting.SOLO
+        together = not self._config.setting.alone
         self._broker = services.broker if together else None
         self._git = services.git if together and self._config.git else None
         group = job.episode.group

@@ -6,7 +6,7 @@
     subset: lite
     repeats: 3
 
-The other keys are those of one run. What only a team can have (`git`, `teams`) is left out of solo runs, and `team_budget` of the
+The other keys are those of one run. What only a team can have (`git`, `teams`) is left out of solo and native runs, and `team_budget` of the
 others.
 """
 
@@ -118,10 +118,10 @@ def expand(request: RunRequest, choices: Choices) -> list[RunRequest]:
 
 def _combined(request: RunRequest, choices: Choices) -> Iterator[RunRequest]:
     for setting in choices.settings:
-        alone = setting == Setting.SOLO.value
+        alone = _is_alone(setting)
         if alone and choices.teams and not choices.models:
             raise UsageError(
-                "solo runs need a model, and only teams are named", hint="-m MODEL, or models: in the file"
+                f"{setting} runs need a model, and only teams are named", hint="-m MODEL, or models: in the file"
             )
         # Without any of them there is one run with the default model.
         models: Sequence[str | None] = choices.models or ((request.model_name,) if alone or not choices.teams else ())
@@ -131,9 +131,13 @@ def _combined(request: RunRequest, choices: Choices) -> Iterator[RunRequest]:
             yield replace(request, setting=setting, team=team)
 
 
+def _is_alone(setting: str) -> bool:
+    """Return whether one agent gets all features; what is not a setting is for the plan to say."""
+    return any(each.value == setting and each.alone for each in Setting)
+
+
 def _of_setting(request: RunRequest, choices: Choices) -> RunRequest:
     """Name a run, and leave out what its setting cannot have."""
-    alone = request.setting == Setting.SOLO.value
     experiment = request.run_name or default_run_name(request.agent, request.subset, request.repo) or "experiment"
     setting = request.setting if len(choices.settings) > 1 else None
     worker = request.model_name or DEFAULT_MODEL if request.team is None else Path(request.team).stem
@@ -142,8 +146,8 @@ def _of_setting(request: RunRequest, choices: Choices) -> RunRequest:
         request,
         run_name=default_run_name(experiment, setting, label),
         experiment=experiment,
-        git=request.git and not alone,
-        team_budget=request.team_budget and alone,
+        git=request.git and not _is_alone(request.setting),
+        team_budget=request.team_budget and request.setting == Setting.SOLO.value,
     )
 
 

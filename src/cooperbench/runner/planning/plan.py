@@ -148,13 +148,15 @@ def _setting(request: RunRequest) -> Setting:
         setting = Setting(request.setting)
     except ValueError:
         raise UnknownNameError("setting", request.setting, [setting.value for setting in Setting]) from None
-    if request.git and setting is Setting.SOLO:
-        raise UsageError("--git shares a repository between agents, and solo has one agent", hint="leave out --git")
+    if request.git and setting.alone:
+        raise UsageError(
+            f"--git shares a repository between agents, and {setting} has one agent", hint="leave out --git"
+        )
     return setting
 
 
 def _check_size(setting: Setting, size: int, task: str | None) -> None:
-    if setting is not Setting.SOLO and size < 2:
+    if not setting.alone and size < 2:
         raise UsageError(
             f"{setting.value} needs at least two features, but got {size}",
             subject=task,
@@ -211,7 +213,7 @@ def _capabilities_or_none(backend: str) -> frozenset[Capability]:
 
 def _team(request: RunRequest, setting: Setting, groups: list[Group]) -> tuple[Member, ...]:
     sizes = sorted({len(group.features) for group in groups})
-    if request.team is not None and setting is not Setting.SOLO and len(sizes) > 1:
+    if request.team is not None and not setting.alone and len(sizes) > 1:
         raise UsageError(
             f"a named team needs groups of one size, and these have sizes {sizes}",
             subject=request.team,
@@ -221,6 +223,11 @@ def _team(request: RunRequest, setting: Setting, groups: list[Group]) -> tuple[M
         raise UsageError(
             f"--team-budget needs the setting solo and groups of one size, and this is {setting.value} with sizes {sizes}",
             hint="--setting solo --size 2",
+        )
+    if setting is Setting.NATIVE and len(sizes) > 1:
+        raise UsageError(
+            f"native has the budget of a team and needs groups of one size, and these have sizes {sizes}",
+            hint="select groups of one size with -f or --size",
         )
     team = make_team(request, setting, sizes[-1])
     for name in dict.fromkeys(member.agent for member in team):

@@ -6,7 +6,7 @@ from cooperbench.agents.registry import checks_of
 from cooperbench.collaboration.broker import open_broker
 from cooperbench.environments import Check, get_backend, readiness
 from cooperbench.errors import CooperBenchError, UsageError
-from cooperbench.records import Member, RunConfig, Setting
+from cooperbench.records import Member, RunConfig
 from cooperbench.runner.planning.evaluation_options import EvaluationOptions, resolver_checks
 from cooperbench.tasks import Task
 
@@ -33,7 +33,7 @@ def check_evaluations(config: RunConfig, tasks: Sequence[Task], evaluation: Eval
 
 def check_mailbox(config: RunConfig, redis_url: str | None) -> Iterator[Check]:
     """Start the server of the messages for a moment, if the run has one. Yield a check when that fails."""
-    if config.setting is Setting.SOLO or not (config.messaging or config.task_board):
+    if config.setting.alone or not (config.messaging or config.task_board):
         return
     try:
         open_broker(redis_url).close()

@@ -15,7 +15,7 @@ The command line supplies what a member leaves out. Members take the features of
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,6 +45,10 @@ class _TeamEntry(Record):
 
 class _TeamFile(Record):
     members: tuple[_TeamEntry, ...] = Field(min_length=1)
+
+
+_SPENT = ("steps", "tokens", "cost")
+"""Limits of what is used up, as opposed to time."""
 
 
 class AgentConfig(NamedTuple):
@@ -82,7 +86,7 @@ def _is_section(one: object, other: object) -> bool:
 
 def make_team(request: RunRequest, setting: Setting, size: int) -> tuple[Member, ...]:
     """Make the members of a team for groups of `size` features; features are assigned later. Raises `UsageError`."""
-    count = 1 if setting is Setting.SOLO else size
+    count = 1 if setting.alone else size
     if request.team is None:
         entries: tuple[_TeamEntry, ...] = (_TeamEntry(),) * count
     elif _is_list(request.team):
@@ -96,12 +100,15 @@ def make_team(request: RunRequest, setting: Setting, size: int) -> tuple[Member,
             hint="name one member for each feature of a group, in order",
         )
     team = tuple(_make_member(entry, request, setting, number) for number, entry in enumerate(entries))
-    return tuple(_with_budget_of(size, member) for member in team) if request.team_budget else team
+    if setting is Setting.NATIVE:  # its own members work at the same time, as those of coop do
+        return tuple(_with_budget_of(size, member, _SPENT) for member in team)
+    return (
+        tuple(_with_budget_of(size, member, (*_SPENT, "wall_time")) for member in team) if request.team_budget else team
+    )
 
 
-def _with_budget_of(members: int, one: Member) -> Member:
-    """Give one member what so many have together: time is added up too, since they work at the same time."""
-    names = ("steps", "tokens", "cost", "wall_time")
+def _with_budget_of(members: int, one: Member, names: Sequence[str]) -> Member:
+    """Give one member what so many have together of the limits `names`."""
     limits = {name: getattr(one.limits, name) for name in names}
     summed = {name: None if limit is None else limit * members for name, limit in limits.items()}
     return one.model_copy(update={"limits": one.limits.model_copy(update=summed)})
@@ -109,7 +116,7 @@ def _with_budget_of(members: int, one: Member) -> Member:
 
 def assign_features(team: tuple[Member, ...], setting: Setting, features: tuple[int, ...]) -> tuple[Member, ...]:
     """Hand out the features of one group to the team."""
-    if setting is Setting.SOLO:
+    if setting.alone:
         return (team[0].model_copy(update={"features": features}),)
     return tuple(
         member.model_copy(update={"features": (feature,)}) for member, feature in zip(team, features, strict=True)
@@ -123,7 +130,7 @@ def _make_member(entry: _TeamEntry, request: RunRequest, setting: Setting, numbe
     config = read_agent_config(path, {**(request.config or {}), **entry.config})
     agent = entry.agent or request.agent or DEFAULT_AGENT
     return Member(
-        agent_id="solo" if setting is Setting.SOLO else f"agent{number + 1}",
+        agent_id=setting.value if setting.alone else f"agent{number + 1}",
         agent=agent,
         model=entry.model or request.model_name or default_model(agent, DEFAULT_MODEL),
         role=_role(setting, number, entry.role),
