@@ -11,8 +11,28 @@ from cooperbench.viewer.html_page import html_page
 from cooperbench.viewer.models import EpisodePage
 from cooperbench.viewer.parts import episode_parts
 
-EPISODE_SCRIPTS = ("text.js", "parts.js")
-EPISODE_STYLES = ("base.css",)
+EPISODE_SCRIPTS = (
+    "text.js",
+    "parts.js",
+    "record.js",
+    "scale.js",
+    "lanes.js",
+    "bars.js",
+    "drawing.js",
+    "verdict.js",
+    "output.js",
+    "markdown.js",
+    "detail.js",
+    "talk.js",
+    "evaluation.js",
+    "files.js",
+    "search.js",
+    "keys.js",
+    "episode.js",
+    "compare.js",
+    "start.js",
+)
+EPISODE_STYLES = ("base.css", "lanes.css", "episode.css")
 
 
 def episode_html(run: RunResult, episode: EpisodeView) -> str:

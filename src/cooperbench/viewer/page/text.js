@@ -1,12 +1,13 @@
 // Texts of agents, models and repositories: shown as text nodes only, never as markup. And numbers in words.
 
-const HIDDEN = new RegExp(
-  "[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u061c\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u2069\\ufeff\\ud800-\\udfff]|[\\u{e0000}-\\u{e007f}]",
-  "gu",
-);
+// Controls but tab and line feed; marks, separators and overrides that move text; half characters; invisible tags.
+const CONTROLS = "\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f";
+const MOVING = "\\u061c\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u2069\\ufeff";
+const HIDDEN = new RegExp(`[${CONTROLS}${MOVING}\\ud800-\\udfff\\u{e0000}-\\u{e007f}]`, "gu");
 
 /** Make invisible and direction-changing characters visible, such as ‹202e›. */
-const visible = (text) => text.replace(/\r\n/g, "\n").replace(HIDDEN, (c) => `‹${c.codePointAt(0).toString(16).padStart(4, "0")}›`);
+const visible = (text) =>
+  text.replace(/\r\n/g, "\n").replace(HIDDEN, (c) => `‹${c.codePointAt(0).toString(16).padStart(4, "0")}›`);
 
 const ESCAPES = new RegExp(
   "(\\u001b\\[[0-9;:?]*[ -/]*[@-~]|\\u001b[\\]P^_][^\\u0007\\u001b]*(?:\\u0007|\\u001b\\\\)?|\\u001b[@-Z\\\\-_])",
@@ -42,7 +43,8 @@ const baseName = (path) => path.split("/").pop();
 const list = (items) => (items.length < 2 ? items.join("") : `${items.slice(0, -1).join(", ")} and ${items.at(-1)}`);
 
 /** Thousands with one digit: 12.3k. */
-const tokens = (value) => (value == null ? "–" : value < 1000 ? `${value}` : `${(value / 1000).toFixed(value < 99500 ? 1 : 0)}k`);
+const tokens = (value) =>
+  value == null ? "–" : value < 1000 ? `${value}` : `${(value / 1000).toFixed(value < 99500 ? 1 : 0)}k`;
 
 /** US dollars. */
 function money(value) {
@@ -57,8 +59,16 @@ function seconds(value) {
   if (value < 9.95) return `${value.toFixed(1)} s`;
   if (value < 90) return `${Math.round(value)} s`;
   const minutes = Math.round(value / 60);
-  return minutes < 90 ? `${Math.floor(value / 60)} min ${Math.round(value % 60)} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  return minutes < 90
+    ? `${Math.floor(value / 60)} min ${Math.round(value % 60)} s`
+    : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** A moment on the clock of the episode. */
-const moment = (value) => (value < 100 ? `${value.toFixed(1)} s` : value < 5999 ? `${Math.floor(value / 60)}:${String(Math.floor(value % 60)).padStart(2, "0")}` : `${Math.floor(value / 3600)}:${String(Math.floor((value % 3600) / 60)).padStart(2, "0")}:${String(Math.floor(value % 60)).padStart(2, "0")}`);
+const twoDigits = (value) => String(Math.floor(value)).padStart(2, "0");
+
+/** A moment on the clock of the episode: 7.2 s, 12:05, 1:02:33. */
+function moment(value) {
+  if (value < 100) return `${value.toFixed(1)} s`;
+  const short = `${twoDigits((value % 3600) / 60)}:${twoDigits(value % 60)}`;
+  return value < 3600 ? short.replace(/^0/, "") : `${Math.floor(value / 3600)}:${short}`;
+}
