@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cooperbench.agents import Budget, Journal
-from cooperbench.agents.command_line.event_lines import EventLine, LineReader, read_line
+from cooperbench.agents.command_line.event_lines import EventLine, read_line
 from cooperbench.agents.command_line.formats import FORMATS
 from cooperbench.agents.command_line.recorder import LONGEST_TEXT, StreamRecorder
 from cooperbench.records import Trajectory, TrajectoryMessage
@@ -32,13 +32,9 @@ class Recording:
         self.journal = Journal(folder / "messages")
         self.recorder = StreamRecorder(FORMATS[form](), self.budget, self.journal, ActivityLog(folder / "activity"))
 
-    def play(self, data: bytes, size: int = 1 << 16) -> tuple[TrajectoryMessage, ...]:
-        lines = LineReader()
-        for start in range(0, len(data), size):
-            for line in lines.feed(data[start : start + size]):
-                self.recorder.record(line)
-        for line in lines.finish():
-            self.recorder.record(line)
+    def play(self, data: bytes) -> tuple[TrajectoryMessage, ...]:
+        for line in data.decode("utf-8", "replace").split("\n"):
+            self.recorder.record(read_line(line))
         self.recorder.finish()
         self.journal.close()
         return read_journal(self.folder / "messages")
@@ -47,9 +43,9 @@ class Recording:
         return [span for span in read_activity(self.folder / "activity") if isinstance(span, CommandSpan)]
 
 
-def record(folder: Path, program: str, data: bytes | None = None, size: int = 1 << 16) -> tuple[Recording, list[Any]]:
+def record(folder: Path, program: str, data: bytes | None = None) -> tuple[Recording, list[Any]]:
     recording = Recording(folder, FORMAT.get(program, program))
-    entries = recording.play(data if data is not None else (STREAMS / f"{program}.jsonl").read_bytes(), size)
+    entries = recording.play(data if data is not None else (STREAMS / f"{program}.jsonl").read_bytes())
     return recording, [entry.message for entry in entries]
 
 
@@ -83,16 +79,6 @@ def test_the_history_can_be_exported(program: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_the_size_of_the_pieces_does_not_matter(program: str, tmp_path: Path) -> None:
-    folders = [tmp_path / name for name in ("whole", "pieces")]
-    for folder in folders:
-        folder.mkdir()
-    _, whole = record(folders[0], program)
-    _, pieces = record(folders[1], program, size=7)
-    assert pieces == whole
-
-
-@pytest.mark.parametrize("program", PROGRAMS)
 def test_a_stream_that_was_cut_keeps_what_came(program: str, tmp_path: Path) -> None:
     data = (STREAMS / f"{program}.jsonl").read_bytes()
     _, messages = record(tmp_path, program, data[: len(data) // 2])
@@ -122,13 +108,6 @@ def test_a_line_of_ten_megabytes_is_read_and_its_texts_are_cut(tmp_path: Path) -
     assert "characters are left out" in message["content"]
 
 
-def test_a_longer_line_is_cut_and_the_next_one_read() -> None:
-    lines = LineReader(longest=100)
-    read = [*lines.feed(b'{"a": "' + b"x" * 500), *lines.feed(b'y"}\n{"type": "b"}\n')]
-    assert [line.event for line in read] == [None, {"type": "b"}]
-    assert len(read[0].text) == 100
-
-
 @pytest.mark.parametrize(
     "text", ["[" * 100_000, '{"type":' * 5_000, '{"a": ' * 900 + "1" + "}" * 900, '{"a": 1e999, "b": NaN}']
 )
@@ -143,7 +122,7 @@ KEYS = sorted(
         key
         for path in STREAMS.glob("*.jsonl")
         for line in path.read_text().splitlines()
-        if (event := read_line(line.encode()).event)
+        if (event := read_line(line).event)
         for key in (*event, *(name for value in event.values() if isinstance(value, dict) for name in value))
     }
 )
@@ -181,13 +160,21 @@ def test_no_event_ends_the_reading(
 
 
 @settings(max_examples=60, deadline=None)
-@given(data=st.binary(max_size=300), cuts=st.lists(st.integers(1, 50), max_size=10))
-def test_any_bytes_are_lines(data: bytes, cuts: list[int]) -> None:
-    whole, pieces = LineReader(), LineReader()
-    expected = [line.text for line in (*whole.feed(data), *whole.finish())]
-    found, rest = [], data
-    for size in cuts:
-        found += [line.text for line in pieces.feed(rest[:size])]
-        rest = rest[size:]
-    found += [line.text for line in (*pieces.feed(rest), *pieces.finish())]
-    assert found == expected
+@given(text=st.text(max_size=300))
+def test_any_text_is_a_line(text: str) -> None:
+    line = read_line(text)
+    assert line.text == text.strip("\r\n")
+    assert line.event is None or json.loads(text) == line.event
+
+
+@settings(max_examples=30, deadline=None)
+@given(cut=st.integers(1, 2000), program=st.sampled_from(PROGRAMS))
+def test_lines_that_two_programs_write_at_once(
+    cut: int, program: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    data = (STREAMS / f"{program}.jsonl").read_bytes()
+    mixed = data[:cut] + b'\xff{"type": "other"}\n' + data[cut:]
+    _, messages = record(tmp_path_factory.mktemp("mixed"), program, mixed)
+    said = json.dumps(messages, ensure_ascii=False)
+    assert "All done." in said
+    assert "PROBE" in said

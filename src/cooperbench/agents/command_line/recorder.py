@@ -46,6 +46,8 @@ class StreamRecorder:
     def record(self, line: EventLine) -> None:
         """Record one line of the program."""
         if line.event is None:
+            if not line.text.strip():
+                return
             self._add({"role": "event", "content": _cut(line.text), "extra": {"kind": "text"}})
             return
         for event in self._format.read(line.event):
