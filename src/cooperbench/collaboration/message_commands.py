@@ -1,12 +1,21 @@
-"""`coop send`, `recv`, `ask`, `broadcast` and `team`: a member's mailbox as commands in its sandbox."""
+"""`coop send`, `recv`, `ask`, `broadcast` and `team`: a member's mailbox as commands in its sandbox.
+
+`coop hook EVENT` is for programs that run a hook after each tool, and before they end: it prints new messages in the JSON that Claude
+Code, Codex, Gemini CLI and Qwen Code read from hooks, so their models see them without asking. `coop help` does not list it.
+"""
+
+import json
 
 from cooperbench.collaboration.mailbox import MessagingConnector
-from cooperbench.collaboration.message import Message, accepted
+from cooperbench.collaboration.message import HARNESS, Message, accepted, shown_message
 from cooperbench.collaboration.rpc import Call, Reply, Service, refuse
 from cooperbench.records.visible import quoted
 
 LEEWAY = 10.0
 """Seconds by which `coop` stops waiting before the sandbox's limit of a command, so that it can still say so."""
+
+ENDING_HOOKS = frozenset({"Stop", "AfterAgent"})
+"""Events of hooks that run before a program ends: `Stop` of Claude Code, Codex and Qwen Code, `AfterAgent` of Gemini CLI."""
 
 TIMED_OUT = 3
 """Exit code of `coop ask` and `coop recv --wait` when nothing came."""
@@ -31,6 +40,7 @@ def message_service(mailbox: MessagingConnector, command_timeout: float) -> Serv
             "recv": verbs.receive,
             "ask": verbs.ask,
             "team": verbs.team,
+            "hook": verbs.hook,
         },
         usage=_USAGE,
         cancel=mailbox.wake,
@@ -106,9 +116,22 @@ class _Verbs:
             lines.append(f"unread messages for you: {unread} (coop recv)")
         return Reply(stdout="".join(f"{line}\n" for line in lines).encode())
 
-    def _hand_over(self, messages: list[Message]) -> Reply:
+    def hook(self, call: Call) -> Reply:
+        if len(call.arguments) != 1:
+            return _wrong("hook EVENT")
+        [event] = call.arguments
+        messages = self._mailbox.take()
+        if event in ENDING_HOOKS and all(message.sender == HARNESS for message in messages):
+            self._mailbox.release(messages)  # a notice is not worth another turn
+            return Reply()
+        if not messages:
+            return Reply()
+        text = "\n\n".join(shown_message(message.received()) for message in messages)
+        return self._hand_over(messages, json.dumps(_hook_output(event, text)).encode())
+
+    def _hand_over(self, messages: list[Message], printed: bytes = b"") -> Reply:
         return Reply(
-            stdout=b"".join(_printed(message) for message in messages),
+            stdout=printed or b"".join(_printed(message) for message in messages),
             received=lambda: self._mailbox.acknowledge(messages),
             dropped=lambda: self._mailbox.release(messages),
         )
@@ -119,6 +142,13 @@ class _Verbs:
         except ValueError:
             return None
         return min(seconds, self._longest_wait) if seconds >= 0 else None
+
+
+def _hook_output(event: str, text: str) -> dict[str, object]:
+    """Return what a hook prints: a text for the model, or the reason to go on where the program was about to end."""
+    if event in ENDING_HOOKS:
+        return {"decision": "block", "reason": text}
+    return {"hookSpecificOutput": {"hookEventName": event, "additionalContext": text}}
 
 
 def _printed(message: Message) -> bytes:

@@ -65,11 +65,7 @@ class ScriptedModel(ToolCallingModel):
         self._next += 1
         time.sleep(turn.delay)
         if turn.error is not None:
-            kind = FAILURES.get(str(turn.error), ModelRequestError)
-            error = kind(f"the script plays the failure {turn.error} at turn {number + 1}")
-            if isinstance(error, ModelRequestError):
-                error.by_model = True  # a script is its model
-            raise error
+            raise scripted_failure(turn.error, number + 1)
         if turn.wait_for_message is not None:
             return _answer(number, None, [self._waiting(turn.wait_for_message, messages)], Usage(cost=0.0))
         calls = [(call.name, call.arguments) for call in turn.tool_calls]
@@ -89,6 +85,14 @@ class ScriptedModel(ToolCallingModel):
         self._awaited[wait.sender] = self._awaited.get(wait.sender, 0) + 1
         there = read >= self._awaited[wait.sender]
         return WAIT_FOR_MESSAGE.name, {"from": wait.sender, "timeout": 0.0 if there else wait.timeout}
+
+
+def scripted_failure(kind: str | int, number: int) -> ModelError:
+    """Return the error that turn `number` of a script plays."""
+    error = FAILURES.get(str(kind), ModelRequestError)(f"the script plays the failure {kind} at turn {number}")
+    if isinstance(error, ModelRequestError):
+        error.by_model = True  # a script is its model
+    return error
 
 
 def _read_from(sender: str, messages: list[dict[str, Any]]) -> int:
