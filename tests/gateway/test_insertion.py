@@ -10,25 +10,25 @@ from hypothesis import strategies as st
 from cooperbench.gateway.dialects import DIALECTS, ModelCall
 from cooperbench.gateway.insertion import ToolResultInsertion
 
-CHAT = [
+CHAT: list[dict[str, Any]] = [
     {"role": "user", "content": "go"},
     {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]},
     {"role": "tool", "tool_call_id": "1", "content": "a.py"},
     {"role": "assistant", "content": None, "tool_calls": [{"id": "2"}]},
     {"role": "tool", "tool_call_id": "2", "content": [{"type": "text", "text": "b.py"}]},
 ]
-RESPONSES = [
+RESPONSES: list[dict[str, Any]] = [
     {"role": "user", "content": "go"},
     {"type": "function_call", "call_id": "1", "name": "shell", "arguments": "{}"},
     {"type": "function_call_output", "call_id": "1", "output": "a.py"},
     {"type": "custom_tool_call_output", "call_id": "2", "output": "b.py"},
 ]
-ANTHROPIC = [
+ANTHROPIC: list[dict[str, Any]] = [
     {"role": "user", "content": "go"},
     {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "1", "content": "a.py"}]},
     {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "2", "content": "b.py"}]},
 ]
-GEMINI = [
+GEMINI: list[dict[str, Any]] = [
     {"role": "user", "parts": [{"text": "go"}]},
     {"role": "user", "parts": [{"functionResponse": {"name": "shell", "response": {"output": "a.py"}}}]},
     {"role": "user", "parts": [{"functionResponse": {"name": "shell", "response": {"output": "b.py"}}}]},

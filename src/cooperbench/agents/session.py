@@ -107,7 +107,7 @@ class AgentSession:
             if self._model_name is None:
                 raise UsageError("the session has no model", hint="AgentSession(image, model_name=model_name, ...)")
             log_dir = None if self._log_dir is None else Path(self._log_dir)
-            self._gateway = open_gateway(self._model_name, self.config, log_dir=log_dir)
+            self._gateway = open_gateway(self._model_name, self.config, log_dir=log_dir, agent_id=self.agent_id)
         return self._gateway
 
     def patch(self) -> str:

@@ -5,13 +5,16 @@ from typing import Any
 
 from cooperbench.agents.budget import Budget, current_budget
 from cooperbench.agents.mini_swe_agent.models.base import ModelConfig
-from cooperbench.agents.mini_swe_agent.models.select import REPLAY, model_config
+from cooperbench.agents.mini_swe_agent.models.script_file import load_script
+from cooperbench.agents.mini_swe_agent.models.select import REPLAY, SCRIPTED, model_config, script_path
 from cooperbench.errors import UsageError
 from cooperbench.gateway.gateway import GatewayModels, ModelGateway
 from cooperbench.gateway.pauses import SharedPauses
 from cooperbench.gateway.pricing import CallPrices
 from cooperbench.gateway.providers import ModelProvider, find_provider
 from cooperbench.gateway.recording import SUFFIX, RecordedAnswers
+from cooperbench.gateway.replies import AnswerSource
+from cooperbench.gateway.scripted import ScriptedAnswers
 from cooperbench.gateway.sources import ProviderSource
 from cooperbench.gateway.translation import Translation
 
@@ -26,7 +29,9 @@ _NOT_KEPT = {"tool_format": "native", "stream": True, "prompt_cache": True}
 def check_gateway(model_name: str, config: dict[str, Any] | None) -> None:
     """Raise `UsageError` for settings that programs behind a gateway cannot keep, and for a key that is not there."""
     settings = _settings(model_name, config)
-    if not _plays_recording(model_name):
+    if model_name.startswith(SCRIPTED):
+        load_script(script_path(model_name.removeprefix(SCRIPTED).partition("#")[0]))
+    elif not _plays_recording(model_name):
         find_provider(model_name, settings)
         if side := _side_model(config):
             find_provider(side, settings)
@@ -38,18 +43,19 @@ def open_gateway(
     *,
     log_dir: Path | None = None,
     budget: Budget | None = None,
+    agent_id: str = "agent",
 ) -> ModelGateway:
     """Return the gateway to a model, by its name in the run and an agent's configuration. Raises `UsageError`.
 
-    `replay/FILE.jsonl.gz` plays a recording. Calls are recorded in `log_dir`.
+    `replay/FILE.jsonl.gz` plays a recording, and `scripted/FILE[#member]` a script. Calls are recorded in `log_dir`.
     """
     settings = _settings(model_name, config)
     budget = budget or current_budget()
     recording = log_dir / RECORDING if log_dir is not None else None
-    if _plays_recording(model_name):
-        played = RecordedAnswers(Path(model_name.removeprefix(REPLAY)).expanduser())
+    if (played := _played(model_name, agent_id)) is not None:
         models = GatewayModels(model=model_name, priced_as=model_name)
-        return ModelGateway(played, models, settings, budget=budget, recording=recording)
+        prices = CallPrices(settings) if model_name.startswith(SCRIPTED) else None
+        return ModelGateway(played, models, settings, budget=budget, recording=recording, prices=prices)
     provider = find_provider(model_name, settings)
     side = _side_model(config)
     models = GatewayModels(
@@ -83,6 +89,16 @@ def _settings(model_name: str, config: dict[str, Any] | None) -> ModelConfig:
                 hint=f"leave out `model.{name}`, or use the agent mini_swe_agent",
             )
     return settings
+
+
+def _played(model_name: str, agent_id: str) -> AnswerSource | None:
+    """Return what plays a script or a recording; `None` for a model of a provider."""
+    if model_name.startswith(SCRIPTED):
+        file, _, member = model_name.removeprefix(SCRIPTED).partition("#")
+        return ScriptedAnswers(load_script(script_path(file)).turns(member or agent_id))
+    if _plays_recording(model_name):
+        return RecordedAnswers(Path(model_name.removeprefix(REPLAY)).expanduser())
+    return None
 
 
 def _side_model(config: dict[str, Any] | None) -> str | None:

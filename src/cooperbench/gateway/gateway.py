@@ -6,6 +6,7 @@ names is replaced by the run's.
 
 import logging
 import socket
+from collections.abc import Callable
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -70,6 +71,8 @@ class ModelGateway:
         """The provider's failure at the last call that ended, if it failed."""
         self.calls = 0
         """Calls that were charged."""
+        self.rewrite: Callable[[ModelCall], ModelCall] = lambda call: call
+        """Changes each call before it is sent, recorded and written to the history."""
         self._settings = settings
         self._budget = budget or current_budget()
         self._prices = prices
@@ -110,6 +113,7 @@ class ModelGateway:
         except LimitReachedError as error:
             self._refuse(http, asked, ProviderRefusal(ModelError(error.message)), "limit_reached")
             return
+        asked = self.rewrite(asked)
         self._history.asked(DIALECTS[asked.dialect].messages(asked.body))
         with self._budget.asking():
             heard, attempts = self._source.ask(asked.model_copy(update={"model": model}))

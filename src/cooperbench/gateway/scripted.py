@@ -44,7 +44,7 @@ class ScriptedAnswers:
         """Answer with the next turn. Raises the failure that a turn plays, and `ModelRequestError` after the last turn."""
         shell = next((tool for tool in offered_tools(call) if SHELL.fullmatch(tool.name)), None)
         if shell is None:
-            return written_reply(call, WrittenAnswer(DONE, ()))
+            return _counted(written_reply(call, WrittenAnswer(DONE, ())), TokenCounts(input=0, output=0, cost=0.0))
         text = json.dumps(call.body)
         with self._lock:
             turn, number = self._take(text)
@@ -59,12 +59,8 @@ class ScriptedAnswers:
         said = turn.text or ("" if calls else DONE)
         usage = turn.usage
         answer = WrittenAnswer(said, calls, usage.input_tokens, usage.output_tokens, usage.cached_tokens)
-        reply = written_reply(call, answer)
-        counts = TokenCounts(
-            input=usage.input_tokens, output=usage.output_tokens, cached=usage.cached_tokens, cost=turn.cost
-        )
-        reply.counted = lambda: counts
-        return reply
+        counts = {"input": usage.input_tokens, "output": usage.output_tokens, "cached": usage.cached_tokens}
+        return _counted(written_reply(call, answer), TokenCounts(**counts, cost=turn.cost))
 
     def _take(self, text: str) -> tuple[ScriptedTurn, int]:
         while self._next < len(self._turns) and not _holds(self._turns[self._next], text):
@@ -89,6 +85,11 @@ class ScriptedAnswers:
         if _read_from(wait.sender, text) >= self._awaited[wait.sender]:
             return f"echo 'read already: a message from {wait.sender}'"
         return f"coop recv --wait {wait.timeout:g} --from {shlex.quote(wait.sender)}"
+
+
+def _counted(reply: ProviderReply, counts: TokenCounts) -> ProviderReply:
+    reply.counted = lambda: counts
+    return reply
 
 
 def _holds(turn: ScriptedTurn, text: str) -> bool:

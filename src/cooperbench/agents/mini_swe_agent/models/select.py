@@ -32,7 +32,7 @@ def make_model(model_name: str, config: dict[str, Any] | None = None, *, agent_i
     settings = model_config(model_name, (config or {}).get("model"))
     if model_name.startswith(SCRIPTED):
         file, _, member = model_name.removeprefix(SCRIPTED).partition("#")
-        return scripted_model(_script(file), member or agent_id, settings)
+        return scripted_model(script_path(file), member or agent_id, settings)
     if model_name.startswith(REPLAY):
         path = Path(model_name.removeprefix(REPLAY)).expanduser()
         if not path.is_file():
@@ -43,7 +43,7 @@ def make_model(model_name: str, config: dict[str, Any] | None = None, *, agent_i
     return LitellmModel(config=settings)
 
 
-def _script(name: str) -> Path:
+def script_path(name: str) -> Path:
     """Return the file of a script, given by its path or by the name of a bundled one, such as `solo_passes`."""
     path = Path(name).expanduser()
     bundled = {each.stem: each for each in sorted(BUNDLED_SCRIPTS.glob("*.yaml"))}
