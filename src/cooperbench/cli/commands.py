@@ -14,6 +14,7 @@ COMMANDS = {
     "agents": ("cooperbench.cli.agents", "List, check and create agents."),
     "images": ("cooperbench.cli.images", "List, pull and build the images of tasks."),
     "runs": ("cooperbench.cli.runs", "Show, watch, export, merge and remove runs."),
+    "view": ("cooperbench.cli.view", "See runs in a browser, live, or export them as pages."),
     "report": ("cooperbench.cli.report", "Report rates, conflicts and costs of runs, with intervals."),
     "compare": (
         "cooperbench.cli.compare",

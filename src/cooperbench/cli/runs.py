@@ -71,10 +71,7 @@ def show_run(
     from cooperbench.records.runs import read_run
     from cooperbench.records.visible import one_line
 
-    asked = {part: value for part, value in parts.items() if value}
-    if asked and episode is None:
-        hint = f"cooperbench runs show {name} EPISODE --agent agent1"
-        raise UsageError(f"--{next(iter(asked)).replace('_', '-')} shows a part of one episode", hint=hint)
+    asked = _asked_parts(name, episode, parts)
     result = read_run(name, log_dir, policy=policy)
     if episode is not None and asked:
         from cooperbench.cli.show_parts import ShownParts, show_parts
@@ -98,6 +95,15 @@ def show_run(
             out.print(f"in progress; watch it with: cooperbench runs watch {name}", markup=False)
         out.print(f"record: {result.directory}", markup=False)
         lead_on(result)
+
+
+def _asked_parts(name: str, episode: str | None, parts: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that ask for parts of an episode. Raises `UsageError` where no episode is named."""
+    asked = {part: value for part, value in parts.items() if value}
+    if asked and episode is None:
+        hint = f"cooperbench runs show {name} EPISODE --agent agent1"
+        raise UsageError(f"--{next(iter(asked)).replace('_', '-')} shows a part of one episode", hint=hint)
+    return asked
 
 
 @command.command("watch")
@@ -134,15 +140,21 @@ def watch_run(name: str, log_dir: Path | None) -> None:
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(["package", "atif"]),
+    type=click.Choice(["package", "atif", "html"]),
     default="package",
     show_default=True,
-    help="package: the run, to share. atif: trajectories in the Agent Trajectory Interchange Format.",
+    help="package: the run, to share. atif: trajectories in the Agent Trajectory Interchange Format. html: pages to look at.",
 )
+@click.option("--html", "kind", flag_value="html", help="Short for --format html.")
 @log_dir_option
 @json_option
 def export(name: str, target: Path, kind: str, log_dir: Path | None, as_json: bool) -> None:
     """Export the run NAME to TARGET: finished episodes and a manifest, without secrets."""
+    if kind == "html":
+        from cooperbench.cli.view import export_pages
+
+        export_pages([name], target, log_dir, as_json=as_json)
+        return
     if kind == "atif":
         from cooperbench.records.atif import export_atif
 

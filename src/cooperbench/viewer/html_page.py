@@ -48,10 +48,12 @@ def html_page(
     *,
     parts: Mapping[str, bytes] | None = None,
     address: str | None = None,
+    meta: Mapping[str, str] | None = None,
 ) -> str:
     """Return a page that shows `view` with files of `page/`.
 
-    Its parts are either in it, or below the relative `address` of a server, which the content policy then allows.
+    Its parts are either in it, or below the relative `address` of a server, which the content policy then allows. `meta` are
+    further values for its scripts.
     """
     script = "\n;\n".join([*(_vendored(name) for name in VENDORED), *(page_file(name) for name in scripts)])
     style = "\n".join(page_file(name) for name in styles)
@@ -63,12 +65,13 @@ def html_page(
         "form-action 'none'",
         *([] if address is None else ["connect-src 'self'"]),
     ]
+    named = {**(meta or {}), **({} if address is None else {"parts": address})}
     packed = [
         f'<script type="text/plain" id="part-{html.escape(n)}">{_pack(d)}</script>' for n, d in (parts or {}).items()
     ]
     return _PAGE.format(
         policy="; ".join(policy),
-        meta="" if address is None else f'<meta name="parts" content="{html.escape(address)}">\n',
+        meta="".join(f'<meta name="{html.escape(n)}" content="{html.escape(v)}">\n' for n, v in named.items()),
         title=html.escape(title),
         style=style,
         view=html.escape(view),

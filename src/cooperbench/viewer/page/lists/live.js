@@ -1,0 +1,17 @@
+// What the server says while the page is open.
+
+/** Call `onNews` with each event from `api/events/…`. An exported page has none. Returns true while the server answers. */
+function useLive(address, onNews) {
+  const [connected, setConnected] = useState(served);
+  useEffect(() => {
+    if (!served) return undefined;
+    const source = new EventSource(`${root}api/events${address}`);
+    source.onmessage = (event) => onNews(JSON.parse(event.data));
+    source.onopen = () => setConnected(true);
+    source.onerror = () => setConnected(false);
+    return () => source.close();
+  }, [address]);
+  return connected;
+}
+
+const Lost = ({ connected }) => (served && !connected ? html`<p class="lost" role="status">The server does not answer: this page no longer follows the run. Start <code>cooperbench view</code> again.</p>` : null);

@@ -1,0 +1,51 @@
+"""Serve runs to the browser of whoever sits at this machine."""
+
+import contextlib
+import secrets
+import socket
+from collections.abc import Callable, Iterator
+
+import uvicorn
+
+from cooperbench.errors import UsageError
+from cooperbench.viewer.server.app import create_app
+from cooperbench.viewer.server.library import Library
+
+HOST = "127.0.0.1"
+_END = 1
+"""Seconds that open pages have when the server ends."""
+
+
+def serve(library: Library, *, port: int | None, ready: Callable[[str], None]) -> None:
+    """Serve until Ctrl-C. `ready` gets the root address, which has the token in it, once the server listens.
+
+    Without a `port` the system chooses one. Raises `UsageError` for a port that is taken.
+    """
+    with _listening(port) as listener:
+        bound = listener.getsockname()[1]
+        token = secrets.token_urlsafe(24)
+        app = create_app(library, token=token, port=bound)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            ws="none",
+            timeout_graceful_shutdown=_END,
+        )
+        ready(f"http://{HOST}:{bound}/{token}/")
+        with contextlib.suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+@contextlib.contextmanager
+def _listening(port: int | None) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port or 0))
+        except OSError as error:
+            raise UsageError(f"port {port} of {HOST} cannot be used: {error.strerror}", hint="--port 0") from error
+        listener.listen()
+        yield listener
