@@ -33,7 +33,7 @@ from cooperbench.testing.images import make_repository
 
 LOGS = str(Path(__file__).parent / "records/fixtures/logs")
 PUBLIC = ["", ".agents", ".analysis", ".collaboration", ".environments", ".evaluation", ".records", ".runner", ".tasks"]
-PUBLIC += [".agent_check", ".records.atif", ".runner.demo", ".runner.packages", ".testing"]
+PUBLIC += [".training", ".agent_check", ".records.atif", ".runner.demo", ".runner.packages", ".testing"]
 # What these are made of comes from us, or they turn what they get into paths.
 MADE_OR_CONVERTED = {"EpisodeDirectory", "EpisodeView", "Feature", "RunDirectory", "RunRequest", "RunResult", "Task"}
 

@@ -1,6 +1,7 @@
 """The unit of work, and the services that it needs."""
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,6 +33,8 @@ class Services:
     git: GitServer | None = None
     owner: str = ""
     """To whom the sandboxes belong, see `run_owner`."""
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The API keys of members that do not find theirs in the environment, by agent id."""
     ledger: Path | None = None
     slots: FileSlots | None = None
     """Held by evaluations while they test; without slots each tests at once."""

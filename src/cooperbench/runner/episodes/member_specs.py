@@ -11,6 +11,8 @@ from cooperbench.runner.episodes.job import Job, Services
 from cooperbench.runner.planning.plan import assignment_of
 from cooperbench.runner.workers.specs import MemberSpec
 
+ENDPOINT_KEY = "COOPERBENCH_ENDPOINT_KEY"
+"""The variable in which a worker finds the key of `Services.keys`."""
 CAPTURE_SECONDS = 900
 """How long a sandbox outlives its member's time: the harness still has to capture the work."""
 
@@ -24,6 +26,14 @@ def make_spec(job: Job, services: Services | None, member: Member, access: TeamA
         "lifetime": member.limits.wall_time + CAPTURE_SECONDS,
         "command_timeout": member.limits.command_time,
     }
+    config_of_agent = _seeded(episode_config(assignment_of(config, episode, member)), config.seed_of(episode.group))
+    variables = {OWNER: services.owner} if services else {}
+    if services is not None and (key := services.keys.get(member.agent_id)):
+        variables[ENDPOINT_KEY] = key
+        config_of_agent = {
+            **config_of_agent,
+            "model": {**config_of_agent.get("model", {}), "api_key_env": ENDPOINT_KEY},
+        }
     return MemberSpec(
         run=config.run,
         episode=str(episode.group),
@@ -33,13 +43,13 @@ def make_spec(job: Job, services: Services | None, member: Member, access: TeamA
         image=episode.task.image,
         backend=config.backend,
         environment=defaults | config.environment,
-        config=_seeded(episode_config(assignment_of(config, episode, member)), config.seed_of(episode.group)),
+        config=config_of_agent,
         store=episode.directory.work / "store.git",
         folder=folder,
         log_dir=folder / "logs",
         ledger=services.ledger if services else None,
         max_cost=config.max_cost,
-        variables={OWNER: services.owner} if services else {},
+        variables=variables,
     )
 
 

@@ -3,10 +3,13 @@
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cooperbench.errors import UsageError
 from cooperbench.records import EvaluationChoices, Falsify, Limits
+
+if TYPE_CHECKING:
+    from cooperbench.runner.planning.team import TeamEntry
 
 DEFAULT_AGENT = "mini_swe_agent"
 DEFAULT_MODEL = "gpt-4o"
@@ -38,6 +41,8 @@ class RunRequest:
     agent_config: Path | None = None
     team: str | None = None
     """The members of a mixed team: `agent:model,agent:model`, or the path of a YAML file."""
+    members: "tuple[TeamEntry, ...] | None" = None
+    """The members of a team that the caller put together, in the place of `team`."""
     setting: str = "coop"
     subset: str | None = None
     repo: str | None = None

@@ -34,7 +34,9 @@ _COMMA = re.compile(r',(?=(?:[^"]*"[^"]*")*[^"]*$)')
 """A comma outside of quotes, which commands of `acp:"..."` may need."""
 
 
-class _TeamEntry(Record):
+class TeamEntry(Record):
+    """One member as it is asked for. `None` leaves a choice to the request."""
+
     agent: str | None = None
     model: str | None = None
     role: Role | None = None
@@ -44,7 +46,7 @@ class _TeamEntry(Record):
 
 
 class _TeamFile(Record):
-    members: tuple[_TeamEntry, ...] = Field(min_length=1)
+    members: tuple[TeamEntry, ...] = Field(min_length=1)
 
 
 _SPENT = ("steps", "tokens", "cost")
@@ -87,8 +89,10 @@ def _is_section(one: object, other: object) -> bool:
 def make_team(request: RunRequest, setting: Setting, size: int) -> tuple[Member, ...]:
     """Make the members of a team for groups of `size` features; features are assigned later. Raises `UsageError`."""
     count = 1 if setting.alone else size
-    if request.team is None:
-        entries: tuple[_TeamEntry, ...] = (_TeamEntry(),) * count
+    if request.members is not None:
+        entries = request.members
+    elif request.team is None:
+        entries = (TeamEntry(),) * count
     elif _is_list(request.team):
         entries = _named_team(request.team)
     else:
@@ -123,7 +127,7 @@ def assign_features(team: tuple[Member, ...], setting: Setting, features: tuple[
     )
 
 
-def _make_member(entry: _TeamEntry, request: RunRequest, setting: Setting, number: int) -> Member:
+def _make_member(entry: TeamEntry, request: RunRequest, setting: Setting, number: int) -> Member:
     path = request.agent_config
     if entry.agent_config is not None:
         path = Path(request.team or "").parent / entry.agent_config
@@ -140,7 +144,7 @@ def _make_member(entry: _TeamEntry, request: RunRequest, setting: Setting, numbe
     )
 
 
-def _limits(entry: _TeamEntry, request: RunRequest) -> Limits:
+def _limits(entry: TeamEntry, request: RunRequest) -> Limits:
     try:
         return Limits.model_validate({**request.limits.model_dump(), **entry.limits})
     except ValidationError as error:
@@ -158,7 +162,7 @@ def _is_list(team: str) -> bool:
     return Path(team).suffix not in {".yaml", ".yml"} and not Path(team).is_file()
 
 
-def _named_team(team: str) -> tuple[_TeamEntry, ...]:
+def _named_team(team: str) -> tuple[TeamEntry, ...]:
     """Read `agent:model,agent:model`; either part may be left out, and an agent may be `package.module:Class` or `replay:RUN`."""
     members = []
     for text in _COMMA.split(team):
@@ -169,11 +173,11 @@ def _named_team(team: str) -> tuple[_TeamEntry, ...]:
                 subject=team,
                 hint="write agent:model,agent:model, or name a YAML file",
             )
-        members.append(_TeamEntry(agent=found["agent"].replace('"', "") or None, model=found["model"]))
+        members.append(TeamEntry(agent=found["agent"].replace('"', "") or None, model=found["model"]))
     return tuple(members)
 
 
-def _read_team(path: Path) -> tuple[_TeamEntry, ...]:
+def _read_team(path: Path) -> tuple[TeamEntry, ...]:
     try:
         members = _TeamFile.model_validate(load_yaml("team file", path)).members
     except ValidationError as error:
