@@ -36,7 +36,7 @@ class Endpoint:
 
 def member_ids(setting: Setting, size: int) -> tuple[str, ...]:
     """Return the agent ids of a team on so many features, in the order of the features."""
-    return ("solo",) if setting is Setting.SOLO else tuple(f"agent{number + 1}" for number in range(size))
+    return (setting.value,) if setting.alone else tuple(f"agent{number + 1}" for number in range(size))
 
 
 def team_entries(

@@ -145,7 +145,7 @@ def _check(request: RolloutRequest) -> _Ready:
         raise UnknownNameError("setting", request.setting, [each.value for each in Setting])
     setting = Setting(request.setting)
     task = find_task(request.task) if isinstance(request.task, str) else request.task
-    evaluation = request.evaluation or EvaluationOptions(singles="none" if setting is Setting.SOLO else "all")
+    evaluation = request.evaluation or EvaluationOptions(singles="none" if setting.alone else "all")
     wanted = RunRequest(
         run_name=f"{task.repo}-{task.task_id}-{uuid.uuid4().hex[:12]}",
         setting=setting,

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from cooperbench.records import RunConfig, RunDirectory, Setting
+from cooperbench.records import RunConfig, RunDirectory
 from cooperbench.records.run_owner import run_owner
 from cooperbench.runner.engine.session import SessionOptions, open_services, preload
 from cooperbench.runner.engine.start_gate import StartGate
@@ -32,7 +32,7 @@ class _Kind:
 
     @classmethod
     def of(cls, config: RunConfig) -> "_Kind":
-        together = config.setting is not Setting.SOLO
+        together = not config.setting.alone
         broker = together and (config.messaging or config.task_board)
         return cls(config.backend, preload(config), broker, together and config.git)
 
