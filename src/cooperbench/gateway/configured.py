@@ -16,7 +16,6 @@ from cooperbench.gateway.recording import SUFFIX, RecordedAnswers
 from cooperbench.gateway.replies import AnswerSource
 from cooperbench.gateway.scripted import ScriptedAnswers
 from cooperbench.gateway.sources import ProviderSource
-from cooperbench.gateway.translation import Translation
 
 RECORDING = f"model_calls{SUFFIX}"
 """Name of the recording in a member's folder of logs."""
@@ -69,7 +68,7 @@ def open_gateway(
     prices = CallPrices(settings)
     prices.prepare(model_name, *([side] if side else []))
     return ModelGateway(
-        ProviderSource(provider, settings, Translation(provider, settings)),
+        ProviderSource(provider, settings),
         models,
         settings,
         budget=budget,

@@ -33,11 +33,6 @@ class Delivered:
     gone: bool = False
     """Whether the program went away before the end."""
 
-    @property
-    def broken(self) -> bool:
-        """Whether the answer has not come to its end."""
-        return self.failure is not None or not self.reader.ended
-
 
 class Delivery:
     """Passes one answer on. `end` finishes it, after it was charged: the next call must not overtake the charge."""
@@ -50,9 +45,10 @@ class Delivery:
         self._began = time.monotonic()
         self._over_at = self._began + timeout
         self._delivered = Delivered(DIALECTS[call.dialect].reader())
+        self._kept_back: list[bytes] = []
 
     def run(self, reply: ProviderReply) -> Delivered:
-        """Pass the answer on, all but its end."""
+        """Pass the answer on, all but its last part."""
         try:
             if reply.in_events:
                 self._pass_events(reply)
@@ -67,7 +63,9 @@ class Delivery:
         return self._delivered
 
     def end(self) -> None:
-        """Finish the answer."""
+        """Send what was kept back, and finish the answer."""
+        for data in self._kept_back:
+            self._send(data)
         if not self._delivered.gone:
             self._connection.end()
 
@@ -78,7 +76,7 @@ class Delivery:
             self._feed(event)
         self._delivered.reader.ended = True
         self._start(reply, {"content-length": str(len(body))})
-        self._send(body)
+        self._kept_back.append(body)
 
     def _pass_events(self, reply: ProviderReply) -> None:
         self._start(reply, {"cache-control": "no-cache"})
@@ -86,6 +84,8 @@ class Delivery:
         for chunk in reply.chunks:
             for block in splitter.feed(chunk):
                 self._pass(block)
+            if self._delivered.reader.complete:
+                break
             if time.monotonic() > self._over_at:
                 raise ModelTimeoutError(f"the model did not end its answer within {self._timeout:g} s")
         for block in splitter.rest():
@@ -96,12 +96,18 @@ class Delivery:
             raise ModelAnswerError("the provider's answer broke off before its end")
 
     def _pass(self, block: EventBlock) -> None:
+        """Pass an event on. The last ones wait for the charge: with them a program knows that it may ask again."""
         self._note(block.raw)
+        reader = self._delivered.reader
         if block.done:
-            self._delivered.reader.ended = True
+            reader.ended = reader.complete = True
         if block.data is not None:
             self._feed(block.data)
-        if not self._only_counts(block):
+        if self._only_counts(block):
+            return
+        if reader.ended:
+            self._kept_back.append(block.raw)
+        else:
             self._send(block.raw)
 
     def _feed(self, event: dict[str, object]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from cooperbench.agents.budget import Budget, current_budget
 from cooperbench.agents.journal import current_call_journal
@@ -24,7 +25,7 @@ from cooperbench.gateway.patience import PatientSource, ProviderRefusal
 from cooperbench.gateway.pauses import SharedPauses
 from cooperbench.gateway.pricing import CallPrices
 from cooperbench.gateway.recording import CallRecorder, RecordedCall
-from cooperbench.gateway.replies import AnswerSource, ProviderReply
+from cooperbench.gateway.replies import AnswerSource
 from cooperbench.gateway.routes import Malformed, answer_locally, read_call
 from cooperbench.gateway.streams import SocketStream
 from cooperbench.records import Record, Usage, utc_now
@@ -97,13 +98,21 @@ class ModelGateway:
 
     def _answer(self, http: HttpConnection, request: HttpRequest) -> None:
         call = read_call(request)
-        if isinstance(call, ModelCall):
-            self._ask(http, call)
-        elif isinstance(call, Malformed):
+        if isinstance(call, Malformed):
             http.answer(call.status, call.error, FINAL)
-        else:
+            return
+        if call is None:
             status, body = answer_locally(request, self.models.model)
             http.answer(status, body, FINAL if status >= 400 else None)
+            return
+        try:
+            self._ask(http, call)
+        except TransportError:
+            raise
+        except Exception as error:  # a bug of ours, or a full disk: the program is not to wait and ask again
+            logger.exception("the gateway failed")
+            if not http.begun:
+                self._refuse(http, call, ProviderRefusal(ModelError(f"the gateway failed: {error}")), "gateway_failed")
 
     def _ask(self, http: HttpConnection, asked: ModelCall) -> None:
         began = utc_now()
@@ -117,20 +126,29 @@ class ModelGateway:
         self._history.asked(DIALECTS[asked.dialect].messages(asked.body))
         with self._budget.asking():
             heard, attempts = self._source.ask(asked.model_copy(update={"model": model}))
+            known = {"started_at": began, "call": asked, "attempts": attempts, "status": heard.status}
             if isinstance(heard, ProviderRefusal):
                 self._note_failure(heard.error)
-                self._record(asked, began, attempts, heard)
+                self._record(**known, failure=heard.error.message)
                 self._refuse(http, asked, heard, "provider_failed")
                 return
             delivery = Delivery(http, asked, self._budget, self._settings.timeout)
             delivered = delivery.run(heard)
         self._note_failure(delivered.failure)
-        usage = self._charge(heard, delivered, priced_as, began)
-        self._record(asked, began, attempts, heard, delivered, usage)
+        tokens = heard.counted() or delivered.reader.tokens
+        usage = self._charge(tokens, delivered, priced_as, began)
+        self._record(
+            **known,
+            content_type=heard.headers.get("content-type", ""),
+            first_token_at=delivered.first_token_at,
+            parts=tuple(delivered.parts),
+            tokens=tokens,
+            usage=usage,
+            failure=delivered.failure.message if delivered.failure else None,
+        )
         delivery.end()
 
-    def _charge(self, reply: ProviderReply, delivered: Delivered, priced_as: str, began: datetime) -> Usage:
-        tokens = reply.counted() or delivered.reader.tokens
+    def _charge(self, tokens: TokenCounts, delivered: Delivered, priced_as: str, began: datetime) -> Usage:
         usage = Usage(cost=0.0) if self._prices is None else self._prices.usage(priced_as, tokens)
         self.calls += 1
         self._budget.charge(usage, began=began, first_token_at=delivered.first_token_at)
@@ -150,30 +168,5 @@ class ModelGateway:
             return
         http.answer(status, DIALECTS[call.dialect].error(status, kind, refusal.error.message), FINAL)
 
-    def _record(
-        self,
-        call: ModelCall,
-        began: datetime,
-        attempts: int,
-        heard: ProviderReply | ProviderRefusal,
-        delivered: Delivered | None = None,
-        usage: Usage | None = None,
-    ) -> None:
-        failure = heard.error if isinstance(heard, ProviderRefusal) else delivered.failure if delivered else None
-        kind = heard.headers.get("content-type", "") if isinstance(heard, ProviderReply) else ""
-        self._recorder.add(
-            RecordedCall(
-                number=next(self._numbers),
-                started_at=began,
-                first_token_at=delivered.first_token_at if delivered else None,
-                ended_at=utc_now(),
-                call=call,
-                status=heard.status,
-                content_type=kind,
-                parts=tuple(delivered.parts) if delivered else (),
-                attempts=attempts,
-                tokens=delivered.reader.tokens if delivered else TokenCounts(),
-                usage=usage,
-                failure=None if failure is None else failure.message,
-            )
-        )
+    def _record(self, **known: Any) -> None:
+        self._recorder.add(RecordedCall(number=next(self._numbers), ended_at=utc_now(), **known))

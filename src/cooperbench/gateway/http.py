@@ -33,6 +33,11 @@ class HttpConnection:
         self._stream = stream
         self._state = h11.Connection(h11.SERVER, max_incomplete_event_size=_LARGEST_HEADERS)
 
+    @property
+    def begun(self) -> bool:
+        """Whether an answer has begun that has not ended."""
+        return self._state.our_state is h11.SEND_BODY
+
     def requests(self) -> Iterator[HttpRequest]:
         """Yield each request, which has to be answered before the next one. Ends when the caller has no more."""
         while True:

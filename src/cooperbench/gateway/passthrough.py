@@ -1,8 +1,11 @@
 """Ask a provider that speaks the caller's dialect: the bytes of its answer are passed on as they come."""
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
 
 import requests
 import urllib3
@@ -18,6 +21,8 @@ PASSED_ON = frozenset({"accept", "user-agent", "anthropic-version", "anthropic-b
 """Headers of a program that its provider sees. No other: the program's key is a placeholder, and some carry accounts."""
 CONNECTING = 30.0
 """Seconds to connect."""
+FINISHING = 0.2
+"""Seconds for the end of an answer of which all has been read that matters."""
 _CHUNK = 1 << 16
 
 
@@ -50,7 +55,7 @@ class Passthrough:
         except requests.RequestException as error:
             raise _unreachable(error, address) from error
         given = {name.lower(): value for name, value in answer.headers.items()}
-        return ProviderReply(answer.status_code, given, _body(answer, address), answer.close)
+        return ProviderReply(answer.status_code, given, _body(answer, address), partial(_finish, answer))
 
     def _session(self) -> requests.Session:
         """Return the session of this thread, which keeps its connection open."""
@@ -72,8 +77,17 @@ def _body(answer: requests.Response, address: str) -> Iterator[bytes]:
         if isinstance(error, TimeoutError | urllib3.exceptions.TimeoutError):
             raise ModelTimeoutError(f"{address} has stopped answering", subject=address) from error
         raise ModelAnswerError(f"the provider's answer broke off: {one_line(str(error))}", subject=address) from error
-    finally:
-        answer.close()
+
+
+def _finish(answer: requests.Response) -> None:
+    """Read the little that may be left behind an answer, so that its connection can be used again, or close that."""
+    connection = getattr(answer.raw, "connection", None)
+    plug: socket.socket | None = getattr(connection, "sock", None)
+    if plug is not None:
+        plug.settimeout(FINISHING)
+        with suppress(OSError, urllib3.exceptions.HTTPError):
+            answer.raw.read1(_CHUNK)
+    answer.close()
 
 
 def _unreachable(error: requests.RequestException, address: str) -> ModelError:

@@ -7,7 +7,8 @@ from cooperbench.gateway.dialects import ModelCall
 from cooperbench.gateway.events import read_json
 from cooperbench.gateway.passthrough import Passthrough
 from cooperbench.gateway.providers import ModelProvider
-from cooperbench.gateway.replies import AnswerSource, ProviderReply
+from cooperbench.gateway.replies import ProviderReply
+from cooperbench.gateway.translation import Translation
 
 _NO_SUCH_PATH = frozenset({404, 405, 501})
 _NO_SUCH_ENDPOINT = re.compile(rb"unexpected endpoint", re.IGNORECASE)  # LM Studio, with status 200
@@ -16,10 +17,10 @@ _NO_SUCH_ENDPOINT = re.compile(rb"unexpected endpoint", re.IGNORECASE)  # LM Stu
 class ProviderSource:
     """Asks a provider in the caller's dialect where it speaks that, else through a translation."""
 
-    def __init__(self, provider: ModelProvider, settings: ModelConfig, translation: AnswerSource) -> None:
+    def __init__(self, provider: ModelProvider, settings: ModelConfig) -> None:
         self._provider = provider
         self._passthrough = Passthrough(provider, settings)
-        self._translation = translation
+        self._translation = Translation(provider, settings, self._passthrough)
         self._not_spoken: set[str] = set()
         """Dialects that the provider turned out not to speak."""
 

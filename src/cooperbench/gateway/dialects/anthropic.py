@@ -24,6 +24,7 @@ class AnthropicReader:
 
     def __init__(self) -> None:
         self.ended = False
+        self.complete = False
         self.failure: object = None
         self._counts: dict[str, int] = {}
         self._blocks: dict[int, Json] = {}
@@ -45,7 +46,8 @@ class AnthropicReader:
             self._blocks[_index(event)] = dict(dictionary(event.get("content_block")))
         elif kind == "content_block_delta":
             self._add(_index(event), dictionary(event.get("delta")))
-        self.ended = self.ended or kind in {"message", "message_stop"}
+        self.complete = self.complete or kind in {"message", "message_stop"}
+        self.ended = self.complete or bool(dictionary(event.get("delta")).get("stop_reason"))
         return kind in {"message", "content_block_start", "content_block_delta"}
 
     def _add(self, index: int, delta: Json) -> None:

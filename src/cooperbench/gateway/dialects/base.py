@@ -47,7 +47,9 @@ class AnswerReader(Protocol):
     """Reads one answer, whole or in events, while it passes through."""
 
     ended: bool
-    """Whether all of the answer has come."""
+    """Whether all that the model says has come."""
+    complete: bool
+    """Whether nothing more will come, counts included."""
     failure: object
     """The error that came instead of an answer, or in the middle of it; else `None`."""
 

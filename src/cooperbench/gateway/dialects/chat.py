@@ -20,6 +20,7 @@ class ChatCompletionReader:
 
     def __init__(self) -> None:
         self.ended = False
+        self.complete = False
         self.failure: object = None
         self._events = EventReader()
         self._usage: Json = {}

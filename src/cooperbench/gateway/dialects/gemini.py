@@ -24,6 +24,7 @@ class GeminiReader:
 
     def __init__(self) -> None:
         self.ended = False
+        self.complete = False
         self.failure: object = None
         self._usage: Json = {}
         self._parts: list[Json] = []

@@ -23,6 +23,7 @@ class ResponsesReader:
 
     def __init__(self) -> None:
         self.ended = False
+        self.complete = False
         self.failure: object = None
         self._usage: Json = {}
         self._items: list[Json] = []
@@ -46,7 +47,7 @@ class ResponsesReader:
         return kind.endswith(".delta")
 
     def _end(self, response: Json) -> None:
-        self.ended = True
+        self.ended = self.complete = True
         self._items = dictionaries(response.get("output")) or self._items
         if response.get("status") == "failed":
             self.failure = response.get("error") or "the response failed"
