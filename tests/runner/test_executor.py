@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cooperbench.records import EpisodeResult
+from cooperbench.records import EpisodeResult, GroupKey
 from cooperbench.runner import LocalExecutor, RunRequest, SessionOptions, execute, make_plan
 from cooperbench.runner.episodes.job import Job, Services
 
@@ -29,6 +29,9 @@ class SentAway:
 
     def interrupt(self) -> None:
         self._local.interrupt()
+
+    def cancel(self, group: GroupKey) -> None:
+        self._local.cancel(group)
 
     def close(self) -> None:
         self._local.close()

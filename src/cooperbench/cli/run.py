@@ -18,6 +18,7 @@ from cooperbench.cli.options import (
     subset_option,
     task_option,
 )
+from cooperbench.cli.sharing import claim_options, sharing_options
 
 if TYPE_CHECKING:
     from cooperbench.runner import RunRequest, SessionOptions
@@ -133,6 +134,7 @@ _SECONDS = Amount(0, YEAR, min_open=True)
 @click.option(
     "--seed", type=int, help="Seed of the models of the first repeat, one more for each next one, and of --limit."
 )
+@sharing_options
 @click.option("--force", is_flag=True, help="Rerun finished episodes, even with another configuration.")
 @click.option("--dry-run", is_flag=True, help="Show what would run, and stop.")
 @dataset_option
@@ -163,7 +165,8 @@ def command(words: tuple[str, ...] | None, /, **values: Any) -> int:
 
     with open_display(plan.directory, quiet=values["as_json"]) as observer:
         result = execute(plan, options, observer)
-    return show_outcome(result, as_json=values["as_json"], judged=options.auto_eval)
+    part = None if options.claims is None else [each.group for each in options.claims.part(plan.episodes)]
+    return show_outcome(result, as_json=values["as_json"], judged=options.auto_eval, part=part)
 
 
 def _requests(values: dict[str, Any], words: tuple[str, ...]) -> "list[RunRequest]":
@@ -237,6 +240,7 @@ def _session(values: dict[str, Any]) -> "SessionOptions":
         evaluation=EvaluationOptions(resolver=resolver),
         force=values["force"],
         redis_url=values["redis_url"],
+        claims=claim_options(values),
     )
 
 

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cooperbench.cli.display import open_display
+from cooperbench.cli.exit_codes import exit_code
 from cooperbench.cli.output import console, print_json
 from cooperbench.cli.preview import preview_facts, print_preview
-from cooperbench.cli.show import exit_code, run_facts, runs_table, show_outcome
+from cooperbench.cli.show import run_facts, runs_table, show_outcome
 from cooperbench.runner import Plan, SessionOptions, execute, preview
 from cooperbench.runner.planning.preflight import check_mailbox, preflight
 

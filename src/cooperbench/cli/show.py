@@ -1,17 +1,19 @@
 """Print facts about runs, as tables or as JSON."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from cooperbench.cli.exit_codes import exit_code
 from cooperbench.cli.failures import common_failure
 from cooperbench.cli.output import console, counted, print_json
 from cooperbench.cli.replayed import replay_summary, replays_of
 from cooperbench.cli.typed import lead_on
 from cooperbench.records import (
     EpisodeResult,
+    GroupKey,
     Outcome,
     RunConfig,
     RunDirectory,
@@ -25,8 +27,10 @@ from cooperbench.records.run_result import RunResult
 from cooperbench.records.visible import one_line
 
 
-def show_outcome(result: RunResult, *, as_json: bool, judged: bool = True) -> int:
-    """Print the end of `run` and `eval`, and return the exit code. With `judged`, a missing verdict makes it 1."""
+def show_outcome(
+    result: RunResult, *, as_json: bool, judged: bool = True, part: Collection[GroupKey] | None = None
+) -> int:
+    """Print the end of `run` and `eval`, and return the exit code; see `exit_code`."""
     if as_json:
         print_json(run_facts(result))
     else:
@@ -46,17 +50,7 @@ def show_outcome(result: RunResult, *, as_json: bool, judged: bool = True) -> in
             out.print("interrupted; the same command resumes the run", markup=False)
         if not result.stopped and not result.interrupted:
             lead_on(result)
-    return exit_code(result, judged=judged)
-
-
-def exit_code(result: RunResult, *, judged: bool = True) -> int:
-    """Return the exit code of `run` and `eval`. With `judged`, a missing verdict makes it 1."""
-    from cooperbench.runner.engine.signals import EXIT_INTERRUPTED
-
-    if result.interrupted:
-        return EXIT_INTERRUPTED
-    missing = judged and result.summary.evaluated < result.summary.completed
-    return 0 if result.complete and not result.stopped and not missing else 1
+    return exit_code(result, judged=judged, part=part)
 
 
 def run_facts(result: RunResult) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Reading how far an episode of a run has come."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property, partial
 from pathlib import Path
@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from cooperbench.errors import RecordError, UnknownNameError
 from cooperbench.records.base import AgentId, FeatureId, Record, UtcTime
+from cooperbench.records.claims import newest_attempt
 from cooperbench.records.conversation import ConversationMessage
 from cooperbench.records.episode import EpisodeResult, EpisodeStatus, MemberResult
 from cooperbench.records.evaluation_events import evaluation_events
@@ -175,9 +176,7 @@ def read_state(directory: EpisodeDirectory, group: GroupKey, policy: str | None 
     try:
         result = read_model(directory.result, EpisodeResult)
     except (FileNotFoundError, NotADirectoryError):
-        begun = read_start(directory)
-        state = EpisodeState.UNFINISHED if directory.work.exists() else EpisodeState.NEW
-        return view(state, attempts=begun.attempt if begun else 0)
+        return _read_unfinished(directory, group)
     except RecordError as error:
         return view(EpisodeState.UNREADABLE, note=error.message)
     state = _STATES[result.status]
@@ -191,6 +190,18 @@ def read_state(directory: EpisodeDirectory, group: GroupKey, policy: str | None 
         return view(EpisodeState.UNREADABLE, attempts=result.attempt, note=error.message)
     verdict, forced = _read_verdict(directory, policy)
     return view(state, result, verdict, forced, attempts=result.attempt)
+
+
+def _read_unfinished(directory: EpisodeDirectory, group: GroupKey) -> EpisodeView:
+    """Read the state of an episode without a result: that of the newest attempt, where several processes share the run."""
+    if directory.work.exists() or (attempt := newest_attempt(directory)) is None:
+        begun = read_start(directory)
+        state = EpisodeState.UNFINISHED if directory.work.exists() else EpisodeState.NEW
+        return EpisodeView(group, directory.path, state, attempts=begun.attempt if begun else 0)
+    found = read_state(attempt, group)
+    # What is not published may be thrown away.
+    unpublished = found.state in (EpisodeState.FINISHED, EpisodeState.NEW)
+    return replace(found, state=EpisodeState.UNFINISHED, result=None) if unpublished else found
 
 
 def read_start(directory: EpisodeDirectory) -> EpisodeStart | None:

@@ -15,6 +15,8 @@ class EpisodeDirectory:
     """`<log_dir>/<run>/<setting>/<repo>/<task_id>/f1_f2/`."""
 
     path: Path
+    evaluator: str = ".evaluation"
+    """The folder, seen from here, of the process that evaluates; each claimant has its own."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", Path(self.path))  # callers have strings too
@@ -59,6 +61,24 @@ class EpisodeDirectory:
         """A `MemberFolder` for each member, while the episode is in progress."""
         return self.work / "members"
 
+    @property
+    def evaluation_work(self) -> Path:
+        """State of an evaluation in progress."""
+        return self.path / self.evaluator
+
+    @property
+    def claims(self) -> Path:
+        """Claims on the episode and the work of claimants, in a run that several processes share."""
+        return self.path.with_name(f".{self.path.name}.claims")
+
+    def claim(self, number: int) -> Path:
+        """Return the folder of one claim on the episode."""
+        return self.claims / f"claim.{number}"
+
+    def attempt(self, number: int) -> "EpisodeDirectory":
+        """Return where the claimant with this number writes. The first one that is complete becomes the episode's own folder."""
+        return EpisodeDirectory(self.claims / f"work.{number}")
+
     def patch(self, stem: str) -> Path:
         """Return the path of one member's patch; see `member_stem`."""
         return self.path / f"{stem}.patch"
@@ -101,6 +121,10 @@ class RunDirectory:
     def ledger(self) -> Path:
         """US dollars of each model call, one per line, discarded attempts included."""
         return self.path / "costs.txt"
+
+    def ledger_of(self, claimant: str) -> Path:
+        """Return the ledger of one claimant: appending to one file is not atomic between machines."""
+        return self.path / f"costs.{claimant}.txt"
 
     @property
     def labels(self) -> Path:

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from cooperbench.records.base import utc_now
+from cooperbench.records.claims import newest_attempt
 from cooperbench.records.episode import EpisodeStatus
 from cooperbench.records.episode_state import EpisodeStart, read_start
 from cooperbench.records.layout import EpisodeDirectory, RunDirectory
@@ -52,6 +53,8 @@ def read_live(directory: RunDirectory, config: RunConfig) -> list[LiveEpisode]:
 
 def _read_episode(group: GroupKey, directory: EpisodeDirectory) -> LiveEpisode | None:
     start = read_start(directory)
+    if start is None and not directory.result.exists() and (attempt := newest_attempt(directory)) is not None:
+        directory, start = attempt, read_start(attempt)
     if start is None:
         return None
     progress = {agent: read_progress(MemberFolder(directory.members / agent).progress) for agent in start.agents}

@@ -25,8 +25,8 @@ _PAUSE = 0.01
 
 
 @contextmanager
-def locked(directory: RunDirectory) -> Iterator[None]:
-    """Hold the run for this process.
+def locked(directory: RunDirectory, *, shared: bool = False) -> Iterator[None]:
+    """Hold the run for this process, or for all that share it.
 
     Raises `RunLockedError` when another one holds it, `UsageError` when the run directory cannot be made.
     """
@@ -42,9 +42,9 @@ def locked(directory: RunDirectory) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         stack.callback(os.close, descriptor)
         try:
-            acquired = _acquire(descriptor)
+            acquired = _acquire(descriptor, shared=shared)
         except _NoLocksError:
-            acquired = _acquire(stack.enter_context(_opened(_elsewhere(directory))))
+            acquired = _acquire(stack.enter_context(_opened(_elsewhere(directory))), shared=shared)
         if not acquired:
             holder = os.read(descriptor, 200).decode(errors="replace").strip() or "another process"
             raise RunLockedError(
@@ -82,14 +82,14 @@ def _opened(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _acquire(descriptor: int) -> bool:
+def _acquire(descriptor: int, *, shared: bool) -> bool:
     """Take the lock unless another run holds it.
 
     `is_locked` can only look by taking it too, for microseconds: one refusal says nothing. Without further attempts 28% of the
     starts beside a process that looked all the time were refused.
     """
     for _ in range(_ATTEMPTS):
-        if _flock(descriptor, fcntl.LOCK_EX):
+        if _flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX):
             return True
         time.sleep(_PAUSE)
     return False
@@ -127,6 +127,11 @@ def is_locked(directory: RunDirectory) -> bool:
 def _is_held(path: Path) -> bool:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
     try:
-        return not _flock(descriptor, fcntl.LOCK_SH)
+        # Processes that share the run hold it shared, and others that look as this one does hold it so for a moment.
+        for _ in range(3):
+            if _flock(descriptor, fcntl.LOCK_SH) and _flock(descriptor, fcntl.LOCK_EX):
+                return False
+            time.sleep(_PAUSE)
+        return True
     finally:
         os.close(descriptor)

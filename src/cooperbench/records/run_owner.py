@@ -14,9 +14,9 @@ OWNER = "COOPERBENCH_OWNER"
 """The variable that a run sets for each of its workers, never for the process that runs it: several runs may share that one."""
 
 
-def run_owner(directory: RunDirectory) -> str:
-    """Return the name of a run directory as an owner: 16 hexadecimal digits."""
-    place = f"{socket.gethostname()}\0{directory.path.resolve()}"
+def run_owner(directory: RunDirectory, claimant: str = "") -> str:
+    """Return the name of a run directory, or of one of the processes that share it, as an owner: 16 hexadecimal digits."""
+    place = f"{socket.gethostname()}\0{directory.path.resolve()}" + (f"\0{claimant}" if claimant else "")
     return hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 

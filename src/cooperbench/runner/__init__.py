@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cooperbench.records.runs import open_run, read_run, read_runs, run_names
     from cooperbench.runner.api import evaluate, run, run_experiment
     from cooperbench.runner.dry_run import Preview, preview
+    from cooperbench.runner.engine.claims import ClaimOptions
     from cooperbench.runner.engine.executor import Executor, LocalExecutor
     from cooperbench.runner.engine.observer import Observer
     from cooperbench.runner.engine.session import SessionOptions
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from cooperbench.runner.running import execute
 
 _WHERE = {
+    "ClaimOptions": "runner.engine.claims",
     "Counts": "records.live",
     "EpisodeView": "records.episode_state",
     "EvaluationOptions": "runner.planning.evaluation_options",
@@ -52,6 +54,7 @@ _WHERE = {
 }
 
 __all__ = [
+    "ClaimOptions",
     "Counts",
     "EpisodeView",
     "EvaluationOptions",

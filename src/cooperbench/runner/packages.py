@@ -22,7 +22,7 @@ from cooperbench.records.base import utc_now
 from cooperbench.records.episode_state import read_state
 from cooperbench.records.files import read_file
 from cooperbench.records.labels import add_labels, read_labels
-from cooperbench.records.ledger import RunLedger
+from cooperbench.records.ledger import RunLedger, ledger_files
 from cooperbench.records.manifest import MANIFEST, Manifest, PackagedFile, check_package
 from cooperbench.records.paths import AnyPath
 from cooperbench.records.run_lock import locked
@@ -98,7 +98,7 @@ def export_run(name: str, target: AnyPath, *, log_dir: AnyPath | None = None) ->
 def _write_files(run: _Part, groups: Sequence[GroupKey], target: Path) -> tuple[list[PackagedFile], int]:
     """Copy the files of a run without secrets; return them and the number of places that were redacted."""
     directory, config = run
-    beside = [file for file in (directory.ledger, directory.labels) if file.exists()]
+    beside = [*ledger_files(directory.path), *([directory.labels] if directory.labels.exists() else [])]
     files, redactions = [], 0
     for source in [directory.config, *beside, *(file for group in groups for file in run.files(group))]:
         path = source.relative_to(directory.path)

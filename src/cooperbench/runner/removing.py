@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from cooperbench.errors import RecordError, UsageError
 from cooperbench.records import RunDirectory
+from cooperbench.records.claims import claim_folders
+from cooperbench.records.ledger import ledger_files
 from cooperbench.records.manifest import MANIFEST
 from cooperbench.records.member_files import MemberFolder
 from cooperbench.records.run_lock import locked
@@ -36,8 +38,9 @@ def find_run_files(name: str, log_dir: Path | None = None) -> RunFiles:
     directory, config = open_run(name, log_dir)
     if directory.path.is_symlink():
         raise UsageError(f"{directory.path} is a link to a run", subject=name, hint="remove the link itself: rm")
-    top = (directory.config, directory.summary, directory.lock, directory.ledger, directory.path / MANIFEST)
+    top = (directory.config, directory.summary, directory.lock, directory.path / MANIFEST)
     found = [path for path in top if path.exists()]
+    found += [*ledger_files(directory.path), *claim_folders(directory.path)]
     for group in config.groups:
         place = directory.episode(config.setting, group).path
         if any(path.is_symlink() for path in (place, *place.parents) if path.is_relative_to(directory.path)):
@@ -55,8 +58,9 @@ def remove_run(files: RunFiles) -> None:
     """
     directory = files.directory
     with locked(directory):
-        for folder in directory.path.glob("*/*/*/*/.work/members/*"):
-            discard(MemberFolder(folder))
+        for pattern in ("*/*/*/*/.work/members/*", "*/*/*/.*.claims/work.*/.work/members/*"):
+            for folder in directory.path.glob(pattern):
+                discard(MemberFolder(folder))
         # The configuration goes last: until then it is a run, and the command can be repeated.
         for path in sorted(files.files, key=lambda path: path == directory.config):
             try:

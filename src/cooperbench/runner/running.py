@@ -1,34 +1,40 @@
 """Run a plan: check, lock, prepare, work, sum up."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import replace
 
 from cooperbench.errors import RecordError
-from cooperbench.records import RunConfig, RunDirectory
+from cooperbench.records import Failure, RunConfig, RunDirectory
+from cooperbench.records.claims import Claimant
 from cooperbench.records.run_lock import locked
 from cooperbench.records.run_owner import run_owner
 from cooperbench.records.run_result import RunResult
 from cooperbench.records.summary import concurrency_achieved, read_episodes, summarize, write_summary
-from cooperbench.runner.dry_run import preview
-from cooperbench.runner.engine.engine import Engine, SessionEnd, find_work
+from cooperbench.runner.dry_run import Preview, preview
+from cooperbench.runner.engine.claimed_queue import ClaimedQueue
+from cooperbench.runner.engine.claims import ClaimOptions, Claims
+from cooperbench.runner.engine.engine import Engine, SessionEnd, Work, find_work
 from cooperbench.runner.engine.executor import Executor, LocalExecutor
 from cooperbench.runner.engine.images import ensure_images
 from cooperbench.runner.engine.observer import Observer, Silent
 from cooperbench.runner.engine.orphans import without_orphans
 from cooperbench.runner.engine.session import SessionOptions, open_services
+from cooperbench.runner.engine.shared_directory import agree_on_config, check_file_system
 from cooperbench.runner.episodes.episode import clear_episode
-from cooperbench.runner.episodes.job import Services
+from cooperbench.runner.episodes.job import Job, Services
 from cooperbench.runner.planning.plan import Plan
 from cooperbench.runner.planning.preflight import preflight, refuse
 from cooperbench.runner.planning.resume import write_config
+
+MakeExecutor = Callable[[Services, int], Executor]
 
 
 def execute(
     plan: Plan,
     options: SessionOptions,
     observer: Observer | None = None,
-    make_executor: Callable[[Services, int], Executor] = LocalExecutor,
+    make_executor: MakeExecutor = LocalExecutor,
 ) -> RunResult:
     """Run what is not yet finished, evaluate it, and return the whole run. `make_executor` says where episodes run.
 
@@ -41,11 +47,13 @@ def execute(
         refuse(preflight(found.config, plan.tasks, evaluation, plan.team), "the run")
     for note in found.notes:
         observer.note(note)
+    if options.claims is not None:
+        return _execute_claimed(plan, found, options, options.claims, observer, make_executor)
     with ExitStack() as stack:
         services = stack.enter_context(open_services(found.config, plan.directory, options))
         images = ensure_images(found.config.backend, plan.tasks, observer, at_least_one=found.to_run > 0)
         stack.enter_context(locked(plan.directory))
-        stack.enter_context(without_orphans(found.config.backend, run_owner(plan.directory), observer))
+        stack.enter_context(without_orphans(found.config.backend, services.owner, observer))
         digests = {**found.config.image_digests, **images.digests}
         plan = replace(plan, config=found.config.model_copy(update={"image_digests": digests}))
         if options.force:
@@ -59,6 +67,48 @@ def execute(
         with closing(make_executor(services, options.concurrency)) as executor:
             end = Engine(plan, work, services, executor, options, observer).run()
         return sum_up(plan.directory, plan.config, end, requested_concurrency=options.concurrency)
+
+
+def _execute_claimed(
+    plan: Plan,
+    found: Preview,
+    options: SessionOptions,
+    claims: ClaimOptions,
+    observer: Observer,
+    make_executor: MakeExecutor,
+) -> RunResult:
+    """Run episodes beside other processes that share the run directory, until each is finished by one of them."""
+    me = Claimant.of_this_process()
+    check_file_system(plan.directory)
+    with ExitStack() as stack:
+        services = stack.enter_context(open_services(found.config, plan.directory, options))
+        owner = run_owner(plan.directory, me.token)
+        services = replace(services, ledger=plan.directory.ledger_of(me.token), owner=owner)
+        images = ensure_images(found.config.backend, plan.tasks, observer, at_least_one=found.to_run > 0)
+        stack.enter_context(locked(plan.directory, shared=True))
+        stack.enter_context(without_orphans(found.config.backend, owner, observer))
+        digests = {**found.config.image_digests, **images.digests}
+        config = found.config.model_copy(update={"image_digests": digests})
+        plan = replace(plan, config=agree_on_config(plan.directory, config))
+        services.pool.wait_until_ready()
+        executor = stack.enter_context(closing(make_executor(services, options.concurrency)))
+        work = Work(_jobs(plan, claims, images.broken), [])
+        queue = ClaimedQueue(
+            work.jobs,
+            Claims(claims, me),
+            retries=options.retries,
+            wait=options.retry_wait,
+            evaluations=options.eval_concurrency + 1 if options.auto_eval else 0,
+            cancel=executor.cancel,
+        )
+        end = Engine(plan, work, services, executor, options, observer, queue).run()
+    return sum_up(plan.directory, plan.config, end, requested_concurrency=options.concurrency)
+
+
+def _jobs(plan: Plan, claims: ClaimOptions, broken: Mapping[str, Failure]) -> list[Job]:
+    """Return the episodes that this process may take."""
+    part = claims.part(plan.episodes)
+    return [Job(plan.config, episode, blocked=broken.get(episode.task.image)) for episode in part]
 
 
 def sum_up(

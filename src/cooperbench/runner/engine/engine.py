@@ -20,7 +20,7 @@ from cooperbench.runner.engine.evaluations import evaluate_one, failure_of
 from cooperbench.runner.engine.executor import Executor
 from cooperbench.runner.engine.observer import Observer
 from cooperbench.runner.engine.progress import SessionProgress
-from cooperbench.runner.engine.queue import JobQueue
+from cooperbench.runner.engine.queue import JobQueue, Queue
 from cooperbench.runner.engine.session import SessionOptions
 from cooperbench.runner.engine.signals import handled
 from cooperbench.runner.episodes.job import Job, Services
@@ -89,6 +89,7 @@ class Engine:
         executor: Executor,
         options: SessionOptions,
         observer: Observer,
+        queue: Queue | None = None,
     ) -> None:
         self._plan = plan
         self._work = work
@@ -96,7 +97,7 @@ class Engine:
         self._executor = executor
         self._options = options
         self._observer = observer
-        self._queue = JobQueue(work.jobs, retries=options.retries, wait=options.retry_wait)
+        self._queue = JobQueue(work.jobs, retries=options.retries, wait=options.retry_wait) if queue is None else queue
         self._running: dict[Future[EpisodeResult], Job] = {}
         self._evaluating: dict[Future[Evaluation | Failure], Episode] = {}
         self._evaluators = ThreadPoolExecutor(options.eval_concurrency + LOOK_AHEAD, thread_name_prefix="evaluation")
@@ -123,6 +124,7 @@ class Engine:
                     self._observer.tick(self._counts())
         finally:
             self._evaluators.shutdown(wait=True, cancel_futures=True)
+            self._queue.close()
             self._observer.end(self._counts())
         return SessionEnd(self._interrupted, self._stopped, tuple(self._progress.spans))
 
@@ -132,6 +134,10 @@ class Engine:
             return
         while len(self._running) < self._executor.capacity and (job := self._queue.take()):
             self._running[self._executor.submit(job)] = job
+        for found in self._queue.found():
+            self._progress.reuse(found.result, found.verdict)
+            if found.evaluate is not None:
+                self._submit_evaluation(found.evaluate)
 
     def _collect(self) -> None:
         waiting: list[Future[Any]] = [*self._running, *self._evaluating]
@@ -162,9 +168,17 @@ class Engine:
             self._observer.episode_ended(result)
             self._progress.finish(result)
             self._note_unpriced(result)
-        if result.status is EpisodeStatus.COMPLETED:
-            self._submit_evaluation(job.episode)
+            self._finish(job, result)
         self._watch(job, result)
+
+    def _finish(self, job: Job, result: EpisodeResult) -> None:
+        try:
+            episode = self._queue.finish(job, result)
+        except RecordError as error:
+            self._stop(error.message)
+        else:
+            if episode is not None:
+                self._submit_evaluation(episode)
 
     def _watch(self, job: Job, result: EpisodeResult) -> None:
         """Stop the run when everything fails or its money is used up."""
@@ -197,6 +211,7 @@ class Engine:
 
     def _evaluation_ended(self, episode: Episode, verdict: Evaluation | Failure) -> None:
         self._progress.evaluate(verdict)
+        self._queue.evaluated(episode, verdict)
         self._observer.evaluated(episode.group, verdict)
         if self._interrupted:
             return

@@ -57,7 +57,7 @@ def failure_of(judged: Evaluation | Failure) -> Failure | None:
 
 
 def _evaluate(episode: Episode, config: RunConfig, options: SessionOptions, services: Services) -> Evaluation | Failure:
-    folder = MemberFolder(episode.directory.path / ".evaluation")
+    folder = MemberFolder(episode.directory.evaluation_work)
     discard(folder)
     folder.handles.mkdir(parents=True, exist_ok=True)
     spec = EvaluationSpec(

@@ -5,9 +5,11 @@ cluster runs `run_episode` on another machine, with `Services` that it opens the
 """
 
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from dataclasses import replace
+from threading import Event
 from typing import Protocol
 
-from cooperbench.records import EpisodeResult
+from cooperbench.records import EpisodeResult, GroupKey
 from cooperbench.runner.engine.start_gate import StartGate
 from cooperbench.runner.episodes.episode import run_episode
 from cooperbench.runner.episodes.job import Job, Services
@@ -37,6 +39,10 @@ class Executor(Protocol):
         """End the running episodes soon, with their work captured. Does not wait."""
         ...
 
+    def cancel(self, group: GroupKey) -> None:
+        """End one episode soon. Does not wait."""
+        ...
+
     def close(self) -> None:
         """Free what the executor holds, once nothing runs any more."""
         ...
@@ -50,6 +56,7 @@ class LocalExecutor:
         self._capacity = capacity
         self._threads = ThreadPoolExecutor(max(1, capacity), thread_name_prefix="episode")
         self._gate = StartGate()
+        self._stops: dict[GroupKey, Event] = {}
 
     @property
     def capacity(self) -> int:
@@ -69,6 +76,13 @@ class LocalExecutor:
     def interrupt(self) -> None:
         """End the running episodes."""
         self._services.stop.set()
+        for stop in list(self._stops.values()):
+            stop.set()
+
+    def cancel(self, group: GroupKey) -> None:
+        """End one episode, if it runs."""
+        if stop := self._stops.get(group):
+            stop.set()
 
     def close(self) -> None:
         """Wait for the threads."""
@@ -76,6 +90,7 @@ class LocalExecutor:
 
     def _run(self, job: Job) -> EpisodeResult:
         with self._gate.permission_to_begin() as at_work:
+            stop = self._stops[job.episode.group] = Event()
             if self._services.stop.is_set():
                 raise CancelledError
-            return run_episode(job, self._services, at_work)
+            return run_episode(job, replace(self._services, stop=stop), at_work)

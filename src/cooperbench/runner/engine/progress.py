@@ -4,7 +4,7 @@ import time
 from datetime import datetime
 from statistics import fmean
 
-from cooperbench.records import EpisodeResult, EpisodeStatus, Evaluation, Failure
+from cooperbench.records import EpisodeResult, EpisodeStatus, Evaluation, Failure, Verdict
 from cooperbench.records.ledger import RunLedger
 from cooperbench.records.live import Counts
 from cooperbench.runner.planning.plan import Plan
@@ -22,10 +22,12 @@ class SessionProgress:
         self.spans: list[tuple[datetime, datetime]] = []
         """Begin and end of each episode of this session."""
 
-    def reuse(self, result: EpisodeResult) -> None:
-        """Count an episode that an earlier session finished."""
-        self._reused += 1
+    def reuse(self, result: EpisodeResult, verdict: Verdict | None = None) -> None:
+        """Count an episode that an earlier session, or another process, has ended; and its verdict if it is not evaluated again."""
+        self._reused += result.status is EpisodeStatus.COMPLETED
         self.finish(result)
+        if verdict is not None:
+            self._count(verdict)
 
     def finish(self, result: EpisodeResult) -> None:
         """Count an episode that is not repeated."""
@@ -38,8 +40,11 @@ class SessionProgress:
     def evaluate(self, verdict: Evaluation | Failure) -> None:
         """Count an evaluation."""
         if isinstance(verdict, Evaluation):
-            self._evaluated += 1
-            self._passed += verdict.verdict.passed
+            self._count(verdict.verdict)
+
+    def _count(self, verdict: Verdict) -> None:
+        self._evaluated += 1
+        self._passed += verdict.passed
 
     def counts(self, *, left: int, running: int, capacity: int) -> Counts:
         """Return the numbers of this moment. `left` are the episodes that have not ended, the `running` ones included."""

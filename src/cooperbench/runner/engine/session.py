@@ -14,6 +14,7 @@ from cooperbench.errors import CooperBenchError, MailboxUnavailableError, UsageE
 from cooperbench.records import Member, RunConfig, RunDirectory
 from cooperbench.records.owned_temp_dir import scratch_directory
 from cooperbench.records.run_owner import run_owner
+from cooperbench.runner.engine.claims import ClaimOptions
 from cooperbench.runner.episodes.job import Services
 from cooperbench.runner.planning.evaluation_options import EvaluationOptions
 from cooperbench.runner.planning.request import DEFAULT_AGENT
@@ -34,6 +35,8 @@ class SessionOptions:
     auto_eval: bool = True
     evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
     force: bool = False
+    claims: ClaimOptions | None = None
+    """Set when other processes work on the run, too."""
     redis_url: str | None = None
     agent_memory_mb: int = 4096
     overtime: float = 60.0
@@ -44,6 +47,14 @@ class SessionOptions:
         for name in ("concurrency", "eval_concurrency"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name.replace('_', ' ')} must be at least 1", subject=name)
+        if self.claims is not None:
+            self.claims.check()
+            if self.force:
+                raise UsageError(
+                    "--force discards what others work on",
+                    subject="force",
+                    hint="leave out --claim or --force, or remove the run first: cooperbench runs rm",
+                )
 
 
 @contextmanager

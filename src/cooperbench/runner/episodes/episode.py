@@ -15,7 +15,7 @@ from cooperbench.records import ConversationMessage, EpisodeResult, Failure, utc
 from cooperbench.records.episode_state import EpisodeStart
 from cooperbench.records.event_details import EpisodeEnded, EpisodeStarted
 from cooperbench.records.files import is_linked
-from cooperbench.records.layout import DEPTH
+from cooperbench.records.layout import DEPTH, EpisodeDirectory
 from cooperbench.records.member_files import MemberFolder
 from cooperbench.runner.episodes.channels import EpisodeChannels
 from cooperbench.runner.episodes.job import Job, Services
@@ -53,9 +53,14 @@ def clear_episode(episode: Episode) -> None:
     directory = episode.directory
     if is_linked(directory.path, DEPTH):
         raise RecordError(f"{directory.path} is a link, which may lead out of the run", subject=str(directory.path))
+    discard_members(directory)
+    shutil.rmtree(directory.path, ignore_errors=True)
+
+
+def discard_members(directory: EpisodeDirectory) -> None:
+    """End the sandboxes that an earlier attempt left."""
     for folder in sorted(directory.members.glob("*")):
         discard(MemberFolder(folder))
-    shutil.rmtree(directory.path, ignore_errors=True)
 
 
 class _EpisodeRun:
