@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from cooperbench.agents.result import AgentResult
-from cooperbench.environments import Environment, EnvironmentOptions, open_environment
+from cooperbench.environments import Environment, EnvironmentOptions, LoopbackService, open_environment
 from cooperbench.environments.scope import current_scope
 from cooperbench.environments.worktree import capture, pin_base
 from cooperbench.errors import UsageError
@@ -64,6 +64,7 @@ class AgentSession:
         self._model_name = model_name
         self._log_dir = log_dir
         self._gateway: ModelGateway | None = None
+        self._services: list[LoopbackService] = []
         self._store: tempfile.TemporaryDirectory[str] | None = None
         self._base = ""
 
@@ -110,6 +111,15 @@ class AgentSession:
             self._gateway = open_gateway(self._model_name, self.config, log_dir=log_dir, agent_id=self.agent_id)
         return self._gateway
 
+    def serve_gateway(self) -> str:
+        """Serve the gateway at a free port of the sandbox's loopback, and return its address there: `http://127.0.0.1:PORT`.
+
+        Works without a network, until the session ends. Raises what `gateway` and `Environment.serve` raise.
+        """
+        service = self.env.serve(self.gateway.handle)
+        self._services.append(service)
+        return service.address
+
     def patch(self) -> str:
         """Return the changes so far as a patch. It is empty inside a run, where the harness captures them."""
         if self._store is None:
@@ -150,6 +160,8 @@ class AgentSession:
             if self.mailbox is not None:
                 self.mailbox.close()
         finally:
+            for service in self._services:
+                service.close()
             self.env.cleanup()
             if self._store is not None:
                 self._store.cleanup()
