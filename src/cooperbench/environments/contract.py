@@ -44,6 +44,8 @@ class Capability(StrEnum):
     MEMORY_LIMIT = "memory_limit"
     CPU_LIMIT = "cpu_limit"
     PROCESS_LIMIT = "process_limit"
+    LAYERS = "layers"
+    """Read-only layers with the programs of agents."""
 
 
 _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
@@ -86,6 +88,9 @@ class EnvironmentOptions(Record):
     memory_mb: int | None = Field(None, ge=16)
     cpus: float | None = Field(None, gt=0)
     processes: int | None = Field(None, ge=8)
+    layers: tuple[str, ...] = Field(
+        (), description="Names of installed layers, which the sandbox shows read-only below /opt/cooperbench/layers."
+    )
     platform: str | None = Field(None, description="Such as linux/amd64; the engine's own by default.")
     allow_unsandboxed: bool = Field(
         False, description="Let the local backend run without isolation where the system offers none."
@@ -99,6 +104,8 @@ class EnvironmentOptions(Record):
             Capability.PROCESS_LIMIT: ("processes", self.processes),
         }
         needed = {able: f"{name}={value}" for able, (name, value) in limits.items() if value is not None}
+        if self.layers:
+            needed[Capability.LAYERS] = f"the layer of {self.layers[0]}"
         networks = {
             "none": Capability.NETWORK_OFF,
             "allowlist": Capability.NETWORK_ALLOWLIST,

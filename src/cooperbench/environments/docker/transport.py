@@ -15,7 +15,7 @@ from cooperbench.environments.contract import (
     SandboxLabels,
     Transport,
 )
-from cooperbench.environments.docker import hijack, images, network, outside
+from cooperbench.environments.docker import hijack, images, layers, network, outside
 from cooperbench.environments.docker.engine import DockerEngine, connect, translated
 from cooperbench.environments.docker.hijack import STDERR, STDOUT
 from cooperbench.environments.docker.labels import LABEL, labels_of
@@ -84,7 +84,7 @@ class DockerTransport(Transport):
         options, image = self._handle.options, self._handle.image
         digest = images.ensure_pulled(self._engine, image, options.platform)
         self._handle = self._handle.model_copy(update={"digest": digest})
-        hosts = network.resolved(options.allowed_hosts)
+        hosts, mounts = network.resolved(options.allowed_hosts), layers.mounts(self._engine, image, options)
         try:
             with translated(image):
                 container = self._engine.client.containers.create(
@@ -98,6 +98,7 @@ class DockerTransport(Transport):
                     platform=options.platform,
                     **_limits(options),
                     **network.options_of(options, hosts),
+                    **mounts,
                 )
                 container.start()
             self._proven = False

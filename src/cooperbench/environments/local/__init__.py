@@ -40,12 +40,14 @@ class LocalBackend(Backend):
     default_network_reason = "its images contain what their tasks need"
 
     def capabilities(self, settings: Mapping[str, str]) -> frozenset[Capability]:
-        """Return snapshots, and `network_off` where namespaces are available."""
+        """Return snapshots, and where namespaces are available also what needs them."""
         try:
             isolated = choose(allow_unsandboxed=True) is not Isolation.NONE
         except SandboxError:
             isolated = False
-        return frozenset({Capability.SNAPSHOT, Capability.NETWORK_OFF} if isolated else {Capability.SNAPSHOT})
+        if not isolated:
+            return frozenset({Capability.SNAPSHOT})
+        return frozenset({Capability.SNAPSHOT, Capability.NETWORK_OFF, Capability.LAYERS})
 
     def network(self, options: EnvironmentOptions) -> NetworkAccess:
         """Return what sandboxes reach: without isolation, whatever this machine does."""

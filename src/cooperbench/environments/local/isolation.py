@@ -71,6 +71,7 @@ class SandboxSpec:
     """Shell commands that mount the image below the sandbox's folders, see `overlay`."""
     folders: tuple[Mount, ...] | None = None
     """The folders to show in place of the sandbox's own writable ones."""
+    layers: tuple[Mount, ...] = ()
 
 
 def interpreter() -> Path:
@@ -188,8 +189,11 @@ def mounts(spec: SandboxSpec) -> list[Mount]:
     if not any(prefix.is_relative_to(path) for path in SYSTEM):
         seen.append(Mount(str(prefix), prefix))
     seen += [Mount(str(path)) for path in _hidden(prefix, seen)]
-    if spec.tools is not None:
+    if spec.tools is not None and not spec.layers:
         seen.append(Mount("/opt", spec.tools))
+    elif spec.tools is not None:  # one by one, because nothing can be mounted below a read-only /opt
+        seen += [Mount(f"/opt/{tool.name}", tool) for tool in sorted(spec.tools.iterdir())]
+    seen += spec.layers
     own = tuple(Mount(f"/{name}", spec.directory / "root" / name, writable=True) for name in WRITABLE)
     return [*seen, *(own if spec.folders is None else spec.folders), Mount(STATE, writable=True)]
 

@@ -23,8 +23,9 @@ from cooperbench.environments.contract import (
     SandboxLabels,
     Transport,
 )
+from cooperbench.environments.layers.store import content, installed
 from cooperbench.environments.local import isolation, outside, store, system_calls
-from cooperbench.environments.local.isolation import WRITABLE, Isolation, SandboxSpec
+from cooperbench.environments.local.isolation import WRITABLE, Isolation, Mount, SandboxSpec
 from cooperbench.environments.local.rootfs import kill_processes, prepare_rootfs, remove, variables
 from cooperbench.environments.local.stream import LocalStream, socket_folder
 from cooperbench.environments.scope import WORKER_MARK
@@ -92,8 +93,10 @@ class LocalTransport(Transport):
         assert self._image is not None, "attached sandboxes are already running"
         level = Isolation(self._handle.isolation)
         tools = self._image.path / "opt"
+        layers = [installed(name) for name in self._handle.options.layers]
         spec = SandboxSpec(
             directory=self._directory,
+            layers=tuple(Mount(layer.place, content(layer)) for layer in layers),
             tools=tools if tools.is_dir() else None,
             network=self._handle.options.network == "full",
             env=variables(self._image, level, self.host_path),

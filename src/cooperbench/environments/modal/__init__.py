@@ -32,7 +32,7 @@ class ModalBackend(CloudBackend):
 
     def capabilities(self, settings: Mapping[str, str]) -> frozenset[Capability]:
         """Return all of them but a limit on processes, which Modal does not have, and an allowlist of names."""
-        return frozenset(Capability) - {Capability.PROCESS_LIMIT, Capability.NETWORK_ALLOWLIST}
+        return frozenset(Capability) - {Capability.PROCESS_LIMIT, Capability.NETWORK_ALLOWLIST, Capability.LAYERS}
 
     def transport(
         self, image: str, options: EnvironmentOptions, labels: SandboxLabels, settings: Mapping[str, str]

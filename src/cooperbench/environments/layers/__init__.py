@@ -1,0 +1,17 @@
+"""Layers: the programs of agents, fetched once from their registries and shown read-only in every sandbox."""
+
+from cooperbench.environments.layers.recipe import LAYERS, Cpu, Layer, LayerFile, LayerPackage, LayerRecipe
+from cooperbench.environments.layers.store import cpu_of, find_layer, install_command, installed
+
+__all__ = [
+    "LAYERS",
+    "Cpu",
+    "Layer",
+    "LayerFile",
+    "LayerPackage",
+    "LayerRecipe",
+    "cpu_of",
+    "find_layer",
+    "install_command",
+    "installed",
+]
