@@ -76,7 +76,9 @@ def served_episode_html(run: RunResult, episode: EpisodeView) -> str:
     place = PurePosixPath("data", run.config.run) / group_path(group)
     address = address_of(place, "parts", run.config.run, group.repo, str(group.task_id), group.folder)
     title = f"{group} - {run.config.run}"
-    return html_page("episode", title, EPISODE_SCRIPTS, EPISODE_STYLES, address=address, meta=served_meta(place))
+    scripts = (*EPISODE_SCRIPTS, "served/live.js", "served/notes.js")
+    styles = (*EPISODE_STYLES, "served/notes.css")
+    return html_page("episode", title, scripts, styles, address=address, meta=served_meta(place))
 
 
 def served_meta(place: PurePosixPath) -> dict[str, str]:

@@ -23,7 +23,7 @@ from cooperbench.viewer.server.episodes import EpisodeCache
 from cooperbench.viewer.server.guard import Application, Guard
 from cooperbench.viewer.server.library import Library
 from cooperbench.viewer.server.live import events, watch_episode, watch_run, watch_runs
-from cooperbench.viewer.server.notes import GivenLabels, save_label
+from cooperbench.viewer.server.notes import save_label
 
 _LARGEST_NOTE = 64 * 1024
 """Bytes of a request that writes."""
@@ -57,7 +57,7 @@ class Pages:
             Route(f"/api/parts/{_GROUP}/{{part}}", self.part),
             Route(f"/api/raw/{_GROUP}/{{file}}", self.raw),
             Route("/api/search", self.search),
-            Route("/api/labels/{run}", self.add_label, methods=["POST"]),
+            Route(f"/api/labels/{_GROUP}", self.add_label, methods=["POST"]),
             Route("/api/events", self.watch),
             Route("/api/events/{run}", self.watch),
             Route(f"/api/events/{_GROUP}", self.watch),
@@ -112,27 +112,29 @@ class Pages:
     def search(self, request: Request) -> Response:
         """Answer with what has the words `q`, in one run or in all."""
         name, query = request.query_params.get("run"), request.query_params.get("q", "")
-        names = self._library.names() if name is None else [name]
-        hits = search_runs((self._library.run(each) for each in names), query)
+        runs = self._library.readable() if name is None else [self._library.run(name)]
+        hits = search_runs(runs, query)
         return Response(to_json(hits), media_type="application/json")
 
     async def add_label(self, request: Request) -> Response:
-        """Save a note or label, and answer with all labels of its episode."""
+        """Save a note or label about the episode or a part of it."""
         data = bytearray()
         async for piece in request.stream():
             data += piece
             if len(data) > _LARGEST_NOTE:
                 return PlainTextResponse("a note has at most 64 kB\n", status_code=413)
-        name = request.path_params["run"]
-        labels = await run_in_threadpool(lambda: save_label(self._library.run(name), bytes(data)))
-        return Response(to_json(GivenLabels(labels=labels)), media_type="application/json")
+        label = await run_in_threadpool(lambda: save_label(*self._find(request, "run"), bytes(data)))
+        return Response(to_json(label), media_type="application/json", status_code=201)
 
     async def watch(self, request: Request) -> Response:
         """Answer with server-sent events about all runs, one run or one episode."""
         given = request.path_params
         if "repo" in given:
+            await run_in_threadpool(self._find, request, "run")
             look = watch_episode(self._library, given["run"], _episode_name(given))
         else:
+            if given:
+                await run_in_threadpool(self._library.run, given["run"])
             look = watch_run(self._library, given["run"]) if given else watch_runs(self._library)
         return StreamingResponse(events(look), media_type="text/event-stream")
 

@@ -1,6 +1,8 @@
 """The runs that the server shows, read again when they have changed."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,14 +65,15 @@ class Library:
         """Return true while a process works on the run."""
         return is_locked(RunDirectory(self.log_dir / name))
 
+    def readable(self) -> Iterator[RunResult]:
+        """Yield the runs that can be read: one broken run does not hide the others."""
+        for name in self.names():
+            with suppress(RecordError):
+                yield self.run(name)
+
     def entries(self) -> list[RunEntry]:
         """Describe all runs that can be read, the newest first."""
-        found = []
-        for name in self.names():
-            try:
-                found.append(run_entry(self.run(name), running=self.is_running(name)))
-            except RecordError:  # one broken run does not hide the others
-                continue
+        found = [run_entry(run, running=self.is_running(run.config.run)) for run in self.readable()]
         return sorted(found, key=lambda entry: entry.created_at, reverse=True)
 
     def page(self, name: str) -> RunPage:
