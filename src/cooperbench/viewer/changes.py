@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from cooperbench.records.hunks import Hunk, split_hunks, without_context
-from cooperbench.viewer.models import ChangedRange, FileSide, ShownFile, ShownMessage, Span
+from cooperbench.viewer.clock import Span
+from cooperbench.viewer.models import ChangedRange, FileSide, ShownFile, ShownMessage
 from cooperbench.viewer.texts import cut
 
 Dropped = Mapping[tuple[str, str], str]

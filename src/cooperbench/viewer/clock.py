@@ -2,8 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
-from cooperbench.viewer.models import Span
+
+class Span(NamedTuple):
+    """Two moments."""
+
+    begin: float
+    end: float
 
 
 @dataclass(frozen=True)

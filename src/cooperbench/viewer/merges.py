@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from cooperbench.records import Evaluation, MergeStep, Outcome, Stage, SuiteResult, TestStatus, Verdict
-from cooperbench.viewer.clock import EpisodeClock
-from cooperbench.viewer.models import Region, ShownMergeStep, ShownStage, ShownSuite, ShownTest, Span
+from cooperbench.viewer.clock import EpisodeClock, Span
+from cooperbench.viewer.merge_models import Region, ShownMergeStep, ShownStage, ShownSuite, ShownTest
 from cooperbench.viewer.texts import cut
 
 SINGLE = "single:"

@@ -6,22 +6,17 @@ which a browser reads when it has time or when somebody opens a step.
 
 from typing import Literal, NamedTuple
 
-from cooperbench.records import AgentId, ConflictSides, FeatureId, Record
+from cooperbench.records import AgentId, FeatureId, Record
 from cooperbench.records.base import UtcTime
 from cooperbench.records.labels import Label
+from cooperbench.viewer.clock import Span
+from cooperbench.viewer.merge_models import ShownStage, ShownSuite
 
 CHUNK = 100
 """Steps in a `DetailChunk`; step `n` of a member, counted from 1, is in the chunk `(n - 1) // CHUNK`."""
 
 Tone = Literal["pass", "fail", "conflict", "open"]
 Action = Literal["message", "wait", "submit", "read", "edit", "run", "git", "answer"]
-
-
-class Span(NamedTuple):
-    """Two moments."""
-
-    begin: float
-    end: float
 
 
 class ShownVerdict(Record):
@@ -160,69 +155,6 @@ class BoardEntry(Record):
     agent_id: str
     time: float
     text: str
-
-
-class Region(Record):
-    """Lines of one file that a merge could not settle."""
-
-    path: str
-    kind: str
-    line: int | None
-    ours: tuple[AgentId, ...]
-    theirs: AgentId | None
-    sides: ConflictSides | None
-
-
-class ShownMergeStep(Record):
-    """The addition of one member's work."""
-
-    agent_id: AgentId
-    status: str
-    note: str = ""
-
-
-class ShownStage(Record):
-    """One way of putting the submissions together."""
-
-    id: str
-    name: str
-    status: str
-    counts: bool
-    """True if the verdict goes by it."""
-    alone: AgentId | None
-    """The member whose work it holds alone."""
-    span: Span
-    same_as: str | None = None
-    steps: tuple[ShownMergeStep, ...] = ()
-    regions: tuple[Region, ...] = ()
-    error: str = ""
-
-
-class ShownTest(Record):
-    """A test that does not pass."""
-
-    name: str
-    status: str
-    output: str | None = None
-
-
-class ShownSuite(Record):
-    """The hidden tests of one feature on the tree of one stage."""
-
-    id: str
-    stage: str
-    feature: FeatureId
-    outcome: str
-    reason: str
-    span: Span
-    estimated: bool = False
-    """True where the record has no start."""
-    passed: int
-    skipped: int = 0
-    failing: tuple[ShownTest, ...] = ()
-    output: str = ""
-    reused: bool = False
-    """True if they ran on the same tree in an earlier stage."""
 
 
 class ChangedRange(NamedTuple):

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from cooperbench.analysis.explanation import Cause, Explanation
 from cooperbench.records import Outcome
 from cooperbench.records.episode_state import EpisodeView
+from cooperbench.viewer.merge_models import ShownStage, ShownSuite
 from cooperbench.viewer.merges import decisive_stage
-from cooperbench.viewer.models import GitMove, Lane, ShownMessage, ShownStage, ShownSuite, ShownVerdict
+from cooperbench.viewer.models import GitMove, Lane, ShownMessage, ShownVerdict
 
 _TITLES = {
     Outcome.PASSED: "Passed",

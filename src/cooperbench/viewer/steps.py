@@ -10,10 +10,10 @@ from cooperbench.records import Event, TrajectoryMessage, Usage
 from cooperbench.records.event_details import MessageWait, ModelCalled, ToolReturned
 from cooperbench.records.model_wait import ProviderWait
 from cooperbench.viewer.actions import Said, describe_command, describe_tool
-from cooperbench.viewer.clock import EpisodeClock
+from cooperbench.viewer.clock import EpisodeClock, Span
 from cooperbench.viewer.details import ShownAnswer, ShownCall, StepDetails
 from cooperbench.viewer.event_times import EventTimes
-from cooperbench.viewer.models import LaneStep, Span, Wait
+from cooperbench.viewer.models import LaneStep, Wait
 from cooperbench.viewer.texts import as_text, cut, raw_message
 
 _ANSWER = Said("answer", "answer")
