@@ -32,7 +32,7 @@ async function findDivergence(left, right) {
 function Comparison({ left, right }) {
   const [divergence, setDivergence] = useState(null);
   const [mode, setMode] = useState("even");
-  const [zoom, setZoom] = useState(1);
+  const [zoom, zoomBy] = useZoom();
   const [selected, setSelected] = useState({
     left: left.page.verdict.jump || null,
     right: right.page.verdict.jump || null,
@@ -46,7 +46,6 @@ function Comparison({ left, right }) {
       document.documentElement.dataset.compared = "true";
     });
   }, [left, right]);
-  const zoomBy = (factor) => setZoom((old) => Math.min(MOST_ZOOM, Math.max(1, old * factor)));
   const chooser = (side) => (id) => setSelected((old) => ({ ...old, [side]: id }));
   const shared = (side, picture) => ({ picture, selected: selected[side], select: chooser(side) });
   const stepBy = (by) =>
@@ -61,7 +60,7 @@ function Comparison({ left, right }) {
       "+": () => zoomBy(1.5),
       "=": () => zoomBy(1.5),
       "-": () => zoomBy(1 / 1.5),
-      0: () => setZoom(1),
+      0: () => zoomBy(0),
     },
     { escape: () => document.activeElement.blur(), enter: () => {} },
   );
@@ -84,7 +83,7 @@ function Comparison({ left, right }) {
       ${piece > 0 && html`<${Tools} ...${{ mode, setMode, zoomBy }} />
         ${sides.map(([side, picture]) => html`<h2 class="side-title">${picture.page.run}</h2>
         <${Lanes} key=${side} ...${shared(side, picture)} hits=${null} mode=${mode}
-          zoom=${zoom} setZoom=${setZoom} divergence=${marks(side)} />`)}`}
+          zoom=${zoom} zoomBy=${zoomBy} divergence=${marks(side)} />`)}`}
       ${piece > 1 && html`<div class="pair">
         ${sides.map(([side, picture]) => html`<${Detail} ...${shared(side, picture)}
           go=${(by) => chooser(side)(along(picture, selected[side], by))} />`)}</div>`}

@@ -1,5 +1,7 @@
 // What is drawn once for a width and a search: axis, remote, lanes, messages, suites. What is chosen lies above it.
 
+const MOST_MOVES = 60; // pushes and fetches in sight that are drawn one by one
+const NEAR = 40; // pixels within which messages become one, where there are many
 const FEW = 24; // pixels for each message below which arrows are drawn faint and joined
 
 function Drawing({ picture, scale, layout, width, from, to, hits, divergence }) {
@@ -12,7 +14,8 @@ function Drawing({ picture, scale, layout, width, from, to, hits, divergence }) 
     Math.min(width, to - from) / FEW;
   const rules = [...members.map((_, i) => AXIS + i * LANE), layout.remoteTop, layout.testsTop];
   const merge = x(page.tests_begin);
-  const shared = { picture, scale, layout, from, to, dim, seen, dense };
+  const narrow = narrowest(members, x, from, to);
+  const shared = { picture, scale, layout, from, to, dim, seen, dense, narrow };
   return html`<g class=${dense ? "dense" : ""}>
     <defs>${members.map((item) => html`<${Hatching} item=${item} />`)}</defs>
     ${axisTicks(scale, Math.max(EDGE, from), Math.min(width, to), page.end).map(
@@ -44,31 +47,44 @@ function Hatching({ item }) {
 /** Pushes go down to the remote, fetches come up from it. */
 function Remote({ picture, scale: { x }, layout, width, dim, seen }) {
   if (!layout.remote) return null;
-  const { remoteY } = layout;
-  const moves = picture.gits.filter((item) => seen(item.time));
+  const moves = joinedMoves(picture.gits.filter((item) => seen(item.time)), x);
   const last = Math.min(width, x(picture.page.tests_begin) - 4);
-  const place = (item) => ({ at: x(item.time), y1: layout.middle(item.agent) + 12, y2: remoteY - 6 });
-  const hue = (item) =>
-    `git ${(picture.member[item.agent] || {}).hue || ""}${dim(item.id) ? " dim" : ""}${refusedPush(item) ? " lost" : ""}`;
-  return html`${moves.map((item) => {
-    const { at, y1, y2 } = place(item);
-    const head = item.push
-      ? `M${at - 4} ${y2 - 6}L${at + 4} ${y2 - 6}L${at} ${y2}Z`
-      : `M${at - 4} ${y1 + 6}L${at + 4} ${y1 + 6}L${at} ${y1}Z`;
-    return html`<g class=${hue(item)} data-id=${item.id}>
-        <line class="hit" x1=${at} x2=${at} y1=${y1} y2=${remoteY} /><line class="pipe" x1=${at} x2=${at} y1=${y1} y2=${y2} />
-        <path class="head" d=${head} />
-      </g>`;
-  })}
-    <line class="rail" x1=${EDGE} x2=${x(picture.page.work_end)} y1=${remoteY} y2=${remoteY} />
-    ${moves.map((item, i) => {
-      const { at } = place(item);
-      const next = i + 1 < moves.length ? Math.min(x(moves[i + 1].time), last) : last;
-      return html`<g class=${hue(item)} data-id=${item.id}>
-        <circle class=${item.push ? "commit" : "commit open"} cx=${at} cy=${remoteY} r="5" />
-        <text class="note" x=${at + 9} y=${remoteY + 17}>${clip(gitText(item), next - at - 4)}</text>
-      </g>`;
+  const y = layout.remoteY;
+  return html`<line class="rail" x1=${EDGE} x2=${x(picture.page.work_end)} y1=${y} y2=${y} />
+    ${moves.map(({ item, count }, i) => {
+      const at = x(item.time);
+      const next = i + 1 < moves.length ? Math.min(x(moves[i + 1].item.time), last) : last;
+      const hue = (picture.member[item.agent] || {}).hue || "";
+      const kinds = ["git", hue, dim(item.id) && "dim", refusedPush(item) && "lost"].filter(Boolean).join(" ");
+      return html`<${Move} key=${item.id} ...${{ item, count, kinds, at, y1: layout.middle(item.agent) + 12, y, room: next - at - 4 }} />`;
     })}`;
+}
+
+/** Pushes, or fetches, of one member within a few pixels become one. */
+function joinedMoves(moves, x) {
+  const near = moves.length > MOST_MOVES ? NEAR : 3;
+  const groups = new Map();
+  for (const item of moves) {
+    const key = `${item.agent} ${item.push} ${Math.floor(x(item.time) / near)}`;
+    const group = groups.get(key);
+    if (group) group.count++;
+    else groups.set(key, { item, count: 1 });
+  }
+  return [...groups.values()];
+}
+
+function Move({ item, count, kinds, at, y1, y, room }) {
+  const tip = y - 6;
+  const head = item.push
+    ? `M${at - 4} ${tip - 6}L${at + 4} ${tip - 6}L${at} ${tip}Z`
+    : `M${at - 4} ${y1 + 6}L${at + 4} ${y1 + 6}L${at} ${y1}Z`;
+  const text = count > 1 ? `${count} ${item.push ? "pushes" : "fetches"}` : gitText(item);
+  const note = clip(text, room);
+  return html`<g class=${kinds} data-id=${item.id} data-count=${count > 1 ? count : null}>
+    <line class="hit" x1=${at} x2=${at} y1=${y1} y2=${y} /><line class="pipe" x1=${at} x2=${at} y1=${y1} y2=${tip} />
+    <path class="head" d=${head} /><circle class=${item.push ? "commit" : "commit open"} cx=${at} cy=${y} r="5" />
+    ${note && html`<text class="note" x=${at + 9} y=${y + 17}>${note}</text>`}
+  </g>`;
 }
 
 const refusedPush = (item) => item.refs.some((ref) => ref.refused);
@@ -80,13 +96,12 @@ function gitText(item) {
   return visible(item.push ? ref.subject || ref.commit : `fetches ${item.refs.map((each) => each.branch).join(", ")}`);
 }
 
-/** Arrows of messages that lie within 20 pixels of each other, between the same two, become one where there are many. */
+/** Arrows of messages between the same two that lie near each other become one where there are many. */
 function joinedArrows(messages, x, dense) {
   if (!dense) return messages.map((item) => ({ item, count: 1 }));
   const groups = new Map();
   for (const item of messages) {
-    const lost = item.refused ? "refused" : item.read == null ? "unread" : "read";
-    const key = `${item.sender} ${item.to} ${lost} ${Math.floor(x(item.sent) / 20)}`;
+    const key = `${item.sender} ${item.to} ${!!item.refused} ${Math.floor(x(item.sent) / NEAR)}`;
     const group = groups.get(key);
     if (group) group.count++;
     else groups.set(key, { item, count: 1 });
@@ -107,10 +122,10 @@ function Arrows({ picture, scale: { x }, layout, dim, seen, dense }) {
       <path d=${`M${x(item.sent)} ${layout.middle(item.to) - 36}l4.5 4.5 -4.5 4.5 -4.5 -4.5z`} /></g>`,
   )}
     ${joinedArrows(within, x, dense).map(({ item, count }) => 
-      html`<${Arrow} key=${item.id} ...${{ picture, item, count, x, layout, dim }} />`)}`;
+      html`<${Arrow} key=${item.id} ...${{ picture, item, count, x, layout, dim, dense }} />`)}`;
 }
 
-function Arrow({ picture, item, count, x, layout, dim }) {
+function Arrow({ picture, item, count, x, layout, dim, dense }) {
   const y1 = layout.middle(item.sender);
   const to = picture.member[item.to] ? layout.middle(item.to) : y1 - 40;
   const down = to > y1 ? 1 : -1;
@@ -125,14 +140,15 @@ function Arrow({ picture, item, count, x, layout, dim }) {
   const head = item.refused
     ? `M${b - 4} ${end - 4}l8 8m0 -8l-8 8`
     : `M${b - 4.5} ${end - down * 7}L${b + 4.5} ${end - down * 7}L${b} ${end}Z`;
+  const place = lost ? { x: b + 6, y: end - down * 2 + 4 } : { x: (a + b) / 2, y: middle + 4 };
   const kinds = ["message", picture.member[item.sender].hue, lost && "lost", item.refused && "refused", dim(item.id) && "dim"];
   return html`<g class=${kinds.filter(Boolean).join(" ")} data-id=${item.id} data-count=${count > 1 ? count : null}>
     <path class="hit" d=${path} /><path class="curve" d=${path} /><path class="head" d=${head} />
-    <circle class="dot" cx=${a} cy=${y1} r="9" /><text class="dot-n" x=${a} y=${y1 + 4}>${item.number}</text>
-    ${count > 1 && html`<text class="lag many-n" x=${(a + b) / 2} y=${middle + 4}>${count}</text>`}
-    ${count === 1 && (b - a > 46 || lost) && html`<text
-      class="lag" x=${lost ? b + 6 : (a + b) / 2} y=${lost ? end - down * 2 + 4 : middle + 4}>${state}</text>`}
-    ${item.crossed.length > 0 && b - a > 46 && html`<text class="lag crossed" x=${(a + b) / 2} y=${middle + 17}>crossed</text>`}
+    <circle class="dot" cx=${a} cy=${y1} r=${dense ? 4 : 9} />
+    ${!dense && html`<text class="dot-n" x=${a} y=${y1 + 4}>${item.number}</text>`}
+    ${count > 3 && html`<text class="lag many-n" x=${(a + b) / 2} y=${middle + 4}>${count}</text>`}
+    ${!dense && (b - a > 46 || lost) && html`<text class="lag" x=${place.x} y=${place.y}>${state}</text>`}
+    ${!dense && item.crossed.length > 0 && b - a > 46 && html`<text class="lag crossed" x=${(a + b) / 2} y=${middle + 17}>crossed</text>`}
   </g>`;
 }
 

@@ -43,26 +43,20 @@ function useSelection(picture) {
 }
 
 /** What is searched for, what was found, and the index behind it. */
-function useSearch(picture) {
+function useSearch(picture, ready) {
   const [query, setQuery] = useState("");
-  const [, redraw] = useState(0);
-  const index = useMemo(() => makeIndex(picture), [picture]);
-  const wanted = query.trim().length >= SHORTEST;
+  const [read, setRead] = useState(0);
+  const index = useMemo(() => makeIndex(), [picture]);
+  const wanted = useRef(false);
+  wanted.current = query.trim().length >= SHORTEST;
   useEffect(() => {
     // A page that has everything in itself reads ahead; a server is asked when somebody searches.
-    if (wanted || document.querySelector("[id^=part-]"))
-      completeIndex(picture, index, () => wantedNow.current && redraw((n) => n + 1));
-  }, [index, wanted]);
-  const wantedNow = useRef(false);
-  wantedNow.current = wanted;
-  const hits = useMemo(
-    () => searchAll(index, query),
-    [index, query, index.texts.size, index.complete, picture.chunks.size],
-  );
-  const found = useMemo(
-    () => (hits ? [...picture.byId.values()].filter((item) => hits.has(item.id)).sort((a, b) => a.t0 - b.t0) : []),
-    [hits],
-  );
+    const ahead = ready && document.querySelector("[id^=part-]");
+    if (ahead || wanted.current) completeIndex(picture, index, () => wanted.current && setRead((n) => n + 1));
+  }, [index, ready, wanted.current]);
+  const hits = useMemo(() => searchAll(index, query), [index, query, read]);
+  const inTime = (one, other) => one.t0 - other.t0;
+  const found = useMemo(() => (hits ? [...hits].map((id) => picture.byId.get(id)).sort(inTime) : []), [hits]);
   return { query, setQuery, hits, found, index };
 }
 
@@ -78,13 +72,13 @@ function usePieces(count) {
 
 function Episode({ picture }) {
   const { selected, select, here } = useSelection(picture);
-  const search = useSearch(picture);
   const [mode, setMode] = useState("even");
-  const [zoom, setZoom] = useState(1);
+  const [zoom, zoomBy] = useZoom();
   const [help, setHelp] = useState(false);
   const [said, setSaid] = useState("");
   const input = useRef(null);
   const piece = usePieces(3);
+  const search = useSearch(picture, piece === 3);
 
   const choose = (items, by, none) => {
     const next = neighbour(items, here(), by);
@@ -93,7 +87,6 @@ function Episode({ picture }) {
   };
   const order = () => (search.hits ? search.found : picture.order);
   const lane = () => (here() && here().type === "step" ? picture.member[here().agent].steps : picture.order);
-  const zoomBy = (factor) => setZoom((old) => Math.min(MOST_ZOOM, Math.max(1, old * factor)));
   const actions = {
     j: () => choose(order(), 1, "No steps."),
     k: () => choose(order(), -1, "No steps."),
@@ -108,7 +101,7 @@ function Episode({ picture }) {
     "+": () => zoomBy(1.5),
     "=": () => zoomBy(1.5),
     "-": () => zoomBy(1 / 1.5),
-    0: () => setZoom(1),
+    0: () => zoomBy(0),
   };
   const escape = () => {
     search.setQuery("");
@@ -126,7 +119,7 @@ function Episode({ picture }) {
       <div class="lead"><${Verdict} ...${shared} /><${Matrix} ...${shared} /></div>
       <${Facts} picture=${picture} />
       ${piece > 0 && html`<${Tools} ...${{ mode, setMode, zoomBy }} />
-        <${Lanes} ...${shared} mode=${mode} zoom=${zoom} setZoom=${setZoom} />`}
+        <${Lanes} ...${shared} mode=${mode} zoom=${zoom} zoomBy=${zoomBy} />`}
       ${piece > 1 && html`<div class="two"><${Detail} ...${shared} go=${(by) => choose(order(), by, "No steps.")} />
         <${Conversation} ...${shared} /></div>`}
       ${piece > 2 && html`<${MergeSection} ...${shared} /><${TestsSection} ...${shared} /><${FilesSection} ...${shared} />

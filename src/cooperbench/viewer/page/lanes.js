@@ -8,7 +8,7 @@ const AXIS = 28;
 const LANE = 88;
 const REMOTE = 60;
 const ROW = 22;
-const MARGIN = 600; // pixels left and right of what is seen that are drawn as well
+const MARGIN = 300; // pixels left and right of what is seen that are drawn as well
 const MOST_ZOOM = 400;
 
 /** Where everything stands, from top to bottom. */
@@ -97,6 +97,21 @@ function useView(box) {
   return view;
 }
 
+/** The zoom, changed once for each frame: keys and wheels come faster than thousands of bars are drawn. */
+function useZoom() {
+  const [zoom, setZoom] = useState(1);
+  const wish = useRef(1);
+  const frame = useRef(0);
+  const zoomBy = (factor) => {
+    wish.current = Math.min(MOST_ZOOM, Math.max(1, wish.current * factor));
+    frame.current ||= requestAnimationFrame(() => {
+      frame.current = 0;
+      setZoom(wish.current);
+    });
+  };
+  return [zoom, zoomBy];
+}
+
 /** Dragging moves the picture; a click without a drag chooses. */
 function useDrag(box) {
   const drag = useRef(null);
@@ -123,7 +138,7 @@ function useDrag(box) {
   };
 }
 
-function Lanes({ picture, selected, select, hits, mode, zoom, setZoom, divergence }) {
+function Lanes({ picture, selected, select, hits, mode, zoom, zoomBy, divergence }) {
   const box = useRef(null);
   const anchor = useRef(null);
   const [tip, setTip] = useState(null);
@@ -149,7 +164,7 @@ function Lanes({ picture, selected, select, hits, mode, zoom, setZoom, divergenc
     event.preventDefault();
     const offset = event.clientX - frame().left;
     anchor.current = { time: scale.timeAt(box.current.scrollLeft + offset), offset };
-    setZoom(Math.min(MOST_ZOOM, Math.max(1, zoom * (event.deltaY < 0 ? 1.25 : 0.8))));
+    zoomBy(event.deltaY < 0 ? 1.25 : 0.8);
   };
   useLayoutEffect(() => {
     // Not by an attribute: browsers take those handlers as passive, and then the page would zoom too.

@@ -43,7 +43,7 @@ function makeScale(picture, width, mode) {
     const work = at.at(-1);
     const rest = work ? (work * share) / (1 - share) : 1;
     // Sandboxes are made before the first suite begins: that may take a tenth of the share at most.
-    const first = Math.min(...picture.suites.filter((suite) => suite.t0 > begin).map((suite) => suite.t0), end);
+    const first = picture.suites.length ? Math.max(begin, Math.min(...picture.suites.map((suite) => suite.t0))) : begin;
     const head = Math.min((first - begin) / (end - begin), 0.1);
     const place = (t) =>
       t <= first ? (head * (t - begin)) / (first - begin || 1) : head + ((1 - head) * (t - first)) / (end - first || 1);

@@ -3,27 +3,33 @@
 const MOST_RESULTS = 8;
 const SHORTEST = 2; // letters
 
-/** A growing index: what has been read, in small letters. */
-function makeIndex(picture) {
-  const texts = new Map();
-  for (const [id, item] of picture.byId) texts.set(id, searchText(picture, item));
-  const small = new Map([...texts].map(([id, text]) => [id, text.toLowerCase()]));
-  return { texts, small, complete: false };
+/** An index that is filled when somebody searches, or when the browser has time. */
+const makeIndex = () => ({ texts: new Map(), small: new Map(), complete: false, reading: false });
+
+function addToIndex(picture, index, items) {
+  for (const item of items) {
+    const text = searchText(picture, item);
+    index.texts.set(item.id, text);
+    index.small.set(item.id, text.toLowerCase());
+  }
 }
 
-/** Read every part with texts, one after another, and add its steps; `more` is called after each one. */
+/** Index what is there, then every part with texts, one after another; `more` is called after each one. */
 async function completeIndex(picture, index, more) {
   if (index.reading) return;
   index.reading = true;
-  for (const name of chunkNames(picture)) {
+  await breathe();
+  const items = [...picture.byId.values()];
+  for (let first = 0; first < items.length; first += 1000) {
+    addToIndex(picture, index, items.slice(first, first + 1000));
     await breathe();
+  }
+  more();
+  for (const name of chunkNames(picture)) {
     await loadChunk(picture, name);
+    await breathe();
     const [, agent, chunk] = /^(.*)\.(\d+)$/.exec(name);
-    for (const step of picture.member[agent].steps.slice(chunk * CHUNK, (Number(chunk) + 1) * CHUNK)) {
-      const text = searchText(picture, step);
-      index.texts.set(step.id, text);
-      index.small.set(step.id, text.toLowerCase());
-    }
+    addToIndex(picture, index, picture.member[agent].steps.slice(chunk * CHUNK, (Number(chunk) + 1) * CHUNK));
     more();
   }
   index.complete = true;
