@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from cooperbench.cli.output import counted
 from cooperbench.records.visible import one_line, quoted
+from cooperbench.viewer.clock import Span
 from cooperbench.viewer.details import DetailChunk, StepDetails
-from cooperbench.viewer.models import EpisodePage, Lane, LaneStep, ShownMessage, Span
+from cooperbench.viewer.models import EpisodePage, Lane, LaneStep, ShownMessage
 
 _MARK = "    | "
 SHOWN = 6
