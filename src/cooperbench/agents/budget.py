@@ -59,6 +59,7 @@ class Budget:
         self._first_heard: datetime | None = None
         self._waits = None if waits is None else Path(waits)
         self._waiting: ModelWait | None = None
+        self._terminal: AnyPath | None = None
         self._lock = threading.Lock()
 
     def before_call(self) -> None:
@@ -142,6 +143,13 @@ class Budget:
         if self._ledger is not None and unseen > 1e-9:
             self._ledger.add(unseen)
 
+    def offer_terminal(self, place: AnyPath | None) -> None:
+        """Say where a person can take the member's place, or with `None` that somebody has."""
+        with self._lock:
+            self._terminal = place
+            self._last_action = "waits for a person" if place is not None else "a person at work"
+            self._write()
+
     def note_action(self, text: str) -> None:
         """Set the current action of the member, for the live display."""
         with self._lock:
@@ -173,6 +181,7 @@ class Budget:
             asked_at=self._asked_at,
             heard_at=self._heard_at,
             waiting=self._waiting,
+            terminal=None if self._terminal is None else str(self._terminal),
             updated_at=utc_now(),
         ).model_dump_json()
         if self._progress_file is None:

@@ -38,6 +38,7 @@ BUILT_IN = {
     "mini_swe_agent": "cooperbench.agents.mini_swe_agent.adapter:MiniSweAgentRunner",
     "mini_swe_agent_v2": "cooperbench.agents.mini_swe_agent_v2:PublishedMiniSweAgentRunner",
     "gold": "cooperbench.agents.gold:GoldRunner",
+    "human": "cooperbench.agents.human.runner:HumanRunner",
     "nop": "cooperbench.agents.nop:NopRunner",
 }
 

@@ -4,6 +4,7 @@ The run goes on when its reader leaves (a closed terminal, `| head`): it costs m
 """
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -16,6 +17,7 @@ from rich.text import Text
 
 from cooperbench.cli.failures import reasons
 from cooperbench.cli.output import counted
+from cooperbench.cli.person import PersonDesk
 from cooperbench.cli.visible_console import VisibleConsole
 from cooperbench.records import (
     EpisodeResult,
@@ -125,6 +127,9 @@ class LiveTable(Lines):
     def __init__(self, live: Live, directory: RunDirectory, console: Console) -> None:
         super().__init__(directory, console)
         self._live = live
+        self._desk = PersonDesk(directory.path.name, live.stop, self._come_back)
+        self._held: list[str] = []
+        """Lines that wait until the terminal is free."""
 
     def begin(self, plan: "Plan", counts: Counts) -> None:
         """Print the plan, and draw the table for the first time."""
@@ -134,11 +139,30 @@ class LiveTable(Lines):
     def tick(self, counts: Counts) -> None:
         """Redraw the table."""
         live = self._live_episodes()
+        self._desk.look(live, time.monotonic())
+        if self._desk.taken:
+            return
         with suppress(OSError):
             self._live.update(Group(headline(counts, live), activity(live)), refresh=True)
 
+    def note(self, text: str) -> None:
+        """Print one line, or keep it while a person works at this terminal."""
+        if self._desk.taken:
+            self._held.append(text)
+        else:
+            super().note(text)
+
+    def _come_back(self) -> None:
+        """Take the terminal back from a person."""
+        with suppress(OSError):
+            self._live.start()
+        held, self._held = self._held, []
+        for text in held:
+            super().note(text)
+
     def end(self, counts: Counts) -> None:
         """Remove the table and restore the cursor."""
+        self._desk.close()
         with suppress(OSError):
             self._live.update(headline(counts, []), refresh=True)
             self._live.stop()

@@ -134,6 +134,30 @@ def watch_run(name: str, log_dir: Path | None) -> None:
     print_summary(out, result.summary)
 
 
+@command.command("join")
+@click.argument("name")
+@click.argument("agent_id", required=False)
+@log_dir_option
+def join_run(name: str, agent_id: str | None, log_dir: Path | None) -> int:
+    """Take the place of a person in the run NAME: of AGENT_ID, or of the first that waits."""
+    from cooperbench.cli.person import free_places, has_terminal, take_place
+    from cooperbench.records.live import read_live
+    from cooperbench.records.runs import open_run
+
+    directory, config = open_run(name, log_dir)
+    if not has_terminal():
+        raise UsageError("a person needs a terminal, and this command has none", hint="type the command in a terminal")
+    places = [place for place in free_places(read_live(directory, config)) if agent_id in (None, place.agent_id)]
+    if not any(map(take_place, places)):
+        who = f"{agent_id} of run {name} does not wait" if agent_id else f"nobody in run {name} waits"
+        raise UsageError(
+            f"{who} for a person",
+            subject=name,
+            hint=f"cooperbench runs watch {name} shows who does what",
+        )
+    return 0
+
+
 @command.command("export")
 @click.argument("name")
 @click.argument("target", type=click.Path(path_type=Path))

@@ -34,6 +34,8 @@ class Progress(Record):
     """When the last part of that answer came. Only models whose answers are streamed say so."""
     waiting: ModelWait | None = None
     """The pause before the model is asked again."""
+    terminal: str | None = None
+    """The socket at which a person can take the member's place, while nobody has."""
     updated_at: UtcTime
 
 

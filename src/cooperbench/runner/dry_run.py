@@ -41,6 +41,7 @@ class Preview(NamedTuple):
 def preview(plan: Plan, options: SessionOptions) -> Preview:
     """Say what `execute` would do, writing nothing. Raises what `execute` would raise before it starts."""
     options.check()
+    options = options.fitting(plan.config.team)
     _check_tasks(plan)
     check_writable(plan.directory)
     found = [read_state(episode.directory, episode.group) for episode in plan.episodes]

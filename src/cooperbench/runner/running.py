@@ -41,6 +41,7 @@ def execute(
     Raises `UsageError`, `RunMismatchError` and `RunLockedError` before anything is written or started.
     """
     observer = observer or Silent()
+    options = options.fitting(plan.config.team)
     found = preview(plan, options)
     if found.to_run:
         evaluation = options.evaluation if options.auto_eval else None

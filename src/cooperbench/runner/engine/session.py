@@ -1,11 +1,13 @@
 """Choices for one session of work on a run, which do not change what the run is, and the services that it starts."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Self
 
+from cooperbench.agents.registry import offers
 from cooperbench.collaboration.broker import Broker, open_broker
 from cooperbench.collaboration.git_server import GitServer
 from cooperbench.collaboration.git_service import GitEvent
@@ -41,6 +43,11 @@ class SessionOptions:
     agent_memory_mb: int = 4096
     overtime: float = 60.0
     """Seconds that an agent at a limit has to end by itself."""
+
+    def fitting(self, team: Iterable[Member]) -> Self:
+        """Return the options as these members allow them: a person works on one episode at a time."""
+        alone = any(offers(member.agent, "one_at_a_time") for member in team)
+        return replace(self, concurrency=1) if alone else self
 
     def check(self) -> None:
         """Raise `UsageError` for numbers out of range."""
