@@ -36,6 +36,7 @@ class LayerRecipe(Record):
     npm: dict[str, Version] = Field(default_factory=dict, description="Packages of npm, each with its exact version.")
     pypi: dict[str, Version] = Field(default_factory=dict, description="Packages of PyPI, each with its exact version.")
     files: tuple[LayerFile, ...] = Field((), description="Single files, each with its SHA-256.")
+    python: str = Field("3.12", pattern=r"^3\.[0-9]+$", description="The image's Python, for packages of PyPI.")
     program: str = Field(min_length=1, description="The program to start: its path in the layer, or its file's name.")
 
     @model_validator(mode="after")
@@ -70,6 +71,7 @@ class LayerRecipe(Record):
             npm={filled(name): filled(version) for name, version in self.npm.items()},
             pypi={name: filled(version) for name, version in self.pypi.items()},
             files=tuple(file.model_copy(update={"url": filled(file.url)}) for file in self.files),
+            python=self.python,
             program=filled(self.program),
         )
 
@@ -99,6 +101,7 @@ class Layer(Record):
     digest: str = Field(description="Content address: of the packages' checksums, the program and the processor.")
     packages: tuple[LayerPackage, ...]
     program: str = Field(description="Path of the program in the layer.")
+    recipe: LayerRecipe = Field(description="What it was made from, without placeholders.")
     bytes: int = Field(description="Size on disk.")
 
     @property

@@ -5,6 +5,7 @@ layers stay, because sandboxes may still show them.
 """
 
 import platform
+from contextlib import suppress
 from pathlib import Path
 
 from cooperbench.environments.layers.recipe import CPUS, Cpu, Layer
@@ -36,6 +37,15 @@ def find_layer(name: str, cpu: Cpu | None = None) -> Layer | None:
         return read_model(folder / digest / "layer.json", Layer)
     except (OSError, RecordError):
         return None
+
+
+def kept_layers(name: str) -> list[Layer]:
+    """Return every layer of an agent on this machine, in use or not."""
+    found = []
+    for path in sorted((layers_dir() / name).glob("*/layer.json")):
+        with suppress(RecordError):
+            found.append(read_model(path, Layer))
+    return found
 
 
 def installed(name: str, cpu: Cpu | None = None) -> Layer:
