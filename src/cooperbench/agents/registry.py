@@ -2,7 +2,8 @@
 
 A name is looked up in this order:
 
-1. names that `@register` was called with, and the modules in `COOPERBENCH_EXTERNAL_AGENTS`;
+1. names that `@register` was called with, the modules in `COOPERBENCH_EXTERNAL_AGENTS`, and the files of command-line agents in
+   `COOPERBENCH_AGENTS_DIR`;
 2. the entry points `cooperbench.agents` of installed packages;
 3. the built-in agents, of which some are named with an argument: `replay:RUN`;
 4. `package.module:Class`.
@@ -22,6 +23,7 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import Any, NamedTuple, TypeVar
 
+from cooperbench.agents.command_line.catalogue import FoundAgentFile, built_in_files, users_files
 from cooperbench.agents.reading import safe_text
 from cooperbench.agents.result import AgentRunner
 from cooperbench.environments import Check
@@ -61,7 +63,7 @@ class AgentDescription(Record):
 
     name: str
     origin: str = "built-in"
-    """`built-in`, `COOPERBENCH_EXTERNAL_AGENTS`, `registered`, `named` or `entry point of <distribution>`."""
+    """`built-in`, `COOPERBENCH_EXTERNAL_AGENTS`, `COOPERBENCH_AGENTS_DIR`, `registered`, `named` or `entry point of <distribution>`."""
     target: str
     """`package.module:Class`."""
     summary: str = ""
@@ -145,7 +147,8 @@ def agent_names() -> list[str]:
     _load_external_modules()
     listed = {name for name in _registered if not name.startswith(TESTING)}
     with_argument = {f"{kind}:{takes.word}" for kind, takes in TAKES_ARGUMENT.items()}
-    return sorted({*listed, *BUILT_IN, *with_argument, *_entry_points()})
+    files = {*users_files(), *built_in_files()}
+    return sorted({*listed, *BUILT_IN, *with_argument, *_entry_points(), *files})
 
 
 def describe(name: str) -> AgentDescription:
@@ -193,6 +196,8 @@ def _where(name: str) -> tuple[str, str]:
     """Return the origin and target of a name without importing anything. Raises `UnknownNameError`."""
     if name in _registered:
         return _registered[name].origin, _registered[name].target
+    if (file := _file_of(name)) is not None:
+        return file.origin, str(file.path)
     if name in (points := _entry_points()):
         distribution = points[name].dist
         return f"entry point of {distribution.name if distribution else 'an installed package'}", points[name].value
@@ -215,7 +220,19 @@ def _where(name: str) -> tuple[str, str]:
 def _find(name: str) -> tuple[Factory, str]:
     _load_external_modules()
     _, target = _where(name)
-    return (_registered[name].factory, target) if name in _registered else _load_target(name, target)
+    if name in _registered:
+        return _registered[name].factory, target
+    if (file := _file_of(name)) is not None:
+        return file.factory(), target
+    return _load_target(name, target)
+
+
+def _file_of(name: str) -> FoundAgentFile | None:
+    """Return the file of a command-line agent; one of the user comes before everything that is installed."""
+    if (found := users_files().get(name)) is not None:
+        return found
+    taken = name in BUILT_IN or name in _entry_points()
+    return None if taken else built_in_files().get(name)
 
 
 def _load_target(name: str, target: str) -> tuple[Factory, str]:

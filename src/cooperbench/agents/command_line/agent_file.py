@@ -2,7 +2,7 @@
 
     name: my_cli
     summary: My own agent
-    layer: {npm: {"my-cli-linux-x64": "1.2.3"}, program: my-cli}
+    layer: {npm: {"my-cli-linux-{cpu}": "1.2.3"}, program: my-cli}
     dialect: chat
     command: "{program} run --json --model {model}"
     stdin: task
@@ -23,13 +23,14 @@ from pydantic import AfterValidator, Field, model_validator
 
 from cooperbench.agents.command_line.formats import FORMATS
 from cooperbench.agents.reading import read_yaml
+from cooperbench.environments.layers import LayerRecipe
 from cooperbench.errors import suggestion
 from cooperbench.records import Record
 
 PLACEHOLDERS = {
     "address": "base address of the model gateway, such as http://127.0.0.1:41234",
     "home": "home folder in the sandbox",
-    "layers": "folder that holds the agent's layer",
+    "layer": "folder of the agent's layer in the sandbox",
     "model": "name of the model",
     "program": "the program's path in the sandbox",
     "task": "path of a file with the task",
@@ -52,15 +53,6 @@ def _check_events(name: str) -> str:
 
 
 Template = Annotated[str, AfterValidator(_check_placeholders)]
-Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+_!-]*$")]
-
-
-class LayerSection(Record):
-    """What has to be in the sandbox: packages of the registries, each with its version."""
-
-    npm: dict[str, Version] = Field(default_factory=dict, description="Packages of npm.")
-    pypi: dict[str, Version] = Field(default_factory=dict, description="Packages of PyPI.")
-    program: str = Field(description="The program to start: its path in the layer, or its name.")
 
 
 class Success(Record):
@@ -78,7 +70,7 @@ class AgentFile(Record):
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] = Field(description="Name for -a.")
     summary: str = Field("", description="One line about it.")
-    layer: LayerSection | None = Field(None, description="Absent for a program that is in the image.")
+    layer: LayerRecipe | None = Field(None, description="Absent for a program that is in the image.")
     dialect: Literal["anthropic", "chat", "gemini", "responses"] = Field(
         description="The API that it speaks to a model."
     )

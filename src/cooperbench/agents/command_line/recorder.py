@@ -1,6 +1,7 @@
 """Turn what a program reports into the history, the spans and the live display of its member, as it comes."""
 
 import json
+import time
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,6 +26,7 @@ LONGEST_TEXT = 50_000
 """Characters of a text that the history keeps, half head and half tail, like the output of a command. The raw stream has all of it."""
 MOST_MESSAGES = 20_000
 """Messages of a history. A program that writes lines for ever must not fill the disk; the record reads no more either."""
+CHARGE_SECONDS = 0.25
 Json = dict[str, Any]
 
 
@@ -37,7 +39,10 @@ class StreamRecorder:
         self._journal = journal
         self._activity = activity
         self._under_way: dict[str, tuple[ToolUse, datetime]] = {}
-        self._counted = budget.usage
+        self._counted, self._charged = budget.usage, budget.steps
+        self._held: ModelTurn | None = None
+        self._answering = False
+        """Whether the last message was a part of the model's answer."""
         self.messages = 0
         self.unknown: dict[str, int] = {}
         """Events without a place in a history, by their kind."""
@@ -54,15 +59,21 @@ class StreamRecorder:
             self._record(event)
 
     def finish(self) -> None:
-        """Record what the format has held back."""
+        """Record what was held back."""
         finish = getattr(self._format, "finish", None)
         for event in finish() if finish is not None else ():
             self._record(event)
+        self._release()
 
     def _record(self, event: StreamEvent) -> None:
+        if isinstance(event, ModelTurn):
+            # Programs report the text, the thoughts and the calls of one answer one after the other.
+            self._held = event if self._held is None else self._held.followed_by(event)
+            if self._held.calls:
+                self._release()
+            return
+        self._release()
         match event:
-            case ModelTurn():
-                self._add(self._turn(event))
             case ToolOutput():
                 self._add(self._output(event))
             case GivenPrompt(text=text):
@@ -73,6 +84,11 @@ class StreamRecorder:
             case OtherEvent(kind=kind):
                 self.unknown[kind] = self.unknown.get(kind, 0) + 1
                 self._add({"role": "event", "content": one_line(kind), "extra": _kept(kind, event.event)})
+
+    def _release(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            self._add(self._turn(held))
 
     def _turn(self, turn: ModelTurn) -> Json:
         message: Json = {"role": "assistant", "content": _cut(turn.text)}
@@ -98,11 +114,21 @@ class StreamRecorder:
 
     def _used(self) -> Usage:
         """Return what the model calls since the last answer have used, by the gateway's count."""
-        before, self._counted = self._counted, self._budget.usage
+        if not self._answering:
+            self._await_charge()
+        before, self._counted, self._charged = self._counted, self._budget.usage, self._budget.steps
         return _difference(self._counted, before)
+
+    def _await_charge(self) -> None:
+        """Wait for the charge of an answer: programs report one as soon as its text is complete, milliseconds before its end."""
+        until = time.monotonic() + CHARGE_SECONDS
+        while self._budget.steps == self._charged and time.monotonic() < until:
+            time.sleep(0.002)
 
     def _add(self, message: Json) -> None:
         self.messages += 1
+        if message["role"] != "event":
+            self._answering = message["role"] == "assistant"
         if self.messages <= MOST_MESSAGES:
             self._journal.add(message)
 

@@ -26,6 +26,12 @@ class ModelTurn(NamedTuple):
     reasoning: str = ""
     calls: tuple[ToolUse, ...] = ()
 
+    def followed_by(self, other: "ModelTurn") -> "ModelTurn":
+        """Return both parts as one answer."""
+        text = "\n".join(filter(None, (self.text, other.text)))
+        reasoning = "\n".join(filter(None, (self.reasoning, other.reasoning)))
+        return ModelTurn(text, reasoning, (*self.calls, *other.calls))
+
 
 class ToolOutput(NamedTuple):
     """The result of a tool."""

@@ -36,7 +36,7 @@ class ClaudeCodeFormat:
                 said = text_of(event.get("result") or event.get("error") or event.get("subtype"))
                 yield FinalReport(bool(event.get("is_error")), said, event)
             case kind:
-                yield OtherEvent(text_of(kind), event)
+                yield OtherEvent(f"{text_of(kind)} {text_of(event.get('subtype'))}".strip(), event)
 
 
 def _turn(content: object) -> ModelTurn:
