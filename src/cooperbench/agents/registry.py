@@ -27,6 +27,7 @@ from cooperbench.agents.command_line.catalogue import FoundAgentFile, built_in_f
 from cooperbench.agents.reading import safe_text
 from cooperbench.agents.result import AgentRunner
 from cooperbench.environments import Check
+from cooperbench.environments.layers import LayerRecipe
 from cooperbench.errors import CooperBenchError, UnknownNameError, UsageError
 from cooperbench.records import Record
 
@@ -177,6 +178,12 @@ def checks_of(name: str, model_name: str, config: dict[str, Any] | None = None) 
     """Ask the agent what it needs on this machine, with its method `checks`, if it has one. Starts nothing."""
     checks = getattr(get_runner(name, config), "checks", None)
     return tuple(checks(model_name, config)) if callable(checks) else ()
+
+
+def layer_of(name: str) -> LayerRecipe | None:
+    """Return what `agents install` installs for the agent; `None` when it needs nothing."""
+    layer: LayerRecipe | None = getattr(get_runner(name), "layer", None)
+    return layer
 
 
 def offers(name: str, part: str) -> bool:

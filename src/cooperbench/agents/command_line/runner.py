@@ -5,7 +5,7 @@ port of the sandbox's loopback. Its work is captured like that of any agent.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from cooperbench.agents.session import AgentSession
 from cooperbench.collaboration.mailbox import MessagingConnector
 from cooperbench.collaboration.message import shown_message
 from cooperbench.environments import Check, Environment, EnvironmentOptions
-from cooperbench.environments.layers import cpu_of, find_layer, install_command, installed
+from cooperbench.environments.layers import LayerRecipe, cpu_of, find_layer, install_command, installed
 from cooperbench.environments.process import Process
 from cooperbench.errors import SandboxDamagedError, UsageError, suggestion
 from cooperbench.gateway import check_gateway
@@ -45,6 +45,11 @@ class CommandLineAgent:
 
     def __init__(self, file: AgentFile) -> None:
         self.file = file
+
+    @property
+    def layer(self) -> LayerRecipe | None:
+        """What has to be installed for it."""
+        return self.file.layer
 
     def check_config(self, model_name: str, config: dict[str, Any] | None, agent_id: str = "agent") -> None:
         """Raise `UsageError` for a setting that the program cannot keep, and for a model that cannot be reached."""
@@ -83,9 +88,8 @@ class CommandLineAgent:
             gateway = session.gateway
             if self.file.messages == "tool_result" and session.mailbox is not None:
                 gateway.rewrite = ToolResultInsertion(_news(session.mailbox)).rewrite
-            served = stack.enter_context(closing(session.env.serve(gateway.handle)))
             raw = stack.enter_context(RawOutput(None if log_dir is None else Path(log_dir)))
-            process = stack.enter_context(self._start(session.env, task, model_name, served.address))
+            process = stack.enter_context(self._start(session.env, task, model_name, session.serve_gateway()))
             recorder = self._follow(process, raw)
             return self._result(session, process, recorder, gateway.calls)
 
