@@ -10,6 +10,7 @@ packages=(
     bubblewrap                  # the local sandbox
     redis-server                # a real message broker
     openssh-server openssh-client
+    slurm-wlm munge             # a cluster of two nodes
     git iproute2 procps ca-certificates
 )
 read -ra extra <<<"${COOPERBENCH_CI_EXTRA_PACKAGES:-}"

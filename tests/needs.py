@@ -76,6 +76,12 @@ def _package_index() -> str | None:
     return None if reached else "pip reaches no package index: install pip and connect to the network"
 
 
+def _slurm() -> str | None:
+    if os.geteuid() != 0 or not _found("slurmctld") or not _found("slurmd") or not _found("munged"):
+        return "only root can start a Slurm cluster: install slurm-wlm and munge and run the tests as root"
+    return None
+
+
 def _program(name: str, package: str) -> Callable[[], str | None]:
     return lambda: None if _found(name) else f"{name} is not installed: sudo apt-get install {package}"
 
@@ -99,6 +105,7 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "package index": _package_index,
     "redis-server": _program("redis-server", "redis-server"),
     "sshd": _program("sshd", "openssh-server"),
+    "slurm": _slurm,
     "podman": lambda: None if PODMAN.exists() else f"Podman does not serve {PODMAN}: run .ci/podman.sh as root",
 }
 

@@ -8,6 +8,7 @@ import click
 from cooperbench.cli.options import (
     YEAR,
     Amount,
+    ModelOptions,
     dataset_option,
     json_option,
     load_environment_file,
@@ -21,7 +22,7 @@ from cooperbench.cli.options import (
 from cooperbench.cli.sharing import claim_options, sharing_options
 
 if TYPE_CHECKING:
-    from cooperbench.runner import RunRequest, SessionOptions
+    from cooperbench.runner import Plan, RunRequest, SessionOptions
 
 # Their values are not recorded: addresses may carry passwords.
 _SECRET = frozenset({"--redis"})
@@ -167,6 +168,15 @@ def command(words: tuple[str, ...] | None, /, **values: Any) -> int:
         result = execute(plan, options, observer)
     part = None if options.claims is None else [each.group for each in options.claims.part(plan.episodes)]
     return show_outcome(result, as_json=values["as_json"], judged=options.auto_eval, part=part)
+
+
+def plans_of(words: tuple[str, ...]) -> "tuple[list[Plan], SessionOptions]":
+    """Read the words of a command line after `run`, and plan its runs. Raises what the command itself would."""
+    from cooperbench.runner import make_plan
+
+    values = command.make_context("cooperbench run", list(words)).params
+    values["served"] = ModelOptions(*(values.pop(name) for name in ModelOptions._fields))
+    return [make_plan(request) for request in _requests(values, words)], _session(values)
 
 
 def _requests(values: dict[str, Any], words: tuple[str, ...]) -> "list[RunRequest]":

@@ -119,12 +119,16 @@ def watch_run(name: str, log_dir: Path | None) -> None:
     from cooperbench.records.live import counts_of, read_live
     from cooperbench.records.run_lock import is_locked
     from cooperbench.records.runs import open_run, read_run
+    from cooperbench.runner.slurm import is_scheduled
 
     directory, config = open_run(name, log_dir)
     settled: dict[GroupKey, EpisodeView] = {}
     out = console()
     with Live(console=out, auto_refresh=False, transient=True) as live:
-        while is_locked(directory):
+        # Tasks of an array that wait need not begin any more when the others have finished everything.
+        while is_locked(directory) or (
+            not read_run(name, log_dir, settled=settled).complete and is_scheduled(directory)
+        ):
             working = read_live(directory, config)
             counts = counts_of(read_run(name, log_dir, settled=settled), working)
             live.update(Group(headline(counts, working), activity(working)), refresh=True)

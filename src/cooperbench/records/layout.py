@@ -127,6 +127,11 @@ class RunDirectory:
         return self.path / f"costs.{claimant}.txt"
 
     @property
+    def job(self) -> Path:
+        """The scheduler's job that works on the run."""
+        return self.path / "slurm" / "job.json"
+
+    @property
     def labels(self) -> Path:
         """Labels of readers and judge models, one JSON object on each line."""
         return self.path / "labels.jsonl"
