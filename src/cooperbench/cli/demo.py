@@ -42,7 +42,9 @@ def command(log_dir: Path | None, as_json: bool) -> int:
         out.print(_explanation(gap), markup=False)
         place = (log_dir or default_log_dir()).absolute()
         out.print(f"record: {place}/demo-*  ({time.monotonic() - started:.0f} s)", markup=False, soft_wrap=True)
+        out.print(f"pages: {_write_pages(results, place)}", markup=False, soft_wrap=True)
         print_next("cooperbench runs show demo-talks_and_passes ledgerkit_task/1/f4_f5", log_dir=log_dir)
+        print_next("cooperbench view", log_dir=log_dir)
     return 0 if all(item.episode.verdict is not None for item in results) else 1
 
 
@@ -67,6 +69,15 @@ def _table(results: list["ScenarioResult"]) -> "Table":
             features,
         )
     return table
+
+
+def _write_pages(results: list["ScenarioResult"], log_dir: Path) -> Path:
+    """Write what just happened as pages that open without a server, and return the first one."""
+    from cooperbench.records.runs import read_run
+    from cooperbench.viewer.export_folder import write_pages
+
+    runs = [read_run(item.episode.directory.relative_to(log_dir).parts[0], log_dir) for item in results]
+    return write_pages(runs, log_dir / "demo-pages")[0]
 
 
 def _explanation(gap: "Gap") -> str:

@@ -1,5 +1,6 @@
 """Write an episode, or two side by side, as one HTML file."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from cooperbench.records import write_bytes
@@ -35,18 +36,21 @@ EPISODE_SCRIPTS = (
 EPISODE_STYLES = ("base.css", "lanes.css", "episode.css")
 
 
-def episode_html(run: RunResult, episode: EpisodeView) -> str:
-    """Return the page of an episode with everything in it."""
-    parts = read_episode(run, episode)
-    return html_page("episode", _title(parts.page), EPISODE_SCRIPTS, EPISODE_STYLES, parts=episode_parts(parts))
+def episode_html(run: RunResult, episode: EpisodeView, meta: Mapping[str, str] | None = None) -> str:
+    """Return the page of an episode with everything in it. For `meta` see `html_page`."""
+    found = read_episode(run, episode)
+    parts = episode_parts(found)
+    return html_page("episode", _title(found.page), EPISODE_SCRIPTS, EPISODE_STYLES, parts=parts, meta=meta)
 
 
-def comparison_html(left: tuple[RunResult, EpisodeView], right: tuple[RunResult, EpisodeView]) -> str:
+def comparison_html(
+    left: tuple[RunResult, EpisodeView], right: tuple[RunResult, EpisodeView], meta: Mapping[str, str] | None = None
+) -> str:
     """Return the page of two episodes side by side with everything in it."""
     one, other = read_episode(*left), read_episode(*right)
     parts = {**episode_parts(one, "left/"), **episode_parts(other, "right/")}
     title = f"{_title(one.page)} beside {_title(other.page)}"
-    return html_page("compare", title, EPISODE_SCRIPTS, EPISODE_STYLES, parts=parts)
+    return html_page("compare", title, EPISODE_SCRIPTS, EPISODE_STYLES, parts=parts, meta=meta)
 
 
 def export_episode(run: RunResult, episode: EpisodeView, target: AnyPath) -> Path:

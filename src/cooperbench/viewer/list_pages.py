@@ -50,16 +50,19 @@ def root_of(place: PurePosixPath) -> str:
     return "../" * (len(place.parts) - 1)
 
 
-def runs_html(runs: Sequence[RunEntry], *, served: bool) -> str:
-    """Return the page with the list of runs."""
-    entries = [run.model_dump(mode="json") for run in runs]
-    return _list_page("runs", "Runs", PurePosixPath("index.html"), {"runs": _json({"runs": entries})}, served=served)
+Names = Sequence[tuple[str, str]]
 
 
-def run_html(page: RunPage, place: PurePosixPath, *, others: Sequence[str], served: bool) -> str:
-    """Return the page with the groups of a run. `others` are the runs beside it, itself included."""
-    parts = {"page": to_json(page), "others": _json({"names": list(others)})}
-    return _list_page("run", page.run.name, place, parts, served=served)
+def runs_html(runs: Sequence[RunEntry], *, pairs: Names | None = None) -> str:
+    """Return the page with the list of runs. `pairs` are those with a page that compares them; without, a server has all."""
+    data = {"runs": [run.model_dump(mode="json") for run in runs], "pairs": pairs}
+    return _list_page("runs", "Runs", PurePosixPath("index.html"), {"runs": _json(data)}, served=pairs is None)
+
+
+def run_html(page: RunPage, place: PurePosixPath, *, pairs: Names | None = None, alone: bool = False) -> str:
+    """Return the page with the groups of a run. `alone` says that there is no list of runs; for `pairs` see `runs_html`."""
+    parts = {"page": to_json(page), "beside": _json({"pairs": pairs, "alone": alone})}
+    return _list_page("run", page.run.name, place, parts, served=pairs is None)
 
 
 def versus_html(first: RunPage, second: RunPage, *, served: bool, compared: bool = True) -> str:
@@ -86,6 +89,11 @@ def served_meta(place: PurePosixPath) -> dict[str, str]:
     return {"root": root_of(place), "served": "yes"}
 
 
+def exported_meta(place: PurePosixPath) -> dict[str, str]:
+    """Return what a page of a folder knows: the way to `index.html`."""
+    return {"root": root_of(place)}
+
+
 def address_of(place: PurePosixPath, *names: str) -> str:
     """Return the relative address of something below `api/` as seen from the page at `place`."""
     return root_of(place) + "/".join(quote(name, safe="") for name in ("api", *names))
@@ -100,7 +108,7 @@ def _list_page(
     served: bool,
     meta: Mapping[str, str] | None = None,
 ) -> str:
-    known = {**(served_meta(place) if served else {"root": root_of(place)}), **(meta or {})}
+    known = {**(served_meta(place) if served else exported_meta(place)), **(meta or {})}
     address = address_of(place, "parts") if served else None
     return html_page(view, title, _SCRIPTS, _STYLES, parts=parts, address=address, meta=known)
 

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from cooperbench.errors import CooperBenchError, RecordError, UnknownNameError
@@ -16,7 +16,7 @@ from cooperbench.records.layout import DEPTH
 from cooperbench.records.run_result import RunResult
 from cooperbench.records.secrets import scrubbed
 from cooperbench.viewer.export import comparison_html
-from cooperbench.viewer.list_pages import run_html, runs_html, served_episode_html, versus_html
+from cooperbench.viewer.list_pages import exported_meta, run_html, runs_html, served_episode_html, versus_html
 from cooperbench.viewer.parts import to_json
 from cooperbench.viewer.search import search_runs
 from cooperbench.viewer.server.episodes import EpisodeCache
@@ -54,6 +54,7 @@ class Pages:
             Route(f"/data/{_GROUP}.html", self.episode),
             Route("/versus/{run}/{other}/index.html", self.versus),
             Route("/versus/{run}/{other}/{repo}/{task_id}/{folder}.html", self.versus_episode),
+            Route("/api/parts/runs", self.names),
             Route(f"/api/parts/{_GROUP}/{{part}}", self.part),
             Route(f"/api/raw/{_GROUP}/{{file}}", self.raw),
             Route("/api/search", self.search),
@@ -65,13 +66,13 @@ class Pages:
 
     def runs(self, request: Request) -> Response:
         """Answer with the list of runs."""
-        return _page(runs_html(self._library.entries(), served=True))
+        return _page(runs_html(self._library.entries()))
 
     def run(self, request: Request) -> Response:
         """Answer with the table and the grid of a run."""
         name = request.path_params["run"]
         place = PurePosixPath("data", name, "index.html")
-        return _page(run_html(self._library.page(name), place, others=self._library.names(), served=True))
+        return _page(run_html(self._library.page(name), place))
 
     def episode(self, request: Request) -> Response:
         """Answer with the page of an episode, which reads its parts below `api/parts`."""
@@ -87,7 +88,14 @@ class Pages:
     def versus_episode(self, request: Request) -> Response:
         """Answer with the same group of two runs side by side."""
         left, right = self._find(request, "run"), self._find(request, "other")
-        return _page(comparison_html(left, right))
+        place = PurePosixPath(
+            "versus", *(request.path_params[name] for name in ("run", "other", "repo", "task_id", "folder"))
+        )
+        return _page(comparison_html(left, right, exported_meta(place)))
+
+    def names(self, request: Request) -> Response:
+        """Answer with the names of all runs, to choose one to compare with."""
+        return JSONResponse({"names": self._library.names()})
 
     def part(self, request: Request) -> Response:
         """Answer with a part of an episode's page, as JSON."""

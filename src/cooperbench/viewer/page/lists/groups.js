@@ -56,7 +56,7 @@ const RunFacts = ({ run }) => html`<${Facts} facts=${[
   ["cost", money(run.cost)],
 ]} />`;
 
-function RunPage({ first, others }) {
+function RunPage({ first, beside }) {
   const [page, setPage] = useState(() => wholePage(first));
   const [chosen, change] = useAddress({ view: "table", sort: "", words: "", outcome: "", repo: "", task: "", has: "" });
   const focus = useRef(null);
@@ -69,13 +69,13 @@ function RunPage({ first, others }) {
   const shown = useMemo(() => filtered(page.groups, chosen), [page, chosen]);
   useKeys({ "/": () => focus.current.focus() });
   return html`<div>
-    <${Top} crumbs=${[...(served || others.length > 1 ? [["runs", link.runs()]] : []), [name]]}>${served && html`<${Search} run=${name} />`}</${Top}>
+    <${Top} crumbs=${[...(served || !beside.alone ? [["runs", link.runs()]] : []), [name]]}>${served && html`<${Search} run=${name} />`}</${Top}>
     <main>
       <header class="lead-run"><h1>${visible(name)} ${page.run.state === "running" && html`<span class="chip live">running</span>`}</h1><${Shares} outcomes=${page.run.outcomes} planned=${page.run.planned} /></header>
       <${RunFacts} run=${page.run} />
       <${Lost} connected=${connected} />
       <div class="tools"><${Filters} groups=${page.groups} chosen=${chosen} change=${change} shown=${shown} focus=${focus} />
-        <div class="right">${others.length > 1 && html`<${Versus} name=${name} others=${others} />`}<${Switch} values=${["table", "grid"]} chosen=${chosen.view} onChange=${(view) => change({ view })} /></div></div>
+        <div class="right"><${Versus} name=${name} pairs=${beside.pairs} /><${Switch} values=${["table", "grid"]} chosen=${chosen.view} onChange=${(view) => change({ view })} /></div></div>
       <section class="card list">${chosen.view === "grid" ? html`<${Grid} run=${name} page=${page} shown=${new Set(shown)} />` : html`<${Table} label="Groups" columns=${columns} rows=${shown} sort=${chosen.sort} onSort=${(sort) => change({ sort })} keyOf=${(group) => group.episode} />`}
         ${!shown.length && html`<p class="nothing">${page.groups.length ? "No group passes the filters." : "This run has no groups."}</p>`}</section>
     </main>
@@ -84,8 +84,16 @@ function RunPage({ first, others }) {
 
 const Switch = ({ values, chosen, onChange }) => html`<div class="switch" role="group" aria-label="View">${values.map((value) => html`<button class=${chosen === value ? "on" : ""} aria-pressed=${chosen === value} onClick=${() => onChange(value)}>${value}</button>`)}</div>`;
 
-/** Choose a run to compare with. */
-const Versus = ({ name, others }) => html`<label class="choice"><span>compare with</span><select onChange=${(event) => event.target.value && location.assign(link.versus(name, event.target.value))}><option value="">…</option>${others.filter((other) => other !== name).map((other) => html`<option value=${other}>${visible(other)}</option>`)}</select></label>`;
+/** Choose a run to compare with. A server lists all runs that it has. */
+function Versus({ name, pairs }) {
+  const [others, setOthers] = useState(() => (pairs || []).filter((pair) => pair.includes(name)).map(([one, other]) => (one === name ? other : one)));
+  useEffect(() => {
+    if (served) readPart("runs").then((found) => setOthers(found.names.filter((other) => other !== name)));
+  }, []);
+  if (!others.length) return null;
+  const go = (event) => event.target.value && location.assign(versusLink(name, event.target.value, pairs));
+  return html`<label class="choice"><span>compare with</span><select onChange=${go}><option value="">…</option>${others.map((other) => html`<option value=${other}>${visible(other)}</option>`)}</select></label>`;
+}
 
 /** Keys that act unless something is being typed. */
 function useKeys(actions) {

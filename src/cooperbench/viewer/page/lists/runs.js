@@ -18,7 +18,7 @@ const runColumns = [
 const wholeRun = (run) => ({ experiment: null, cost: null, ...run });
 
 function RunsPage({ first }) {
-  const [runs, setRuns] = useState(() => first.map(wholeRun));
+  const [runs, setRuns] = useState(() => first.runs.map(wholeRun));
   const [chosen, change] = useAddress({ sort: "-made", words: "", setting: "", agent: "", model: "" });
   const [pair, setPair] = useState([]);
   const focus = useRef(null);
@@ -26,8 +26,9 @@ function RunsPage({ first }) {
   useKeys({ "/": () => focus.current.focus() });
   const shown = runs.filter((run) => has(JSON.stringify([run.name, run.experiment, run.state, run.setting, run.agents, run.models, run.data]), chosen.words) && among(chosen.setting, [run.setting]) && among(chosen.agent, run.agents) && among(chosen.model, run.models));
   const pick = (name) => setPair(pair.includes(name) ? pair.filter((each) => each !== name) : [...pair, name].slice(-2));
+  const compared = pair.length === 2 && versusLink(...pair, first.pairs);
   const box = { name: "compare", value: () => null, cell: (run) => html`<input type="checkbox" aria-label=${`compare ${run.name}`} checked=${pair.includes(run.name)} onChange=${() => pick(run.name)} />` };
-  const columns = [...(runs.length > 1 ? [box] : []), ...runColumns.filter((column) => column.name !== "experiment" || runs.some((run) => run.experiment))];
+  const columns = [...(runs.length > 1 && (!first.pairs || first.pairs.length) ? [box] : []), ...runColumns.filter((column) => column.name !== "experiment" || runs.some((run) => run.experiment))];
   return html`<div>
     <${Top} crumbs=${[["runs"]]}>${served && html`<${Search} />`}</${Top}>
     <main>
@@ -39,7 +40,7 @@ function RunsPage({ first }) {
         <${Choice} label="agent" found=${counts(runs, (run) => run.agents)} chosen=${chosen.agent} onChange=${(agent) => change({ agent })} />
         <${Choice} label="model" found=${counts(runs, (run) => run.models)} chosen=${chosen.model} onChange=${(model) => change({ model })} />
         <span class="count" role="status">${shown.length === runs.length ? "" : `${shown.length} of ${plural(runs.length, "run")}`}</span></div>
-        <div class="right">${pair.length === 2 && html`<a class="button" href=${link.versus(...pair)}>Compare ${visible(pair[0])} with ${visible(pair[1])} →</a>`}</div></div>
+        <div class="right">${compared && html`<a class="button" href=${compared}>Compare ${visible(pair[0])} with ${visible(pair[1])} →</a>`}</div></div>
       <section class="card list"><${Table} label="Runs" columns=${columns} rows=${shown} sort=${chosen.sort} onSort=${(sort) => change({ sort })} keyOf=${(run) => run.name} />
         ${!shown.length && html`<p class="nothing">${runs.length ? "No run passes the filters." : html`There are no runs here yet. Try <code>cooperbench run -s demo</code>.`}</p>`}</section>
     </main>

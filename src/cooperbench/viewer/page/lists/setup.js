@@ -19,6 +19,13 @@ const link = {
   both: (run, other, group) => `${root}versus/${place(run, other)}/${folderOf(group)}.html`,
 };
 
+/** The page that compares two runs, in the order in which a folder has it; nothing where it has none. A server has all. */
+function versusLink(run, other, pairs) {
+  if (!pairs) return link.versus(run, other);
+  const found = pairs.find((pair) => pair.includes(run) && pair.includes(other));
+  return found ? link.versus(...found) : "";
+}
+
 const TONES = { passed: "pass", merge_conflict: "conflict", tests_failed: "fail", forced: "fail", patch_rejected: "fail", no_patch: "fail" };
 const ICONS = { pass: "M4 8.5l3 3 5.5-7", conflict: "M8 3.8v5M8 11.2v1", fail: "M4.5 4.5l7 7m0-7l-7 7", open: "M4.5 8h7", running: "M8 4.5v3.7l2.4 1.6" };
 

@@ -1,8 +1,8 @@
 // Which list this page is.
 
 const VIEWS = {
-  runs: async () => html`<${RunsPage} first=${(await readPart("runs")).runs} />`,
-  run: async () => html`<${RunPage} first=${await readPart("page")} others=${(await readPart("others")).names} />`,
+  runs: async () => html`<${RunsPage} first=${await readPart("runs")} />`,
+  run: async () => html`<${RunPage} first=${await readPart("page")} beside=${await readPart("beside")} />`,
   versus: async () => html`<${VersusPage} first=${await readPart("first")} second=${await readPart("second")} />`,
 };
 
