@@ -23,7 +23,7 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import Any, NamedTuple, TypeVar
 
-from cooperbench.agents.command_line.catalogue import FoundAgentFile, built_in_files, users_files
+from cooperbench.agents.command_line.catalogue import FoundAgentFile, agent_file_names, agent_file_of
 from cooperbench.agents.reading import safe_text
 from cooperbench.agents.result import AgentRunner
 from cooperbench.environments import Check
@@ -148,8 +148,7 @@ def agent_names() -> list[str]:
     _load_external_modules()
     listed = {name for name in _registered if not name.startswith(TESTING)}
     with_argument = {f"{kind}:{takes.word}" for kind, takes in TAKES_ARGUMENT.items()}
-    files = {*users_files(), *built_in_files()}
-    return sorted({*listed, *BUILT_IN, *with_argument, *_entry_points(), *files})
+    return sorted({*listed, *BUILT_IN, *with_argument, *_entry_points(), *agent_file_names()})
 
 
 def describe(name: str) -> AgentDescription:
@@ -229,17 +228,12 @@ def _find(name: str) -> tuple[Factory, str]:
     _, target = _where(name)
     if name in _registered:
         return _registered[name].factory, target
-    if (file := _file_of(name)) is not None:
-        return file.factory(), target
-    return _load_target(name, target)
+    file = _file_of(name)
+    return (file.factory(), target) if file is not None else _load_target(name, target)
 
 
 def _file_of(name: str) -> FoundAgentFile | None:
-    """Return the file of a command-line agent; one of the user comes before everything that is installed."""
-    if (found := users_files().get(name)) is not None:
-        return found
-    taken = name in BUILT_IN or name in _entry_points()
-    return None if taken else built_in_files().get(name)
+    return agent_file_of(name, taken=name in BUILT_IN or name in _entry_points())
 
 
 def _load_target(name: str, target: str) -> tuple[Factory, str]:

@@ -65,6 +65,16 @@ def built_in_files() -> dict[str, FoundAgentFile]:
     return {path.stem: FoundAgentFile(path, "built-in") for path in sorted(BUILT_IN_FILES.glob(f"*{SUFFIX}"))}
 
 
+def agent_file_names() -> set[str]:
+    """Return the names of all agents that a file describes. Raises `UsageError` for a folder that is not there."""
+    return {*users_files(), *built_in_files()}
+
+
+def agent_file_of(name: str, *, taken: bool) -> FoundAgentFile | None:
+    """Return the file of an agent: the user's, or the built-in one unless the name is `taken` by something installed."""
+    return users_files().get(name) or (None if taken else built_in_files().get(name))
+
+
 def command_line_agent(path: Path, file: AgentFile | None = None) -> Callable[..., AgentRunner]:
     """Return what makes the agent that a file describes. An entry point may name it: `my_cli = "my_package:my_cli"`."""
     described = file or read_agent_file(path)
