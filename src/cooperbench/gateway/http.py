@@ -32,6 +32,7 @@ class HttpConnection:
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._state = h11.Connection(h11.SERVER, max_incomplete_event_size=_LARGEST_HEADERS)
+        self._only_head = False
 
     @property
     def begun(self) -> bool:
@@ -49,6 +50,7 @@ class HttpConnection:
                 return
             if request is None:
                 return
+            self._only_head = request.method == "HEAD"
             yield request
             if self._state.our_state is not h11.DONE or self._state.their_state is not h11.DONE:
                 return
@@ -68,7 +70,7 @@ class HttpConnection:
 
     def send(self, data: bytes) -> None:
         """Send a part of the body at once."""
-        if data:
+        if data and not self._only_head:
             self._write(h11.Data(data=data))
 
     def end(self) -> None:

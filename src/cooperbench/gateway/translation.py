@@ -79,6 +79,7 @@ class Translation:
             return asyncio.run_coroutine_threadsafe(work, _event_loop()).result()
 
     def _parts(self, answer: AsyncIterator[Any], call: ModelCall, relayed: RelayedCall) -> Iterator[bytes]:
+        numbering = ResponseNumbering()
         while True:
             try:
                 part = self._run(_next(answer))
@@ -86,7 +87,10 @@ class Translation:
                 raise relayed.error or typed_error(error) from error
             if part is _END:
                 break
-            yield from _events(part, call.dialect)
+            if isinstance(part, bytes | str):
+                yield part if isinstance(part, bytes) else part.encode()
+            else:
+                yield _event(numbering.corrected(_plain(part)) if call.dialect == "responses" else _plain(part))
         if relayed.error is not None:
             raise relayed.error
         if call.dialect == "chat":
@@ -133,14 +137,27 @@ async def _next(answer: AsyncIterator[Any]) -> Any:
         return _END
 
 
-def _events(part: Any, dialect: str) -> Iterator[bytes]:
-    """Yield a part of an answer as events."""
-    if isinstance(part, bytes | str):
-        yield part if isinstance(part, bytes) else part.encode()
-        return
-    data = _plain(part)
-    name = f"event: {data['type']}\n" if dialect in {"responses", "anthropic"} and data.get("type") else ""
-    yield f"{name}data: {json.dumps(data)}\n\n".encode()
+class ResponseNumbering:
+    """Corrects the places of a response's items: LiteLLM leaves the first for a text, which does not come before every call."""
+
+    def __init__(self) -> None:
+        self._places: dict[int, int] = {}
+        self._number = 0
+
+    def corrected(self, event: Json) -> Json:
+        """Return an event with the place of its item in the output so far, and its own number."""
+        number, self._number = self._number, self._number + 1
+        place = event.get("output_index")
+        if not isinstance(place, int):
+            return {**event, "sequence_number": number}
+        if event.get("type") == "response.output_item.added":
+            self._places.setdefault(place, len(self._places))
+        return {**event, "output_index": self._places.get(place, place), "sequence_number": number}
+
+
+def _event(data: Json) -> bytes:
+    name = f"event: {data['type']}\n" if data.get("type") else ""
+    return f"{name}data: {json.dumps(data)}\n\n".encode()
 
 
 def _plain(answer: Any) -> Json:
