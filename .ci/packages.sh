@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that the tests drive as real peers. Does nothing when all of them are there.
 #
-#   COOPERBENCH_CI_EXTRA_PACKAGES   further packages, separated by blanks (chromium, podman, ...)
+#   COOPERBENCH_CI_EXTRA_PACKAGES   further packages, separated by blanks (podman, ...)
 set -euo pipefail
 
 packages=(
@@ -9,6 +9,7 @@ packages=(
     debootstrap busybox-static  # test images without a registry
     bubblewrap                  # the local sandbox
     redis-server                # a real message broker
+    chromium chromium-driver    # the browser that looks at the viewer's pages
     openssh-server openssh-client
     slurm-wlm munge             # a cluster of two nodes
     git iproute2 procps ca-certificates

@@ -82,6 +82,13 @@ def _slurm() -> str | None:
     return None
 
 
+def _browser() -> str | None:
+    if not (_found("chromium") and _found("chromedriver")):
+        return "Chromium and its driver are not installed: sudo apt-get install chromium chromium-driver"
+    absent = [name for name in ("selenium", "axe_core_python") if not find_spec(name)]
+    return f"{' and '.join(absent)} not installed: uv sync --group dev" if absent else None
+
+
 def _program(name: str, package: str) -> Callable[[], str | None]:
     return lambda: None if _found(name) else f"{name} is not installed: sudo apt-get install {package}"
 
@@ -93,6 +100,7 @@ def _package(name: str, extra: str) -> Callable[[], str | None]:
 CHECKS: dict[str, Callable[[], str | None]] = {
     "docker": _docker,
     "own engine": _own_engine,
+    "browser": _browser,
     "sandbox": _sandbox,
     "mounts": _mounts,
     "bubblewrap": lambda: _isolation(isolation.Isolation.BUBBLEWRAP),

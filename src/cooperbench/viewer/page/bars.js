@@ -59,7 +59,7 @@ function MemberLane({ picture, item, scale, layout, from, to, dim, narrow, diver
     ${binSteps(item.steps, x, from, to, narrow).map(({ begin: left, steps }) =>
       steps.length > 1
         ? html`<${Bin} key=${steps[0].id} ...${{ steps, left, x, y, dim }} />`
-        : html`<${StepBar} key=${steps[0].id} ...${{ step: steps[0], item, x, y, dim }} />`,
+        : html`<${StepBar} key=${steps[0].id} ...${{ picture, step: steps[0], item, x, y, dim }} />`,
     )}
     ${item.marks.map((mark) => html`<${MarkSign} key=${mark.id} ...${{ mark, x, y, dim }} />`)}
     ${divergence && divergence[item.id] && html`<${Divergence} step=${divergence[item.id]} x=${x} y=${y} />`}
@@ -78,13 +78,15 @@ function Bin({ steps, left, x, y, dim }) {
   </g>`;
 }
 
+const hatchId = (picture, item) => `wait-${picture.prefix.replace("/", "-")}${item.index}`;
+
 /** One step: the model as a thin pale bar, what it did as a block, waiting hatched. */
-function StepBar({ step, item, x, y, dim }) {
+function StepBar({ picture, step, item, x, y, dim }) {
   const a = x(step.model[0]);
   const b = Math.max(x(step.act[0]), a + 1);
   const c = Math.max(x(step.act[1]), b + 3);
   const modelEnd = Math.max(a + 1, x(step.model[1]));
-  const hatch = `url(#wait-${item.index})`;
+  const hatch = `url(#${hatchId(picture, item)})`;
   const fill = step.action === "wait" ? { fill: hatch } : null;
   const half = step.action === "message" || step.action === "answer" ? 4 : step.action === "submit" ? 0 : 12;
   const waits = step.action === "wait" ? [] : step.waits;

@@ -3,11 +3,11 @@
 function Detail({ picture, selected, select, go }) {
   const item = picture.byId.get(selected);
   if (!item) {
-    return html`<section class="card detail" aria-label="Detail">
+    return html`<section class="card detail" aria-label=${`Detail${picture.of}`}>
       <p class="muted">Choose a step: click a bar, or press <kbd>j</kbd>.</p></section>`;
   }
   const member = picture.member[item.agent || item.sender];
-  return html`<section class="card detail" aria-label="Detail" aria-live="polite">
+  return html`<section class="card detail" aria-label=${`Detail${picture.of}`} aria-live="polite">
     <div class="card-head">
       ${member && html`<${Who} picture=${picture} id=${member.id} />`}
       <h2>${visible(detailTitle(item))}</h2>
@@ -32,9 +32,10 @@ function DetailBody({ picture, item, select }) {
     board: MarkDetail,
   };
   const Body = bodies[item.type] || MessageDetail;
-  const raw = item.type === "step" ? (detailsOf(picture, item) || {}).raw || item : item;
+  const [details, problem] = useDetails(picture, item);
+  const raw = details ? details.raw : item;
   return html`<div>
-    <${Body} picture=${picture} item=${item} select=${select} />
+    <${Body} ...${{ picture, item, select, details, problem }} />
     <${Labels} picture=${picture} item=${item} />
     <${Raw} value=${raw} id=${item.id} markdown=${() => asMarkdown(picture, item)} />
   </div>`;
@@ -75,22 +76,21 @@ function detailPlace(item, member) {
   return item.type === "merge" ? item.status.replaceAll("_", " ") : "";
 }
 
-/** Read the texts of a step when it is shown. */
-function useDetails(picture, step) {
+/** Read the texts of a step when it is shown; other things have all of theirs. */
+function useDetails(picture, item) {
   const [, redraw] = useState(0);
   const [problem, setProblem] = useState("");
   useEffect(() => {
-    if (detailsOf(picture, step)) return;
-    loadChunk(picture, chunkOf(step)).then(
+    if (item.type !== "step" || detailsOf(picture, item)) return;
+    loadChunk(picture, chunkOf(item)).then(
       () => redraw((n) => n + 1),
       (error) => setProblem(error.message),
     );
-  }, [picture, step]);
-  return [detailsOf(picture, step), problem];
+  }, [picture, item]);
+  return [item.type === "step" ? detailsOf(picture, item) : null, problem];
 }
 
-function StepDetail({ picture, item: step, select }) {
-  const [details, problem] = useDetails(picture, step);
+function StepDetail({ picture, item: step, select, details, problem }) {
   const took = step.act[1] - step.act[0];
   const facts = [
     [

@@ -17,7 +17,7 @@ function Drawing({ picture, scale, layout, width, from, to, hits, divergence }) 
   const narrow = narrowest(members, x, from, to);
   const shared = { picture, scale, layout, from, to, dim, seen, dense, narrow };
   return html`<g class=${dense ? "dense" : ""}>
-    <defs>${members.map((item) => html`<${Hatching} item=${item} />`)}</defs>
+    <defs>${members.map((item) => html`<${Hatching} picture=${picture} item=${item} />`)}</defs>
     ${axisTicks(scale, Math.max(EDGE, from), Math.min(width, to), page.end).map(
       ({ t, text }) =>
         html`<line class="grid" x1=${x(t)} x2=${x(t)} y1=${AXIS} y2=${layout.height} /><text class="tick" x=${x(t)} y="17">${text}
@@ -37,9 +37,9 @@ function Drawing({ picture, scale, layout, width, from, to, hits, divergence }) 
 }
 
 /** The pattern of waiting, in a member's hue. */
-function Hatching({ item }) {
-  return html`<pattern id="wait-${item.index}"
-    class=${item.hue} width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
+function Hatching({ picture, item }) {
+  const id = hatchId(picture, item);
+  return html`<pattern id=${id} class=${item.hue} width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
     <rect width="6" height="6" class="hatch-bg" /><rect width="2" height="6" class="hatch" />
   </pattern>`;
 }
@@ -179,7 +179,7 @@ function Row({ picture, scale: { x }, layout, item, row, width, dim }) {
   const before = a - x(picture.page.tests_begin) - 22; // pixels left of the bar
   const beside = !inside && texts.find((text) => text.length * 6.1 < before - 8);
   return html`<g class="suite ${tone}${counts ? "" : " what-if"}${dim(item.id) ? " dim" : ""}" data-id=${item.id}>
-    <rect x=${a} y=${y} width=${b - a} height="18" rx="4" />
+    <rect x=${a} y=${y} width=${Math.max(4, b - a)} height="18" rx="4" />
     ${
       beside && beside.length >= fitting(texts, b - a).length
         ? html`<text class="beside" x=${a - 7} y=${y + 13}>${beside}</text>`

@@ -186,7 +186,7 @@ function Lanes({ picture, selected, select, hits, mode, zoom, zoomBy, divergence
     () => html`<${Drawing} ...${{ picture, scale, layout, width, from, to, hits, divergence }} />`,
     [picture, scale, layout, width, from, to, hits, divergence],
   );
-  return html`<section class="lanes card" aria-label="What everybody did, on one clock">
+  return html`<section class="lanes card" aria-label=${`What everybody did${picture.of}, on one clock`}>
     <${Gutter} picture=${picture} layout=${layout} />
     <div
       class="track"
@@ -233,7 +233,7 @@ function Picked({ picture, scale: { x }, layout, width, chosen }) {
     if (row < 0) return null;
     const begin = Math.max(x(chosen.t0), x(picture.page.tests_begin) + 16) - 2;
     const end = chosen.type === "merge" ? width - EDGE : Math.max(x(chosen.t1), begin + 6);
-    return html`<rect class="ring plain" x=${begin} y=${layout.rowY(row) - 2} width=${end - begin + 2} height="22" rx="6" />`;
+    return html`<rect class="ring plain" x=${begin} y=${layout.rowY(row) - 2} width=${Math.max(6, end - begin + 2)} height="22" rx="6" />`;
   };
   return html`<g class="picked ${hue}">
     <line class="cursor" x1=${at} x2=${at} y1=${AXIS - 6} y2=${layout.height} />${ring()}

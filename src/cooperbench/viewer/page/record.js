@@ -35,9 +35,11 @@ function buildPicture(given, prefix = "") {
   const marks = members.flatMap((item) => item.marks);
   const board = page.board.map((item) => ({ ...item, type: "board", t0: item.time, agent: item.agent_id }));
   const files = page.files.map((file) => ({ overlaps: [], mentions: [], ...file }));
+  const of = prefix ? ` of ${page.run}` : ""; // two episodes on one page have names and ids of their own
   const picture = {
     page,
     prefix,
+    of,
     members,
     member,
     steps,

@@ -28,8 +28,11 @@ function momentsOf(picture) {
  * d^0.4, so order and simultaneity stay; the tests after it are true to scale in a share of the width.
  */
 function makeScale(picture, width, mode) {
-  const { tests_begin: begin, end } = picture.page;
-  const times = picture.moments || (picture.moments = momentsOf(picture));
+  const begin = picture.page.tests_begin;
+  const instant = picture.stages.length > 0 && picture.page.end < begin + 0.5; // its rows need room all the same
+  const end = instant ? begin + 0.5 : picture.page.end;
+  picture.moments ||= momentsOf(picture);
+  const times = [...picture.moments];
   const even = mode === "even";
   const at = [0];
   for (let i = 1; i < times.length; i++) {
@@ -37,7 +40,11 @@ function makeScale(picture, width, mode) {
     const working = times[i] <= begin + 1e-3;
     at.push(at[i - 1] + (!even ? gap : working ? Math.max(gap, 0.001) ** 0.4 : 0));
   }
-  if (even && end > begin + 1e-3) {
+  if ((even || instant) && end > begin + 1e-3) {
+    if (times.at(-1) < end) {
+      times.push(end);
+      at.push(at.at(-1));
+    }
     // The last gaps are the time of the tests.
     const share = Math.min(0.45, Math.max(SHARE_OF_TESTS, 210 / width));
     const work = at.at(-1);
