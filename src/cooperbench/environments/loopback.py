@@ -89,7 +89,7 @@ class LoopbackService:
             frames = FrameReader(stream)
             _, kind, data = _read_frame(frames)
             if kind != READY:
-                raise SandboxError(f"cannot serve port {port} in the sandbox: {data.decode(errors='replace')}")
+                raise SandboxError(f"cannot serve a port in the sandbox: {data.decode(errors='replace')}")
             return stream, frames, int(data)
         except BaseException:
             stream.close()

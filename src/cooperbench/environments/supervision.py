@@ -289,6 +289,10 @@ def supervisor_script() -> str:
 
 
 def without_comments(name: str) -> str:
-    """Return the text of a shell script in `inside`, without its comments."""
-    text = files("cooperbench.environments").joinpath("inside", name).read_text(encoding="utf-8")
-    return re.sub(r"(?m)^\s*#.*\n", "", text)
+    """Return a program in `inside` without the lines that are comments."""
+    return re.sub(r"(?m)^\s*#.*\n", "", inside(name))
+
+
+def inside(name: str) -> str:
+    """Return the text of a program in `inside`."""
+    return files("cooperbench.environments").joinpath("inside", name).read_text(encoding="utf-8")

@@ -215,10 +215,10 @@ class DockerTransport(Transport):
         return DockerStream(self, attached, exec_id, int(found.group(1)), early)
 
     def hang_up(self, exec_id: str, process: int) -> None:
-        """Send SIGHUP to a process that was started with `open`, if it still runs."""
+        """Send SIGHUP to a process that was started with `open`, if it and the container still run."""
         if self._stopped:
             return
-        with contextlib.suppress(SandboxLostError, TransportError), translated(self._handle.identifier):
+        with contextlib.suppress(SandboxError), translated(self._handle.identifier):
             if self._engine.client.api.exec_inspect(exec_id)["Running"]:
                 number = self._prepare(["sh", "-c", f"kill -HUP -{process} {process}"], stdin=False)
                 self._engine.client.api.exec_start(number, detach=True)

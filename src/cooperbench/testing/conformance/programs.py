@@ -1,11 +1,13 @@
 """Programs whose output is read while they run, and ports that programs in the sandbox connect to."""
 
+import socket
 import time
 from collections.abc import Iterator
 
 import pytest
 
 from cooperbench.environments import Environment
+from cooperbench.errors import SandboxError
 from cooperbench.testing.conformance.commands import CONFIGURED, running, unique_seconds
 from cooperbench.testing.conformance.subject import Subject
 
@@ -100,3 +102,72 @@ class ProgramConformance:
             done = program.wait()
         assert done["returncode"] == 137
         assert environment.execute("echo usable")["output"] == "usable\n"
+
+    def test_30_a_port_leads_to_the_harness(self, environment: Environment) -> None:
+        if environment.execute("command -v python3")["returncode"] != 0:
+            with pytest.raises(SandboxError, match="Python"):
+                environment.serve(count_bytes)
+            return
+        service = environment.serve(count_bytes)
+        assert service.address == f"http://127.0.0.1:{service.port}"
+        environment.write_file("/tmp/client.py", CLIENT.encode())
+        sizes = (0, 1, 3_000_000, 10, 20)
+        done = environment.execute(f"python3 /tmp/client.py {service.port} {' '.join(map(str, sizes))}")
+        assert sorted(done["output"].split()) == sorted(f"{size}:{size + 6}" for size in sizes)
+        with pytest.raises(SandboxError, match="already in use"):
+            environment.serve(count_bytes, port=service.port)
+        service.close()
+        service.close()
+        assert "refused" in environment.execute(f"python3 /tmp/client.py {service.port} 1")["output"]
+
+    def test_31_a_broken_stream_is_opened_again(self, subject: Subject) -> None:
+        environment, transport = subject.cuttable()
+        with environment:
+            if environment.execute("command -v python3")["returncode"] != 0:
+                return
+            environment.write_file("/tmp/client.py", CLIENT.encode())
+            service = environment.serve(count_bytes)
+            for _ in range(2):
+                answer = environment.execute(f"python3 /tmp/client.py {service.port} 5")["output"]
+                assert answer == "5:11\n"
+                transport.cut()
+
+
+CLIENT = """
+import socket, sys, threading, time
+
+def call(size):
+    for attempt in range(50):
+        try:
+            peer = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=30)
+            break
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+    else:
+        print("refused", flush=True)
+        return
+    threading.Thread(target=lambda: (peer.sendall(b"x" * size), peer.shutdown(socket.SHUT_WR))).start()
+    got = b""
+    while True:
+        data = peer.recv(65536)
+        if not data:
+            break
+        got += data
+    sys.stdout.write("%d:%d\\n" % (size, len(got)))
+    sys.stdout.flush()
+
+callers = [threading.Thread(target=call, args=(int(size),)) for size in sys.argv[2:]]
+for caller in callers:
+    caller.start()
+for caller in callers:
+    caller.join()
+"""
+"""Sends so many bytes over each connection, ends its side, and prints how many come back before the other side ends."""
+
+
+def count_bytes(connection: socket.socket) -> None:
+    """Read to the end, then send the same back and 6 bytes more."""
+    received = bytearray()
+    while data := connection.recv(1 << 16):
+        received += data
+    connection.sendall(received + b"served")
