@@ -1,12 +1,13 @@
 """Tasks in Go, Rust and TypeScript, judged in containers with the languages' own test runners."""
 
 import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
 
 from cooperbench.evaluation import score
-from cooperbench.records import FalsificationStatus, Outcome, SuiteResult
+from cooperbench.records import FalsificationStatus, Falsify, Outcome, SuiteResult
 from cooperbench.tasks import Task
 from tests.evaluation.languages import LANGUAGES, Language, make_task
 from tests.evaluation.trees import Checkout
@@ -23,10 +24,10 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return language, *make_task(language, tmp_path_factory.mktemp(name), f"basket_{name}")
 
 
-def discount_with(built: Built, patch: bytes) -> SuiteResult:
+def discount_with(built: Built, patch: bytes, falsify: Falsify = "on") -> SuiteResult:
     """The tests of feature 1 on a patch."""
     _, task, _ = built
-    evaluation = score(task, {1: patch}, backend="docker", network="none", time_limit=120)
+    evaluation = score(task, {1: patch}, backend="docker", network="none", time_limit=120, falsify=falsify)
     assert evaluation.error is None, evaluation.error
     return evaluation.stages[0].suites[0]
 
@@ -52,6 +53,31 @@ def test_a_pass_is_proven(built: Built) -> None:
     assert found is not None
     assert found.status is FalsificationStatus.HELD, found
     assert found.broken == language.new_tests
+
+
+@pytest.mark.parametrize("built", [pytest.param("go", marks=pytest.mark.xdist_group("go"))], indirect=True)
+def test_what_go_compiled_of_the_base_is_kept_and_changes_no_verdict(built: Built, cache: Path) -> None:
+    language, task, checkout = built
+    works = [task.features[1].gold_patch, checkout.patch({language.source: language.changed(body=language.wrong)})]
+    outcomes, names, packed = [], [], {}
+    for used in (True, False):
+        for work in works:
+            result = discount_with(built, work, falsify="off")
+            outcomes.append(result.outcome)
+            names.append([test.name for test in result.tests])
+        kept = [path for path in (cache / "builds").iterdir() if path.suffix != ".lock" and path.stat().st_size]
+        assert bool(kept) is used
+        for path in kept:
+            with tarfile.open(path) as archive:
+                contents = [file.read() for member in archive if (file := archive.extractfile(member))]
+            assert contents
+            assert not any(b"func Discount" in content or b"basket.Discount" in content for content in contents)
+            packed[path] = path.read_bytes()
+            path.write_bytes(b"")  # as where nothing is kept
+    for path, data in packed.items():
+        path.write_bytes(data)
+    assert outcomes == [Outcome.PASSED, Outcome.TESTS_FAILED] * 2
+    assert names[:2] == names[2:]  # also those that passed on the base run again
 
 
 def test_one_that_is_wrong_fails_by_the_name_of_its_test(built: Built) -> None:

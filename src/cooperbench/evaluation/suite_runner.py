@@ -7,29 +7,39 @@ a suite whose expectations were broken from the real one.
 import hashlib
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 
 from cooperbench.environments import SandboxLabels
 from cooperbench.errors import EvaluationError, SandboxError
 from cooperbench.evaluation.bases import Base
+from cooperbench.evaluation.build_caches import filled
 from cooperbench.evaluation.check_in import conversions
 from cooperbench.evaluation.git import GitStore
 from cooperbench.evaluation.sanitize import apply_exactly
 from cooperbench.evaluation.settings import EvaluationSettings
 from cooperbench.evaluation.suites import Suite, SuiteRun, run_suite
+from cooperbench.evaluation.test_runners import runners_of
 from cooperbench.tasks import Task
 
 
 class SuiteRunner:
-    """Runs suites of one task's features, each in a fresh sandbox."""
+    """Runs suites of one task's features, each in a fresh sandbox. `build_cache` is the file for what compilers make of the base."""
 
     def __init__(
-        self, task: Task, base: Base, store: GitStore, settings: EvaluationSettings, labels: SandboxLabels
+        self,
+        task: Task,
+        base: Base,
+        store: GitStore,
+        settings: EvaluationSettings,
+        labels: SandboxLabels,
+        build_cache: Path,
     ) -> None:
         self.task = task
         self.base = base
         self.store = store
         self.settings = settings
         self._labels = labels
+        self._build_cache = build_cache
         self._patches: dict[str, bytes] = {}
         self._tested: dict[int, str | None] = {}
 
@@ -61,11 +71,26 @@ class SuiteRunner:
             structured=structured,
             network="none" if skip_install and self.settings.may_cut_off else None,
             time_limit=time_limit,
+            build_cache=self._compiled(feature, stop),
         )
         try:
             return self._run(suite, stop)
         except SandboxError:
             return self._run(suite, stop)
+
+    def _compiled(self, feature: int, stop: threading.Event | None) -> bytes:
+        """Return what compilers make of the base, by running the feature's tests on it once. Empty where none keeps that."""
+        if not (self.task.path / "runner.sh").is_file():
+            return b""
+        if not any(runner.build_cache for runner in runners_of(self.task.runner)):
+            return b""
+        suite = Suite(
+            tests_patch=self._tests_patch(feature, {}),
+            feature_patch=b"",
+            labels=self._labels.model_copy(update={"agent_id": f"suite{feature}"}),
+            keep_build_cache=True,
+        )
+        return filled(self._build_cache, lambda: self._run(suite, stop).build_cache)
 
     def _run(self, suite: Suite, stop: threading.Event | None) -> SuiteRun:
         if stop is not None and stop.is_set():

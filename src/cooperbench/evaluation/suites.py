@@ -16,6 +16,7 @@ from typing import Literal
 
 from cooperbench.environments import Environment, EnvironmentOptions, SandboxLabels, open_environment
 from cooperbench.errors import TaskError
+from cooperbench.evaluation.build_caches import BUILD_CACHE, after_build, before_build
 from cooperbench.evaluation.installers import Installer, changed_files, installers_of
 from cooperbench.evaluation.settings import EvaluationSettings
 from cooperbench.evaluation.slots import TestSlots, ThreadSlots
@@ -60,6 +61,10 @@ class Suite:
     """Ask for a structured report. Runners that cut themselves off from their surroundings cannot give one."""
     time_limit: float | None = None
     """Seconds of the runner; by default that of the choices."""
+    build_cache: bytes = b""
+    """What a compiler made of the base, to begin with; see `build_caches`."""
+    keep_build_cache: bool = False
+    """Return what compilers added to their caches."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,8 @@ class SuiteRun:
     ended_at: datetime
     installed: Sequence[str] | None = None
     """Installed files that the runner changed; `None` if not watched."""
+    build_cache: bytes = b""
+    """What compilers added to their caches; empty if not asked for."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +135,7 @@ def _run(environment: Environment, task: Task, suite: Suite, slots: TestSlots, t
         seconds=result["seconds"],
         ended_at=ended_at,
         installed=_installed(environment, placed.folder) if suite.watch_install else None,
+        build_cache=_read(environment, f"{placed.folder}/{BUILD_CACHE}") if suite.keep_build_cache else b"",
     )
 
 
@@ -146,6 +154,8 @@ def _place(environment: Environment, task: Task, suite: Suite) -> _Placed:
     files["reporter/files"] = digests.encode()
     if suite.feature_patch:
         files["feature.patch"] = suite.feature_patch
+    if suite.build_cache:
+        files[BUILD_CACHE] = suite.build_cache
     environment.write_file(f"{folder}.tar", _archive(files))
     return _Placed(folder, key, runner, runners_of(runner))
 
@@ -197,8 +207,10 @@ def _command(placed: _Placed, suite: Suite) -> str:
         f"reporter={reporter}",
         *dict.fromkeys(line for lines in (*before, *skips) for line in lines),
         *_fingerprint(suite, installers, f"{folder}/before"),
+        *before_build(placed.runners, folder, given=bool(suite.build_cache), keep=suite.keep_build_cache),
         f"code=0; {shell} {folder}/runner.sh {arguments} || code=$?",
         *_fingerprint(suite, installers, f"{folder}/after"),
+        *(after_build(placed.runners, folder) if suite.keep_build_cache else ()),
         *(f"{{ {test_runner.collect}; }} || true" for test_runner in placed.runners if test_runner.collect),
         f"cat {reporter}/state {reporter}/report >{folder}/result 2>/dev/null || true",
         "exit $code",

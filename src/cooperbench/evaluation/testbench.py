@@ -72,7 +72,8 @@ class TestBench:
         slots = settings.slots or ThreadSlots(self.workers, ahead=self.workers)
         self.settings = replace(settings, slots=slots)
         self._labels = labels
-        self.runner = SuiteRunner(task, base, store, self.settings, labels)
+        compiled = cache_dir() / "builds" / self.address("build")
+        self.runner = SuiteRunner(task, base, store, self.settings, labels, compiled)
         record = cache_dir() / "installs" / f"{self.address('install')}.json"
         self._installation = Installation(task, self.base, store, self.settings, record)
         self.seed = seed or new_seed()

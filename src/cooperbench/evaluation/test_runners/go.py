@@ -16,6 +16,7 @@ class Go(TestRunner):
 
     kind = RunnerKind.GO
     reporter = (". $reporter/go/setup.sh || true",)
+    build_cache = "go env GOCACHE"
     calls = re.compile(r"\bgo\s+test\b")
 
     def without_reporter(self, runner: bytes) -> Sequence[str]:

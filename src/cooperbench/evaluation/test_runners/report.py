@@ -45,6 +45,8 @@ class TestRunner(ABC):
     """A call of it in a shell script."""
     reporter: ClassVar[Sequence[str]] = ()
     """Shell before the runner that makes test programs sign what they report; `$reporter` is the folder of the reporters."""
+    build_cache: ClassVar[str] = ""
+    """Shell that prints the folder in which it keeps what it compiled, addressed by content."""
     collect: ClassVar[str] = ""
     """Shell that puts files which the runner writes by itself into `$reporter/collected.tar`, after it."""
 
