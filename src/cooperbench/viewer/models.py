@@ -118,7 +118,7 @@ class ShownMessage(Record):
     reply_to: str | None = None
     question: bool = False
     crossed: tuple[int, ...] = ()
-    """Numbers of messages that the receiver sent to the sender before it had read this one, and after this was sent."""
+    """Numbers of the messages that crossed this one: the later one was sent before its sender had read the earlier."""
     step: str | None = None
     """The step that sent it, such as `agent1.7`."""
     sequence: int | None = None

@@ -43,15 +43,18 @@ def shown_messages(
 
 
 def _crossed(one: ShownMessage, said: Sequence[ShownMessage]) -> tuple[int, ...]:
-    """Find the messages that crossed this one on the way: neither sender had read the other's."""
+    """Find the messages that crossed this one on the way: the later of two was sent before its sender had read the earlier."""
     near = said[max(0, one.number - 20) : one.number + 20]
     return tuple(
         other.number
         for other in near
-        if (other.sender, other.to) == (one.to, one.sender)
-        and other.sent < (one.read if one.read is not None else one.sent)
-        and one.sent < (other.read if other.read is not None else other.sent)
+        if (other.sender, other.to) == (one.to, one.sender) and not one.refused and not other.refused
+        if _overtaken(*sorted((one, other), key=lambda each: each.sent))
     )
+
+
+def _overtaken(earlier: ShownMessage, later: ShownMessage) -> bool:
+    return earlier.read is not None and later.sent < earlier.read
 
 
 def _notices(clock: EpisodeClock, events: Sequence[Event]) -> list[ShownMessage]:
