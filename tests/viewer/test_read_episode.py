@@ -49,7 +49,7 @@ def test_conflicts_name_files_and_who_met_there(tmp_path: Path) -> None:
     shared = page.files[0]
     assert shared.path == "src/shelf/cli.py"
     assert [side.agent_id for side in shared.sides] == ["agent1", "agent2"]
-    assert shared.overlaps == ((11, 11),)
+    assert [tuple(lines) for lines in shared.overlaps] == [(11, 11)]
     assert shared.mentions == (1, 2, 3)
     assert [file.path for file in page.files[1:]] == ["src/own1.py", "src/own2.py"]
 
