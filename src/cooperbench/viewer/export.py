@@ -19,6 +19,7 @@ EPISODE_SCRIPTS = (
     "scale.js",
     "lanes.js",
     "bars.js",
+    "upwards.js",
     "drawing.js",
     "verdict.js",
     "output.js",

@@ -16,7 +16,7 @@ from cooperbench.records.paths import AnyPath
 from cooperbench.records.run_result import RunResult
 from cooperbench.viewer.export import comparison_html, episode_html
 from cooperbench.viewer.index import RunPage, run_page
-from cooperbench.viewer.list_pages import exported_meta, group_path, run_html, runs_html, versus_html
+from cooperbench.viewer.list_pages import episode_meta, group_path, run_html, runs_html, versus_html
 
 Pages = Iterator[tuple[PurePosixPath, str]]
 
@@ -78,7 +78,7 @@ def _pages(runs: Sequence[_Described]) -> Pages:
         yield place, run_html(page, place, pairs=names, alone=len(runs) == 1)
         for episode in filter(_has_page, run.episodes):
             place = PurePosixPath("data", name) / group_path(episode.group)
-            yield place, episode_html(run, episode, exported_meta(place))
+            yield place, episode_html(run, episode, episode_meta(alone=len(runs) == 1))
     for first, second in pairs:
         place = PurePosixPath("versus", first.name, second.name)
         compared = len(runs) <= MOST_COMPARED
@@ -96,7 +96,7 @@ def _both(run: RunResult, other: RunResult, place: PurePosixPath) -> Pages:
             continue
         if episode.verdict.outcome is not second.verdict.outcome:
             page = place / group_path(episode.group)
-            yield page, comparison_html((run, episode), (other, second), exported_meta(page))
+            yield page, comparison_html((run, episode), (other, second), episode_meta())
 
 
 def _has_page(episode: EpisodeView) -> bool:

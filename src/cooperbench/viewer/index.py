@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from cooperbench.records import EpisodeResult, GroupKey, Outcome, Record, RunConfig, RunDirectory, Verdict
+from cooperbench.records import EpisodeResult, GroupKey, Outcome, Record, RunConfig, RunDirectory
 from cooperbench.records.base import UtcTime
 from cooperbench.records.episode_state import EpisodeState, EpisodeView
 from cooperbench.records.host_paths import recorded_model
@@ -143,7 +143,7 @@ def _group_entry(episode: EpisodeView) -> GroupEntry:
         outcome=verdict.outcome.value if verdict is not None else None,
         feature_outcomes=tuple(each.outcome.value for each in verdict.features) if verdict is not None else (),
         reason=_reason(episode),
-        conflicts=_conflicts(verdict),
+        conflicts=_conflicts(episode),
         limits=_limits(result),
         errors=_errors(result),
         cost=result.total_cost if result is not None else None,
@@ -200,10 +200,16 @@ def _line(text: str) -> str:
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
 
 
-def _conflicts(verdict: Verdict | None) -> tuple[str, ...]:
+def _conflicts(episode: EpisodeView) -> tuple[str, ...]:
+    verdict = episode.verdict
     if verdict is None or verdict.outcome is not Outcome.MERGE_CONFLICT:
         return ()
-    return tuple(dict.fromkeys(path for each in verdict.features for path in each.paths))
+    paths = tuple(dict.fromkeys(path for each in verdict.features for path in each.paths))
+    if paths or episode.evaluation is None:
+        return paths
+    # Verdicts of earlier runs do not name the files. Reading the whole evaluation takes ten times as long.
+    steps = (step for stage in episode.evaluation.stages if stage.name == verdict.stage for step in stage.steps)
+    return tuple(dict.fromkeys(conflict.path for step in steps for conflict in step.conflicts))
 
 
 def _limits(result: EpisodeResult | None) -> tuple[str, ...]:

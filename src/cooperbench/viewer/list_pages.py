@@ -81,7 +81,7 @@ def served_episode_html(run: RunResult, episode: EpisodeView) -> str:
     title = f"{group} - {run.config.run}"
     scripts = (*EPISODE_SCRIPTS, "served/live.js", "served/notes.js")
     styles = (*EPISODE_STYLES, "served/notes.css")
-    return html_page("episode", title, scripts, styles, address=address, meta=served_meta(place))
+    return html_page("episode", title, scripts, styles, address=address, meta=episode_meta())
 
 
 def served_meta(place: PurePosixPath) -> dict[str, str]:
@@ -89,9 +89,9 @@ def served_meta(place: PurePosixPath) -> dict[str, str]:
     return {"root": root_of(place), "served": "yes"}
 
 
-def exported_meta(place: PurePosixPath) -> dict[str, str]:
-    """Return what a page of a folder knows: the way to `index.html`."""
-    return {"root": root_of(place)}
+def episode_meta(*, alone: bool = False) -> dict[str, str]:
+    """Return what the page of an episode knows: the page above it. `alone` says that its run's page is `index.html`."""
+    return {"up": "../../../../index.html" if alone else "../../index.html"}
 
 
 def address_of(place: PurePosixPath, *names: str) -> str:
@@ -108,7 +108,7 @@ def _list_page(
     served: bool,
     meta: Mapping[str, str] | None = None,
 ) -> str:
-    known = {**(served_meta(place) if served else exported_meta(place)), **(meta or {})}
+    known = {**(served_meta(place) if served else {"root": root_of(place)}), **(meta or {})}
     address = address_of(place, "parts") if served else None
     return html_page(view, title, _SCRIPTS, _STYLES, parts=parts, address=address, meta=known)
 

@@ -72,7 +72,7 @@ function Comparison({ left, right }) {
     divergence &&
     Object.fromEntries(Object.entries(divergence).map(([id, pair]) => [side === "left" ? id : pair.other, pair[side]]));
   return html`<div>
-    <nav class="top" aria-label="Comparison"><span class="crumbs">${left.page.run}<i>beside</i>${right.page.run}<i>/</i><b>
+    <nav class="top" aria-label="Comparison"><span class="crumbs"><${Upwards}>${left.page.run}<i>beside</i>${right.page.run}</${Upwards}><i>/</i><b>
       ${left.page.episode}${right.page.episode === left.page.episode ? "" : ` and ${right.page.episode}`}</b></span></nav>
     <main>
       <div class="pair">${sides.map(([side, picture]) => html`<div><p class="muted">${picture.page.run}</p>

@@ -133,7 +133,7 @@ function Episode({ picture }) {
 function TopBar({ picture, children }) {
   const { page } = picture;
   return html`<nav class="top" aria-label="Episode">
-    <span class="crumbs">${page.run}<i>/</i>${page.repo} #${page.task_id}<i>/</i><b>
+    <span class="crumbs"><${Upwards}>${page.run}</${Upwards}><i>/</i>${page.repo} #${page.task_id}<i>/</i><b>
       ${page.features.map((f) => `f${f}`).join(" + ")}${page.repeat > 1 ? ` (repeat ${page.repeat})` : ""}</b></span>
     ${children}
   </nav>`;

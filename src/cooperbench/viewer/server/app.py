@@ -16,13 +16,13 @@ from cooperbench.records.layout import DEPTH
 from cooperbench.records.run_result import RunResult
 from cooperbench.records.secrets import scrubbed
 from cooperbench.viewer.export import comparison_html
-from cooperbench.viewer.list_pages import exported_meta, run_html, runs_html, served_episode_html, versus_html
+from cooperbench.viewer.list_pages import episode_meta, run_html, runs_html, served_episode_html, versus_html
 from cooperbench.viewer.parts import to_json
 from cooperbench.viewer.search import search_runs
 from cooperbench.viewer.server.episodes import EpisodeCache
 from cooperbench.viewer.server.guard import Application, Guard
 from cooperbench.viewer.server.library import Library
-from cooperbench.viewer.server.live import events, watch_episode, watch_run, watch_runs
+from cooperbench.viewer.server.live import Closing, events, watch_episode, watch_run, watch_runs
 from cooperbench.viewer.server.notes import save_label
 
 _LARGEST_NOTE = 64 * 1024
@@ -32,17 +32,18 @@ _RAW = re.compile(r"(result|eval|conversation|[A-Za-z0-9]+_traj)\.json|events\.j
 _GROUP = "{run}/{repo}/{task_id}/{folder}"
 
 
-def create_app(library: Library, *, token: str, port: int) -> Application:
-    """Return the server's application, which answers only below `/<token>/`."""
-    app = Starlette(routes=Pages(library).routes(), exception_handlers={CooperBenchError: _explain})
+def create_app(library: Library, *, token: str, port: int, closing: Closing) -> Application:
+    """Return the server's application, which answers only below `/<token>/`. `closing` tells open pages that it ends."""
+    app = Starlette(routes=Pages(library, closing).routes(), exception_handlers={CooperBenchError: _explain})
     return Guard(app, token=token, port=port)
 
 
 class Pages:
     """Answers requests. Everything that reads the record runs outside of the event loop."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Library, closing: Closing) -> None:
         self._library = library
+        self._closing = closing
         self._episodes = EpisodeCache()
 
     def routes(self) -> list[Route]:
@@ -88,10 +89,7 @@ class Pages:
     def versus_episode(self, request: Request) -> Response:
         """Answer with the same group of two runs side by side."""
         left, right = self._find(request, "run"), self._find(request, "other")
-        place = PurePosixPath(
-            "versus", *(request.path_params[name] for name in ("run", "other", "repo", "task_id", "folder"))
-        )
-        return _page(comparison_html(left, right, exported_meta(place)))
+        return _page(comparison_html(left, right, episode_meta()))
 
     def names(self, request: Request) -> Response:
         """Answer with the names of all runs, to choose one to compare with."""
@@ -144,7 +142,7 @@ class Pages:
             if given:
                 await run_in_threadpool(self._library.run, given["run"])
             look = watch_run(self._library, given["run"]) if given else watch_runs(self._library)
-        return StreamingResponse(events(look), media_type="text/event-stream")
+        return StreamingResponse(events(look, self._closing), media_type="text/event-stream")
 
     def _find(self, request: Request, run: str) -> tuple[RunResult, EpisodeView]:
         return self._library.episode(request.path_params[run], _episode_name(request.path_params))

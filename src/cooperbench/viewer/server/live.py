@@ -20,13 +20,15 @@ _QUIET = 15
 
 Look = Callable[[], dict[str, Any] | None]
 """Returns what is new since the last look, or `None`."""
+Closing = Callable[[], bool]
+"""Returns true once the server ends."""
 
 
-async def events(look: Look) -> AsyncIterator[bytes]:
-    """Yield a server-sent event for each change."""
+async def events(look: Look, closing: Closing) -> AsyncIterator[bytes]:
+    """Yield a server-sent event for each change, until the server ends."""
     quiet = 0
     yield b"retry: 2000\n\n"
-    while True:
+    while not closing():
         try:
             news = await run_in_threadpool(look)
         except CooperBenchError as error:  # removed, or in the middle of a change: the next look may find it
@@ -36,7 +38,9 @@ async def events(look: Look) -> AsyncIterator[bytes]:
             yield b"data: " + scrubbed(json.dumps(news, separators=(",", ":")).encode())[0] + b"\n\n"
         elif quiet % _QUIET == 0:
             yield b": nothing new\n\n"
-        await asyncio.sleep(PAUSE)
+        for _ in range(5):
+            if not closing():
+                await asyncio.sleep(PAUSE / 5)
 
 
 def watch_runs(library: Library) -> Look:

@@ -61,9 +61,10 @@ def _target(place: str, run: RunResult, episode: EpisodeView) -> dict[str, objec
         raise UsageError(f"nothing on the page is called {place!r}")
     parts = read_episode(run, episode)
     if owner == "message":
-        if place not in {message.id for message in parts.page.messages}:
+        sequences = {message.id: message.sequence for message in parts.page.messages}
+        if sequences.get(place) is None:
             raise UsageError(f"the episode has no message {number}")
-        return {"message": int(number)}
+        return {"message": sequences[place]}
     return {"agent_id": owner, "step": _position(parts, owner, int(number))}
 
 

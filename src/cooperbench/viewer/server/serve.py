@@ -12,8 +12,8 @@ from cooperbench.viewer.server.app import create_app
 from cooperbench.viewer.server.library import Library
 
 HOST = "127.0.0.1"
-_END = 1
-"""Seconds that open pages have when the server ends."""
+_END = 5
+"""Seconds that requests have to end after Ctrl-C; those of open pages end by themselves within one."""
 
 
 def serve(library: Library, *, port: int | None, ready: Callable[[str], None]) -> None:
@@ -24,7 +24,7 @@ def serve(library: Library, *, port: int | None, ready: Callable[[str], None]) -
     with _listening(port) as listener:
         bound = listener.getsockname()[1]
         token = secrets.token_urlsafe(24)
-        app = create_app(library, token=token, port=bound)
+        app = create_app(library, token=token, port=bound, closing=lambda: server.should_exit)
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -34,9 +34,10 @@ def serve(library: Library, *, port: int | None, ready: Callable[[str], None]) -
             ws="none",
             timeout_graceful_shutdown=_END,
         )
+        server = uvicorn.Server(config)
         ready(f"http://{HOST}:{bound}/{token}/")
         with contextlib.suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run(sockets=[listener])
+            server.run(sockets=[listener])
 
 
 @contextlib.contextmanager

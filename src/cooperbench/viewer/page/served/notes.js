@@ -51,8 +51,8 @@ function Notes() {
     setText("");
     return setSaid("Saved.");
   };
-  if (!open) return html`<button class="notes-open" onClick=${() => { setOpen(true); setSaid(""); }}>Add a note</button>`;
-  return html`<form class="notes-form" aria-label="Add a note" onSubmit=${save} onKeyDown=${(event) => event.key === "Escape" && setOpen(false)}>
+  if (!open) return html`<button class="note-open" onClick=${() => { setOpen(true); setSaid(""); }}>Add a note</button>`;
+  return html`<form class="note-form" aria-label="Add a note" onSubmit=${save} onKeyDown=${(event) => event.key === "Escape" && setOpen(false)}>
     <p><b>${place ? `About ${place}` : "About the whole episode"}</b><button type="button" class="icon" aria-label="Close" onClick=${() => setOpen(false)}>×</button></p>
     <div class="row"><label>Kind <select value=${kind} onChange=${(event) => choose(event.target.value)}>${Object.keys(LABELS).map((name) => html`<option value=${name}>${name.replaceAll("_", " ")}</option>`)}</select></label>
     ${kind !== "note" && html`<label>Label <select value=${label} onChange=${(event) => setLabel(event.target.value)}>${LABELS[kind].map((name) => html`<option value=${name}>${name.replaceAll("_", " ")}</option>`)}</select></label>`}</div>
@@ -63,6 +63,6 @@ function Notes() {
 }
 
 const notes = document.createElement("div");
-notes.className = "notes";
+notes.className = "note-box";
 document.body.append(notes);
 render(html`<${Notes} />`, notes);
