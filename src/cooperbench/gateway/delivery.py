@@ -82,33 +82,33 @@ class Delivery:
         self._start(reply, {"cache-control": "no-cache"})
         splitter = EventSplitter()
         for chunk in reply.chunks:
-            for block in splitter.feed(chunk):
-                self._pass(block)
+            self._pass(splitter.feed(chunk))
             if self._delivered.reader.complete:
                 break
             if time.monotonic() > self._over_at:
                 raise ModelTimeoutError(f"the model did not end its answer within {self._timeout:g} s")
-        for block in splitter.rest():
-            self._pass(block)
+        self._pass(splitter.rest())
         if (said := self._delivered.reader.failure) is not None:  # the program has seen it
             self._delivered.failure = provider_error(200, json.dumps({"error": said}))
         elif not self._delivered.reader.ended:
             raise ModelAnswerError("the provider's answer broke off before its end")
 
-    def _pass(self, block: EventBlock) -> None:
-        """Pass an event on. The last ones wait for the charge: with them a program knows that it may ask again."""
-        self._note(block.raw)
-        reader = self._delivered.reader
-        if block.done:
-            reader.ended = reader.complete = True
-        if block.data is not None:
-            self._feed(block.data)
-        if self._only_counts(block):
-            return
-        if reader.ended:
-            self._kept_back.append(block.raw)
-        else:
-            self._send(block.raw)
+    def _pass(self, blocks: list[EventBlock]) -> None:
+        """Pass events on. The last ones wait for the charge: with them a program knows that it may ask again."""
+        reader, passed = self._delivered.reader, bytearray()
+        for block in blocks:
+            self._note(block.raw)
+            if block.done:
+                reader.ended = reader.complete = True
+            if block.data is not None:
+                self._feed(block.data)
+            if self._only_counts(block):
+                continue
+            if reader.ended:
+                self._kept_back.append(block.raw)
+            else:
+                passed += block.raw
+        self._send(bytes(passed))
 
     def _feed(self, event: dict[str, object]) -> None:
         if self._delivered.reader.feed(event):

@@ -137,6 +137,7 @@ class ModelGateway:
         self._note_failure(delivered.failure)
         tokens = heard.counted() or delivered.reader.tokens
         usage = self._charge(tokens, delivered, priced_as, began)
+        delivery.end()
         self._record(
             **known,
             content_type=heard.headers.get("content-type", ""),
@@ -146,7 +147,6 @@ class ModelGateway:
             usage=usage,
             failure=delivered.failure.message if delivered.failure else None,
         )
-        delivery.end()
 
     def _charge(self, tokens: TokenCounts, delivered: Delivered, priced_as: str, began: datetime) -> Usage:
         usage = Usage(cost=0.0) if self._prices is None else self._prices.usage(priced_as, tokens)

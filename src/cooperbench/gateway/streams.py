@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from cooperbench.environments import Stream
 from cooperbench.errors import TransportError
 
+ENDING = 2.0
+"""Seconds for a connection to end when nobody listens any more."""
 Handler = Callable[[Stream], None]
 """Answers one connection until it ends."""
 
@@ -47,13 +49,15 @@ def loopback_listener(handler: Handler) -> Iterator[str]:
     """
     listener = socket.create_server(("127.0.0.1", 0))
     open_streams: set[SocketStream] = set()
+    answering: set[threading.Thread] = set()
 
     def answer(stream: SocketStream) -> None:
         try:
             handler(stream)
         finally:
-            open_streams.discard(stream)
             stream.close()
+            open_streams.discard(stream)
+            answering.discard(threading.current_thread())
 
     def accept() -> None:
         with suppress(OSError):
@@ -62,7 +66,9 @@ def loopback_listener(handler: Handler) -> Iterator[str]:
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 stream = SocketStream(connection)
                 open_streams.add(stream)
-                threading.Thread(target=answer, args=(stream,), daemon=True, name="model gateway").start()
+                thread = threading.Thread(target=answer, args=(stream,), daemon=True, name="model gateway")
+                answering.add(thread)
+                thread.start()
 
     accepting = threading.Thread(target=accept, daemon=True, name="model gateway listener")
     accepting.start()
@@ -75,3 +81,5 @@ def loopback_listener(handler: Handler) -> Iterator[str]:
         accepting.join()
         for stream in list(open_streams):
             stream.close()
+        for thread in list(answering):
+            thread.join(ENDING)
