@@ -28,7 +28,7 @@ from cooperbench.environments import Check, Environment, EnvironmentOptions
 from cooperbench.environments.layers import LayerRecipe, cpu_of, find_layer, install_command, installed
 from cooperbench.environments.process import Process
 from cooperbench.errors import SandboxDamagedError, UsageError, suggestion
-from cooperbench.gateway import check_gateway
+from cooperbench.gateway import check_gateway, preload
 from cooperbench.gateway.insertion import ToolResultInsertion
 from cooperbench.records.activity import current_activity
 
@@ -69,6 +69,10 @@ class CommandLineAgent:
             yield Check(name=f"the agent {name}", ok=layer is not None, detail=detail, fix=install_command(name))
         if not model_name.startswith(OFFLINE):
             yield from key_checks(model_name, model_config(model_name, (config or {}).get("model")))
+
+    def preload(self, model_name: str, config: dict[str, Any] | None) -> tuple[str, ...]:
+        """Return the modules that all members with this agent import."""
+        return preload(model_name, config, self.file.dialect)
 
     def run(
         self,

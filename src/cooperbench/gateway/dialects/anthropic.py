@@ -31,7 +31,7 @@ class AnthropicReader:
 
     def feed(self, event: Json) -> bool:
         """Read an event, or a whole answer."""
-        kind = event.get("type")
+        kind = str(event.get("type") or "")
         message = event if kind == "message" else dictionary(event.get("message"))
         for usage in (dictionary(message.get("usage")), dictionary(event.get("usage"))):
             # Counts grow while an answer comes; some servers leave out in the end what they counted at the start.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Self
 
-from cooperbench.agents.registry import offers
+from cooperbench.agents.registry import get_runner, offers
 from cooperbench.collaboration.broker import Broker, open_broker
 from cooperbench.collaboration.git_server import GitServer
 from cooperbench.collaboration.git_service import GitEvent
@@ -113,16 +113,30 @@ _COMMON = ("redis", "cooperbench.collaboration.mailbox", "cooperbench.tasks", "c
 def preload(config: RunConfig) -> tuple[str, ...]:
     """Choose the modules that the fork server imports: the common ones, the built-in agent, LiteLLM (4 to 8 s).
 
-    No module of a user's own: one that starts threads must not be forked.
+    Agents of other kinds may name theirs (`preload`). No module of a user's own: one that starts threads must not be forked.
     """
     names = [*_COMMON]
     built_in = [member for member in config.team if member.agent == DEFAULT_AGENT]
     if built_in:
         names.append("cooperbench.agents.mini_swe_agent.adapter")
     if any(_calls_litellm(member) for member in built_in):
-        os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # or its import asks the network for prices
         names.append("litellm")
+    for member in config.team:
+        names += [name for name in _named_by_agent(member) if name not in names]
+    if "litellm" in names:
+        os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # or its import asks the network for prices
     return tuple(names)
+
+
+def _named_by_agent(member: Member) -> tuple[str, ...]:
+    """Return the modules that an agent's `preload` names; none where it cannot be made: its worker says why."""
+    if member.agent == DEFAULT_AGENT:
+        return ()
+    try:
+        choose = getattr(get_runner(member.agent, member.config), "preload", None)
+        return tuple(choose(member.model, member.config)) if callable(choose) else ()
+    except CooperBenchError:
+        return ()
 
 
 def _calls_litellm(member: Member) -> bool:
