@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import pytest
 
+from cooperbench.records import RunDirectory
+from cooperbench.records.labels import Label, LabelKind, add_labels
 from cooperbench.viewer import export_comparison, export_episode
 from tests.viewer.browser import ENTER, ESCAPE, Browser
 from tests.viewer.made_episodes import made_run
@@ -186,3 +188,29 @@ def test_two_episodes_stand_side_by_side(browser: Browser, pages: Pages) -> None
     assert browser.texts(".detail .card-head .muted")[0].startswith("step 1 of 12")
     browser.press("l")
     assert browser.texts(".detail .card-head .muted")[0].startswith("step 2 of 12")
+
+
+def test_labels_stand_beside_what_they_are_about(browser: Browser, tmp_path: Path) -> None:
+    run = made_run(tmp_path, "labelled", steps=4, messages=2)
+    name = str(run.episodes[0].group)
+    about: list[dict[str, object]] = [
+        {"message": 1, "kind": LabelKind.SPEECH_ACT, "label": "plan"},
+        # The history begins with two prompts; each step has an answer and a result.
+        {
+            "agent_id": "agent2",
+            "step": 4,
+            "kind": LabelKind.NOTE,
+            "label": "note",
+            "comment": "It looks in the wrong file.",
+        },
+        {"kind": LabelKind.SYMPTOM, "label": "no_coordination"},
+    ]
+    labels = tuple(Label.model_validate({"episode": name, "labeller": "reader", **each}) for each in about)
+    add_labels(RunDirectory(run.directory), labels)
+    page = export_episode(run, run.episodes[0], tmp_path / "labelled.html")
+    browser.open(page.as_uri() + "#message.2")
+    assert browser.text(".detail .labels").startswith("plan reader")
+    assert browser.count("#labels li") == 3
+    browser.click("#labels li:nth-child(2) a")
+    assert selected(browser) == "agent2.2"
+    assert "It looks in the wrong file." in browser.text(".detail .labels")

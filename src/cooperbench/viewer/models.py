@@ -69,6 +69,8 @@ class LaneStep(Record):
     output_tokens: int | None = None
     changed: tuple[str, ...] = ()
     """Files of the work tree that changed."""
+    position: int | None = None
+    """Of the model's answer in the trajectory, from 0; what a label names."""
 
 
 class Mark(Record):

@@ -29,6 +29,7 @@ class _Step:
     act: Span
     first_token: float | None = None
     estimated: bool = False
+    position: int | None = None
     said: Said = _ANSWER
     usage: Usage = field(default_factory=Usage)
     exit_code: int | None = None
@@ -84,6 +85,7 @@ def _from_history(
         now = last if entry.time is None else max(last, clock.at(entry.time))
         if role == "assistant":
             steps.append(_answered(message, times.model(index), last, now, clock))
+            steps[-1].position = index
             last = steps[-1].model.end
         elif not steps:
             prompt.append(cut(as_text(message)))
@@ -271,6 +273,7 @@ def _finished(number: int, step: _Step, repeat: int) -> LaneStep:
         input_tokens=step.usage.input_tokens,
         output_tokens=step.usage.output_tokens,
         changed=tuple(step.changed),
+        position=step.position,
     )
 
 

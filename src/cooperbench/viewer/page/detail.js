@@ -230,13 +230,34 @@ function MessageDetail({ picture, item, select }) {
 
 const MarkDetail = ({ item }) => html`<p class="thought">${visible(item.text)}</p>`;
 
-/** What readers and judge models said about a thing. Steps are labelled by their place in the trajectory, so only messages match. */
+/** What readers and judge models said about a thing. */
 function Labels({ picture, item }) {
-  const own = picture.page.labels.filter(
-    (label) => label.message != null && item.type === "message" && label.message === item.sequence,
-  );
-  if (!own.length) return null;
-  return html`<h3>Labels</h3><ul class="labels">${own.map((label) => html`<li><span class="chip">
-    ${label.label.replaceAll("_", " ")}</span> <span class="muted">${visible(label.labeller)}
-    </span> ${visible(label.comment || "")}</li>`)}</ul>`;
+  const own = picture.page.labels.filter((label) => labelled(picture, label) === item.id);
+  return own.length > 0 && html`<h3>Labels</h3><${LabelList} labels=${own} />`;
+}
+
+const LabelList = ({ labels, place = () => null }) =>
+  html`<ul class="labels">${labels.map(
+    (label) => html`<li><span class="chip">${label.label.replaceAll("_", " ")}</span>
+      <span class="muted"> ${visible(label.labeller)} </span>${place(label)} ${visible(label.comment || label.quote || "")}</li>`,
+  )}</ul>`;
+
+/** The id of what a label is about; null for the whole episode. A label on any message of a step is about the step. */
+function labelled(picture, label) {
+  if (label.message != null) return (picture.talk.find((item) => item.sequence === label.message) || {}).id || null;
+  const member = picture.member[label.agent_id];
+  if (!member || label.step == null) return null;
+  return (member.steps.findLast((step) => step.position != null && step.position <= label.step) || {}).id || null;
+}
+
+/** All labels of the episode, with links to what they are about. */
+function LabelsSection({ picture, select }) {
+  const { labels } = picture.page;
+  const place = (label) => {
+    const id = labelled(picture, label);
+    return id ? html`<${Jump} id=${id} select=${select}>${id.replace(".", " ")}<//>` : label.agent_id || "";
+  };
+  return labels.length > 0 && html`<section class="card" id="labels" aria-label="Labels and notes">
+    <div class="card-head"><h2>Labels and notes</h2><span class="muted">beside the record, in labels.jsonl</span></div>
+    <${LabelList} labels=${labels} place=${place} /></section>`;
 }

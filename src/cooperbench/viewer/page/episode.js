@@ -123,6 +123,7 @@ function Episode({ picture }) {
       ${piece > 1 && html`<div class="two"><${Detail} ...${shared} go=${(by) => choose(order(), by, "No steps.")} />
         <${Conversation} ...${shared} /></div>`}
       ${piece > 2 && html`<${MergeSection} ...${shared} /><${TestsSection} ...${shared} /><${FilesSection} ...${shared} />
+        <${LabelsSection} ...${shared} />
         <${Footnote} picture=${picture} />`}
     </main>
     <p class="said" role="status">${said}</p>
@@ -132,9 +133,11 @@ function Episode({ picture }) {
 
 function TopBar({ picture, children }) {
   const { page } = picture;
+  const features = page.features.map((feature) => `f${feature}`).join(" + ");
   return html`<nav class="top" aria-label="Episode">
-    <span class="crumbs"><${Upwards}>${page.run}</${Upwards}><i>/</i>${page.repo} #${page.task_id}<i>/</i><b>
-      ${page.features.map((f) => `f${f}`).join(" + ")}${page.repeat > 1 ? ` (repeat ${page.repeat})` : ""}</b></span>
+    <span class="crumbs"><${Upwards}>${page.run}</${Upwards}><i>/</i>${page.repo} #${page.task_id}<i>/</i>
+      <b>${features}${page.repeat > 1 ? ` (repeat ${page.repeat})` : ""}</b>
+      ${page.live && html`<span class="chip live">at work</span>`}</span>
     ${children}
   </nav>`;
 }

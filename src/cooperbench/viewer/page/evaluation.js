@@ -46,7 +46,7 @@ function RegionView({ picture, region, select, bare }) {
       html`<div class="sides">${panes.map(
         ([ids, text]) =>
           html`<div class="side ${hue(ids)}"><h3>${authors(ids)}<span class="muted">${ids.length === 1 ? written(ids[0]) : ""}
-            </span></h3><pre>${visible(text) || "(nothing)"}</pre></div>`,
+            </span></h3><pre>${visible(text).replace(/\n+$/, "") || "(nothing)"}</pre></div>`,
       )}</div>
     ${sides.base && html`<div class="side base"><h3>base</h3><pre>${visible(sides.base)}</pre></div>`}`
     }

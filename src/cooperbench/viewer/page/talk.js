@@ -9,23 +9,32 @@ function Conversation({ picture, selected, select, hits }) {
     [picture],
   );
   const current = picture.byId.get(selected);
-  const at = items.findIndex((item) => item.id === selected || (current && item.step === current.id));
   const isOn = (item) => selected === item.id || (current && current.id === item.step);
-  const [center, setCenter] = useState(Math.max(0, at));
-  const near = at >= 0 && Math.abs(at - center) > SHOWN / 2 ? at : center;
-  const first = Math.max(0, Math.min(near - SHOWN / 2, items.length - SHOWN));
+  const direct = items.findIndex(isOn);
+  const at = direct >= 0 || !current ? direct : items.findLastIndex((item) => item.t0 <= current.t0);
+  const center = useRef(0);
+  const chosen = useRef(null);
+  const [, redraw] = useState(0);
+  if (chosen.current !== selected) {
+    chosen.current = selected;
+    center.current = Math.max(0, at);
+  }
+  const first = Math.max(0, Math.min(center.current - SHOWN / 2, items.length - SHOWN));
   const last = Math.min(items.length, first + SHOWN);
+  const turn = (place) => {
+    center.current = place;
+    redraw((n) => n + 1);
+  };
   useEffect(() => {
-    setCenter(near);
-    const node = ref.current && ref.current.querySelector(".on");
+    const node = ref.current && ref.current.children[at - first];
     if (node) ref.current.scrollTop = node.offsetTop - 90;
-  }, [selected, picture]);
+  }, [selected]);
   return html`<section class="card talk" aria-label="Conversation">
     <div class="card-head"><h2>Conversation</h2><span class="muted">
       ${plural(picture.talk.length, "message")}${picture.talk.length > 1 ? ", in broker order" : ""}</span></div>
     ${!picture.talk.length && picture.members.length > 1 && html`<div class="silence"><b>Silence</b>
       <p>Nobody sent a message in ${seconds(picture.page.work_end)}.</p></div>`}
-    ${first > 0 && html`<button class="more" onClick=${() => setCenter(Math.max(0, first - SHOWN / 2))}>
+    ${first > 0 && html`<button class="more" onClick=${() => turn(first)}>
       ${number(first)} earlier</button>`}
     ${
       items.length > 0 &&
@@ -34,7 +43,7 @@ function Conversation({ picture, selected, select, hits }) {
         html`<${Entry} key=${item.id} ...${{ picture, item, select, hits }} on=${isOn(item)} />`)}
     </ol>`
     }
-    ${last < items.length && html`<button class="more" onClick=${() => setCenter(last + SHOWN / 2)}>
+    ${last < items.length && html`<button class="more" onClick=${() => turn(last)}>
       ${number(items.length - last)} later</button>`}
   </section>`;
 }
