@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from cooperbench.cli import layers
 from cooperbench.cli.failures import failure_lines
 from cooperbench.cli.options import (
     dataset_option,
@@ -21,23 +22,31 @@ from cooperbench.records.visible import one_line
 
 @click.group("agents")
 def command() -> None:
-    """List, check and create agents."""
+    """List, install, check and create agents."""
+
+
+command.add_command(layers.install)
 
 
 @command.command("list")
 @json_option
 def list_agents(as_json: bool) -> None:
-    """List all agents, and where each comes from."""
+    """List all agents, where each comes from, and which programs are installed."""
     from cooperbench.agents import agent_names, describe
 
     found = [describe(name) for name in agent_names()]
+    states = {agent.name: state for agent in found if (state := layers.layer_state(agent.name)) is not None}
     if as_json:
-        print_json([agent.model_dump() for agent in found])
+        programs = {name: state.facts() for name, state in states.items()}
+        print_json([{**agent.model_dump(), "program": programs.get(agent.name)} for agent in found])
         return
     width = max(len(agent.name) for agent in found)
     for agent in found:
         about = f"unusable: {agent.error}" if agent.error else agent.summary
-        click.echo(f"{agent.name:<{width}}  {agent.origin:<{len('built-in')}}  {about}")
+        program = f" ({states[agent.name].words()})" if agent.name in states else ""
+        click.echo(f"{agent.name:<{width}}  {agent.origin:<{len('built-in')}}  {about}{program}")
+    if any(state.layer is None for state in states.values()):
+        click.echo("install a program once, for all runs: cooperbench agents install NAME")
 
 
 @command.command("show")
@@ -47,9 +56,9 @@ def show_agent(name: str, as_json: bool) -> None:
     """Show the agent NAME, or package.module:Class."""
     from cooperbench.agents import describe
 
-    agent = describe(name)
+    agent, state = describe(name), layers.layer_state(name)
     if as_json:
-        print_json(agent.model_dump(mode="json"))
+        print_json({**agent.model_dump(mode="json"), "program": None if state is None else state.facts()})
         return
     for label, text in (
         ("name", agent.name),
@@ -58,6 +67,10 @@ def show_agent(name: str, as_json: bool) -> None:
         ("about", agent.summary),
     ):
         click.echo(f"{label:<6} {text}")
+    if state is not None:
+        click.echo(f"needs  {state.words()}")
+        for source in state.sources():
+            click.echo(f"       {source}")
     if agent.error:
         click.echo(f"error  {agent.error}")
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cooperbench.cli.layers import layer_checks
 from cooperbench.cli.options import json_option, load_environment_file
 from cooperbench.cli.output import check_lines, console, print_json
 
@@ -28,7 +29,7 @@ def command(backends: tuple[str, ...], redis_url: str | None, image: str | None,
 
     load_environment_file()
     found = [readiness(name) for name in backends or backend_names()]
-    messages = [_mailbox(redis_url)]
+    messages, agents = [_mailbox(redis_url)], layer_checks()
     if messages[0].ok:
         messages += [_round_trip(one.backend, image, redis_url) for one in found if one.ready and _tries(one, image)]
     if as_json:
@@ -36,10 +37,11 @@ def command(backends: tuple[str, ...], redis_url: str | None, image: str | None,
             {
                 "backends": [one.model_dump(mode="json") for one in found],
                 "messages": [check.model_dump(mode="json") for check in messages],
+                "agents": [check.model_dump(mode="json") for check in agents],
             }
         )
     else:
-        _show(found, messages)
+        _show(found, messages, agents)
     usable = all(one.ready for one in found) if backends else any(one.ready for one in found)
     return 0 if usable and all(check.ok for check in messages) else 1
 
@@ -96,10 +98,12 @@ def _round_trip(backend: str, image: str | None, url: str | None) -> "Check":
         return Check(name=name, ok=False, detail=error.message, fix=error.hint)
 
 
-def _show(found: list["Readiness"], messages: list["Check"]) -> None:
+def _show(found: list["Readiness"], messages: list["Check"], agents: list["Check"]) -> None:
     out = console()
     for one in found:
         out.print(f"{one.backend}: " + ("ready" if one.ready else "not ready"), markup=False)
         out.print("\n".join(check_lines(one.checks)), markup=False)
     out.print("messages:")
     out.print("\n".join(check_lines(messages)), markup=False)
+    out.print("agents with a program of their own:")
+    out.print("\n".join(check_lines(agents)), markup=False)

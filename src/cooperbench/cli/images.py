@@ -58,7 +58,7 @@ def pull(selected: TaskFilter, backend: str, platform: str | None, keep_free: fl
                 failed = True
                 break
             try:
-                pull_image(backend, recipe, platform=platform, progress=_progress())
+                pull_image(backend, recipe, platform=platform, progress=progress_line())
             except (ImageError, SandboxCredentialsError) as error:
                 click.echo(f"{recipe.name}: {error}", err=True)
                 failed = True
@@ -115,7 +115,7 @@ def build(
         )
     for number, recipe in enumerate(recipes, start=1):
         click.echo(f"building {recipe.name} ({number} of {len(recipes)})", err=True)
-        build_image(backend, recipe, repo_source=repo_source, base_image=base_image, progress=_progress())
+        build_image(backend, recipe, repo_source=repo_source, base_image=base_image, progress=progress_line())
     _show([image_facts(backend, recipe) for recipe in recipes], as_json=as_json)
     if not as_json:
         asked = (("-s", selected.subset), ("-r", selected.repo), ("-t", selected.task_id), ("--backend", backend))
@@ -127,7 +127,7 @@ def _recipes(selected: TaskFilter) -> "list[ImageRecipe]":
     return list({task.recipe.name: task.recipe for task in selected.find()}.values())
 
 
-def _progress() -> "Callable[[str], None]":
+def progress_line() -> "Callable[[str], None]":
     """Return a function that shows one line on a terminal in place of the line before."""
     from rich.control import Control
     from rich.segment import ControlType

@@ -12,7 +12,7 @@ import requests
 
 from cooperbench.errors import AgentError, UsageError
 
-CHUNK = 1 << 20
+CHUNK = 1 << 16
 CONNECT_SECONDS, READ_SECONDS = 30.0, 120.0
 Progress = Callable[[str], None]
 

@@ -1,5 +1,6 @@
 """What a layer is made of, as an agent file says it, and what it was made of, as its record says it."""
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -13,7 +14,9 @@ Cpu = Literal["x64", "arm64"]
 CPUS: dict[str, Cpu] = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
 """Processors by the names of kernels and of engines."""
 
-Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9{][A-Za-z0-9.+_!{}-]*$")]
+_EXACT = r"([0-9]|\{version\})[A-Za-z0-9.+_!{}-]*"
+Version = Annotated[str, Field(pattern=f"^{_EXACT}$")]
+"""An exact version: a tag such as `latest` would be another one tomorrow."""
 LayerName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
@@ -49,6 +52,8 @@ class LayerRecipe(Record):
 
     def at(self, version: str) -> "LayerRecipe":
         """Return the recipe of another version. Raises `UsageError` where it does not say which package that is."""
+        if not re.fullmatch(_EXACT, version) or "{" in version:
+            raise UsageError(f"{version!r} is not an exact version", subject=version, hint="write one such as 1.2.3")
         if self.version is not None:
             return self.model_copy(update={"version": version})
         names = [*self.npm, *self.pypi]
