@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 PAGE = Path(__file__).parents[2] / "src" / "cooperbench" / "viewer" / "page"
-SOURCES = sorted([*PAGE.glob("*.js"), *PAGE.glob("*.css")])
+SOURCES = sorted(
+    path for path in PAGE.rglob("*.*s*") if path.suffix in (".js", ".css") and path.parent.name != "vendor"
+)
 LINES, CHARACTERS = 300, 150
 FORBIDDEN = re.compile(
     r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|dangerouslySetInnerHTML|\beval\(|new Function"

@@ -33,6 +33,7 @@ _SCRIPTS = (
     "lists/search.js",
     "lists/grid.js",
     "lists/groups.js",
+    "lists/run.js",
     "lists/runs.js",
     "lists/versus.js",
     "lists/start.js",

@@ -31,17 +31,26 @@ function Chips({ label, found, chosen, onChange, mark }) {
     on.has(value) ? on.delete(value) : on.add(value);
     onChange([...on].join(","));
   };
-  return html`<div class="chips" role="group" aria-label=${label}>${[...found].map(([value, count]) => html`<button class=${on.has(value) ? "on" : ""} aria-pressed=${on.has(value)} onClick=${() => toggle(value)}>${mark && html`<${Mark} outcome=${value} />`}${visible(words(value))} <small>${number(count)}</small></button>`)}</div>`;
+  const chip = ([value, count]) =>
+    html`<button class=${on.has(value) ? "on" : ""} aria-pressed=${on.has(value)} onClick=${() => toggle(value)}>
+      ${mark && html`<${Mark} outcome=${value} />`}${visible(words(value))} <small>${number(count)}</small></button>`;
+  return html`<div class="chips" role="group" aria-label=${label}>${[...found].map(chip)}</div>`;
 }
 
 /** A choice of one value; not shown where there is only one. */
 function Choice({ label, found, chosen, onChange }) {
   if (found.size < 2) return null;
   const values = [...found.keys()].sort((a, b) => compare(a, b));
-  return html`<label class="choice"><span>${label}</span><select value=${chosen} onChange=${(event) => onChange(event.target.value)}><option value="">all</option>${values.map((value) => html`<option value=${value} selected=${value === chosen}>${visible(value)} (${found.get(value)})</option>`)}</select></label>`;
+  const option = (value) =>
+    html`<option value=${value} selected=${value === chosen}>${visible(value)} (${found.get(value)})</option>`;
+  return html`<label class="choice"><span>${label}</span>
+    <select value=${chosen} onChange=${(event) => onChange(event.target.value)}>
+      <option value="">all</option>${values.map(option)}</select></label>`;
 }
 
-const Words = ({ value, onChange, hint, focus }) => html`<label class="words"><span class="sr">${hint}</span><input type="search" ref=${focus} placeholder=${hint} value=${value} onInput=${(event) => onChange(event.target.value)} /></label>`;
+const Words = ({ value, onChange, hint, focus }) => html`<label class="words"><span class="sr">${hint}</span>
+  <input type="search" ref=${focus} placeholder=${hint} value=${value} onInput=${(event) => onChange(event.target.value)} />
+</label>`;
 
 const has = (row, needle) => !needle || row.toLowerCase().includes(needle.trim().toLowerCase());
 const among = (chosen, values) => !chosen || values.some((value) => chosen.split(",").includes(value));

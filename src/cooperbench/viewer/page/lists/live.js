@@ -14,4 +14,8 @@ function useLive(address, onNews) {
   return connected;
 }
 
-const Lost = ({ connected }) => (served && !connected ? html`<p class="lost" role="status">The server does not answer: this page no longer follows the run. Start <code>cooperbench view</code> again.</p>` : null);
+const Lost = ({ connected }) =>
+  served && !connected
+    ? html`<p class="lost" role="status">The server does not answer: this page no longer follows the run.
+        Start <code>cooperbench view</code> again.</p>`
+    : null;

@@ -14,16 +14,25 @@ function sorted(rows, column, descending) {
   });
 }
 
+const ARROWS = { none: "", ascending: "↑", descending: "↓" };
+
 /** `sort` is the name of a column, after "-" for the other direction. */
 function Table({ columns, rows, sort, onSort, keyOf, label }) {
   const name = sort.replace(/^-/, "");
-  const shown = useMemo(() => sorted(rows, columns.find((column) => column.name === name), sort.startsWith("-")), [rows, columns, sort]);
-  const next = (column) => (name !== column.name ? `${column.first === "down" ? "-" : ""}${column.name}` : sort.startsWith("-") ? column.name : `-${column.name}`);
+  const by = columns.find((column) => column.name === name);
+  const shown = useMemo(() => sorted(rows, by, sort.startsWith("-")), [rows, columns, sort]);
+  const next = (column) => {
+    const down = name === column.name ? !sort.startsWith("-") : column.first === "down";
+    return `${down ? "-" : ""}${column.name}`;
+  };
   const direction = (column) => (name !== column.name ? "none" : sort.startsWith("-") ? "descending" : "ascending");
   return html`<div class="table-wrap" tabindex="0" role="region" aria-label=${label}>
     <table>
-      <thead><tr>${columns.map((column) => html`<th scope="col" aria-sort=${direction(column)} class=${column.kind || ""}><button onClick=${() => onSort(next(column))}>${column.name}<span class="arrow" aria-hidden="true">${{ none: "", ascending: "↑", descending: "↓" }[direction(column)]}</span></button></th>`)}</tr></thead>
-      <tbody>${shown.map((row) => html`<tr key=${keyOf(row)}>${columns.map((column) => html`<td class=${column.kind || ""}>${column.cell(row)}</td>`)}</tr>`)}</tbody>
+      <thead><tr>${columns.map((column) => html`<th scope="col" aria-sort=${direction(column)} class=${column.kind || ""}>
+        <button onClick=${() => onSort(next(column))}>${column.name}
+          <span class="arrow" aria-hidden="true">${ARROWS[direction(column)]}</span></button></th>`)}</tr></thead>
+      <tbody>${shown.map((row) => html`<tr key=${keyOf(row)}>
+        ${columns.map((column) => html`<td class=${column.kind || ""}>${column.cell(row)}</td>`)}</tr>`)}</tbody>
     </table>
   </div>`;
 }

@@ -20,6 +20,21 @@ const remembered = () => {
   }
 };
 
+function remember(labeller) {
+  try {
+    localStorage.setItem("labeller", labeller);
+  } catch {
+    // asked again next time
+  }
+}
+
+const send = (label) =>
+  fetch(base.replace("api/parts/", "api/labels/"), {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(label),
+  });
+
 function Notes() {
   const [open, setOpen] = useState(false);
   const [place, setPlace] = useState("");
@@ -40,27 +55,33 @@ function Notes() {
   };
   const save = async (event) => {
     event.preventDefault();
-    const body = JSON.stringify({ place, kind, label, labeller, comment: text });
-    const answer = await fetch(base.replace("api/parts/", "api/labels/"), { method: "POST", headers: { "Content-Type": "application/json" }, body });
+    const answer = await send({ place, kind, label, labeller, comment: text });
     if (!answer.ok) return setSaid((await answer.text()).trim());
-    try {
-      localStorage.setItem("labeller", labeller);
-    } catch {
-      // asked again next time
-    }
+    remember(labeller);
     setText("");
     return setSaid("Saved.");
   };
-  if (!open) return html`<button class="note-open" onClick=${() => { setOpen(true); setSaid(""); }}>Add a note</button>`;
-  return html`<form class="note-form" aria-label="Add a note" onSubmit=${save} onKeyDown=${(event) => event.key === "Escape" && setOpen(false)}>
-    <p><b>${place ? `About ${place}` : "About the whole episode"}</b><button type="button" class="icon" aria-label="Close" onClick=${() => setOpen(false)}>×</button></p>
-    <div class="row"><label>Kind <select value=${kind} onChange=${(event) => choose(event.target.value)}>${Object.keys(LABELS).map((name) => html`<option value=${name}>${name.replaceAll("_", " ")}</option>`)}</select></label>
-    ${kind !== "note" && html`<label>Label <select value=${label} onChange=${(event) => setLabel(event.target.value)}>${LABELS[kind].map((name) => html`<option value=${name}>${name.replaceAll("_", " ")}</option>`)}</select></label>`}</div>
-    <textarea aria-label="Note" rows="4" placeholder=${kind === "note" ? "What did you see?" : "Why? (optional)"} value=${text} onInput=${(event) => setText(event.target.value)}></textarea>
-    <div class="row"><label>By <input value=${labeller} placeholder="your name" onInput=${(event) => setLabeller(event.target.value)} /></label><button class="button">Save</button></div>
+  const show = (open) => {
+    setOpen(open);
+    setSaid("");
+  };
+  if (!open) return html`<button class="note-open" onClick=${() => show(true)}>Add a note</button>`;
+  const hint = kind === "note" ? "What did you see?" : "Why? (optional)";
+  return html`<form class="note-form" aria-label="Add a note" onSubmit=${save} onKeyDown=${(event) => event.key === "Escape" && show(false)}>
+    <p><b>${place ? `About ${place}` : "About the whole episode"}</b>
+      <button type="button" class="icon" aria-label="Close" onClick=${() => show(false)}>×</button></p>
+    <div class="row"><${Select} name="Kind" values=${Object.keys(LABELS)} chosen=${kind} onChange=${choose} />
+      ${kind !== "note" && html`<${Select} name="Label" values=${LABELS[kind]} chosen=${label} onChange=${setLabel} />`}</div>
+    <textarea aria-label="Note" rows="4" placeholder=${hint} value=${text} onInput=${(event) => setText(event.target.value)}></textarea>
+    <div class="row"><label>By <input value=${labeller} placeholder="your name" onInput=${(event) => setLabeller(event.target.value)} /></label>
+      <button class="button">Save</button></div>
     <p role="status">${said}</p>
   </form>`;
 }
+
+const Select = ({ name, values, chosen, onChange }) => html`<label>${name}
+  <select value=${chosen} onChange=${(event) => onChange(event.target.value)}>
+    ${values.map((value) => html`<option value=${value}>${value.replaceAll("_", " ")}</option>`)}</select></label>`;
 
 const notes = document.createElement("div");
 notes.className = "note-box";
