@@ -3,13 +3,15 @@
     python benchmarks/attacks.py [--language python --language go ...] [--only WORD] [--layers files,both] [--json FILE]
 
 The *files* layer leaves out what is not work and fails what changes tests while they run; *falsification* breaks tests and sees them fail.
-The attacks are those of `tests/evaluation/attacks`. Python runs in local sandboxes, the others in containers (`make images`). Without
+The attacks are those of `tests/evaluation/attacks`. Python runs in local sandboxes, the others in containers (`make images`);
+vitest in an image that is made with npm. Without
 protection, an attack that does not pass is one that the rule of names stops by itself: what the gold patch makes pass has to pass.
 An attack that fails under weaker protection is not tried under more, unless `--everything` is given: protection only adds reasons to fail.
 """
 
 import argparse
 import json
+import subprocess
 import sys
 import tempfile
 import time
@@ -22,9 +24,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from cooperbench.evaluation import EvaluationSettings, evaluate_submissions, make_submission
 from cooperbench.records import EvaluationChoices, Falsify, Outcome
 from cooperbench.tasks import Task, discover_tasks
-from tests.evaluation.attacks import go, python_files, python_lies, python_process, rust, typescript
+from tests.evaluation.attacks import go, python_files, python_lies, python_process, rust, typescript, vitest
 from tests.evaluation.edits import base_checkout
-from tests.evaluation.languages import LANGUAGES, make_task
+from tests.evaluation.languages import LANGUAGES, VITEST, make_task
 
 LAYERS: dict[str, tuple[bool, Falsify]] = {
     "none": (False, "off"),
@@ -40,8 +42,12 @@ WEAKER: dict[str, tuple[str, ...]] = {
     "both": ("none", "files", "falsification"),
 }
 PYTHON = {**python_files.ATTACKS, **python_process.ATTACKS, **python_lies.ATTACKS}
-OTHERS = {"go": go.ATTACKS, "rust": rust.ATTACKS, "typescript": typescript.ATTACKS}
+OTHERS = {"go": go.ATTACKS, "rust": rust.ATTACKS, "typescript": typescript.ATTACKS, "vitest": vitest.ATTACKS}
 SHELFDB_FEATURE = 3
+VITEST_IMAGE = """FROM cooperbench-test/node
+COPY node_modules /node_modules
+ENV PATH=/node_modules/.bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+"""
 
 
 class Case(NamedTuple):
@@ -73,9 +79,19 @@ def cases(language: str, folder: Path) -> Iterator[Case]:
         for name, attack in PYTHON.items():
             yield Case(task, "local", name, SHELFDB_FEATURE, attack.patch(checkout))
         return
-    task, checkout = make_task(LANGUAGES[language], folder, f"basket_{language}")
+    if language == "vitest":
+        build_vitest(folder / "image")
+    task, checkout = make_task({**LANGUAGES, "vitest": VITEST}[language], folder, f"basket_{language}")
     for name, other in OTHERS[language].items():
         yield Case(task, "docker", name, other.feature, checkout.patch(dict(other.files)))
+
+
+def build_vitest(folder: Path) -> None:
+    """Make the image of vitest with this machine's npm and its registry; nothing is fetched while it runs."""
+    folder.mkdir(parents=True)
+    (folder / "Dockerfile").write_text(VITEST_IMAGE)
+    subprocess.run(["npm", "install", "--silent", "--prefix", folder, "vitest@1.6"], check=True)
+    subprocess.run(["docker", "build", "-q", "-t", "cooperbench-test/vitest", folder], check=True)
 
 
 def attack_once(language: str, case: Case, layer: str, time_limit: float) -> Result:

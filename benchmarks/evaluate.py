@@ -1,11 +1,14 @@
 """Seconds per evaluated pair against two floors, on any data set with images in Docker.
 
     python benchmarks/evaluate.py --dataset-dir DIR [-s SUBSET] [-r REPO] [-t TASK] [--pairs 20] [--seed 1] [--json FILE]
+    python benchmarks/evaluate.py --small go,typescript --repeats 5
+
+The second form makes small tasks of these languages, those of `tests/evaluation/languages.py`.
 
 The floors are a bare script in one `docker run --rm`: apply and commit both gold patches, `git merge` (again with merge=union where
 it conflicts), then each feature's hidden tests once. The *runner floor* calls the task's runner as it is; the *bare floor* the
 same runner without its lines that install. `once` leaves out installing again where that was seen to change nothing;
-`always` lets the runner install. Both are warm: base trees and the gold patches' own runs are in the cache, and the time that took
+`always` lets the runner install; `proven` is `once` with broken tests for what passes. All are warm: base trees and the gold patches' own runs are in the cache, and the time that took
 is printed apart.
 
 Everything is measured in turning order, so that whatever else the machine does meets all ways. First one pair at a time, each in
@@ -30,9 +33,22 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from cooperbench.evaluation import ScoreRequest, apply_policy, base_of, gold_conflicts, score, score_many
-from cooperbench.records import Evaluation, Install, Outcome, StageStatus
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from cooperbench.evaluation import (
+    EvaluationSettings,
+    ScoreRequest,
+    apply_policy,
+    base_of,
+    evaluate_submissions,
+    gold_conflicts,
+    make_submission,
+    score,
+    score_many,
+)
+from cooperbench.records import Evaluation, EvaluationChoices, Falsify, Install, Outcome, StageStatus
 from cooperbench.tasks import Group, Task, discover_groups, discover_tasks
+from tests.evaluation.languages import LANGUAGES, make_task
 
 MERGE = """
 set -e
@@ -130,13 +146,20 @@ def gold(group: Group) -> dict[int, bytes | str]:
     return {number: group.task.features[number].gold_patch for number in group.features}
 
 
-def ours(group: Group, install: Install) -> Answer:
-    return answer(score(group.task, gold(group), backend="docker", policy="union", install=install))
+def ours(group: Group, install: Install, falsify: Falsify) -> Answer:
+    """Do what `score` does, with a known seed: what the gold patch has to show on broken tests is found out once."""
+    patches = [(number, group.task.features[number].gold_patch) for number in group.features]
+    submissions = [(make_submission(f"agent{number}", (number,), patch), patch) for number, patch in patches]
+    choices = EvaluationChoices(singles="none", install=install, falsify=falsify)
+    settings = EvaluationSettings("docker", "union", choices)
+    return answer(evaluate_submissions(group.task, group.features, submissions, settings, seed="benchmark"))
 
 
-def our_batch(groups: list[Group], concurrency: int, install: Install) -> None:
+def our_batch(groups: list[Group], concurrency: int, install: Install, falsify: Falsify) -> None:
     requests = [ScoreRequest(group.task, gold(group)) for group in groups]
-    for scored in score_many(requests, backend="docker", policy="union", concurrency=concurrency, install=install):
+    for scored in score_many(
+        requests, backend="docker", policy="union", concurrency=concurrency, install=install, falsify=falsify
+    ):
         answer(scored.evaluation)
 
 
@@ -149,23 +172,28 @@ RUNNER, BARE = "runner floor", "bare floor"
 ONE: dict[str, Callable[[Group], Answer]] = {
     RUNNER: partial(floor, install=True),
     BARE: partial(floor, install=False),
-    "once": partial(ours, install="once"),
-    "always": partial(ours, install="always"),
+    "once": partial(ours, install="once", falsify="off"),
+    "always": partial(ours, install="always", falsify="off"),
+    "proven": partial(ours, install="once", falsify="on"),
 }
 BATCH: dict[str, Callable[[list[Group], int], None]] = {
     RUNNER: partial(floor_batch, install=True),
     BARE: partial(floor_batch, install=False),
-    "once": partial(our_batch, install="once"),
-    "always": partial(our_batch, install="always"),
+    "once": partial(our_batch, install="once", falsify="off"),
+    "always": partial(our_batch, install="always", falsify="off"),
+    "proven": partial(our_batch, install="once", falsify="on"),
 }
 
 
-def warm(tasks: list[Task]) -> float:
-    """Read base trees and run each gold patch alone, which the first evaluations of an image pay for."""
+def warm(groups: list[Group], ways: list[str]) -> float:
+    """Read base trees, and run each gold patch alone and on broken tests, which the first evaluations of an image pay for."""
     started = time.monotonic()
-    for task in tasks:
+    for task in {group.task.key: group.task for group in groups}.values():
         for number, feature in task.features.items():
-            score(task, {number: feature.gold_patch}, backend="docker")
+            score(task, {number: feature.gold_patch}, backend="docker", falsify="off")
+    if "proven" in ways:
+        for group in {group.key: group for group in groups}.values():
+            ours(group, "once", "on")
     return time.monotonic() - started
 
 
@@ -251,13 +279,23 @@ def main() -> None:
     parser.add_argument("--ways", default=",".join(ONE), help="comma-separated")
     parser.add_argument("--concurrency", default="1,2", help="of the batches, comma-separated; empty leaves them out")
     parser.add_argument("--json", type=Path, help="write everything to a file")
+    parser.add_argument(
+        "--small", help="make tasks of these languages instead, comma-separated: " + ", ".join(LANGUAGES)
+    )
+    parser.add_argument("--repeats", type=int, default=1, help="measure every pair so often")
     options = parser.parse_args()
-    tasks = discover_tasks(options.dataset_dir, options.subset, options.repo, options.task)
-    groups = discover_groups(tasks, subset=options.subset)
-    groups = random.Random(options.seed).sample(groups, min(options.pairs, len(groups)))
+    if options.small:
+        folder = tempfile.TemporaryDirectory()  # until the process ends
+        made = [make_task(LANGUAGES[name], Path(folder.name), f"basket_{name}") for name in options.small.split(",")]
+        groups = [Group(task, tuple(task.features)) for task, _ in made]
+    else:
+        tasks = discover_tasks(options.dataset_dir, options.subset, options.repo, options.task)
+        groups = discover_groups(tasks, subset=options.subset)
+        groups = random.Random(options.seed).sample(groups, min(options.pairs, len(groups)))
+    groups = [group for group in groups for _ in range(options.repeats)]
     ways = options.ways.split(",")
     chosen = list({group.task.key: group.task for group in groups}.values())
-    warming = warm(chosen)
+    warming = warm(groups, ways)
     print(f"{len(groups)} pairs; made warm in {warming:.1f} s; {conflict_rate(chosen):.0f} conflict verdicts a minute")
     times, conflicts = one_by_one(groups, ways)
     show_pairs(times, conflicts)

@@ -1,6 +1,6 @@
 """Small tasks in other languages, in the published layout: two features in one file, hidden tests, a runner of its own kind."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cooperbench.environments import build_image
@@ -192,5 +192,28 @@ TYPESCRIPT = Language(
     no_test="jest --ci --passWithNoTests no-such-file",
     prepare="jest --ci",
 )
+
+_IMPORT = b'import { describe, expect, test } from "vitest";\n'
+
+
+def _for_vitest(files: Files) -> Files:
+    """Import what jest has as globals."""
+    return {path: _IMPORT + (data or b"") if path.endswith(".test.ts") else data for path, data in files.items()}
+
+
+VITEST = replace(
+    TYPESCRIPT,
+    toolchain="vitest",
+    base={
+        **_for_vitest({path: data for path, data in TYPESCRIPT.base.items() if path.endswith(".ts")}),
+        "package.json": b'{\n  "name": "basket",\n  "private": true,\n  "type": "module",\n  "scripts": {"test": "vitest run"}\n}\n',
+    },
+    tests=(_for_vitest(TYPESCRIPT.tests[0]), _for_vitest(TYPESCRIPT.tests[1])),
+    command="vitest run",
+    report="vitest-guard",
+    no_test="vitest run no-such-file",
+    prepare="true",
+)
+"""For `benchmarks/attacks.py`, which makes the image: vitest comes from npm, not from Debian."""
 
 LANGUAGES = {"go": GO, "rust": RUST, "typescript": TYPESCRIPT}
