@@ -1,0 +1,103 @@
+"""Programs behind the gateway in a run: limits, cost, history and events as for the built-in agent."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cooperbench.gateway import read_recording
+from cooperbench.records import Ending, EpisodeStatus, MemberResult
+from cooperbench.runner import RunRequest, RunResult, SessionOptions, execute, make_plan
+from cooperbench.tasks import find_dataset
+from tests.gateway.standin_provider import PRICES, Refusal, StandInProvider, Turn, serve_provider
+
+KEY = "sk-ant-real-key-of-the-host-00"
+pytestmark = [pytest.mark.needs("sandbox"), pytest.mark.slow]
+
+
+@pytest.fixture
+def provider(surroundings: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInProvider]:
+    with serve_provider(Turn(input=1000, cached=600, output=50), speaks=("anthropic",)) as running:
+        monkeypatch.setenv("COOPERBENCH_EXTERNAL_AGENTS", "agents_behind_gateway")
+        monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", running.url)
+        Path("prices.json").write_text(json.dumps({"claude-of-tests": PRICES}))
+        yield running
+
+
+def run_team(log_dir: Path, *, counts: tuple[int, ...], max_cost: float | None = None, **limits: int) -> RunResult:
+    model = {"price_table": str(Path("prices.json").absolute()), "retries": 1, "retry_wait": 0.01}
+    members = [
+        {
+            "agent": "asks_through_gateway",
+            "model": "anthropic/claude-of-tests",
+            "config": {"init": {"count": count}, "model": model},
+            "limits": limits,
+        }
+        for count in counts
+    ]
+    Path("team.yaml").write_text(yaml.safe_dump({"members": members}))
+    request = RunRequest(
+        run_name="behind-gateway",
+        team="team.yaml",
+        dataset_dir=find_dataset(subset="demo"),
+        repo="shelfdb",
+        features=tuple(range(1, len(members) + 1)),
+        messaging=False,
+        log_dir=log_dir,
+        max_cost=max_cost,
+    )
+    return execute(make_plan(request), SessionOptions(auto_eval=False, overtime=1.0))
+
+
+def members_of(result: RunResult) -> list[MemberResult]:
+    [episode] = result.episodes
+    assert episode.result is not None
+    return list(episode.result.agents.values())
+
+
+def test_limits_cost_history_events_and_no_key(provider: StandInProvider, surroundings: Path) -> None:
+    done, limited = members_of(run_team(surroundings, counts=(2, 1000), steps=3))
+    assert (done.ending, done.steps) == (Ending.SUBMITTED, 2)
+    assert (limited.ending, limited.steps) == (Ending.LIMIT, 3)
+    assert limited.limit is not None
+    assert limited.limit.kind == "steps"
+    costs = [member.usage.cost or 0 for member in (done, limited)]
+    assert sum(costs) == pytest.approx(provider.bill)
+    assert done.usage.cached_tokens == 1200
+    assert done.patch_lines == limited.patch_lines == 1
+
+    [events] = surroundings.rglob("events.jsonl")
+    calls = [event for line in events.read_text().splitlines() if (event := json.loads(line))["kind"] == "model.call"]
+    assert len(calls) == 5
+    assert all(call["data"]["first_token_at"] and call["data"]["usage"]["cost"] for call in calls)
+    [history] = surroundings.rglob("agent1_traj.json")
+    roles = [entry["message"]["role"] for entry in json.loads(history.read_text())["messages"]]
+    assert roles == ["user", "assistant", "user", "assistant"]
+    [recording] = surroundings.rglob("agent1_logs/model_calls.jsonl.gz")
+    assert [call.number for call in read_recording(recording)] == [1, 2]
+
+    assert {headers["x-api-key"] for headers in provider.headers} == {KEY}
+    assert not any(KEY.encode() in path.read_bytes() for path in surroundings.rglob("*") if path.is_file())
+    assert KEY not in "".join(call.model_dump_json() for call in read_recording(recording))
+
+
+def test_the_limit_of_the_run_holds(provider: StandInProvider, surroundings: Path) -> None:
+    cost = Turn(input=1000, cached=600, output=50).cost
+    members = members_of(run_team(surroundings, counts=(1000, 1000), max_cost=4.5 * cost))
+    assert {member.limit.kind for member in members if member.limit} == {"run cost"}
+    assert 5 <= len(provider.requests) <= 6  # each member may have one call under way
+
+
+def test_an_outage_of_the_provider_is_not_the_agents_failure(provider: StandInProvider, surroundings: Path) -> None:
+    provider.steps[:] = [
+        Refusal(529, {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}})
+    ]
+    result = run_team(surroundings, counts=(3, 3))
+    [episode] = result.episodes
+    assert episode.result is not None
+    assert episode.result.status is EpisodeStatus.INFRA_ERROR
+    kinds = {member.error.kind for member in members_of(result) if member.error is not None}
+    assert "ModelOverloadedError" in kinds
