@@ -1,4 +1,4 @@
-"""Write a small package with a working agent, for `agents new`."""
+"""Write a working agent to begin with, for `agents new`: a small package, or the file of a command-line agent."""
 
 import re
 from importlib.resources import files
@@ -16,9 +16,16 @@ TEMPLATE = {
     "tests/test_{name}.py": "test.txt",
 }
 
+COMMAND_LINE_TEMPLATE = {
+    "README.md": "command_line/README.md.txt",
+    "{name}.yaml": "command_line/agent.yaml.txt",
+    "test_{name}.py": "command_line/test.txt",
+}
+"""Of an agent that is a program: its file, a test and a README."""
 
-def write_agent(name: str, directory: Path) -> Path:
-    """Write the package to `directory/name` and return that path. Raises `UsageError` instead of overwriting anything."""
+
+def write_agent(name: str, directory: Path, *, template: dict[str, str] = TEMPLATE) -> Path:
+    """Write the files of an agent to `directory/name` and return that path. Raises `UsageError` instead of overwriting anything."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise UsageError(
             f"{name!r} is not a usable package name",
@@ -32,7 +39,7 @@ def write_agent(name: str, directory: Path) -> Path:
         )
     templates: Traversable = files("cooperbench.agents") / "template"
     class_name = "".join(part.capitalize() for part in name.split("_"))
-    for target, source in TEMPLATE.items():
+    for target, source in template.items():
         path = folder / target.replace("{name}", name)
         path.parent.mkdir(parents=True, exist_ok=True)
         text = (templates / source).read_text(encoding="utf-8")

@@ -89,6 +89,7 @@ def check(name: str, model: str | None, backend: str, agent_config: Path | None,
     """
     from cooperbench.agent_check import check_agent
     from cooperbench.agents import describe
+    from cooperbench.agents.command_line.catalogue import AGENTS_DIR
     from cooperbench.agents.registry import EXTERNAL_AGENTS
     from cooperbench.runner.planning.team import read_agent_config
 
@@ -107,7 +108,8 @@ def check(name: str, model: str | None, backend: str, agent_config: Path | None,
         print_json(report.model_dump(mode="json"))
     else:
         click.echo(f"{name} {'implements' if report.passed else 'does not implement'} the agent interface.")
-        found_by = f"{EXTERNAL_AGENTS}={os.environ[EXTERNAL_AGENTS]} " if os.environ.get(EXTERNAL_AGENTS) else ""
+        variables = [each for each in (EXTERNAL_AGENTS, AGENTS_DIR) if os.environ.get(each)]
+        found_by = "".join(f"{each}={os.environ[each]} " for each in variables)
         played = f"-m {model} -f 5,6" if model else "-m scripted/solo_passes --setting solo -f 4,5"
         run = f"run -a {name} -s demo -r ledgerkit {played}"
         print_next(f"{found_by}cooperbench {run if report.passed else f'agents run {name} ledgerkit_task/1 --debug'}")
@@ -172,16 +174,22 @@ def run(
     default=Path(),
     help="Parent directory of the package.  [default: the current one]",
 )
-def new(name: str, directory: Path) -> None:
+@click.option(
+    "--cli", "command_line", is_flag=True, help="A command-line agent: a file that describes it, test, README."
+)
+def new(name: str, directory: Path, command_line: bool) -> None:
     """Create a small package with a working agent NAME: adapter, configuration, test, README."""
-    from cooperbench.agents.scaffold import write_agent
+    from cooperbench.agents.command_line.catalogue import AGENTS_DIR
+    from cooperbench.agents.registry import EXTERNAL_AGENTS
+    from cooperbench.agents.scaffold import COMMAND_LINE_TEMPLATE, TEMPLATE, write_agent
 
-    folder = write_agent(name, directory)
+    folder = write_agent(name, directory, template=COMMAND_LINE_TEMPLATE if command_line else TEMPLATE)
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             click.echo(path)
     click.echo()
-    print_next(f"cd {folder} && COOPERBENCH_EXTERNAL_AGENTS={name}.adapter cooperbench agents check {name}")
+    found_by = f"{AGENTS_DIR}=$PWD" if command_line else f"{EXTERNAL_AGENTS}={name}.adapter"
+    print_next(f"cd {folder} && {found_by} cooperbench agents check {name}")
 
 
 def _show_finding(finding: Any) -> None:

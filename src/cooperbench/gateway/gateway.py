@@ -18,7 +18,7 @@ from cooperbench.agents.mini_swe_agent.models.base import ModelConfig
 from cooperbench.environments import Stream
 from cooperbench.errors import LimitReachedError, ModelError, TransportError
 from cooperbench.gateway.delivery import Delivered, Delivery
-from cooperbench.gateway.dialects import DIALECTS, ModelCall, TokenCounts
+from cooperbench.gateway.dialects import DIALECTS, Json, ModelCall, TokenCounts
 from cooperbench.gateway.history import ConversationJournal
 from cooperbench.gateway.http import HttpConnection, HttpRequest
 from cooperbench.gateway.patience import PatientSource, ProviderRefusal
@@ -74,6 +74,8 @@ class ModelGateway:
         """Calls that were charged."""
         self.rewrite: Callable[[ModelCall], ModelCall] = lambda call: call
         """Changes each call before it is sent, recorded and written to the history."""
+        self.charged: Callable[[Json, Usage], None] = lambda message, usage: None
+        """Is given each answer that was charged, as a message of a chat completion."""
         self._settings = settings
         self._budget = budget or current_budget()
         self._prices = prices
@@ -155,6 +157,7 @@ class ModelGateway:
         message = delivered.reader.message()
         self._budget.note_action(str(message.get("content") or "calls tools"))
         self._history.answered(message, usage)
+        self.charged(message, usage)
         return usage
 
     def _note_failure(self, error: ModelError | None) -> None:

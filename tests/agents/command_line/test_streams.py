@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cooperbench.agents import Budget, Journal
+from cooperbench.agents.command_line.charges import ChargedAnswers
 from cooperbench.agents.command_line.event_lines import EventLine, read_line
 from cooperbench.agents.command_line.formats import FORMATS
 from cooperbench.agents.command_line.recorder import LONGEST_TEXT, StreamRecorder
@@ -30,7 +31,8 @@ class Recording:
         self.folder = folder
         self.budget = Budget()
         self.journal = Journal(folder / "messages")
-        self.recorder = StreamRecorder(FORMATS[form](), self.budget, self.journal, ActivityLog(folder / "activity"))
+        activity, self.charges = ActivityLog(folder / "activity"), ChargedAnswers(patience=0)
+        self.recorder = StreamRecorder(FORMATS[form](), self.budget, self.journal, activity, self.charges)
 
     def play(self, data: bytes) -> tuple[TrajectoryMessage, ...]:
         for line in data.decode("utf-8", "replace").split("\n"):

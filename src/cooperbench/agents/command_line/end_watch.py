@@ -7,9 +7,9 @@ from typing import Self
 from cooperbench.agents.budget import Budget
 from cooperbench.environments.process import Process
 
-AFTER_LIMIT = 20.0
+AFTER_LIMIT = 10.0
 """Seconds that a program may take to end once a limit was reached. Those that are built in take under 2."""
-AFTER_FINAL_REPORT = 30.0
+AFTER_FINAL_REPORT = 15.0
 """Seconds that it may stay after it reported its end, without a further word."""
 LOOK = 0.5
 

@@ -36,7 +36,7 @@ class RawOutput:
     def __enter__(self) -> Self:
         if self._folder is not None:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._stream = (self._folder / STDOUT).open("wb")
+            self._stream = (self._folder / STDOUT).open("wb", buffering=0)
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -1,11 +1,11 @@
 """Turn what a program reports into the history, the spans and the live display of its member, as it comes."""
 
 import json
-import time
 from datetime import datetime, timedelta
 from typing import Any
 
 from cooperbench.agents.budget import Budget
+from cooperbench.agents.command_line.charges import ChargedAnswers
 from cooperbench.agents.command_line.event_lines import EventLine
 from cooperbench.agents.command_line.formats import EventFormat
 from cooperbench.agents.command_line.reports import (
@@ -19,30 +19,29 @@ from cooperbench.agents.command_line.reports import (
 )
 from cooperbench.agents.journal import Journal
 from cooperbench.agents.reading import one_line
-from cooperbench.records import Usage, utc_now
+from cooperbench.records import utc_now
 from cooperbench.records.activity import LONGEST_COMMAND, ActivityLog, CommandSpan
 
 LONGEST_TEXT = 50_000
 """Characters of a text that the history keeps, half head and half tail, like the output of a command. The raw stream has all of it."""
 MOST_MESSAGES = 20_000
 """Messages of a history. A program that writes lines for ever must not fill the disk; the record reads no more either."""
-CHARGE_SECONDS = 0.25
 Json = dict[str, Any]
 
 
 class StreamRecorder:
     """Records the events of one program. `final` is the last report of how it ended."""
 
-    def __init__(self, form: EventFormat, budget: Budget, journal: Journal, activity: ActivityLog) -> None:
+    def __init__(
+        self, form: EventFormat, budget: Budget, journal: Journal, activity: ActivityLog, charges: ChargedAnswers
+    ) -> None:
         self._format = form
         self._budget = budget
         self._journal = journal
         self._activity = activity
         self._under_way: dict[str, tuple[ToolUse, datetime]] = {}
-        self._counted, self._charged = budget.usage, budget.steps
+        self._charges = charges
         self._held: ModelTurn | None = None
-        self._answering = False
-        """Whether the last message was a part of the model's answer."""
         self.messages = 0
         self.unknown: dict[str, int] = {}
         """Events without a place in a history, by their kind."""
@@ -100,7 +99,8 @@ class StreamRecorder:
             self._under_way[use.id] = use, utc_now()
         shown = [use.command or f"{use.name} {json.dumps(use.arguments, default=str)}" for use in turn.calls]
         self._budget.note_action("; ".join(shown) or turn.text or turn.reasoning)
-        return {**message, "extra": {"usage": self._used().model_dump()}}
+        usage = self._charges.take(turn)
+        return message if usage is None else {**message, "extra": {"usage": usage.model_dump()}}
 
     def _output(self, output: ToolOutput) -> Json:
         message: Json = {"role": "tool", "tool_call_id": output.call, "content": _cut(output.text)}
@@ -112,23 +112,8 @@ class StreamRecorder:
             message.setdefault("extra", {})["failed"] = True
         return message
 
-    def _used(self) -> Usage:
-        """Return what the model calls since the last answer have used, by the gateway's count."""
-        if not self._answering:
-            self._await_charge()
-        before, self._counted, self._charged = self._counted, self._budget.usage, self._budget.steps
-        return _difference(self._counted, before)
-
-    def _await_charge(self) -> None:
-        """Wait for the charge of an answer: programs report one as soon as its text is complete, milliseconds before its end."""
-        until = time.monotonic() + CHARGE_SECONDS
-        while self._budget.steps == self._charged and time.monotonic() < until:
-            time.sleep(0.002)
-
     def _add(self, message: Json) -> None:
         self.messages += 1
-        if message["role"] != "event":
-            self._answering = message["role"] == "assistant"
         if self.messages <= MOST_MESSAGES:
             self._journal.add(message)
 
@@ -158,10 +143,3 @@ def _cut(text: str) -> str:
         return text
     half = LONGEST_TEXT // 2
     return f"{text[:half]}\n... {len(text) - 2 * half} characters are left out ...\n{text[-half:]}"
-
-
-def _difference(now: Usage, before: Usage) -> Usage:
-    def less(one: float | None, other: float | None) -> float | None:
-        return None if one is None else max(0, one - (other or 0))
-
-    return Usage.model_validate({name: less(getattr(now, name), getattr(before, name)) for name in Usage.model_fields})

@@ -11,6 +11,7 @@ from typing import Any
 
 from cooperbench.agents.budget import current_budget
 from cooperbench.agents.command_line.agent_file import AgentFile, filled
+from cooperbench.agents.command_line.charges import ChargedAnswers
 from cooperbench.agents.command_line.end_watch import EndWatch
 from cooperbench.agents.command_line.event_lines import read_line
 from cooperbench.agents.command_line.formats import FORMATS
@@ -92,9 +93,11 @@ class CommandLineAgent:
             gateway = session.gateway
             if self.file.messages == "tool_result" and session.mailbox is not None:
                 gateway.rewrite = ToolResultInsertion(_news(session.mailbox)).rewrite
+            charges = ChargedAnswers()
+            gateway.charged = charges.add
             raw = stack.enter_context(RawOutput(None if log_dir is None else Path(log_dir)))
             process = stack.enter_context(self._start(session.env, task, model_name, session.serve_gateway()))
-            recorder = self._follow(process, raw)
+            recorder = self._follow(process, raw, charges)
             return self._result(session, process, recorder, gateway.calls)
 
     def _start(self, env: Environment, task: str, model: str, address: str) -> Process:
@@ -119,9 +122,10 @@ class CommandLineAgent:
             stdin=files[values["task"]].encode("utf-8", "surrogateescape") if self.file.stdin == "task" else b"",
         )
 
-    def _follow(self, process: Process, raw: RawOutput) -> StreamRecorder:
+    def _follow(self, process: Process, raw: RawOutput, charges: ChargedAnswers) -> StreamRecorder:
         """Record what the program reports, until it ends."""
-        recorder = StreamRecorder(FORMATS[self.file.events](), current_budget(), current_journal(), current_activity())
+        form = FORMATS[self.file.events]()
+        recorder = StreamRecorder(form, current_budget(), current_journal(), current_activity(), charges)
         with EndWatch(process, current_budget()) as watch:
             for line in process:
                 raw.add(line)
