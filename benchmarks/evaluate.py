@@ -286,7 +286,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.small:
         folder = tempfile.TemporaryDirectory()  # until the process ends
-        made = [make_task(LANGUAGES[name], Path(folder.name), f"basket_{name}") for name in options.small.split(",")]
+        root = Path(folder.name)
+        made = [make_task(LANGUAGES[name], root / name, f"basket_{name}") for name in options.small.split(",")]
         groups = [Group(task, tuple(task.features)) for task, _ in made]
     else:
         tasks = discover_tasks(options.dataset_dir, options.subset, options.repo, options.task)
