@@ -8,11 +8,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from cooperbench.environments import Capability, SandboxHandle, attach, orphans, remove
+from cooperbench.environments.layers import LayerFile, LayerRecipe, cpu_of, install_layer
 from cooperbench.errors import CapabilityError, ImageError, SandboxLostError
 from cooperbench.testing.conformance.subject import Subject
 
@@ -42,7 +45,7 @@ def until(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 class LifecycleConformance:
-    """Behaviours 16 to 24."""
+    """Behaviours 16 to 24, and 32."""
 
     def test_16_snapshots_are_independent(self, subject: Subject) -> None:
         with subject.open() as first:
@@ -102,6 +105,20 @@ class LifecycleConformance:
             spent = environment.execute(command, timeout=60)["output"].split()
             seconds = sum(float(part.partition("m")[2].rstrip("s")) for part in spent)
             assert seconds < 1.5
+
+    def test_32_layers_are_read_only(self, subject: Subject, tmp_path: Path) -> None:
+        if Capability.LAYERS not in subject.capabilities:
+            with pytest.raises(CapabilityError):
+                subject.open(layers=("conformance",))
+            return
+        program = b"#!/bin/sh\necho shown $*\n"
+        (tmp_path / "shown").write_bytes(program)
+        file = LayerFile(url=(tmp_path / "shown").as_uri(), sha256=sha256(program).hexdigest(), path="shown")
+        layer = install_layer("conformance", LayerRecipe(files=(file,), program="shown"), cpu_of(None))
+        with subject.open(layers=("conformance",)) as environment:
+            done = environment.execute(f"{layer.program_path} here; touch {layer.place}/new")
+            assert done["output"].startswith("shown here\n")
+            assert done["returncode"] != 0
 
     def test_19_killed_behind_our_back(self, subject: Subject) -> None:
         environment = subject.open()
