@@ -10,8 +10,10 @@ import pytest
 from google import genai
 
 from cooperbench.agents import Budget
+from cooperbench.errors import ModelContextWindowError
+from cooperbench.gateway import read_recording
 from tests.gateway.opened import KEY, gateway
-from tests.gateway.standin_provider import StandInProvider, Turn, serve_provider
+from tests.gateway.standin_provider import Refusal, StandInProvider, Turn, serve_provider
 
 SCHEMA = {"type": "object", "properties": {"command": {"type": "string"}}, "required": ["command"]}
 QUESTION = "List the files."
@@ -121,6 +123,26 @@ def test_other_dialects(provider_speaks: str, tmp_path: Path) -> None:
                         check(CLIENTS[dialect](address, stream), kind)
                         assert_paid(budget, provider)
                         assert "placeholder" not in str(provider.headers[0])
+
+
+@pytest.mark.slow  # shares the import of LiteLLM with those above
+def test_errors_and_retries_behind_a_translation(tmp_path: Path) -> None:
+    overloaded = Refusal(503, {"error": {"message": "The server is overloaded", "type": "server_error"}})
+    too_long = Refusal(
+        400, {"error": {"message": "maximum context length is 4096 tokens", "code": "context_length_exceeded"}}
+    )
+    with serve_provider(overloaded, TURNS["text"], too_long, speaks=("chat",)) as provider:
+        with gateway(provider, tmp_path) as (opened, budget, address):
+            check(ask_anthropic(address, True), "text")
+            with pytest.raises(anthropic.BadRequestError) as refused:
+                ask_anthropic(address, False)
+            with pytest.raises(openai.BadRequestError, match="maximum context length"):
+                ask_responses(address, False)
+        assert budget.usage.cost == pytest.approx(provider.bill)
+    assert refused.value.body["type"] == "error"  # type: ignore[index, unused-ignore]
+    assert "maximum context length" in str(refused.value)
+    assert isinstance(opened.failure, ModelContextWindowError)
+    assert [call.attempts for call in read_recording(tmp_path / "model_calls.jsonl.gz")] == [2, 1, 1]
 
 
 def check(answer: Answer, kind: str) -> None:

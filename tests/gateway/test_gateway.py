@@ -259,6 +259,18 @@ def test_settings_of_the_run_replace_those_of_the_program(tmp_path: Path) -> Non
     assert (chat["seed"], "seed" in responses, "seed" in messages) == (3, False, False)
 
 
+def test_a_server_that_refuses_to_count_among_events(tmp_path: Path) -> None:
+    refused = Refusal(400, {"error": {"message": "Unknown field: stream_options"}})
+    with (
+        serve_provider(refused, Turn(), speaks=("chat",)) as provider,
+        gateway(provider, tmp_path) as (_, budget, address),
+    ):
+        assert ask(address, "chat", stream=True).status_code == 200
+        assert ask(address, "chat", stream=True).status_code == 200
+        assert ["stream_options" in request for request in provider.requests] == [True, False, False]
+    assert (budget.steps, budget.usage.cost) == (2, None)
+
+
 def test_side_models(tmp_path: Path) -> None:
     with serve_provider(speaks=("chat",)) as provider:
         opened = open_gateway("m", {"model": {"base_url": provider.url}, "side_model": "small"}, budget=Budget())

@@ -1,6 +1,7 @@
 """Ask a provider that speaks the caller's dialect: the bytes of its answer are passed on as they come."""
 
 import json
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ CONNECTING = 30.0
 FINISHING = 0.2
 """Seconds for the end of an answer of which all has been read that matters."""
 _CHUNK = 1 << 16
+_ABOUT_COUNTS = re.compile(rb"stream_options|include_usage")
 
 
 class Passthrough:
@@ -33,14 +35,30 @@ class Passthrough:
         self._provider = provider
         self._settings = settings
         self._local = threading.local()
+        self._counts = True
+        """Whether the provider takes the wish for token counts among events; some refuse it."""
 
     def ask(self, call: ModelCall) -> ProviderReply:
         """Ask the provider once. Raises `ModelError` when it does not answer."""
+        reply = self._post(call, counts=self._counts)
+        if self._counts and call.dialect == "chat" and call.stream and reply.status in {400, 422}:
+            body = reply.whole()
+            reply.chunks = iter([body])
+            if _ABOUT_COUNTS.search(body):
+                self._counts = False
+                return self._post(call, counts=False)
+        return reply
+
+    def _post(self, call: ModelCall, *, counts: bool) -> ProviderReply:
         dialect = DIALECTS[call.dialect]
         model = call.model or self._provider.model
-        body = json.dumps(dialect.for_upstream(call, model, self._settings)).encode()
+        content = dialect.for_upstream(call, model, self._settings)
+        if not counts:
+            content.pop("stream_options", None)
+        body = json.dumps(content).encode()
         address = f"{self._provider.base_url}{dialect.upstream_path(call, model)}"
-        headers = {name: value for name, value in call.headers.items() if name in PASSED_ON}
+        passed = {name: value for name, value in call.headers.items() if name in PASSED_ON}
+        headers = {**dialect.required_headers, **passed}
         headers |= {"content-type": "application/json", "accept-encoding": "identity"}
         headers |= self._provider.headers(call.dialect)
         try:

@@ -1,6 +1,7 @@
 """Messages of Anthropic."""
 
 import json
+from typing import ClassVar
 
 from cooperbench.agents.mini_swe_agent.models.base import ModelConfig
 from cooperbench.gateway.dialects.base import (
@@ -79,6 +80,7 @@ class AnthropicMessages(Dialect):
 
     name = "anthropic"
     path = "/messages"
+    required_headers: ClassVar[dict[str, str]] = {"anthropic-version": VERSION}
 
     def matches(self, path: str) -> bool:
         """Return whether a request to this path asks a model."""

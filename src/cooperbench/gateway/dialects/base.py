@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from pydantic import Field
 
@@ -73,6 +73,8 @@ class Dialect(ABC):
     name: str
     path: str
     """Path of a request at a provider, below its base URL."""
+    required_headers: ClassVar[dict[str, str]] = {}
+    """Headers that a provider wants from programs that do not send them."""
 
     @abstractmethod
     def matches(self, path: str) -> bool:

@@ -81,7 +81,8 @@ class GeminiContent(Dialect):
 
     def upstream_path(self, call: ModelCall, model: str) -> str:
         """Return the path of the same request for the run's model."""
-        return f"/models/{model}:streamGenerateContent?alt=sse" if call.stream else f"/models/{model}:generateContent"
+        verb = "streamGenerateContent" if call.stream else "generateContent"
+        return f"/models/{model}:{verb}{'?alt=sse' if call.query.get('alt') == 'sse' else ''}"
 
     def for_upstream(self, call: ModelCall, model: str, settings: ModelConfig) -> Json:
         """Return the body for a provider."""
