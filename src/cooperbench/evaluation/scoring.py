@@ -139,5 +139,6 @@ def reward(evaluation: Evaluation, kind: RewardKind = "all", *, feature: int | N
         singles = [stage for stage in evaluation.stages if stage.name.startswith("single:")]
         if not singles and len(evaluation.features) > 1:
             raise UsageError("the members' patches were not tested alone", hint='score(..., singles="own")')
-        outcomes = [suite.outcome for stage in singles for suite in stage.suites if suite.feature == feature]
+        alone = singles or evaluation.stages[:1]  # the work of one member is the merge already
+        outcomes = [suite.outcome for stage in alone for suite in stage.suites if suite.feature == feature]
     return float(bool(outcomes) and outcomes[0] is Outcome.PASSED)

@@ -118,6 +118,7 @@ def proof(evaluation: Evaluation) -> Falsification:
 def test_the_gold_patch_holds(sums: Task) -> None:
     evaluation = score(sums, {1: sums.features[1].gold_patch})
     assert evaluation.verdict.passed
+    assert reward(evaluation, "alone", feature=1) == 1
     found = proof(evaluation)
     assert (found.status, found.broken, found.runs, found.mismatch) == (FalsificationStatus.HELD, 4, 2, None)
 
@@ -127,6 +128,7 @@ def test_forced_results_are_an_outcome_of_their_own(sums: Task, lies: bytes) -> 
     evaluation = score(sums, {1: lies})
     assert evaluation.verdict.outcome is Outcome.FORCED
     assert reward(evaluation) == reward(evaluation, "share") == reward(evaluation, "own", feature=1) == 0
+    assert reward(evaluation, "alone", feature=1) == 0
     found = proof(evaluation)
     assert found.mismatch is not None
     assert found.mismatch.edit is not None
