@@ -5,6 +5,7 @@ import random
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from cooperbench.records import (
     ConversationMessage,
@@ -67,11 +68,12 @@ def made_run(
         write_model(files.trajectory(f"agent{number}"), history.trajectory(number))
     last = max(moments, default=BEGUN) + timedelta(seconds=5)
     result = json.loads(files.result.read_bytes())
+    result["titles"] = {str(feature): f"Shelf number {feature}" for feature in features}
     for value in (result, *result["agents"].values()):
         value["ended_at"] = last.isoformat()
     write_bytes(files.result, json.dumps(result).encode())
     evaluation = json.loads(files.evaluation.read_bytes())
-    write_bytes(files.evaluation, json.dumps({**evaluation, **_times(last)}).encode())
+    write_bytes(files.evaluation, json.dumps(_tested(evaluation, last)).encode())
     return read_run(name, logs)
 
 
@@ -79,8 +81,18 @@ def _ending(number: int) -> Ending:
     return Ending.LIMIT if number == 4 else Ending.SUBMITTED
 
 
-def _times(last: datetime) -> dict[str, object]:
-    return {"evaluated_at": (last + timedelta(seconds=30)).isoformat(), "seconds": 28.0}
+def _tested(evaluation: dict[str, Any], last: datetime) -> dict[str, Any]:
+    """Give an evaluation the times of its stages and suites, and suites of 24 tests."""
+
+    def at(seconds: float) -> str:
+        return (last + timedelta(seconds=seconds)).isoformat()
+
+    for stage in evaluation["stages"]:
+        stage |= {"started_at": at(1), "ended_at": at(2)}
+        for number, suite in enumerate(stage["suites"]):
+            suite |= {"started_at": at(6 + number), "ended_at": at(18 + 3 * number), "seconds": 12.0 + 2 * number}
+            suite["tests"] += [{"name": f"tests/test_shelf.py::test_{n}", "status": "passed"} for n in range(23)]
+    return {**evaluation, "evaluated_at": at(30), "seconds": 29.0}
 
 
 def _patch(number: int) -> bytes:
