@@ -3,6 +3,7 @@
 import contextlib
 import secrets
 import socket
+import threading
 from collections.abc import Callable, Iterator
 
 import uvicorn
@@ -35,6 +36,8 @@ def serve(library: Library, *, port: int | None, ready: Callable[[str], None]) -
             timeout_graceful_shutdown=_END,
         )
         server = uvicorn.Server(config)
+        # While the browser starts: a run of 652 groups takes 0.3 s of processor time to read for the first time.
+        threading.Thread(target=library.entries, daemon=True).start()
         ready(f"http://{HOST}:{bound}/{token}/")
         with contextlib.suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
