@@ -97,7 +97,8 @@ function VersusPage({ first, second }) {
         <${Chips} label="Difference" found=${found} chosen=${chosen.difference} onChange=${(difference) => change({ difference })} />
         <span class="count" role="status">${number(shown.length)} of ${plural(pairs.length, "group")}</span></div></div>
       <section class="card list">
-        <${Table} label="Groups of both runs" columns=${columns} rows=${shown} sort=${chosen.sort} onSort=${sort} keyOf=${(pair) => either(pair).episode} />
+        <${Table} label="Groups of both runs" columns=${columns} rows=${shown} sort=${chosen.sort} onSort=${sort}
+          keyOf=${(pair) => either(pair).episode} />
       </section>
     </main>
   </div>`;
