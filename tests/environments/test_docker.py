@@ -109,6 +109,20 @@ def test_an_image_of_the_published_kind_is_built_from_a_local_clone(tmp_path: Pa
         )
 
 
+def test_an_image_that_an_earlier_version_built_under_another_name_is_found(tmp_path: Path) -> None:
+    name = f"cooperbench-own-{uuid4().hex[:8]}:task1"
+    recipe = ImageRecipe(name=name, former_name=f"akhatua/{name}", context=tmp_path, repository=tmp_path / "bundle")
+    with pytest.raises(ImageError, match="was not built"):
+        ensure_image("docker", recipe)
+    subprocess.run(["docker", "tag", "cooperbench-test/busybox", f"akhatua/{name}"], check=True)
+    try:
+        digest = ensure_image("docker", recipe)
+        with DockerEnvironment(name, cwd="/") as environment:
+            assert environment.image_digest == digest
+    finally:
+        subprocess.run(["docker", "rmi", f"akhatua/{name}", name], check=True, capture_output=True)
+
+
 def test_a_failing_build_shows_the_end_of_its_output(tmp_path: Path, tag: str) -> None:
     (tmp_path / "Dockerfile").write_text("FROM cooperbench-test/busybox\nRUN echo about to fail; exit 7\n")
     with pytest.raises(ImageError, match="about to fail"):

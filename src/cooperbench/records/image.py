@@ -11,6 +11,9 @@ class ImageRecipe(Record):
     """The way to build the image `name` where it cannot be pulled."""
 
     name: str = Field(description="The image's full name, or `demo:<repo>-<task_id>` for bundled tasks.")
+    former_name: str | None = Field(
+        None, description="The name under which earlier versions built and found the image."
+    )
     context: Path = Field(description="The task's folder; build context of its Dockerfile.")
     dockerfile: Path | None = None
     repository: Path | None = Field(

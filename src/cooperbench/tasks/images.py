@@ -13,6 +13,8 @@ from cooperbench.records import ImageRecipe
 
 DEFAULT_PREFIX = "akhatua/cooperbench-"
 OWN_PREFIX = "cooperbench-"
+_FORMER_NAMESPACE = "akhatua/"
+"""In which the images of own tasks were, too."""
 REPOSITORY_FILES = ("repository.bundle", "repository.fast-export")
 """Files that hold the repository of a task: a `git bundle`, or a `git fast-export` stream, which people can read."""
 
@@ -36,6 +38,7 @@ def image_recipe(name: str, path: Path, *, bundled: bool) -> ImageRecipe:
     repository = next((path / name for name in REPOSITORY_FILES if (path / name).is_file()), None)
     return ImageRecipe(
         name=name,
+        former_name=_FORMER_NAMESPACE + name if repository is not None and name.startswith(OWN_PREFIX) else None,
         context=path,
         dockerfile=dockerfile if dockerfile.is_file() else None,
         repository=repository,

@@ -76,12 +76,12 @@ class DockerBackend(Backend):
 
     def image_digest(self, recipe: ImageRecipe) -> str | None:
         """Return the digest of the image if the engine has it."""
-        return images.digest(connect(None), recipe.name)
+        return self.image_facts(recipe).digest
 
     def ensure_image(self, recipe: ImageRecipe) -> str | None:
         """Build bundled images and pull others, unless they are there."""
         engine = connect(None)
-        found = images.digest(engine, recipe.name)
+        found = images.facts_of(engine, recipe).digest
         if found is not None:
             return found
         if recipe.bundled:
@@ -101,7 +101,7 @@ class DockerBackend(Backend):
 
     def image_facts(self, recipe: ImageRecipe) -> ImageFacts:
         """Return digest, platform and size of the image if the engine has it."""
-        return images.facts(connect(None), recipe.name)
+        return images.facts_of(connect(None), recipe)
 
     def pull_image(self, recipe: ImageRecipe, platform: str | None, progress: Progress | None) -> str | None:
         """Pull it from its registry, or build a bundled one, unless it is here."""

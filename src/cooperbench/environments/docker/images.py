@@ -26,6 +26,17 @@ _GIT = Git(ImageError)
 FETCHED = re.compile(r"https?://[A-Za-z0-9.-]+/[A-Za-z0-9._/-]+?(?:\.git)?(?=[\s\"';|&)]|$)")
 
 
+def facts_of(engine: DockerEngine, recipe: ImageRecipe) -> ImageFacts:
+    """Return what the engine knows of a recipe's image. One that an earlier version built gets its present name."""
+    found = facts(engine, recipe.name)
+    if found.here or recipe.former_name is None or not facts(engine, recipe.former_name).here:
+        return found
+    repository, _, tag = recipe.name.rpartition(":")
+    with translated(recipe.name):
+        engine.client.images.get(recipe.former_name).tag(repository, tag)
+    return facts(engine, recipe.name)
+
+
 def digest(engine: DockerEngine, name: str) -> str | None:
     """Return the digest of an image that is here: the registry's, or for images built here the engine's own id."""
     return facts(engine, name).digest
