@@ -175,6 +175,7 @@ def test_what_is_left_of_something_else_is_thrown_away(registry: NpmServer) -> N
     assert install_layer("probe", RECIPE, "x64").bytes > 2_000_000
 
 
+@pytest.mark.slow
 def test_two_at_once_and_one_that_is_killed(registry: NpmServer) -> None:
     registry.pause = 0.02
     command = [sys.executable, "-c", INSTALL]
@@ -274,10 +275,12 @@ def test_local_sandboxes_show_layers(layer: Layer) -> None:
     with LocalEnvironment(image, layers=("probe",), network="none") as environment:
         shown = environment.execute(USE.format(program=layer.program_path, place=layer.place))["output"]
         assert shown == "probe a b\nnode_modules\n"
+        assert environment.handle().layers == {"probe": f"1.0.0@sha256:{layer.digest}"}
     with pytest.raises(UsageError, match="cooperbench agents install other"):
         LocalEnvironment(image, layers=("other",))
 
 
+@pytest.mark.slow
 @pytest.mark.docker
 def test_containers_show_layers(layer: Layer) -> None:
     volume = f"cooperbench-layer-probe-{layer.digest[:16]}"
@@ -286,5 +289,6 @@ def test_containers_show_layers(layer: Layer) -> None:
             with DockerEnvironment("cooperbench-test/nonroot", layers=("probe",), network="none") as environment:
                 shown = environment.execute(USE.format(program=layer.program_path, place=layer.place))["output"]
                 assert shown == "probe a b\nnode_modules\n"
+                assert environment.handle().layers == {"probe": f"1.0.0@sha256:{layer.digest}"}
     finally:
         subprocess.run(["docker", "volume", "rm", "-f", volume], check=True, capture_output=True)

@@ -150,6 +150,7 @@ class SandboxHandle(Record):
     details: dict[str, str] = Field(default_factory=dict, description="What else the backend needs: host, zone, …")
     digest: str | None = Field(None, description="Content address of the image, where the backend knows one.")
     isolation: str = ""
+    layers: dict[str, str] = Field(default_factory=dict, description="Its layers, each with version and digest.")
 
 
 class RunReply(NamedTuple):

@@ -96,6 +96,9 @@ class MemberResult(Record):
     started_at: UtcTime
     ended_at: UtcTime
     isolation: str | None = Field(None, description="What kept the sandbox apart, e.g. `docker` or `bubblewrap`.")
+    layers: dict[str, str] = Field(
+        default_factory=dict, description="Programs of agents, each with version and digest."
+    )
 
 
 class EpisodeStatus(StrEnum):

@@ -64,6 +64,9 @@ class StartedSandbox(Record):
     image_digest: str | None
     base_tree: str
     ready_at: UtcTime | None = None
+    layers: dict[str, str] = Field(
+        default_factory=dict, description="Programs of agents, each with version and digest."
+    )
 
 
 class AgentOutcome(Record):

@@ -17,8 +17,10 @@ from cooperbench.environments.contract import EnvironmentOptions
 from cooperbench.environments.docker import images
 from cooperbench.environments.docker.engine import DockerEngine, translated
 from cooperbench.environments.layers.recipe import Layer
-from cooperbench.environments.layers.store import content, cpu_of, installed, layers_dir
+from cooperbench.environments.layers.store import content, cpu_of, installed, layers_dir, pins
 from cooperbench.environments.locks import locked
+
+__all__ = ["mounts", "of_image", "pins"]
 
 LAYER_LABEL = "cooperbench.layer"
 COMPLETE = ".cooperbench-complete"
@@ -26,14 +28,20 @@ PLACE = "/cooperbench-layer"
 CHUNK = 1 << 20
 
 
-def mounts(engine: DockerEngine, image: str, options: EnvironmentOptions) -> dict[str, Any]:
-    """Return the arguments of a container that mount its layers, which fit the image's processor. Raises `UsageError`."""
+def of_image(engine: DockerEngine, image: str, options: EnvironmentOptions) -> list[Layer]:
+    """Return the layers of a container, which fit the image's processor. Raises `UsageError` for one that is not installed."""
     if not options.layers:
+        return []
+    cpu = cpu_of(images.architectures(engine, image)[1])
+    return [installed(name, cpu) for name in options.layers]
+
+
+def mounts(engine: DockerEngine, image: str, found: list[Layer]) -> dict[str, Any]:
+    """Return the arguments of a container that mount layers. The first time in an engine, fill their volumes."""
+    if not found:
         return {}
     from docker.types import Mount
 
-    cpu = cpu_of(images.architectures(engine, image)[1])
-    found = [installed(name, cpu) for name in options.layers]
     for layer in found:
         _ensure_volume(engine, image, layer)
     return {"mounts": [Mount(layer.place, _volume(layer), read_only=True) for layer in found]}

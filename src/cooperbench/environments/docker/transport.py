@@ -83,8 +83,9 @@ class DockerTransport(Transport):
         """Create and start the container. Its name is fixed before, so that an interrupted start leaves nothing."""
         options, image = self._handle.options, self._handle.image
         digest = images.ensure_pulled(self._engine, image, options.platform)
-        self._handle = self._handle.model_copy(update={"digest": digest})
-        hosts, mounts = network.resolved(options.allowed_hosts), layers.mounts(self._engine, image, options)
+        shown = layers.of_image(self._engine, image, options)
+        self._handle = self._handle.model_copy(update={"digest": digest, "layers": layers.pins(shown)})
+        hosts, mounts = network.resolved(options.allowed_hosts), layers.mounts(self._engine, image, shown)
         try:
             with translated(image):
                 container = self._engine.client.containers.create(

@@ -5,6 +5,7 @@ layers stay, because sandboxes may still show them.
 """
 
 import platform
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -72,3 +73,8 @@ def use(found: Layer) -> None:
     """Make a complete layer the one in use."""
     target = layers_dir() / found.name / f"current-{found.cpu}"
     write_bytes(target, f"{found.digest}\n".encode())
+
+
+def pins(layers: Iterable[Layer]) -> dict[str, str]:
+    """Return version and digest of layers, for records."""
+    return {layer.name: f"{layer.version}@sha256:{layer.digest}" for layer in layers}

@@ -23,7 +23,7 @@ from cooperbench.environments.contract import (
     SandboxLabels,
     Transport,
 )
-from cooperbench.environments.layers.store import content, installed
+from cooperbench.environments.layers.store import content, installed, pins
 from cooperbench.environments.local import isolation, outside, store, system_calls
 from cooperbench.environments.local.isolation import WRITABLE, Isolation, Mount, SandboxSpec
 from cooperbench.environments.local.rootfs import kill_processes, prepare_rootfs, remove, variables
@@ -94,6 +94,7 @@ class LocalTransport(Transport):
         level = Isolation(self._handle.isolation)
         tools = self._image.path / "opt"
         layers = [installed(name) for name in self._handle.options.layers]
+        self._handle = self._handle.model_copy(update={"layers": pins(layers)})
         spec = SandboxSpec(
             directory=self._directory,
             layers=tuple(Mount(layer.place, content(layer)) for layer in layers),

@@ -84,6 +84,7 @@ def _write_member(ended: EndedEpisode, run: MemberRun) -> MemberResult:
         started_at=run.started_at,
         ended_at=run.ended_at,
         isolation=run.sandbox.isolation if run.sandbox else None,
+        layers=run.sandbox.layers if run.sandbox else {},
     )
 
 

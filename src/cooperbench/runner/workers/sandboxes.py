@@ -39,6 +39,7 @@ class MemberSandboxes:
         started = StartedSandbox(
             isolation=environment.isolation,
             image_digest=environment.image_digest,
+            layers=environment.handle().layers,
             base_tree=base,
             ready_at=utc_now(),
         )
