@@ -5,12 +5,22 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-# Keys of the usual providers, and passwords in addresses. Agents may print them in spite of everything.
-_KEYS = re.compile(
-    rb"sk-[A-Za-z0-9_-]{20,}|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{30,}|AIza[0-9A-Za-z_-]{35}|hf_[A-Za-z0-9]{30,}|xox[abpr]-[A-Za-z0-9-]{20,}|"
-    rb"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*-----END [A-Z ]*PRIVATE KEY-----"
+# Keys of the usual providers, and passwords in addresses. Agents may print them in spite of everything. Each pattern begins with a fixed
+# text: as one pattern of alternatives they took 3.1 ms for 130 kB, one after the other they take 0.9 ms.
+_KEYS = (
+    rb"sk-[A-Za-z0-9_-]{20,}",
+    rb"AKIA[0-9A-Z]{16}",
+    rb"gh[pousr]_[A-Za-z0-9]{30,}",
+    rb"AIza[0-9A-Za-z_-]{35}",
+    rb"hf_[A-Za-z0-9]{30,}",
+    rb"xox[abpr]-[A-Za-z0-9-]{20,}",
+    rb"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*-----END [A-Z ]*PRIVATE KEY-----",
 )
-_PASSWORDS = re.compile(rb"(?<=://)[^/\s:@\"\\]+:[^/\s:@\"\\]+(?=@)|(?<=[?&]api_key=)[^&\s\"\\]+")
+_PASSWORDS = (
+    rb"(://)[^/\s:@\"\\]+:[^/\s:@\"\\]+(?=@)",
+    rb"(\?api_key=|&api_key=)[^&\s\"\\]+",
+)
+"""With a group for what stays."""
 _VARIABLES = re.compile(r"(_|^)(KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
 _FIELDS = re.compile(r"(api_?key|password|secret|(access|auth)_token)$", re.IGNORECASE)
 _SHORTEST = 8
@@ -24,7 +34,14 @@ def scrubbed(data: bytes) -> tuple[bytes, int]:
 
     Keys and passwords of this process's environment are replaced too, whatever they look like.
     """
-    return _pattern(_KEYS.pattern, _PASSWORDS.pattern, *_known_secrets()).subn(b"***", data)
+    found = 0
+    for pattern in (*_known_secrets(), *_KEYS):
+        data, number = re.subn(pattern, b"***", data)
+        found += number
+    for pattern in _PASSWORDS:
+        data, number = re.subn(pattern, rb"\1***", data)
+        found += number
+    return data, found
 
 
 def without_secrets(text: str) -> str:
@@ -34,7 +51,7 @@ def without_secrets(text: str) -> str:
 
 def holds_key(data: bytes) -> bool:
     """Return true if there is a key in it. Passwords in addresses do not count: they are common in tests."""
-    return _pattern(_KEYS.pattern, *_known_secrets()).search(data) is not None
+    return any(re.search(pattern, data) for pattern in (*_KEYS, *_known_secrets()))
 
 
 def secret_fields(values: Any, place: str = "") -> Iterator[str]:
@@ -58,7 +75,3 @@ def _known_secrets() -> list[bytes]:
     """Return patterns for the keys and passwords of this process's environment."""
     named = (value for name, value in os.environ.items() if _VARIABLES.search(name))
     return [re.escape(value.encode()) for value in named if len(value) >= _SHORTEST]
-
-
-def _pattern(*patterns: bytes) -> "re.Pattern[bytes]":
-    return re.compile(b"|".join(patterns))
