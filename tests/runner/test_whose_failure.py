@@ -2,6 +2,7 @@
 
 import pytest
 
+from cooperbench.agents.client_errors import failure_of_provider
 from cooperbench.agents.mini_swe_agent.models.refusals import provider_error
 from cooperbench.errors import AgentError, ModelError, ModelRequestError, SandboxLostError
 from cooperbench.records import Ending
@@ -30,3 +31,10 @@ SETTING = "Unsupported value: 'temperature' does not support 0.2 with this model
 )
 def test_what_a_model_wrote_is_its_result_and_all_else_is_not(error: ModelError, first: Ending, later: Ending) -> None:
     assert (ending_of(error, steps=0), ending_of(error, steps=7)) == (first, later)
+
+
+def test_an_error_that_is_its_own_cause_ends() -> None:
+    error = AgentError("raised")
+    error.__cause__ = error
+    assert ending_of(error, steps=1) is Ending.ERROR
+    assert failure_of_provider(error) is None

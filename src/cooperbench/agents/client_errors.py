@@ -32,7 +32,9 @@ _PROVIDERS = (ModelRateLimitError, ModelOverloadedError, ModelAuthenticationErro
 
 def failure_of_provider(error: BaseException | None) -> ModelError | None:
     """Return the failure of a provider that this exception is, or was raised from; `None` for any other."""
-    while error is not None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:  # `raise error from error` is its own cause
+        seen.add(id(error))
         if isinstance(error, Exception) and f"{type(error).__module__}.".startswith(_PREFIXES):
             return _typed(error)
         error = error.__cause__

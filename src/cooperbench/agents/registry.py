@@ -52,7 +52,10 @@ class _TakesArgument(NamedTuple):
     target: str
 
 
-TAKES_ARGUMENT = {"replay": _TakesArgument("RUN", "cooperbench.agents.replay.runner:ReplayRunner")}
+TAKES_ARGUMENT = {
+    "acp": _TakesArgument("COMMAND", "cooperbench.agents.acp.runner:AcpRunner"),
+    "replay": _TakesArgument("RUN", "cooperbench.agents.replay.runner:ReplayRunner"),
+}
 """Agents whose names go on behind a colon. The class takes the rest as its first argument."""
 
 Factory = Callable[..., AgentRunner]

@@ -159,7 +159,7 @@ def _role(setting: Setting, number: int, asked: Role | None) -> Role | None:
 
 def _is_list(team: str) -> bool:
     """Tell `agent:model,agent:model` from the path of a file."""
-    return Path(team).suffix not in {".yaml", ".yml"} and not Path(team).is_file()
+    return not Path(team).is_file() and (":" in team or Path(team).suffix not in {".yaml", ".yml"})
 
 
 def _named_team(team: str) -> tuple[TeamEntry, ...]:

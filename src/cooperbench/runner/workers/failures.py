@@ -48,7 +48,9 @@ def _by_model(error: ModelError) -> bool:
 
 def _disk_error(error: BaseException | None) -> OSError | None:
     """Return the error of a disk that is this error or behind it."""
-    while error is not None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:  # `raise error from error` is its own cause
+        seen.add(id(error))
         if isinstance(error, OSError) and error.errno in _DISK:
             return error
         error = error.__cause__ or error.__context__
