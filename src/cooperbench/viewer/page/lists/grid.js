@@ -1,13 +1,13 @@
 // Tasks by features: one square for each group, several stripes in it for repeats.
 
-const SIGNS = { pass: "✓", conflict: "!", fail: "✕", open: "", running: "…" };
+const SIGNS = { pass: "✓", conflict: "!", fail: "✕", open: "–", running: "…" };
 
 function Square({ groups, address, shown }) {
   return html`<td class="square">${groups.map((group) => {
     const outcome = outcomeOf(group), name = `${group.episode}: ${words(outcome)}`;
     const title = group.reason ? `${name}\n${visible(group.reason)}` : name;
     return html`<a class="${toneOf(outcome)} ${shown.has(group) ? "" : "dim"}" href=${address(group)} aria-label=${name} title=${title}>
-      ${groups.length === 1 ? SIGNS[toneOf(outcome)] : ""}</a>`;
+      ${groups.length === 1 && outcome !== "new" ? SIGNS[toneOf(outcome)] : ""}</a>`;
   })}</td>`;
 }
 
