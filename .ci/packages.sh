@@ -12,6 +12,7 @@ packages=(
     chromium chromium-driver    # the browser that looks at the viewer's pages
     openssh-server openssh-client
     slurm-wlm munge             # a cluster of two nodes
+    fuse3                       # a disk like a network's
     git iproute2 procps ca-certificates
 )
 read -ra extra <<<"${COOPERBENCH_CI_EXTRA_PACKAGES:-}"

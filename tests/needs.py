@@ -89,6 +89,12 @@ def _browser() -> str | None:
     return f"{' and '.join(absent)} not installed: uv sync --group dev" if absent else None
 
 
+def _fuse() -> str | None:
+    if not os.access("/dev/fuse", os.R_OK | os.W_OK) or not _found("fusermount3"):
+        return "a user cannot serve a file system: sudo apt-get install fuse3"
+    return None
+
+
 def _program(name: str, package: str) -> Callable[[], str | None]:
     return lambda: None if _found(name) else f"{name} is not installed: sudo apt-get install {package}"
 
@@ -114,6 +120,7 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "redis-server": _program("redis-server", "redis-server"),
     "sshd": _program("sshd", "openssh-server"),
     "slurm": _slurm,
+    "fuse": _fuse,
     "podman": lambda: None if PODMAN.exists() else f"Podman does not serve {PODMAN}: run .ci/podman.sh as root",
 }
 

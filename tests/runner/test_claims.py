@@ -46,8 +46,12 @@ def test_each_group_is_published_once_whoever_is_killed_or_stopped(tmp_path: Pat
             with stopped(victim):
                 time.sleep(drawn.choice((0.2, 2.5)))
     assert [process.wait(timeout=120) for process in processes] == [0] * PROCESSES
+    check_published(root, log, GROUPS)
+
+
+def check_published(root: Path, log: Path, groups: int) -> None:
     said = [json.loads(line) for line in log.read_text().splitlines()]
-    for number in range(GROUPS):
+    for number in range(groups):
         name = f"g{number:03}"
         parts = {(root / name / f"part{part}").read_text() for part in range(3)}
         assert len(parts) == 1, "the work of two attempts is mixed"
@@ -58,9 +62,37 @@ def test_each_group_is_published_once_whoever_is_killed_or_stopped(tmp_path: Pat
         assert len(took) == len(set(took)), "two processes have the same claim"
 
 
-def claiming(root: Path, log: Path, seed: int) -> subprocess.Popen[bytes]:
+def claiming(
+    root: Path, log: Path, seed: int, groups: int = GROUPS, patience: float = PATIENCE
+) -> subprocess.Popen[bytes]:
     program = Path(__file__).with_name("claiming.py")
-    return subprocess.Popen([sys.executable, program, root, log, str(seed), str(GROUPS), str(PATIENCE)])
+    return subprocess.Popen([sys.executable, program, root, log, str(seed), str(groups), str(patience)])
+
+
+@pytest.mark.needs("fuse")
+@pytest.mark.slow
+def test_each_group_is_published_once_on_a_disk_that_sees_late_and_loses_answers(tmp_path: Path) -> None:
+    backing, log = tmp_path / "backing", tmp_path / "log"
+    (backing / "groups").mkdir(parents=True)
+    log.touch()
+    with network_disk(backing, tmp_path / "one", 1) as one, network_disk(backing, tmp_path / "two", 2) as two:
+        roots = [one / "groups", two / "groups"] * 2
+        processes = [claiming(root, log, seed, groups=12, patience=4.0) for seed, root in enumerate(roots)]
+        assert [process.wait(timeout=150) for process in processes] == [0] * 4
+    check_published(backing / "groups", log, 12)
+
+
+@contextmanager
+def network_disk(backing: Path, mount: Path, seed: int) -> Iterator[Path]:
+    mount.mkdir()
+    program = Path(__file__).with_name("network_disk.py")
+    served = subprocess.Popen([sys.executable, program, backing, mount, str(seed)])
+    try:
+        until(mount.is_mount, seconds=30)
+        yield mount
+    finally:
+        subprocess.run(["fusermount3", "-u", "-z", mount], check=True)
+        served.wait(timeout=30)
 
 
 @contextmanager
