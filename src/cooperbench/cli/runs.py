@@ -1,5 +1,6 @@
 """`cooperbench runs`."""
 
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -168,16 +169,19 @@ def join_run(name: str, agent_id: str | None, log_dir: Path | None) -> int:
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(["package", "atif", "html"]),
+    type=click.Choice(["package", "atif", "html", "eval"]),
     default="package",
     show_default=True,
-    help="package: the run, to share. atif: trajectories in the Agent Trajectory Interchange Format. html: pages to look at.",
+    help="package: the run, to share. atif: trajectories in the Agent Trajectory Interchange Format. html: pages to look at. eval: a log of Inspect.",
 )
 @click.option("--html", "kind", flag_value="html", help="Short for --format html.")
 @log_dir_option
 @json_option
 def export(name: str, target: Path, kind: str, log_dir: Path | None, as_json: bool) -> None:
     """Export the run NAME to TARGET: finished episodes and a manifest, without secrets."""
+    if kind == "eval":
+        _export_eval(name, target, log_dir, as_json=as_json)
+        return
     if kind == "html":
         from cooperbench.cli.view import export_pages
 
@@ -206,6 +210,19 @@ def export(name: str, target: Path, kind: str, log_dir: Path | None, as_json: bo
             click.echo(f"left out: the episode of {file}, which may contain a key")
         if manifest.redactions:
             click.echo(f"replaced by ***: {counted(manifest.redactions, 'possible secret')}")
+
+
+def _export_eval(name: str, target: Path, log_dir: Path | None, *, as_json: bool) -> None:
+    from cooperbench.exports.inspect_logs import export_eval
+
+    log = export_eval(name, target, log_dir=log_dir)
+    if as_json:
+        print_json({"log": str(log.path), "samples": log.samples, "not_expressed": list(log.notes)})
+        return
+    click.echo(f"{log.path}: {counted(log.samples, 'sample')}")
+    for note in log.notes:
+        click.echo(f"not expressed: {note}")
+    click.echo(f"next: inspect view --log-dir {shlex.quote(str(target))}")
 
 
 @command.command("merge")

@@ -1,0 +1,1 @@
+"""Runs in the formats of other programs, each in an extra of its own."""
