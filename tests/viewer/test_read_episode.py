@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cooperbench.records import Event, write_bytes
+from cooperbench.records import Event, RunDirectory, write_bytes
+from cooperbench.records.run_lock import locked
 from cooperbench.records.runs import read_run
 from cooperbench.viewer import read_episode
 from cooperbench.viewer.actions import describe_command
@@ -104,16 +105,29 @@ def test_an_episode_at_work_is_shown_so_far(tmp_path: Path) -> None:
         path.unlink()
     start = {"started_at": BEGUN.isoformat(), "attempt": 1, "agents": {"agent1": [1], "agent2": [2]}}
     write_bytes(files.start, json.dumps(start).encode())
-    write_bytes(
-        files.members / "agent1" / "messages.jsonl",
-        b'{"message": {"role": "assistant", "content": "I begin."}}\n{"mess',
-    )
-    again = read_run("live", tmp_path)
-    page, chunks = read_episode(again, again.episodes[0])
+    call = {"function": {"name": "send_message", "arguments": '{"to": "agent2", "message": "I take cli.py"}'}}
+    said = {"message": {"role": "assistant", "content": "I begin.", "tool_calls": [call]}}
+    write_bytes(files.members / "agent1" / "messages.jsonl", json.dumps(said).encode() + b'\n{"mess')
+    moved = {"id": "m0", "sequence": 0, "from": "agent1", "to": "agent2"}
+    events = [
+        {"sequence": 0, "kind": "message.sent", "agent_id": "agent1", "data": {**moved, "bytes": 13}},
+        {"sequence": 1, "kind": "message.read", "agent_id": "agent2", "data": moved},
+    ]
+    lines = [
+        json.dumps({**each, "time": (BEGUN + timedelta(seconds=number)).isoformat()})
+        for number, each in enumerate(events)
+    ]
+    write_bytes(files.live_events, "".join(f"{line}\n" for line in lines).encode())
+    with locked(RunDirectory(run.directory)):
+        again = read_run("live", tmp_path)
+        page, chunks = read_episode(again, again.episodes[0])
     assert page.live
     assert page.verdict.title == "At work"
     assert [lane.agent_id for lane in page.lanes] == ["agent1", "agent2"]
     assert chunks[0].steps[0].thought == "I begin."
+    assert [(each.text, each.sent, each.read) for each in page.messages] == [("I take cli.py", 0.0, 1.0)]
+    killed = read_episode(again, again.episodes[0]).page
+    assert (killed.live, killed.verdict.title) == (False, "Unfinished")
 
 
 def test_secrets_are_not_in_any_part(tmp_path: Path) -> None:

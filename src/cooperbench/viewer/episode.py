@@ -8,13 +8,14 @@ from typing import TypeVar
 from cooperbench.analysis.explanation import Explanation, explain_episode
 from cooperbench.analysis.explanation.explain import first_writes
 from cooperbench.errors import RecordError
-from cooperbench.records import EpisodeResult, Event, TrajectoryMessage
+from cooperbench.records import ConversationMessage, EpisodeResult, Event, TrajectoryMessage
 from cooperbench.records.base import utc_now
 from cooperbench.records.episode_state import EpisodeState, EpisodeView, read_start
 from cooperbench.records.labels import Label, read_labels
 from cooperbench.records.layout import RunDirectory
 from cooperbench.records.member_files import MemberFolder
 from cooperbench.records.readers import read_conversation, read_events, read_patch, read_trajectory
+from cooperbench.records.run_lock import is_locked
 from cooperbench.records.run_result import RunResult
 from cooperbench.records.trajectory import read_journal
 from cooperbench.viewer.changes import shown_files
@@ -26,6 +27,7 @@ from cooperbench.viewer.models import CHUNK, EpisodePage, Lane, Suspect
 from cooperbench.viewer.reason import shown_verdict
 from cooperbench.viewer.steps import MemberSteps, member_steps
 from cooperbench.viewer.talk import shown_board, shown_git, shown_messages
+from cooperbench.viewer.talk_at_work import conversation_so_far
 
 Read = TypeVar("Read")
 
@@ -43,6 +45,7 @@ class _Reader:
         self.episode = episode
         self.unclear: list[str] = []
         self.start = read_start(episode.files) if episode.result is None else None
+        self.live = self.start is not None and is_locked(RunDirectory(run.directory))
         self.events = self._all("the events", lambda: read_events(episode.files))
         self.clock = EpisodeClock(self._zero())
 
@@ -70,15 +73,20 @@ class _Reader:
         """Return the page and its chunks."""
         members = self._members()
         histories = {agent_id: self._history(agent_id) for agent_id in members}
+        done: dict[str, MemberSteps] = {}
         lanes: list[Lane] = []
-        chunks: list[DetailChunk] = []
         for agent_id, facts in members.items():
             own = [event for event in self.events if event.agent_id == agent_id]
             ready = self._ready(own, facts.begin)
-            steps = member_steps(self.clock, ready, histories[agent_id], own)
-            lanes.append(member_lane(facts, ready, steps, own, self.clock, self._now()))
-            chunks.extend(_chunks(agent_id, steps))
-        return EpisodeParts(self._page(lanes), tuple(chunks))
+            done[agent_id] = member_steps(self.clock, ready, histories[agent_id], own)
+            lanes.append(member_lane(facts, ready, done[agent_id], own, self.clock, self._now()))
+        chunks = [chunk for agent_id, steps in done.items() for chunk in _chunks(agent_id, steps)]
+        return EpisodeParts(self._page(lanes, self._conversation(done)), tuple(chunks))
+
+    def _conversation(self, done: Mapping[str, MemberSteps]) -> tuple[ConversationMessage, ...]:
+        if self.episode.result is None:
+            return conversation_so_far(self.events, done)
+        return self._all("the conversation", lambda: read_conversation(self.episode.files))
 
     def _members(self) -> Mapping[str, MemberFacts]:
         result = self.episode.result
@@ -105,10 +113,9 @@ class _Reader:
             return self.clock.at(self.episode.result.ended_at)
         return max((self.clock.at(event.time) for event in self.events), default=0.0)
 
-    def _page(self, lanes: Sequence[Lane]) -> EpisodePage:
+    def _page(self, lanes: Sequence[Lane], conversation: Sequence[ConversationMessage]) -> EpisodePage:
         episode, result, evaluation, clock = self.episode, self.episode.result, self.episode.evaluation, self.clock
         steps = {lane.agent_id: lane.steps for lane in lanes}
-        conversation = self._all("the conversation", lambda: read_conversation(episode.files))
         messages = shown_messages(clock, conversation, self.events, steps)
         git = shown_git(clock, self.events, steps)
         work_end = self._now()
@@ -123,7 +130,9 @@ class _Reader:
             tests_begin=begin,
             end=max(ends),
             evaluation_seconds=evaluation.seconds if evaluation else None,
-            verdict=shown_verdict(episode, explanation or self._unexplained(), lanes, messages, git, stages, suites),
+            verdict=shown_verdict(
+                episode, explanation or self._unexplained(), lanes, messages, git, stages, suites, live=self.live
+            ),
             lanes=tuple(lanes),
             messages=messages,
             git=git,
@@ -150,7 +159,7 @@ class _Reader:
             "repeat": episode.group.repeat,
             "policy": episode.verdict.policy if episode.verdict else self.run.policy,
             "state": episode.state.value,
-            "live": result is None and self.start is not None,
+            "live": self.live,
             "started_at": self._zero() if result or self.start or self.events else None,
             "total_cost": result.total_cost if result else None,
             "total_steps": result.total_steps if result else 0,

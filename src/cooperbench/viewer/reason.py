@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from cooperbench.analysis.explanation import Cause, Explanation
 from cooperbench.records import Outcome
-from cooperbench.records.episode_state import EpisodeView
+from cooperbench.records.episode_state import EpisodeState, EpisodeView
 from cooperbench.viewer.merge_models import ShownStage, ShownSuite
 from cooperbench.viewer.merges import decisive_stage
 from cooperbench.viewer.models import GitMove, Lane, ShownMessage, ShownVerdict
@@ -19,6 +19,12 @@ _TITLES = {
     Outcome.NO_PATCH: "Nothing handed in",
     Outcome.INFRA_ERROR: "Not scored",
 }
+_STATES = {
+    EpisodeState.NEW: "Not begun",
+    EpisodeState.UNFINISHED: "Unfinished",
+    EpisodeState.FINISHED: "Not judged",
+    EpisodeState.UNREADABLE: "Not readable",
+}
 
 
 def shown_verdict(
@@ -29,13 +35,17 @@ def shown_verdict(
     git: Sequence[GitMove],
     stages: Sequence[ShownStage],
     suites: Sequence[ShownSuite],
+    *,
+    live: bool = False,
 ) -> ShownVerdict:
     """Say how the episode ended and where to look first."""
     said = [each for each in messages if each.sender != "harness"]
     verdict = episode.verdict
     reason = _sentence(explanation.sentence, lanes)
     if verdict is None:
-        title = {"unfinished": "At work", "finished": "Not judged"}.get(episode.state.value, "Not scored")
+        title = _STATES.get(episode.state, "Not scored")
+        if live:
+            title, reason = "At work", "What the members have done so far; the verdict comes with the evaluation."
         return ShownVerdict(tone="open", title=title, reason=reason, cause=explanation.cause)
     if verdict.passed:
         return _passed(lanes, git, stages)
