@@ -17,7 +17,6 @@ from rich.text import Text
 
 from cooperbench.cli.failures import reasons
 from cooperbench.cli.output import counted
-from cooperbench.cli.person import PersonDesk
 from cooperbench.cli.visible_console import VisibleConsole
 from cooperbench.records import (
     EpisodeResult,
@@ -127,6 +126,8 @@ class LiveTable(Lines):
     def __init__(self, live: Live, directory: RunDirectory, console: Console) -> None:
         super().__init__(directory, console)
         self._live = live
+        from cooperbench.cli.person import PersonDesk  # knows agents, which looking at a run need not
+
         self._desk = PersonDesk(directory.path.name, live.stop, self._come_back)
         self._held: list[str] = []
         """Lines that wait until the terminal is free."""
