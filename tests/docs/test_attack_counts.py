@@ -3,10 +3,13 @@
 import re
 from pathlib import Path
 
-from tests.evaluation.attacks import go, python_files, python_lies, python_process, rust, typescript
+from tests.evaluation.attacks import go, python_files, python_lies, python_process, rust, typescript, vitest
 
 PAGE = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text()
-ROW = re.compile(r"^\| (Python|Go|Rust|TypeScript) \| (\d+) \| [\d–]+ \| (\d+) \| [\d–]+ \| ([\d–]+) \|$", re.MULTILINE)
+ROW = re.compile(
+    r"^\| (Python|Go|Rust|TypeScript|TypeScript, vitest) \| (\d+) \| [\d–]+ \| (\d+) \| [\d–]+ \| ([\d–]+) \|$",
+    re.MULTILINE,
+)
 
 
 def test_counts() -> None:
@@ -14,7 +17,12 @@ def test_counts() -> None:
     rows = ROW.findall(PAGE)
     found = {language: (int(patches), int(files)) for language, patches, files, _ in rows}
     python = {**python_files.ATTACKS, **python_process.ATTACKS, **python_lies.ATTACKS}
-    others = {"Go": go.ATTACKS, "Rust": rust.ATTACKS, "TypeScript": typescript.ATTACKS}
+    others = {
+        "Go": go.ATTACKS,
+        "Rust": rust.ATTACKS,
+        "TypeScript": typescript.ATTACKS,
+        "TypeScript, vitest": vitest.ATTACKS,
+    }
     assert found == {
         "Python": (len(python), sum(attack.lies for attack in python.values())),
         **{

@@ -25,7 +25,8 @@ ATTACKS = {
     ),
     "take the errors away after each test": source(
         'import { onTestFinished, beforeEach } from "vitest";\nbeforeEach((context: any) => {\n'
-        '  onTestFinished(() => { context.task.result.state = "pass"; context.task.result.errors = []; });\n});\n'
+        '  onTestFinished(() => { context.task.result.state = "pass"; context.task.result.errors = []; });\n});\n',
+        lies=True,
     ),
     "say pass for fail on the way to the reporter": source(
         "const send: any = process.send;\nconst good = (value: any): any => {\n"
