@@ -8,7 +8,7 @@ from cooperbench.agents.budget import Budget
 from cooperbench.environments.process import Process
 
 AFTER_LIMIT = 10.0
-"""Seconds that a program may take to end once a limit was reached. Those that are built in take under 2."""
+"""Seconds that a program may take to end once a limit was reached. Claude Code and Codex end at once."""
 AFTER_FINAL_REPORT = 15.0
 """Seconds that it may stay after it reported its end, without a further word."""
 LOOK = 0.5
