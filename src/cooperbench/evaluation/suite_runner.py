@@ -90,7 +90,10 @@ class SuiteRunner:
             labels=self._labels.model_copy(update={"agent_id": f"suite{feature}"}),
             keep_build_cache=True,
         )
-        return filled(self._build_cache, lambda: self._run(suite, stop).build_cache)
+        try:
+            return filled(self._build_cache, lambda: self._run(suite, stop).build_cache)
+        except SandboxError:
+            return b""  # a short-cut of ours: the suite takes the long way
 
     def _run(self, suite: Suite, stop: threading.Event | None) -> SuiteRun:
         if stop is not None and stop.is_set():
