@@ -12,8 +12,9 @@ from cooperbench.agents.acp.updates import SessionUpdates
 from cooperbench.agents.command_line.reports import ModelTurn, OtherEvent, ToolOutput, ToolUse
 from cooperbench.agents.registry import check_config, describe
 from cooperbench.errors import AgentError, UsageError
-from cooperbench.records import Ending, EpisodeResult, Limits
+from cooperbench.records import Ending, EpisodeResult, Limits, Setting
 from cooperbench.records.episode_state import EpisodeView
+from cooperbench.records.replay import read_replay
 from cooperbench.runner import RunRequest, make_plan, run
 
 AGENT = (Path(__file__).parent / "acp_agent.py").read_text()
@@ -75,6 +76,17 @@ def test_requests_are_answered_in_the_sandbox_and_messages_are_the_next_prompt(t
     assert any(event.kind == "tool.result" for event in episode.events())
     log = (episode.directory / "agent2_logs" / "acp.jsonl").read_text()
     assert "starting up: not a message" in log
+
+    again = run(
+        "again", "replay:tells-listens", subset="demo", repo="shelfdb", features=(1, 2), auto_eval=False,
+        log_dir=tmp_path / "logs",
+    )  # fmt: skip
+    [replayed] = again.episodes
+    members = result_of(replayed).agents
+    assert [(member.steps, member.cost) for member in members.values()] == [(1, 0.0)] * 2
+    reports = [read_replay(replayed.files, Setting.COOP, member.features) for member in members.values()]
+    assert [(report.played, report.outputs, report.same) for report in reports if report] == [(2, 1, True)] * 2
+    assert replayed.patch("agent1") == patch
 
 
 @pytest.mark.slow

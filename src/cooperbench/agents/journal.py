@@ -13,12 +13,14 @@ from typing import Any
 from cooperbench.agents.call import plain_messages
 from cooperbench.records import TrajectoryMessage, utc_now
 from cooperbench.records.paths import AnyPath
+from cooperbench.records.trajectory import read_journal
 
 
 class Journal:
     """Appends messages to a file; without a file it discards them."""
 
     def __init__(self, path: AnyPath | None) -> None:
+        self._path = Path(path) if path else None
         self._stream = Path(path).open("ab", buffering=0) if path else None  # noqa: SIM115 - open as long as the agent works
 
     def add(self, message: dict[str, Any]) -> None:
@@ -28,6 +30,10 @@ class Journal:
         [plain] = plain_messages("messages", [message])
         entry = TrajectoryMessage(time=utc_now(), message=plain)
         self._stream.write(entry.model_dump_json().encode() + b"\n")
+
+    def read(self) -> list[dict[str, Any]]:
+        """Return the messages written so far; none without a file."""
+        return [] if self._path is None else [entry.message for entry in read_journal(self._path)]
 
     def close(self) -> None:
         """Close the file. A second call does nothing."""

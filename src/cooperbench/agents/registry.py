@@ -26,6 +26,7 @@ from typing import Any, NamedTuple, TypeVar
 from cooperbench.agents.command_line.catalogue import FoundAgentFile, agent_file_names, agent_file_of
 from cooperbench.agents.reading import safe_text
 from cooperbench.agents.result import AgentRunner
+from cooperbench.agents.with_argument import TAKES_ARGUMENT
 from cooperbench.environments import Check
 from cooperbench.environments.layers import LayerRecipe
 from cooperbench.errors import CooperBenchError, UnknownNameError, UsageError
@@ -44,19 +45,6 @@ BUILT_IN = {
     "human": "cooperbench.agents.human.runner:HumanRunner",
     "nop": "cooperbench.agents.nop:NopRunner",
 }
-
-
-class _TakesArgument(NamedTuple):
-    word: str
-    """What the argument is, for people."""
-    target: str
-
-
-TAKES_ARGUMENT = {
-    "acp": _TakesArgument("COMMAND", "cooperbench.agents.acp.runner:AcpRunner"),
-    "replay": _TakesArgument("RUN", "cooperbench.agents.replay.runner:ReplayRunner"),
-}
-"""Agents whose names go on behind a colon. The class takes the rest as its first argument."""
 
 Factory = Callable[..., AgentRunner]
 AnyFactory = TypeVar("AnyFactory", bound=Callable[..., Any])

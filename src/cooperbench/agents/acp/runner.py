@@ -107,10 +107,9 @@ class AcpConversation:
         try:
             self._begin(settings)
             with self._cancelled_when_interrupted():
-                prompt = task
-                while prompt:
-                    self._prompt(prompt)
-                    prompt = "" if current_budget().reached is not None else self._news()
+                self._prompt({"role": "user", "content": task})
+                while current_budget().reached is None and (news := self._news()) is not None:
+                    self._prompt(news)
         except RpcError:
             if current_budget().reached is None:
                 raise
@@ -136,8 +135,8 @@ class AcpConversation:
         if settings.mode is not None:
             self._peer.call("session/set_mode", {"sessionId": self._session, "modeId": settings.mode}, _impatient)
 
-    def _prompt(self, text: str) -> None:
-        current_journal().add({"role": "user", "content": text})
+    def _prompt(self, message: dict[str, Any]) -> None:
+        current_journal().add(message)
         since: list[float] = []
 
         def cancel_at_limit(waited: float) -> None:
@@ -147,7 +146,7 @@ class AcpConversation:
             if waited - since[0] == CANCEL_AFTER:
                 self._peer.notify("session/cancel", {"sessionId": self._session})
 
-        parameters = {"sessionId": self._session, "prompt": [{"type": "text", "text": text}]}
+        parameters = {"sessionId": self._session, "prompt": [{"type": "text", "text": message["content"]}]}
         ended = self._peer.call("session/prompt", parameters, cancel_at_limit)
         self._recorder.finish()
         if (reason := ended.get("stopReason")) != "end_turn":
@@ -155,12 +154,13 @@ class AcpConversation:
         else:
             self.status = "Submitted"
 
-    def _news(self) -> str:
-        """Return what teammates wrote meanwhile; empty for nothing, and for notices alone, which ends the work."""
+    def _news(self) -> dict[str, Any] | None:
+        """Return what teammates wrote meanwhile; `None` for nothing, and for notices alone, which ends the work."""
         received = self._mailbox.receive() if self._mailbox is not None else []
         if all(message["from"] == HARNESS for message in received):
-            return ""
-        return "\n\n".join(map(shown_message, received))
+            return None
+        senders = [str(message["from"]) for message in received]
+        return {"role": "user", "content": "\n\n".join(map(shown_message, received)), "extra": {"senders": senders}}
 
     def _explained(self, error: AgentError) -> AgentError:
         """Add to an error what the program said and how it ended."""

@@ -12,6 +12,8 @@ from cooperbench.records.replay import read_replay
 from cooperbench.records.runs import open_run
 
 PREFIX = "replay:"
+RECORDING = "model_calls.jsonl.gz"
+"""Name of the gateway's recording in the folder of a member's logs."""
 _OF_A_PROVIDER = frozenset({"base_url", "api_key_env", "price_table"})
 
 
@@ -21,6 +23,8 @@ class Recording(Record):
     run: str
     agent: str
     trajectory: Path
+    calls: Path | None = None
+    """The recording of the gateway, for programs that asked their model through it."""
     config: dict[str, Any] = {}
     """The agent's configuration, without what concerns a provider."""
 
@@ -44,10 +48,14 @@ def find_recording(name: str, assignment: Assignment) -> Recording:
         raise UnknownNameError(f"member of {group} in run {run!r}", agent_id, result.agents)
     member = result.agents[agent_id]
     agent = _playing_agent(place, config, member.features, member.agent)
-    trajectory = place.trajectory(member_stem(config.setting, member.features))
-    _check_history(run, agent_id, group, trajectory, agent)
+    stem = member_stem(config.setting, member.features)
+    trajectory, calls = place.trajectory(stem), place.path / f"{stem}_logs" / RECORDING
+    recorded = calls.absolute() if calls.is_file() else None
+    _check_history(run, agent_id, group, trajectory, agent, asks_gateway=recorded is not None)
     given = next((each.config for each in config.team if each.agent_id == agent_id), {})
-    return Recording(run=run, agent=agent, trajectory=trajectory.absolute(), config=_without_provider(given))
+    return Recording(
+        run=run, agent=agent, trajectory=trajectory.absolute(), calls=recorded, config=_without_provider(given)
+    )
 
 
 def _check_alike(config: RunConfig, assignment: Assignment) -> None:
@@ -85,10 +93,12 @@ def _playing_agent(place: EpisodeDirectory, config: RunConfig, features: tuple[i
     return agent
 
 
-def _check_history(run: str, agent_id: str, group: GroupKey, trajectory: Path, agent: str) -> None:
-    if not offers(agent, "plays_recordings"):
+def _check_history(
+    run: str, agent_id: str, group: GroupKey, trajectory: Path, agent: str, *, asks_gateway: bool
+) -> None:
+    if not asks_gateway and not offers(agent, "plays_recordings"):
         text = f"the agent {agent} of run {run!r} cannot play recorded answers"
-        raise UsageError(text, subject=agent, hint="mini_swe_agent and mini_swe_agent_v2 can")
+        raise UsageError(text, subject=agent, hint="mini_swe_agent and programs behind the gateway can")
     try:
         messages = read_model(trajectory, Trajectory).messages
     except (FileNotFoundError, RecordError) as error:

@@ -6,6 +6,7 @@ from typing import Any
 
 from cooperbench.agents.assignment import Assignment
 from cooperbench.agents.call import AgentArguments, run_agent
+from cooperbench.agents.journal import current_journal
 from cooperbench.agents.reading import read_section
 from cooperbench.agents.registry import get_runner
 from cooperbench.agents.replay.comparison import compare
@@ -55,7 +56,7 @@ class ReplayRunner:
                     "task": task,
                     "image": image,
                     "agent_id": agent_id,
-                    "model_name": f"replay/{answers}",
+                    "model_name": f"replay/{recording.calls or answers}",
                     "config": {**recording.config, **backend},
                     "agent_config": None,
                     "log_dir": log_dir,
@@ -81,5 +82,6 @@ def _without_costs(recorded: Trajectory) -> Trajectory:
 
 
 def _report(recording: Recording, agent_id: str, recorded: Trajectory, result: AgentResult) -> ReplayReport:
-    compared = compare((entry.message for entry in recorded.messages), result.messages)
+    replayed = current_journal().read() or result.messages
+    compared = compare((entry.message for entry in recorded.messages), replayed)
     return ReplayReport(run=recording.run, agent_id=agent_id, agent=recording.agent, **compared._asdict())

@@ -22,7 +22,8 @@ from typing import Any, NamedTuple
 from pydantic import Field, ValidationError
 
 from cooperbench.agents.reading import load_yaml
-from cooperbench.agents.registry import TAKES_ARGUMENT, default_model
+from cooperbench.agents.registry import default_model
+from cooperbench.agents.with_argument import TAKES_ARGUMENT
 from cooperbench.errors import UsageError
 from cooperbench.records import Limits, Member, Record, Role, Setting
 from cooperbench.runner.planning.request import DEFAULT_AGENT, DEFAULT_MODEL, RunRequest
