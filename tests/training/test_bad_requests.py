@@ -39,6 +39,7 @@ def closed_port() -> str:
             "heat",
             "",
         ),
+        ({"features": 1}, "features is 1, not a list", "(1, 2)"),
         ({"features": (1, 99)}, "unknown feature '99'", "tasks show"),
         ({"features": (1, 1)}, "feature 1 is named twice", None),
         ({"task": "shelf_task/1"}, "unknown repository 'shelf_task'", "tasks list"),

@@ -139,6 +139,10 @@ def reward(evaluation: Evaluation, kind: RewardKind = "all", *, feature: int | N
         singles = [stage for stage in evaluation.stages if stage.name.startswith("single:")]
         if not singles and len(evaluation.features) > 1:
             raise UsageError("the members' patches were not tested alone", hint='score(..., singles="own")')
-        alone = singles or evaluation.stages[:1]  # the work of one member is the merge already
+        # With `singles="all"` each member's work has the suites of all features.
+        own = [stage for stage in singles if stage.name == f"single:agent{feature}"]
+        alone = own or singles or evaluation.stages[:1]  # the work of one member is the merge already
         outcomes = [suite.outcome for stage in alone for suite in stage.suites if suite.feature == feature]
+    if outcomes and outcomes[0] is Outcome.INFRA_ERROR:
+        return None
     return float(bool(outcomes) and outcomes[0] is Outcome.PASSED)

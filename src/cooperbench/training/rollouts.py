@@ -144,6 +144,8 @@ def _check(request: RolloutRequest) -> _Ready:
     if request.setting not in list(Setting):
         raise UnknownNameError("setting", request.setting, [each.value for each in Setting])
     setting = Setting(request.setting)
+    if isinstance(request.features, int | str):
+        raise UsageError(f"features is {request.features!r}, not a list of numbers", subject="features", hint="(1, 2)")
     task = find_task(request.task) if isinstance(request.task, str) else request.task
     evaluation = request.evaluation or EvaluationOptions(singles="none" if setting.alone else "all")
     wanted = RunRequest(
