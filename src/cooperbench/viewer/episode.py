@@ -85,7 +85,7 @@ class _Reader:
 
     def _conversation(self, done: Mapping[str, MemberSteps]) -> tuple[ConversationMessage, ...]:
         if self.episode.result is None:
-            return conversation_so_far(self.events, done)
+            return conversation_so_far(self.clock, self.events, done)
         return self._all("the conversation", lambda: read_conversation(self.episode.files))
 
     def _members(self) -> Mapping[str, MemberFacts]:

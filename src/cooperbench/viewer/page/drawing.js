@@ -134,8 +134,8 @@ function Arrow({ picture, item, count, x, layout, dim, dense }) {
   const start = y1 + down * 8;
   const end = item.refused ? y1 + down * 26 : to - down * 15;
   const middle = (start + end) / 2;
-  const lost = item.read == null || item.refused;
-  const state = item.refused ? "refused" : item.read == null ? "unread" : seconds(item.read - item.sent);
+  const lost = isLost(picture, item);
+  const state = readState(picture, item);
   const path = `M${a} ${start}C${a} ${middle} ${b} ${middle} ${b} ${end}`;
   const head = item.refused
     ? `M${b - 4} ${end - 4}l8 8m0 -8l-8 8`

@@ -66,6 +66,16 @@ function buildPicture(given, prefix = "") {
   return picture;
 }
 
+/** What became of a message, in words. While the team works, nobody knows yet who has read what. */
+function readState(picture, item, read = "") {
+  if (item.refused) return "refused";
+  if (item.read != null) return `${read}${seconds(item.read - item.sent)}`;
+  return picture.page.live ? "sent" : read ? "never read" : "unread";
+}
+
+/** True for a message that did not reach anybody. */
+const isLost = (picture, item) => !!item.refused || (item.read == null && !picture.page.live);
+
 /** A member with its steps and marks. */
 function buildMember(lane, index) {
   const id = lane.agent_id;

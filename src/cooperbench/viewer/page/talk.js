@@ -61,11 +61,8 @@ function Entry({ picture, item, select, hits, on }) {
     return html`<li class="${hue}${dim}"><button class="event${on ? " on" : ""}" onClick=${() => select(item.id)}>
       <span class="muted">${moment(item.t0)}</span><${Who} picture=${picture} id=${item.agent} /> ${text}</button></li>`;
   }
-  const state = item.refused
-    ? html`<span class="fail-text">refused</span>`
-    : item.read == null
-      ? html`<span class="fail-text">never read</span>`
-      : `read after ${seconds(item.read - item.sent)}`;
+  const words = readState(picture, item, "read after ");
+  const state = isLost(picture, item) ? html`<span class="fail-text">${words}</span>` : words;
   return html`<li class="msg ${hue || "harness"}${on ? " on" : ""}${dim}" onClick=${() => select(item.id)}>
     <div class="msg-head">
       ${item.type === "message" && html`<button class="dot" aria-label=${`message ${item.number}`}
