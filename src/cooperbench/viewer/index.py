@@ -50,7 +50,6 @@ class GroupEntry(Record):
     state: str
     """`running` for an episode at work now, else as in the record: `finished`, `new`, `infra_error`, …"""
     outcome: str | None = None
-    feature_outcomes: tuple[str, ...] = ()
     reason: str = ""
     """One line that says why it did not pass, or what its members do now."""
     conflicts: tuple[str, ...] = ()
@@ -64,7 +63,6 @@ class GroupEntry(Record):
     """From the first member's start to the last one's end."""
     steps: int = 0
     messages: int = 0
-    attempts: int = 0
 
 
 class GridLine(Record):
@@ -141,7 +139,6 @@ def _group_entry(episode: EpisodeView) -> GroupEntry:
         **_names(episode.group),
         state=episode.state.value,
         outcome=verdict.outcome.value if verdict is not None else None,
-        feature_outcomes=tuple(each.outcome.value for each in verdict.features) if verdict is not None else (),
         reason=_reason(episode),
         conflicts=_conflicts(episode),
         limits=_limits(result),
@@ -150,7 +147,6 @@ def _group_entry(episode: EpisodeView) -> GroupEntry:
         seconds=result.duration_seconds if result is not None else None,
         steps=result.total_steps if result is not None else 0,
         messages=result.messages if result is not None else 0,
-        attempts=episode.attempts,
     )
 
 
@@ -164,7 +160,6 @@ def _working_entry(episode: EpisodeView, live: LiveEpisode) -> GroupEntry:
         cost=None if None in costs else sum(cost for cost in costs if cost is not None),
         steps=sum(each.steps for each in progress.values()),
         messages=sum(each.messages for each in progress.values()),
-        attempts=live.start.attempt,
     )
 
 

@@ -29,6 +29,7 @@ _SCRIPTS = (
     "lists/setup.js",
     "lists/table.js",
     "lists/filters.js",
+    "follow.js",
     "lists/live.js",
     "lists/search.js",
     "lists/grid.js",
@@ -74,15 +75,15 @@ def versus_html(first: RunPage, second: RunPage, *, served: bool, compared: bool
     return _list_page("versus", f"{first.run.name} and {second.run.name}", place, parts, served=served, meta=meta)
 
 
-def served_episode_html(run: RunResult, episode: EpisodeView) -> str:
-    """Return the page of an episode that reads its parts from the server."""
+def served_episode_html(run: RunResult, episode: EpisodeView, stamp: str) -> str:
+    """Return the page of an episode that reads its parts from the server, again when its `stamp` has changed."""
     group = episode.group
     place = PurePosixPath("data", run.config.run) / group_path(group)
     address = address_of(place, "parts", run.config.run, group.repo, str(group.task_id), group.folder)
     title = f"{group} - {run.config.run}"
-    scripts = (*EPISODE_SCRIPTS, "served/live.js", "served/notes.js")
+    scripts = (*EPISODE_SCRIPTS, "follow.js", "served/live.js", "served/notes.js")
     styles = (*EPISODE_STYLES, "served/notes.css")
-    return html_page("episode", title, scripts, styles, address=address, meta=episode_meta())
+    return html_page("episode", title, scripts, styles, address=address, meta={**episode_meta(), "stamp": stamp})
 
 
 def served_meta(place: PurePosixPath) -> dict[str, str]:

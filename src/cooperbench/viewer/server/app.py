@@ -19,7 +19,7 @@ from cooperbench.viewer.export import comparison_html
 from cooperbench.viewer.list_pages import episode_meta, run_html, runs_html, served_episode_html, versus_html
 from cooperbench.viewer.parts import to_json
 from cooperbench.viewer.search import search_runs
-from cooperbench.viewer.server.episodes import EpisodeCache
+from cooperbench.viewer.server.episodes import EpisodeCache, episode_stamp
 from cooperbench.viewer.server.guard import Application, Guard
 from cooperbench.viewer.server.library import Library
 from cooperbench.viewer.server.live import Closing, events, watch_episode, watch_run, watch_runs
@@ -78,7 +78,7 @@ class Pages:
     def episode(self, request: Request) -> Response:
         """Answer with the page of an episode, which reads its parts below `api/parts`."""
         run, episode = self._find(request, "run")
-        return _page(served_episode_html(run, episode))
+        return _page(served_episode_html(run, episode, episode_stamp(run, episode)))
 
     def versus(self, request: Request) -> Response:
         """Answer with two runs side by side."""

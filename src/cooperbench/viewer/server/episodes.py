@@ -1,5 +1,6 @@
 """The parts of episodes' pages, put together once for each change of their files."""
 
+import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -12,19 +13,18 @@ from cooperbench.viewer.parts import episode_parts
 
 KEPT = 8
 """Episodes whose parts stay in memory; one of 2 x 200 steps takes about 2 MB."""
-Stamp = tuple[object, ...]
 
 
 class EpisodeCache:
     """Keeps the parts of the episodes that were looked at last. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Path, tuple[Stamp, Mapping[str, bytes]]] = OrderedDict()
+        self._kept: OrderedDict[Path, tuple[str, Mapping[str, bytes]]] = OrderedDict()
         self._lock = threading.Lock()
 
     def parts(self, run: RunResult, episode: EpisodeView) -> Mapping[str, bytes]:
         """Return the parts of an episode by name, as JSON."""
-        stamp = (run.policy, *episode_stamp(run, episode))
+        stamp = episode_stamp(run, episode)
         with self._lock:
             kept = self._kept.get(episode.directory)
         if kept is not None and kept[0] == stamp:
@@ -38,12 +38,12 @@ class EpisodeCache:
         return parts
 
 
-def episode_stamp(run: RunResult, episode: EpisodeView) -> Stamp:
-    """Return something that changes when the episode, or what is said about it, has changed."""
+def episode_stamp(run: RunResult, episode: EpisodeView) -> str:
+    """Return a word that changes when the episode, or what is said about it, has changed."""
     files = episode.files
     paths = [files.result, files.evaluation, files.live_events, run.directory / "labels.jsonl"]
     paths += sorted(files.members.glob("*/messages.jsonl")) if files.members.is_dir() else []
-    return tuple(_changed(path) for path in paths)
+    return hashlib.sha256(repr([run.policy, *map(_changed, paths)]).encode()).hexdigest()[:16]
 
 
 def _changed(path: Path) -> tuple[int, int] | None:

@@ -79,13 +79,13 @@ def watch_run(library: Library, name: str) -> Look:
 
 
 def watch_episode(library: Library, name: str, episode: str) -> Look:
-    """Return a look at one episode: the page reads its parts again when its files have changed."""
-    before: object = None
+    """Return a look at one episode: its stamp, when that is another one. The page then reads its parts again."""
+    before = ""
 
     def look() -> dict[str, Any] | None:
         nonlocal before
         now = episode_stamp(*library.episode(name, episode))
-        last, before = before, now
-        return {"changed": True} if last is not None and now != last else None
+        changed, before = now != before, now
+        return {"stamp": now} if changed else None
 
     return look

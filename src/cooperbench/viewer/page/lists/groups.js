@@ -37,7 +37,7 @@ const SPARED = {
   error: (group) => group.errors.length,
 };
 
-const USUAL = { repeat: 1, outcome: null, feature_outcomes: [], reason: "", conflicts: [], limits: [], errors: [] };
+const USUAL = { repeat: 1, outcome: null, reason: "", conflicts: [], limits: [], errors: [] };
 const UNKNOWN = { cost: null, seconds: null, steps: 0, messages: 0 };
 /** A group with what was left out of the data because it is usual. */
 const whole = (group) => ({ ...USUAL, ...UNKNOWN, ...group });

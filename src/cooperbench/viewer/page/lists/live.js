@@ -3,14 +3,7 @@
 /** Call `onNews` with each event from `api/events/…`. An exported page has none. Returns true while the server answers. */
 function useLive(address, onNews) {
   const [connected, setConnected] = useState(served);
-  useEffect(() => {
-    if (!served) return undefined;
-    const source = new EventSource(`${root}api/events${address}`);
-    source.onmessage = (event) => onNews(JSON.parse(event.data));
-    source.onopen = () => setConnected(true);
-    source.onerror = () => setConnected(false);
-    return () => source.close();
-  }, [address]);
+  useEffect(() => (served ? follow(`${root}api/events${address}`, onNews, setConnected) : undefined), [address]);
   return connected;
 }
 

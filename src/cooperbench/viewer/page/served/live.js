@@ -17,5 +17,9 @@ function refresh() {
   });
 }
 
-const follow = new EventSource(base.replace("api/parts/", "api/events/"));
-follow.onmessage = (event) => JSON.parse(event.data).changed && refresh();
+let stamp = document.querySelector("meta[name=stamp]").content;
+follow(base.replace("api/parts/", "api/events/"), (news) => {
+  if (!news.stamp || news.stamp === stamp) return;
+  stamp = news.stamp;
+  refresh();
+});
