@@ -6,7 +6,10 @@ import pytest
 
 from cooperbench.collaboration import TeamAccess, render_task
 from cooperbench.errors import UsageError
-from cooperbench.records import Limits, Setting
+from cooperbench.gateway.conversations import count_conversations
+from cooperbench.gateway.dialects import ModelCall
+from cooperbench.gateway.recording import CallRecorder, RecordedCall
+from cooperbench.records import Limits, Setting, Usage, utc_now
 from cooperbench.runner import RunRequest, make_plan, run
 from tests.analysis.made_runs import Made, RunFacts, write_run
 from tests.command_line import cooperbench
@@ -93,3 +96,20 @@ def test_it_is_compared_with_a_team_on_the_same_budget(tmp_path: Path) -> None:
     assert "Splitting the work" not in said.out
     rows = cooperbench("report", "own", "coop", "--log-dir", str(tmp_path), "--format", "json")
     assert rows.code == 0, rows.err
+
+
+def test_conversations_of_its_own_agents_are_counted(tmp_path: Path) -> None:
+    def recorded(number: int, content: object, *tools: str) -> RecordedCall:
+        offered = [{"name": name, "input_schema": {}} for name in tools]
+        body = {"messages": [{"role": "user", "content": content}], "tools": offered}
+        call = ModelCall(dialect="anthropic", path="/v1/messages", model="m", stream=False, body=body)
+        now = utc_now()
+        return RecordedCall(number=number, started_at=now, ended_at=now, call=call, status=200, usage=Usage())
+
+    path = tmp_path / "model_calls.jsonl.gz"
+    recorder = CallRecorder(path)
+    for number, text in enumerate(("lead", "lead", "helper one", "lead", "helper two"), 1):
+        recorder.add(recorded(number, text, "Bash"))
+    recorder.add(recorded(6, "name this conversation"))
+    recorder.add(recorded(7, "refused", "Bash").model_copy(update={"usage": None}))
+    assert count_conversations(path) == (3, 5)

@@ -6,6 +6,7 @@ from cooperbench.cli.conversation import conversation_lines
 from cooperbench.cli.failures import failure_lines
 from cooperbench.cli.falsification import falsification_lines
 from cooperbench.cli.left_out import changed_lines, left_out_lines, unsubmitted_lines
+from cooperbench.cli.native import native_lines
 from cooperbench.cli.output import console, counted, print_json
 from cooperbench.cli.replayed import replay_lines
 from cooperbench.cli.show import episode_facts
@@ -30,7 +31,7 @@ def show_episode(result: RunResult, name: str, *, as_json: bool) -> None:
         )
         return
     facts = (
-        [*_member_lines(episode.result), *replay_lines(episode)],
+        [*_member_lines(episode.result), *native_lines(episode), *replay_lines(episode)],
         [*_verdict_lines(episode.evaluation, result.config.policy)],
     )
     members, verdicts = ([one_line(line) for line in lines] for lines in facts)

@@ -26,7 +26,7 @@ from cooperbench.records.secrets import scrubbed
 
 VERSION = 1
 """Of the protocol."""
-START_SECONDS = 120.0
+START_SECONDS = 180.0
 """For the answers to `initialize` and `session/new`."""
 CANCEL_AFTER = 5.0
 """Seconds from a limit until the prompt is cancelled: the refusal of the next model call ends most agents by itself."""
