@@ -11,7 +11,7 @@ from google import genai
 
 from cooperbench.agents import Budget
 from cooperbench.errors import ModelContextWindowError
-from cooperbench.gateway import read_recording
+from cooperbench.gateway import loopback_listener, open_gateway, read_recording
 from tests.gateway.opened import KEY, gateway
 from tests.gateway.standin_provider import Refusal, StandInProvider, Turn, serve_provider
 
@@ -159,3 +159,33 @@ def assert_paid(budget: Budget, provider: StandInProvider) -> None:
     assert budget.usage.cost == pytest.approx(provider.bill, abs=1e-9)
     assert budget.usage.cost
     assert budget.steps == len(provider.requests)
+
+
+@pytest.mark.slow  # shares the import of LiteLLM with those above
+def test_models_of_openai_are_asked_as_they_want(monkeypatch: pytest.MonkeyPatch) -> None:
+
+    with serve_provider(TURNS["call"], speaks=("chat", "responses")) as provider:
+        monkeypatch.setenv("OPENAI_BASE_URL", provider.url)
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        for model in ("gpt-5", "gpt-5-codex"):
+            budget = Budget()
+            with loopback_listener(open_gateway(model, budget=budget).handle) as address:
+                check(ask_anthropic(address, True), "call")
+            # LiteLLM's prices: 1.25 and 10 dollars for a million tokens.
+            assert budget.usage.cost == pytest.approx((900 * 1.25 + 30 * 10) / 1e6)
+        asked = list(zip(provider.paths, provider.requests, strict=True))
+    [(chat, first), (responses, _)] = asked
+    assert (chat, responses) == ("/v1/chat/completions", "/v1/responses")
+    assert first["max_completion_tokens"] == 100
+    assert "max_tokens" not in first
+
+
+@pytest.mark.slow
+def test_input_written_to_a_cache_has_its_own_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serve_provider(Turn(input=1000, cached=400, written=200), speaks=("anthropic",)) as provider:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", provider.url)
+        monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+        budget = Budget()
+        with loopback_listener(open_gateway("claude-sonnet-4-5", budget=budget).handle) as address:
+            ask_anthropic(address, False)
+    assert budget.usage.cost == pytest.approx((400 * 3 + 400 * 0.3 + 200 * 3.75 + 50 * 15) / 1e6)

@@ -66,7 +66,9 @@ class Translation:
         if to is None:  # LiteLLM finds address and key by itself
             key = {"api_key": self._provider.key} if self._provider.key else {}
             return {**given, **key, **self._settings.api_arguments(), "model": self._provider.litellm_name}
-        prefix = {"chat": "hosted_vllm", "responses": "openai", "anthropic": "anthropic", "gemini": "gemini"}[to]
+        # OpenAI's own models want other names for some settings, and some of them responses.
+        others = {"chat": "hosted_vllm", "responses": "openai", "anthropic": "anthropic", "gemini": "gemini"}
+        prefix = "openai" if self._provider.litellm_name.startswith("openai/") else others[to]
         if call.dialect == "responses":
             given["use_chat_completions_api"] = True
         return {**given, "model": f"{prefix}/{call.model}", "api_base": address, "api_key": PLACEHOLDER}
