@@ -48,6 +48,7 @@ class _Reader:
         self.live = self.start is not None and is_locked(RunDirectory(run.directory))
         self.events = self._all("the events", lambda: read_events(episode.files))
         self.clock = EpisodeClock(self._zero())
+        self.histories: dict[str, Sequence[TrajectoryMessage]] = {}
 
     def _try(self, what: str, read: Callable[[], Read]) -> Read | None:
         try:
@@ -72,13 +73,13 @@ class _Reader:
     def read(self) -> EpisodeParts:
         """Return the page and its chunks."""
         members = self._members()
-        histories = {agent_id: self._history(agent_id) for agent_id in members}
+        self.histories = {agent_id: self._history(agent_id) for agent_id in members}
         done: dict[str, MemberSteps] = {}
         lanes: list[Lane] = []
         for agent_id, facts in members.items():
             own = [event for event in self.events if event.agent_id == agent_id]
             ready = self._ready(own, facts.begin)
-            done[agent_id] = member_steps(self.clock, ready, histories[agent_id], own)
+            done[agent_id] = member_steps(self.clock, ready, self.histories[agent_id], own)
             lanes.append(member_lane(facts, ready, done[agent_id], own, self.clock, self._now()))
         chunks = [chunk for agent_id, steps in done.items() for chunk in _chunks(agent_id, steps)]
         return EpisodeParts(self._page(lanes, self._conversation(done)), tuple(chunks))
@@ -111,7 +112,10 @@ class _Reader:
         """Return the last moment that the record knows of."""
         if self.episode.result is not None:
             return self.clock.at(self.episode.result.ended_at)
-        return max((self.clock.at(event.time) for event in self.events), default=0.0)
+        # The events of a member's steps are written when it ends; until then its history knows better.
+        last = [history[-1].time for history in self.histories.values() if history]
+        times = [*(event.time for event in self.events), *(time for time in last if time is not None)]
+        return max(map(self.clock.at, times), default=0.0)
 
     def _page(self, lanes: Sequence[Lane], conversation: Sequence[ConversationMessage]) -> EpisodePage:
         episode, result, evaluation, clock = self.episode, self.episode.result, self.episode.evaluation, self.clock
