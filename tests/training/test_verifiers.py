@@ -151,7 +151,7 @@ def test_its_own_command_runs_teams(
         "-n",
         "1",
         "-r",
-        "2",
+        "1",
         "-m",
         "works",
     ]
