@@ -16,6 +16,7 @@ from typing import Any
 from cooperbench.environments.contract import EnvironmentOptions
 from cooperbench.environments.docker import images
 from cooperbench.environments.docker.engine import DockerEngine, translated
+from cooperbench.environments.docker.labels import LABEL, LIFETIME_LABEL
 from cooperbench.environments.layers.recipe import Layer
 from cooperbench.environments.layers.store import content, cpu_of, installed, layers_dir, pins
 from cooperbench.environments.locks import locked
@@ -24,6 +25,8 @@ __all__ = ["mounts", "of_image", "pins"]
 
 LAYER_LABEL = "cooperbench.layer"
 COMPLETE = ".cooperbench-complete"
+FILL_SECONDS = "3600"
+"""After which a container that a killed process left may be removed by anybody."""
 PLACE = "/cooperbench-layer"
 CHUNK = 1 << 20
 
@@ -64,7 +67,7 @@ def _ensure_volume(engine: DockerEngine, image: str, layer: Layer) -> None:
             image,
             ["true"],
             name=f"cooperbench-fill-{uuid.uuid4().hex[:12]}",
-            labels={LAYER_LABEL: layer.name},
+            labels={LAYER_LABEL: layer.name, LABEL: "layers", LIFETIME_LABEL: FILL_SECONDS},
             host_config=engine.client.api.create_host_config(binds=[f"{name}:{PLACE}"]),
         )["Id"]
         try:

@@ -9,6 +9,7 @@ import pytest
 from cooperbench.environments import Environment
 from cooperbench.errors import SandboxError
 from cooperbench.testing.conformance.commands import CONFIGURED, running, unique_seconds
+from cooperbench.testing.conformance.lifecycle import until
 from cooperbench.testing.conformance.subject import Subject
 
 
@@ -89,7 +90,7 @@ class ProgramConformance:
         with environment.spawn("yes; echo never") as program:
             lines = iter(program)
             assert [next(lines) for _ in range(1000)] == ["y"] * 1000
-        with environment.spawn("head -c 20000000 /dev/zero; echo end; yes wrong | head -n 3000000 >&2") as program:
+        with environment.spawn("head -c 5000000 /dev/zero; echo end; yes wrong | head -n 2000000 >&2") as program:
             done = program.wait()
         assert done["truncated"]
         assert done["output"].endswith("\0end\n")
@@ -111,14 +112,16 @@ class ProgramConformance:
         service = environment.serve(count_bytes)
         assert service.address == f"http://127.0.0.1:{service.port}"
         environment.write_file("/tmp/client.py", CLIENT.encode())
-        sizes = (0, 1, 3_000_000, 10, 20)
+        sizes = (0, 1, 2_000_000, 10)
         done = environment.execute(f"python3 /tmp/client.py {service.port} {' '.join(map(str, sizes))}")
         assert sorted(done["output"].split()) == sorted(f"{size}:{size + 6}" for size in sizes)
         with pytest.raises(SandboxError, match="already in use"):
             environment.serve(count_bytes, port=service.port)
         service.close()
         service.close()
-        assert "refused" in environment.execute(f"python3 /tmp/client.py {service.port} 1")["output"]
+        call = f"python3 /tmp/client.py {service.port} 1"
+        # Not every backend waits until a process whose stream was closed has ended.
+        assert until(lambda: "refused" in environment.execute(call)["output"], 15)
 
     def test_31_a_broken_stream_is_opened_again(self, subject: Subject) -> None:
         environment, transport = subject.cuttable()
@@ -127,10 +130,10 @@ class ProgramConformance:
                 return
             environment.write_file("/tmp/client.py", CLIENT.encode())
             service = environment.serve(count_bytes)
-            for _ in range(2):
-                answer = environment.execute(f"python3 /tmp/client.py {service.port} 5")["output"]
-                assert answer == "5:11\n"
-                transport.cut()
+            call = f"python3 /tmp/client.py {service.port} 5"
+            assert environment.execute(call)["output"] == "5:11\n"
+            transport.cut()
+            assert environment.execute(call)["output"] == "5:11\n"
 
 
 CLIENT = """
