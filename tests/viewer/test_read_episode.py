@@ -1,6 +1,7 @@
 """The parts of an episode's page, as they are read from the record."""
 
 import json
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from cooperbench.viewer.actions import describe_command
 from cooperbench.viewer.models import CHUNK, EpisodePage
 from cooperbench.viewer.parts import episode_parts
 from cooperbench.viewer.texts import LONGEST, cut
-from tests.analysis.recorded import BEGUN, Recorded, record_run
+from tests.analysis.recorded import BEGUN, FAILED, PASSED, Recorded, record_run
 from tests.viewer.made_episodes import made_run
 
 
@@ -177,3 +178,19 @@ def test_texts_can_be_encoded(text: str) -> None:
 
 def test_enormous_texts_say_what_is_left_out() -> None:
     assert cut("x" * (LONGEST + 1_000)).endswith("… 1,000 characters more are in the record")
+
+
+def test_a_member_who_could_not_do_its_feature_is_named(tmp_path: Path) -> None:
+    recorded = Recorded(outcomes=(FAILED, PASSED), alone=(FAILED, PASSED))
+    run = record_run(tmp_path, "unable", [recorded])
+    verdict = read_episode(run, run.episodes[0]).page.verdict
+    assert (verdict.title, verdict.cause) == ("Tests fail", "could not do it")
+    assert verdict.reason == "Feature 1 of agent1 fails 1 of 1 hidden tests on that member's work alone."
+
+
+def test_an_episode_that_has_not_begun_says_so(tmp_path: Path) -> None:
+    run = record_run(tmp_path, "new", [Recorded()])
+    shutil.rmtree(run.episodes[0].directory)
+    again = read_run("new", tmp_path)
+    page = read_episode(again, again.episodes[0]).page
+    assert (page.verdict.title, page.lanes, page.live) == ("Not begun", (), False)

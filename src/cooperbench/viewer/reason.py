@@ -7,7 +7,7 @@ from cooperbench.analysis.explanation import Cause, Explanation
 from cooperbench.records import Outcome
 from cooperbench.records.episode_state import EpisodeState, EpisodeView
 from cooperbench.viewer.merge_models import ShownStage, ShownSuite
-from cooperbench.viewer.merges import decisive_stage
+from cooperbench.viewer.merges import SINGLE, decisive_stage
 from cooperbench.viewer.models import GitMove, Lane, ShownMessage, ShownVerdict
 
 _TITLES = {
@@ -44,6 +44,8 @@ def shown_verdict(
     reason = _sentence(explanation.sentence, lanes)
     if verdict is None:
         title = _STATES.get(episode.state, "Not scored")
+        if episode.state is EpisodeState.NEW:
+            reason = "The run has not come to it yet."
         if live:
             title, reason = "At work", "What the members have done so far; the verdict comes with the evaluation."
         return ShownVerdict(tone="open", title=title, reason=reason, cause=explanation.cause)
@@ -57,7 +59,7 @@ def shown_verdict(
     return ShownVerdict(
         tone="conflict" if conflict else "fail",
         title="Merges, but breaks" if broken else _TITLES[verdict.outcome],
-        reason=_broken(failing) if broken and failing else reason,
+        reason=_broken(failing) if broken and failing else _unable(explanation, suites) or reason,
         cause=explanation.cause,
         notes=_notes(explanation, lanes, said, suites),
         jump=jump,
@@ -78,6 +80,23 @@ def _broken(failing: Sequence[ShownSuite]) -> str:
         for suite in failing
     ]
     return f"Each feature passes alone and the merge is clean, yet {' and '.join(counts)}."
+
+
+def _unable(explanation: Explanation, suites: Sequence[ShownSuite]) -> str:
+    """Say how many tests fail on the work of the members who could not do their feature; empty for other causes."""
+    if explanation.cause is not Cause.COULD_NOT:
+        return ""
+    alone = {(suite.stage, suite.feature): suite for suite in suites}
+    said = []
+    for each in explanation.features:
+        suite = alone.get((f"{SINGLE}{each.agent_id}", each.feature))
+        if each.cause is Cause.COULD_NOT and suite is not None and suite.failing:
+            count = f"{len(suite.failing)} of {len(suite.failing) + suite.passed}"
+            said.append(
+                f"feature {each.feature} of {each.agent_id} fails {count} hidden tests on that member's work alone"
+            )
+    line = "; ".join(said)
+    return f"{line[:1].upper()}{line[1:]}." if said else ""
 
 
 def _passed(lanes: Sequence[Lane], git: Sequence[GitMove], stages: Sequence[ShownStage]) -> ShownVerdict:
@@ -103,7 +122,7 @@ def _notes(
         f"Suspect: {each.used_by} calls {each.name}(), which {each.changed_by} changed."
         for each in explanation.symbols[:1]
     ]
-    alone = [suite for suite in suites if suite.stage.startswith("single:")]
+    alone = [suite for suite in suites if suite.stage.startswith(SINGLE)]
     sentence = explanation.sentence
     if alone and all(suite.outcome == "passed" for suite in alone) and not re.search("passes? alone", sentence):
         notes.append("Each feature passes alone.")

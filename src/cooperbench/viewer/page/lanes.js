@@ -27,7 +27,7 @@ function makeLayout(picture) {
     rows,
     middle: (id) => AXIS + (picture.member[id] ? picture.member[id].index : 0) * LANE + LANE / 2,
     rowY: (index) => testsTop + 11 + index * ROW,
-    height: testsTop + Math.max(1, rows.length) * ROW + 22,
+    height: testsTop + Math.max(1.6, rows.length) * ROW + 22,
   };
 }
 
