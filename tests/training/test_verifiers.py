@@ -108,7 +108,7 @@ def test_a_member_that_cannot_begin_lets_the_other_go(
 def test_a_deadline_ends_the_sandboxes(
     parts: Task, server: StandIn, policy: Policy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    env = environment(parts, tmp_path, timeout={"episode": 6}, agent2={"model": "hangs"})
+    env = environment(parts, tmp_path, timeout={"episode": 10}, agent2={"model": "hangs"})
     [episode] = asyncio.run(play(env, context(server, monkeypatch), 1))
     assert episode.is_timeout
     [record] = tmp_path.iterdir()
