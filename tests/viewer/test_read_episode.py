@@ -160,6 +160,7 @@ def test_parts_can_be_read_again(tmp_path: Path) -> None:
         ("python3 -m shelf list", "try shelf"),
         ("FLAG=1 /usr/bin/make all", "make"),
         ("", "command"),
+        ("./", "command"),
     ],
 )
 def test_commands_are_described_in_a_word(command: str, label: str) -> None:

@@ -64,4 +64,5 @@ def describe_command(command: str) -> Said:
         return Said("git", "commit")
     program = re.search(r"\bpython3? -m (\w+)", body)
     words = [word for word in body.split() if "=" not in word and word != "export"]
-    return Said("run", f"try {program.group(1)}" if program else (words[0].split("/")[-1][:24] if words else "command"))
+    name = words[0].split("/")[-1][:24] if words else ""
+    return Said("run", f"try {program.group(1)}" if program else name or "command")
