@@ -35,6 +35,7 @@ from cooperbench.errors import (
     UsageError,
 )
 from cooperbench.records import Limits, Trajectory, TrajectoryMessage, Usage, utc_now, write_model
+from cooperbench.records.ledger import RunLedger
 from cooperbench.records.member_files import MemberFolder, read_progress
 from cooperbench.records.model_wait import ModelWait
 from tests.agents.standin_llm import Answer, fails, says, serve
@@ -556,3 +557,24 @@ def test_silence_in_another_dialect_leaves_no_thread_behind(monkeypatch: pytest.
         with pytest.raises(ModelTimeoutError):
             model.query(TASK)
         assert not pending_calls()
+
+
+def test_members_share_the_pause_that_a_provider_asks_for(tmp_path: Path) -> None:
+    limited = fails(429, "Rate limit reached", Retry_After="0.4")
+    with serve(limited, says("Done.")) as server:
+        settings = {"model": {"base_url": server.url, "retry_wait": 0.01}}
+        one, other = (make_model("m", settings) for _ in range(2))
+
+        def ask(model: ToolCallingModel) -> None:
+            model.query([{"role": "user", "content": "Go on."}])
+
+        with activate_budget(Budget(ledger=RunLedger(tmp_path / "costs.txt"))):
+            first = threading.Thread(target=ask, args=(one,))
+            first.start()
+            while not list(tmp_path.glob(".pauses/*")):
+                time.sleep(0.01)
+            ask(other)
+            first.join()
+    refused, *answered = server.times
+    assert len(answered) == 2
+    assert min(answered) - refused >= 0.39

@@ -9,9 +9,9 @@ from cooperbench.agents.mini_swe_agent.models.base import ModelConfig
 from cooperbench.agents.mini_swe_agent.models.prices import load_prices
 from cooperbench.agents.mini_swe_agent.models.script_file import load_script
 from cooperbench.agents.mini_swe_agent.models.select import OFFLINE, REPLAY, SCRIPTED, model_config, script_path
+from cooperbench.agents.pauses import SharedPauses
 from cooperbench.errors import UsageError
 from cooperbench.gateway.gateway import GatewayModels, ModelGateway
-from cooperbench.gateway.pauses import SharedPauses
 from cooperbench.gateway.pricing import CallPrices
 from cooperbench.gateway.providers import ModelProvider, find_provider
 from cooperbench.gateway.recording import SUFFIX, RecordedAnswers

@@ -15,6 +15,8 @@ from typing import Any
 from cooperbench.agents.budget import Budget, current_budget
 from cooperbench.agents.journal import current_call_journal
 from cooperbench.agents.mini_swe_agent.models.base import ModelConfig
+from cooperbench.agents.mini_swe_agent.models.known_providers import rate_limit_scope
+from cooperbench.agents.pauses import SharedPauses
 from cooperbench.environments import Stream
 from cooperbench.errors import LimitReachedError, ModelError, TransportError
 from cooperbench.gateway.delivery import Delivered, Delivery
@@ -22,7 +24,6 @@ from cooperbench.gateway.dialects import DIALECTS, Json, ModelCall, TokenCounts
 from cooperbench.gateway.history import ConversationJournal
 from cooperbench.gateway.http import HttpConnection, HttpRequest
 from cooperbench.gateway.patience import PatientSource, ProviderRefusal
-from cooperbench.gateway.pauses import SharedPauses
 from cooperbench.gateway.pricing import CallPrices
 from cooperbench.gateway.recording import CallRecorder, RecordedCall
 from cooperbench.gateway.replies import AnswerSource
@@ -83,8 +84,8 @@ class ModelGateway:
         self._recorder = CallRecorder(recording)
         self._numbers = count(1)
         self._history = ConversationJournal(current_call_journal())
-        provider = settings.base_url or models.priced_as.partition("/")[0]
-        self._source = PatientSource(source, settings, pauses or SharedPauses(), self._budget, provider)
+        scope = rate_limit_scope(settings.model_name, settings.base_url)
+        self._source = PatientSource(source, settings, pauses or SharedPauses(), self._budget, scope)
 
     def handle(self, connection: Stream | socket.socket) -> None:
         """Answer the HTTP requests of one connection until it ends."""

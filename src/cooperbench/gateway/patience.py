@@ -15,11 +15,11 @@ from typing import NamedTuple
 from cooperbench.agents.budget import Budget
 from cooperbench.agents.mini_swe_agent.models.base import ModelConfig
 from cooperbench.agents.mini_swe_agent.models.refusals import provider_error
+from cooperbench.agents.pauses import SharedPauses
 from cooperbench.agents.reading import one_line
 from cooperbench.errors import ModelAnswerError, ModelError, ModelTimeoutError
 from cooperbench.gateway.dialects import DIALECTS, ModelCall
 from cooperbench.gateway.events import EventSplitter, read_json
-from cooperbench.gateway.pauses import SharedPauses
 from cooperbench.gateway.replies import AnswerSource, ProviderReply
 from cooperbench.records import utc_now
 from cooperbench.records.model_wait import ModelWait

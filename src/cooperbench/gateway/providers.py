@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass, field
 
 from cooperbench.agents.mini_swe_agent.models.base import ModelConfig
-from cooperbench.agents.mini_swe_agent.models.keys import PROVIDERS, provider_name
+from cooperbench.agents.mini_swe_agent.models.known_providers import PROVIDERS, provider_name
 from cooperbench.agents.mini_swe_agent.models.select import OFFLINE
 from cooperbench.errors import UsageError
 from cooperbench.gateway.dialects import DIALECTS

@@ -41,6 +41,38 @@ class SocketStream:
         self._connection.close()
 
 
+class _Connections:
+    """The connections of a listener, each answered in its own thread."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        self._open: dict[threading.Thread, SocketStream] = {}
+
+    def accept(self, listener: socket.socket) -> None:
+        """Accept connections until the listener is closed."""
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                stream = SocketStream(connection)
+                thread = threading.Thread(target=self._answer, args=(stream,), daemon=True, name="model gateway")
+                self._open[thread] = stream
+                thread.start()
+
+    def close(self) -> None:
+        """End all connections."""
+        for thread, stream in list(self._open.items()):
+            stream.close()
+            thread.join(ENDING)
+
+    def _answer(self, stream: SocketStream) -> None:
+        try:
+            self._handler(stream)
+        finally:
+            stream.close()
+            self._open.pop(threading.current_thread(), None)
+
+
 @contextmanager
 def loopback_listener(handler: Handler) -> Iterator[str]:
     """Serve connections to a free port of this machine's loopback, each in its own thread. Yield the address.
@@ -48,29 +80,8 @@ def loopback_listener(handler: Handler) -> Iterator[str]:
     Sandboxes without a network do not reach it: they use `Environment.serve`.
     """
     listener = socket.create_server(("127.0.0.1", 0))
-    open_streams: set[SocketStream] = set()
-    answering: set[threading.Thread] = set()
-
-    def answer(stream: SocketStream) -> None:
-        try:
-            handler(stream)
-        finally:
-            stream.close()
-            open_streams.discard(stream)
-            answering.discard(threading.current_thread())
-
-    def accept() -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = listener.accept()
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                stream = SocketStream(connection)
-                open_streams.add(stream)
-                thread = threading.Thread(target=answer, args=(stream,), daemon=True, name="model gateway")
-                answering.add(thread)
-                thread.start()
-
-    accepting = threading.Thread(target=accept, daemon=True, name="model gateway listener")
+    connections = _Connections(handler)
+    accepting = threading.Thread(target=connections.accept, args=(listener,), daemon=True, name="gateway listener")
     accepting.start()
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -79,7 +90,4 @@ def loopback_listener(handler: Handler) -> Iterator[str]:
             listener.shutdown(socket.SHUT_RDWR)  # wakes up `accept`, which closing does not
         listener.close()
         accepting.join()
-        for stream in list(open_streams):
-            stream.close()
-        for thread in list(answering):
-            thread.join(ENDING)
+        connections.close()

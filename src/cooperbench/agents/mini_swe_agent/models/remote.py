@@ -6,13 +6,17 @@ order. After a refusal that may be about one of these, the call is repeated with
 
 import logging
 import re
+import time
 from abc import abstractmethod
 from typing import Any
 
+from cooperbench.agents.budget import current_budget
 from cooperbench.agents.mini_swe_agent.models.base import Completion, ModelConfig, ToolCallingModel
+from cooperbench.agents.mini_swe_agent.models.known_providers import rate_limit_scope
 from cooperbench.agents.mini_swe_agent.models.text_format import text_view, without_results
 from cooperbench.agents.mini_swe_agent.provider_view import has_reasoning, provider_view, strict_turns
 from cooperbench.agents.mini_swe_agent.tools import Tool
+from cooperbench.agents.pauses import SharedPauses
 from cooperbench.agents.reading import one_line
 from cooperbench.errors import (
     ModelContentError,
@@ -43,6 +47,8 @@ class RemoteModel(ToolCallingModel):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)
+        self._scope = rate_limit_scope(config.model_name, config.base_url)
+        self._pauses: SharedPauses | None = None
         self._refused: set[str] = set()
         """What this provider does not accept."""
 
@@ -51,6 +57,21 @@ class RemoteModel(ToolCallingModel):
         """Ask the provider once. Raises `ModelError`."""
 
     def _complete(self, messages: list[dict[str, Any]], tools: tuple[Tool, ...]) -> Completion:
+        """Ask the provider, at a time when it wants no pause of any member."""
+        budget = current_budget()
+        self._pauses = self._pauses or SharedPauses(budget.pauses)
+        if pause := self._pauses.left(self._scope, self.config.retry_wait_limit):
+            budget.note_action(f"waits {pause:.0f} s: the provider limits all members")
+            time.sleep(pause)
+        try:
+            return self._complete_as_accepted(messages, tools)
+        except ModelError as error:
+            if error.retryable and error.retry_after:
+                self._pauses.extend(self._scope, min(error.retry_after, self.config.retry_wait_limit))
+            raise
+
+    def _complete_as_accepted(self, messages: list[dict[str, Any]], tools: tuple[Tool, ...]) -> Completion:
+        """Ask with what the provider accepts, which its refusals tell."""
         while True:
             view = provider_view(messages, reasoning=REASONING not in self._refused)
             writes = self.config.tool_format == "text" or TOOLS in self._refused
