@@ -13,7 +13,7 @@ from cooperbench.records import Event, RunDirectory, write_bytes
 from cooperbench.records.run_lock import locked
 from cooperbench.records.runs import read_run
 from cooperbench.viewer import read_episode
-from cooperbench.viewer.actions import describe_command
+from cooperbench.viewer.actions import describe_command, describe_tool
 from cooperbench.viewer.models import CHUNK, EpisodePage
 from cooperbench.viewer.parts import episode_parts
 from cooperbench.viewer.texts import LONGEST, cut
@@ -161,10 +161,29 @@ def test_parts_can_be_read_again(tmp_path: Path) -> None:
         ("FLAG=1 /usr/bin/make all", "make"),
         ("", "command"),
         ("./", "command"),
+        ("/bin/bash -lc 'cd /workspace/repo && git push'", "push"),
+        ('bash -c "coop recv --wait 60"', "wait for a message"),
     ],
 )
 def test_commands_are_described_in_a_word(command: str, label: str) -> None:
     assert describe_command(command).label == label
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "said"),
+    [
+        ("Read", {"file_path": "/repo/src/a.py"}, ("read", "read a.py")),
+        ("Grep", {"pattern": "x"}, ("read", "look")),
+        ("Edit", {"file_path": "/repo/src/a.py"}, ("edit", "edit a.py")),
+        ("apply_patch", {}, ("edit", "edit")),
+        ("mcp__coop__send_message", {"to": "agent2"}, ("message", "message")),
+        ("wait_for_message", {"from": "agent2"}, ("wait", "wait for agent2")),
+        ("Task", {}, ("run", "Task")),
+        (None, {}, ("answer", "answer")),
+    ],
+)
+def test_tools_are_described_in_a_word(tool: str | None, arguments: dict[str, object], said: tuple[str, str]) -> None:
+    assert describe_tool(tool, None, arguments) == said
 
 
 @given(st.text())

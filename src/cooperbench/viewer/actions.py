@@ -13,6 +13,8 @@ _EDIT = re.compile(r"write_text|<<-?\s*[\"']?\w+|\bsed -i|\bapply_patch\b|\bgit 
 _READS = re.compile(
     r"^(?:cat|sed -n|grep|rg|ls|head|tail|find|wc|tree|nl|less|pwd|git (?:status|log|diff|show|config|branch))\b"
 )
+_SHELL = re.compile(r"^(?:/\S*/)?(?:ba|da|z)?sh -l?c [\"']?")
+"""Agents of others wrap each command in a shell."""
 _COOP = re.compile(r"^coop (send|recv|wait|ask|board|task|team|who)\b")
 
 
@@ -35,12 +37,21 @@ def describe_tool(tool: str | None, command: str | None, arguments: dict[str, ob
         return Said("wait", f"wait for {arguments.get('from') or 'a message'}")
     if tool in ("submit", "finish"):
         return Said("submit", "submit")
-    return Said("edit" if _EDIT.search(tool) or "edit" in tool or "write" in tool else "run", tool)
+    kind = tool.lower()
+    path = next(
+        (str(arguments[key]).split("/")[-1] for key in ("file_path", "path", "filename") if key in arguments), ""
+    )
+    if re.search(r"edit|write|patch|str_replace", kind):
+        return Said("edit", f"edit {path}".strip())
+    if re.search(r"^(?:read|view|grep|glob|ls|search|list|find)", kind):
+        return Said("read", f"read {path}" if path else "look")
+    return Said("run", tool or "tool")
 
 
 def describe_command(command: str) -> Said:
     """Describe a shell command by what stands in its beginning."""
-    body = re.sub(r"^(?:cd \S+\s*(?:&&|;)\s*)+", "", command[:_READ].strip())
+    inner = _SHELL.sub("", command[:_READ].strip())
+    body = re.sub(r"^(?:cd \S+\s*(?:&&|;)\s*)+", "", inner)
     paths = list(dict.fromkeys(found.group().split("/")[-1] for found in _PATH.finditer(body)))
     if coop := _COOP.match(body):
         verb = coop.group(1)

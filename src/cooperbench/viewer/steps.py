@@ -144,6 +144,8 @@ def _call(call: dict[str, Any]) -> tuple[ShownCall, Said]:
             arguments = {"raw": given}
     known: dict[str, object] = arguments if isinstance(arguments, dict) else {"raw": given}
     command = known.get("command")
+    if isinstance(command, list) and command and all(isinstance(word, str) for word in command):
+        known = {**known, "command": (command := " ".join(command))}
     text = next((known[key] for key in ("command", "message", "raw") if isinstance(known.get(key), str)), None)
     if not isinstance(text, str):
         text = json.dumps(known, ensure_ascii=False, indent=1) if known else ""
