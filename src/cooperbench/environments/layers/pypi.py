@@ -1,12 +1,13 @@
 """Packages of PyPI with all that they need, as pip resolves them, in one folder that the sandbox's own Python searches.
 
-pip reads the user's configuration of indexes, and checks the checksums that the index states. Only wheels are taken: nothing is
-built, and no code of a package runs on this machine.
+pip reads the user's configuration of indexes, and checks the checksums that the index states. Wheels are taken; what exists only as
+source is built by pip, as everywhere, and accepted if it is pure Python. All of it is downloaded first, because `pip install` judges
+what a package says about its Python by this machine's Python, not by the one that was asked for.
 """
 
 import base64
 import hashlib
-import json
+import re
 import shutil
 import subprocess
 import sys
@@ -19,49 +20,75 @@ from cooperbench.errors import AgentError
 MACHINES: dict[Cpu, str] = {"x64": "x86_64", "arm64": "aarch64"}
 MANYLINUX = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
 SECONDS = 1800.0
+NO_WHEEL = re.compile(r"No matching distribution found for (\S+)$")
 
 
 def fetch_pypi(
     packages: dict[str, str], cpu: Cpu, python: str, content: Path, progress: Progress | None
 ) -> list[LayerPackage]:
     """Install packages into `content/site-packages` for a version of Python such as 3.12. Raises `AgentError`."""
-    target = content / "site-packages"
-    report = content.parent / "pip.json"
+    wheels = content.parent / "wheels"
     wanted = [f"{name}=={version}" for name, version in packages.items()]
     if progress is not None:
-        progress(f"{', '.join(wanted)}: pip installs")
-    platforms = [word for tag in MANYLINUX for word in ("--platform", f"{tag}_{MACHINES[cpu]}")]
-    arguments = ["install", "--quiet", "--target", str(target), "--python-version", python, "--only-binary", ":all:"]
-    done = subprocess.run(
-        [*_pip(), *arguments, *platforms, "--report", str(report), *wanted],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False,
-    )  # fmt: skip
+        progress(f"{', '.join(wanted)}: pip fetches what they need")
+    target = ["--python-version", python, "--only-binary", ":all:"]
+    target += [word for tag in MANYLINUX for word in ("--platform", f"{tag}_{MACHINES[cpu]}")]
+    _download(wheels, target, wanted)
+    files = sorted(wheels.glob("*.whl"))
+    place = ["--target", str(content / "site-packages"), "--no-deps", "--no-index", "--ignore-requires-python"]
+    _pip(["install", *place, *target, *map(str, files)], ", ".join(wanted))
+    found = [_package(file) for file in files]
+    shutil.rmtree(wheels)
+    return found
+
+
+def _download(wheels: Path, target: list[str], wanted: list[str]) -> None:
+    """Download wheels, building those of packages that have none. pip names one such package at a time."""
+    what, built = ", ".join(wanted), set[str]()
+    while True:
+        try:
+            found = ["--dest", str(wheels), "--find-links", str(wheels)]
+            _pip(["download", *found, *target, *wanted], what)
+        except AgentError as error:
+            missing = NO_WHEEL.search(error.message)
+            if missing is None or missing[1] in built:
+                raise
+            built.add(missing[1])
+            _pip(["wheel", "--no-deps", "--wheel-dir", str(wheels), missing[1]], what)
+            if any(not file.name.endswith("-none-any.whl") for file in wheels.glob("*.whl")):
+                raise
+        else:
+            return
+
+
+def _pip(arguments: list[str], what: str) -> None:
+    line = [*_command(), arguments[0], "--quiet", "--disable-pip-version-check", *arguments[1:]]
+    try:
+        done = subprocess.run(
+            line, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise AgentError(f"pip did not fetch {what} in {SECONDS:g} s", subject=what, retryable=True) from error
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()
         reason = lines[-1].removeprefix("ERROR: ") if lines else f"exit code {done.returncode}"
-        raise AgentError(f"pip cannot install {', '.join(wanted)}: {reason}", subject=wanted[0], retryable=True)
-    return _installed(json.loads(report.read_bytes()))
+        raise AgentError(f"pip cannot install {what}: {reason}", subject=what)
 
 
-def _pip() -> list[str]:
+def _command() -> list[str]:
     """Return pip's command: this Python's, or another one's, because the version of Python is an argument."""
-    probe = [sys.executable, "-m", "pip", "--version"]
-    if subprocess.run(probe, capture_output=True, check=False).returncode == 0:
-        return probe[:-1]
+    own = [sys.executable, "-m", "pip"]
+    if subprocess.run([*own, "--version"], capture_output=True, check=False).returncode == 0:
+        return own
     for name in ("pip3", "pip"):
         if (found := shutil.which(name)) is not None:
             return [found]
     raise AgentError("pip is not installed", hint=f"{sys.executable} -m ensurepip")
 
 
-def _installed(report: dict[str, list[dict[str, dict[str, object]]]]) -> list[LayerPackage]:
-    """Read pip's installation report, version 1."""
-    found = []
-    for item in report["install"]:
-        archive: object = item["download_info"].get("archive_info")
-        hashes = archive.get("hashes", {}) if isinstance(archive, dict) else {}
-        sha256 = bytes.fromhex(hashes.get("sha256") or hashlib.sha256(b"").hexdigest())
-        integrity = "sha256-" + base64.b64encode(sha256).decode()
-        name, version = str(item["metadata"]["name"]), str(item["metadata"]["version"])
-        found.append(LayerPackage(registry="pypi", name=name, version=version, integrity=integrity, bytes=0))
-    return sorted(found, key=lambda package: package.name)
+def _package(wheel: Path) -> LayerPackage:
+    """Describe a wheel, whose name begins with those of the package and its version (PEP 427)."""
+    name, version = wheel.name.split("-")[:2]
+    with wheel.open("rb") as file:
+        integrity = "sha256-" + base64.b64encode(hashlib.file_digest(file, "sha256").digest()).decode()
+    return LayerPackage(registry="pypi", name=name, version=version, integrity=integrity, bytes=wheel.stat().st_size)
