@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cooperbench.agents.pauses import SharedPauses
 from cooperbench.records import RunDirectory
 from cooperbench.records.run_lock import locked
 from cooperbench.runner import RunResult
@@ -24,6 +25,7 @@ def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_run_is_removed_and_its_neighbour_stays(logs: Path) -> None:
     before = {path for path in logs.rglob("*") if not path.is_relative_to(logs / "pairs")}
+    SharedPauses(logs / "pairs" / ".pauses").extend("openai", 60)
     said = cooperbench("runs", "rm", "pairs", "--yes")
     assert (said.code, said.out) == (0, f"removed {logs / 'pairs'}\n")
     assert set(logs.rglob("*")) == before

@@ -132,6 +132,11 @@ class RunDirectory:
         return self.path / "slurm" / "job.json"
 
     @property
+    def pauses(self) -> Path:
+        """When providers that refused for now may be asked again, shared by all members."""
+        return self.path / ".pauses"
+
+    @property
     def labels(self) -> Path:
         """Labels of readers and judge models, one JSON object on each line."""
         return self.path / "labels.jsonl"

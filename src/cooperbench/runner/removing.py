@@ -41,7 +41,7 @@ def find_run_files(name: str, log_dir: Path | None = None) -> RunFiles:
     top = (directory.config, directory.summary, directory.lock, directory.path / MANIFEST)
     found = [path for path in top if path.exists()]
     found += [*ledger_files(directory.path), *claim_folders(directory.path)]
-    found += [path for path in (directory.job.parent,) if path.is_dir() and not path.is_symlink()]
+    found += [path for path in (directory.job.parent, directory.pauses) if path.is_dir() and not path.is_symlink()]
     for group in config.groups:
         place = directory.episode(config.setting, group).path
         if any(path.is_symlink() for path in (place, *place.parents) if path.is_relative_to(directory.path)):
