@@ -31,7 +31,11 @@ def played(folder: Path, *behaviours: str, **limits: float) -> EpisodeView:
     script = folder / "script.yaml"
     script.write_text(yaml.safe_dump(MODEL))
     members = [
-        {"agent": f"acp:python3 -c {shlex.quote(AGENT)} {shlex.quote(behaviour)}", "model": f"scripted/{script}"}
+        {
+            "agent": f"acp:python3 -c {shlex.quote(AGENT)} {shlex.quote(behaviour)}",
+            "model": f"scripted/{script}",
+            "limits": {"wall_time": 10} if behaviour == "hangs" else {},
+        }
         for behaviour in behaviours
     ]
     team = folder / "team.yaml"
@@ -103,7 +107,7 @@ def test_an_agent_that_crashes_and_one_that_spends_too_much(tmp_path: Path) -> N
 @pytest.mark.slow
 @pytest.mark.needs("sandbox")
 def test_an_agent_that_hangs_and_one_that_refuses_the_session(tmp_path: Path) -> None:
-    hung, refused = result_of(played(tmp_path, "hangs", "needs a login", wall_time=12)).agents.values()
+    hung, refused = result_of(played(tmp_path, "hangs", "needs a login")).agents.values()
     assert hung.ending is Ending.TIMEOUT
     assert refused.ending is Ending.ERROR
     assert refused.error is not None

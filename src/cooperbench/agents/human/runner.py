@@ -81,7 +81,7 @@ def _greeting(task: str, ends_at: datetime) -> str:
     minutes = (ends_at - utc_now()).total_seconds() / 60
     return (
         f"{visible(task)}\n"
-        f"---\nYour time ends at {ends_at.astimezone():%H:%M:%S}, in {minutes:.0f} minutes. `task` shows this again. "
+        f"---\nYour time ends at {ends_at.astimezone():%H:%M:%S}, in {minutes:.0f} min. `task` shows this again. "
         "Leave with `exit` or Ctrl-D when you have finished: what is in this folder then is your work.\n"
     )
 
