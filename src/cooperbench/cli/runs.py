@@ -14,7 +14,7 @@ from cooperbench.cli.typed import lead_on, print_next
 from cooperbench.errors import RecordError, UsageError
 
 if TYPE_CHECKING:
-    from cooperbench.records import GroupKey
+    from cooperbench.records import GroupKey, RunDirectory
     from cooperbench.records.episode_state import EpisodeView
 
 
@@ -107,6 +107,15 @@ def _asked_parts(name: str, episode: str | None, parts: dict[str, Any]) -> dict[
     return asked
 
 
+def _is_scheduled(directory: "RunDirectory") -> bool:
+    """Return whether a scheduler's job may still work on a run. Only a run with one loads what asks the scheduler."""
+    if not directory.job.exists():
+        return False
+    from cooperbench.runner.slurm import is_scheduled
+
+    return is_scheduled(directory)
+
+
 @command.command("watch")
 @click.argument("name")
 @log_dir_option
@@ -120,7 +129,6 @@ def watch_run(name: str, log_dir: Path | None) -> None:
     from cooperbench.records.live import counts_of, read_live
     from cooperbench.records.run_lock import is_locked
     from cooperbench.records.runs import open_run, read_run
-    from cooperbench.runner.slurm import is_scheduled
 
     directory, config = open_run(name, log_dir)
     settled: dict[GroupKey, EpisodeView] = {}
@@ -128,7 +136,7 @@ def watch_run(name: str, log_dir: Path | None) -> None:
     with Live(console=out, auto_refresh=False, transient=True) as live:
         # Tasks of an array that wait need not begin any more when the others have finished everything.
         while is_locked(directory) or (
-            not read_run(name, log_dir, settled=settled).complete and is_scheduled(directory)
+            not read_run(name, log_dir, settled=settled).complete and _is_scheduled(directory)
         ):
             working = read_live(directory, config)
             counts = counts_of(read_run(name, log_dir, settled=settled), working)
