@@ -196,7 +196,7 @@ def test_names_cannot_break_a_format(tmp_path: Path) -> None:
     ("words", "message", "hint"),
     [
         (["nobody"], "unknown run 'nobody'", "cooperbench runs list"),
-        (["coop", "--policy", "best"], "unknown policy 'best'", "cooperbench eval -n coop --policy best"),
+        (["coop", "--policy", "best"], "unknown policy 'best'", "cooperbench eval -n coop --policy NAME"),
         (["empty"], "run empty has no episodes", "cooperbench runs list"),
         (
             ["unjudged"],

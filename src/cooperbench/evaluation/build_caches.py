@@ -35,19 +35,25 @@ def before_build(runners: Sequence[TestRunner], folder: str, *, given: bool, kee
     """Yield shell that unpacks a cache that was `given`, or lists what is there, so that what is added is known."""
     for place in _places(runners):
         if given:
-            yield f'{{ mkdir -p "$({place})" && tar -xzf {folder}/{BUILD_CACHE} -C "$({place})"; }} || true'
+            yield f'{_entered(place)} && tar -xzf {folder}/{BUILD_CACHE}) || true'
         if keep:
             # Results of tests are kept there too; those of the base must not stand for those of a submission.
             yield 'export GOFLAGS="${GOFLAGS:+$GOFLAGS }-count=1"'
-            yield f'(cd "$({place})" && {_FILES}) >{folder}/begun 2>/dev/null || true'
+            yield f"{_entered(place)} && {_FILES}) >{folder}/begun || true"
 
 
 def after_build(runners: Sequence[TestRunner], folder: str) -> Iterator[str]:
     """Yield shell that packs what was added."""
     file = f"{folder}/{BUILD_CACHE}"
     for place in _places(runners):
-        yield f'(cd "$({place})" && {_FILES} | comm -13 {folder}/begun - | tar -czf {file} -T -) || rm -f {file}'
+        yield f"{_entered(place)} && {_FILES} | comm -13 {folder}/begun - | tar -czf {file} -T -) || rm -f {file}"
         yield f"[ ! -f {file} ] || [ $(wc -c <{file}) -le {LIMIT} ] || rm {file}"
+
+
+def _entered(place: str) -> str:
+    """Return the start of a subshell in the folder that a command prints; it ends at once where the command is missing."""
+    # Silent: what a runner prints is read as the task's own words.
+    return f'(exec 2>/dev/null; place="$({place})"; [ -n "$place" ] && mkdir -p "$place" && cd "$place"'
 
 
 def _places(runners: Sequence[TestRunner]) -> list[str]:

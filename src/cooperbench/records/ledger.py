@@ -37,7 +37,7 @@ class RunLedger:
 
     def total(self) -> float:
         """Return the US dollars spent by the whole run. Raises `UnreadableError` for a line that is not an amount."""
-        for path in ledger_files(self.path.parent):
+        for path in {self.path, *ledger_files(self.path.parent)}:
             self._total += self._added(path)
         return self._total
 
