@@ -28,7 +28,7 @@ EDIT = "echo '# changed' >> README.md; "
 COMMANDS = {
     "crashes": EDIT + "kill -SEGV $$",
     "fails": EDIT + "echo 'no more ideas' >&2; exit 3",
-    "hangs": EDIT + "echo ready; sleep 1000",
+    "never_ends": EDIT + "echo ready; sleep 1000",
     "leaves_children": EDIT + "setsid sleep 1000 & (trap '' TERM HUP; sleep 1000) & exit 0",
     "floods": EDIT
     + "head -c 12000000 /dev/zero | tr '\\0' x; echo; yes '{\"type\": \"noise\"}' | head -n 30000; head -c 3000000 /dev/zero >&2; printf '\\377\\n{\"type\":'",
@@ -85,7 +85,7 @@ def run_team(members: list[dict[str, object]], log_dir: Path) -> tuple[RunResult
 def test_programs_that_behave_badly(agents: Path, tmp_path: Path) -> None:
     members: list[dict[str, object]] = [{"agent": name} for name in COMMANDS if name != "works"]
     for one in members:
-        if one["agent"] == "hangs":
+        if one["agent"] == "never_ends":
             one["limits"] = {"wall_time": 12}
         elif one["agent"] == "goes_on_without_model":
             one["limits"] = {"steps": 2}
@@ -95,7 +95,7 @@ def test_programs_that_behave_badly(agents: Path, tmp_path: Path) -> None:
     assert endings == {
         "crashes": Ending.ERROR,
         "fails": Ending.ERROR,
-        "hangs": Ending.TIMEOUT,
+        "never_ends": Ending.TIMEOUT,
         "leaves_children": Ending.SUBMITTED,
         "floods": Ending.SUBMITTED,
         "phones_home": Ending.SUBMITTED,
@@ -146,7 +146,7 @@ def test_a_program_leaves_the_same_record_as_any_agent(agents: Path, tmp_path: P
 def test_a_user_interrupts_programs(
     agents: Path, cooperbench: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
-    command = ("run", "-s", "demo", "-r", "shelfdb", "-f", "1,2", "-n", "held", "--no-auto-eval", "-a", "hangs")
+    command = ("run", "-s", "demo", "-r", "shelfdb", "-f", "1,2", "-n", "held", "--no-auto-eval", "-a", "never_ends")
     outputs = "logs/held/coop/*/*/*/.work/members/*/logs/program_output.txt"
     with cooperbench(*command, "-m", "scripted/script") as process:
         until = time.monotonic() + 120
