@@ -229,7 +229,10 @@ class LifecycleConformance:
         with self._runner(subject, run, lifetime=600) as process:
             time.sleep(seconds)  # where in the start it strikes is the point, not a wait for something
             os.kill(process.pid, signal.SIGINT)
-            process.wait(timeout=60)
+            try:
+                process.wait(timeout=60)
+            finally:
+                process.kill()  # if it has not ended, else nobody would ever end it
         assert process.returncode != 0
         handles = [orphan for orphan in orphans(run, backends=[subject.backend]) if orphan.kind != "snapshot"]
         assert handles == []
