@@ -35,7 +35,7 @@ def before_build(runners: Sequence[TestRunner], folder: str, *, given: bool, kee
     """Yield shell that unpacks a cache that was `given`, or lists what is there, so that what is added is known."""
     for place in _places(runners):
         if given:
-            yield f'{_entered(place)} && tar -xzf {folder}/{BUILD_CACHE}) || true'
+            yield f"{_entered(place)} && tar -xzf {folder}/{BUILD_CACHE}) || true"
         if keep:
             # Results of tests are kept there too; those of the base must not stand for those of a submission.
             yield 'export GOFLAGS="${GOFLAGS:+$GOFLAGS }-count=1"'
