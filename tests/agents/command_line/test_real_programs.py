@@ -38,18 +38,23 @@ def programs(cache: Path) -> Iterator[None]:
     if CI:
         need("npm registry")
         place.mkdir(parents=True, exist_ok=True)
-    link = cache / "layers"
-    if not link.exists():
-        link.symlink_to(place)
-    for name in PROGRAMS:
-        recipe = layer_of(name)
-        assert recipe is not None
-        if CI:
-            install_layer(name, recipe, cpu_of(None))
-        elif find_layer(name) is None:
-            pytest.skip(f"{name} is not installed: cooperbench agents install {name}")
-    yield
-    link.unlink()
+    link, aside = cache / "layers", cache / "layers-of-other-tests"
+    if link.exists():
+        link.rename(aside)
+    link.symlink_to(place)
+    try:
+        for name in PROGRAMS:
+            recipe = layer_of(name)
+            assert recipe is not None
+            if CI:
+                install_layer(name, recipe, cpu_of(None))
+            elif find_layer(name) is None:
+                pytest.skip(f"{name} is not installed: cooperbench agents install {name}")
+        yield
+    finally:
+        link.unlink()
+        if aside.exists():
+            aside.rename(link)
 
 
 def turns(me: str) -> list[dict[str, Any]]:

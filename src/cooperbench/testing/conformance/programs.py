@@ -33,17 +33,19 @@ class ProgramConformance:
             done = program.wait()
         assert (done["output"], done["returncode"], program.stderr) == ("one\ntwo\nthree\n", 7, "wrong\n")
 
-    def test_26_conditions_are_those_of_execute(self, environment: Environment, subject: Subject) -> None:
-        environment.execute(
-            "mkdir -p /tmp/own && printf '#!/bin/sh\necho own\n' >/tmp/own/own-program && chmod 755 /tmp/own/*"
-        )
-        environment.add_to_path("/tmp/own")
+    def test_26_conditions_are_those_of_execute(self, subject: Subject) -> None:
         command = 'pwd; printf "%s\\n" "$CONFIGURED" "$MORE"; own-program; cat; echo "over"'
-        with environment.spawn(command, env={"MORE": "a b"}) as program:
-            assert list(program) == [subject.cwd, *CONFIGURED.split("\n"), "a b", "own", "over"]
-        with environment.spawn("pwd", cwd="/does/not/exist") as program:
-            assert program.wait()["returncode"] != 0
-            assert "/does/not/exist" in program.stderr
+        # A sandbox of its own: the folder stays on the path for all that comes later.
+        with subject.open(env={"CONFIGURED": CONFIGURED}) as environment:
+            environment.execute(
+                "mkdir -p /tmp/own && printf '#!/bin/sh\necho own\n' >/tmp/own/own-program && chmod 755 /tmp/own/*"
+            )
+            environment.add_to_path("/tmp/own")
+            with environment.spawn(command, env={"MORE": "a b"}) as program:
+                assert list(program) == [subject.cwd, *CONFIGURED.split("\n"), "a b", "own", "over"]
+            with environment.spawn("pwd", cwd="/does/not/exist") as program:
+                assert program.wait()["returncode"] != 0
+                assert "/does/not/exist" in program.stderr
 
     def test_26_input_is_given(self, environment: Environment) -> None:
         with environment.spawn("cat; echo over", stdin=b"a\nb\n") as program:
