@@ -150,6 +150,7 @@ def test_without_the_package_the_extra_is_named(image: str) -> None:
         run_agent(get_runner("mini_swe_agent_v2"), AgentArguments(task="x", image=image, config={"backend": "local"}))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not installed, reason="the extra `mini` (683 MB) is not installed")
 @pytest.mark.parametrize("kind", ["scripted", "http", "served"])
 def test_the_published_package_runs_unchanged(
@@ -180,6 +181,7 @@ def test_the_published_package_runs_unchanged(
     assert all("drop_params" not in request for request in server.requests)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not installed, reason="the extra `mini` (683 MB) is not installed")
 def test_nothing_that_a_model_writes_ends_the_published_package(image: str) -> None:
     odd: list[Any] = [

@@ -70,6 +70,7 @@ def test_what_is_left_out_is_said(logs: Path) -> None:
     assert "groups left out: 4 only in coop, 1 only in near" in compare(logs, "coop", "near").out
 
 
+@pytest.mark.slow
 def test_several_comparisons_are_adjusted(logs: Path) -> None:
     rows = tables(compare(logs, "solo", "coop", "same", "--format", "json"))["difference"]
     assert [row["p, Holm"] for row in rows] == [pytest.approx(2 * row["p"]) for row in rows]

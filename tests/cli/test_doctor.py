@@ -9,6 +9,7 @@ from tests.standins.gce import GceStandin
 from tests.standins.modal import ModalStandin
 
 
+@pytest.mark.slow
 @pytest.mark.needs("sandbox")
 def test_local_is_ready_and_a_message_gets_out_of_a_sandbox(tmp_path: Path) -> None:
     env = {"COOPERBENCH_CACHE_DIR": str(tmp_path)}

@@ -94,6 +94,7 @@ def host_addresses() -> list[str]:
     return subprocess.run(["hostname", "-I"], capture_output=True, text=True, check=True).stdout.split()
 
 
+@pytest.mark.slow
 @pytest.mark.needs("docker")
 def test_a_sandbox_does_not_reach_the_host_or_its_neighbours(service: int) -> None:
     mine = [address for address in host_addresses() if ":" not in address]
@@ -111,6 +112,7 @@ def test_a_sandbox_does_not_reach_the_host_or_its_neighbours(service: int) -> No
         assert env.execute("ping -c 1 127.0.0.1 2>&1 || true")["returncode"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.needs("docker")
 @pytest.mark.parametrize("image", [SANDBOX, BUSYBOX])
 def test_an_allowlist_in_a_container(image: str, service: int) -> None:

@@ -76,6 +76,7 @@ def test_one_broken_run_does_not_hide_the_others(finished: Finished, surrounding
     assert said.out.splitlines()[1].startswith("exp ")
 
 
+@pytest.mark.slow
 @pytest.mark.needs("sandbox")
 @pytest.mark.parametrize(
     ("flag", "value", "kind", "reached"),
@@ -113,6 +114,7 @@ def test_a_limit_ends_each_member_within_one_call(
         assert (member["steps"], member["patch_lines"]) == (3, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.needs("sandbox")
 def test_broken_files_of_an_episode_are_named(finished: Finished, surroundings: Path) -> None:
     finished("exp", "writes")

@@ -117,6 +117,7 @@ def test_programs_that_behave_badly(agents: Path, tmp_path: Path) -> None:
     assert (logs / "program_errors.txt").stat().st_size > 0
 
 
+@pytest.mark.slow
 def test_a_program_leaves_the_same_record_as_any_agent(agents: Path, tmp_path: Path) -> None:
     _, [first, second] = run_team([{"agent": "works"}, {"agent": "works"}], tmp_path / "logs")
     for member in (first, second):

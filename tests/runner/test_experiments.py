@@ -21,6 +21,7 @@ def names(*words: str) -> list[str]:
     return [each["config"]["run"] for each in (facts if isinstance(facts, list) else [facts])]
 
 
+@pytest.mark.slow
 def test_several_models_and_settings_make_a_run_each(tmp_path: Path) -> None:
     place = ("--log-dir", str(tmp_path))
     assert names("-n", "gap", "-m", "one", *place) == ["gap"]

@@ -12,7 +12,7 @@ from cooperbench.records import Ending, EpisodeStatus, Limits
 from cooperbench.runner import Plan, RunRequest, RunResult, SessionOptions, execute, make_plan, preview, read_run, run
 from cooperbench.runner.engine.observer import Silent
 
-pytestmark = pytest.mark.needs("sandbox")
+pytestmark = [pytest.mark.needs("sandbox"), pytest.mark.slow]
 
 
 def script(path: Path, turns: list[dict[str, object]]) -> str:

@@ -55,6 +55,7 @@ def strangers(place: Path, texts: dict[str, str]) -> list[str]:
     return [name for name, text in texts.items() if any(folder in text for folder in folders)]
 
 
+@pytest.mark.slow
 @pytest.mark.needs("sandbox")
 def test_a_scripted_run_and_its_resumption_from_elsewhere(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert scripted(place).code == 0
@@ -86,6 +87,7 @@ def test_an_agent_whose_errors_name_its_file(place: Path) -> None:
 RESULT = "logs/exp/coop/shelfdb_task/1/f1_f2/result.json"
 
 
+@pytest.mark.slow
 @pytest.mark.needs("sandbox")
 def test_a_record_of_an_earlier_version(place: Path) -> None:
     assert scripted(place).code == 0

@@ -10,7 +10,7 @@ from cooperbench.records.manifest import Manifest
 from cooperbench.runner import RunResult, read_run
 from cooperbench.runner.packages import export_run, merge_runs
 
-pytestmark = pytest.mark.needs("sandbox")
+pytestmark = [pytest.mark.needs("sandbox"), pytest.mark.slow]
 
 Finished = Callable[..., RunResult]
 

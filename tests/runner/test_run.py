@@ -10,7 +10,7 @@ from cooperbench.records import Ending, EpisodeStatus, GroupKey, Limits, PatchSo
 from cooperbench.runner import RunResult, read_run, run
 from cooperbench.tasks import find_dataset
 
-pytestmark = pytest.mark.needs("sandbox")
+pytestmark = [pytest.mark.needs("sandbox"), pytest.mark.slow]
 
 Finished = Callable[..., RunResult]
 GROUP = GroupKey(repo="shelfdb_task", task_id=1, features=(1, 2))

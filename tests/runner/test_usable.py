@@ -14,6 +14,7 @@ def run(place: Path, *more: str) -> Said:
     return cooperbench("run", "-n", "exp", "-a", "nop", "--backend", "local", "--no-auto-eval", *more, cwd=place)
 
 
+@pytest.mark.slow
 def test_the_groups_without_the_fault_are_run(tmp_path: Path) -> None:
     task = write_parts(tmp_path / "dataset", 5)
     whole = (task.path / "feature2/feature.patch").read_text()
