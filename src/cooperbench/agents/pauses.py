@@ -1,4 +1,4 @@
-"""The pauses that providers ask for, shared by all members of a run.
+"""The pauses that providers ask for, shared by all members of a run on one machine.
 
 A provider limits an account, not a member. So a member that is refused tells the others in a file, one for each provider, when
 to ask again; without that each of 40 members would find out for itself, at the cost of 40 refusals.
@@ -7,6 +7,7 @@ to ask again; without that each of 40 members would find out for itself, at the 
 import hashlib
 import os
 import random
+import socket
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -50,4 +51,5 @@ class SharedPauses:
 
     def _path(self, provider: str) -> Path:
         assert self._folder is not None
-        return self._folder / hashlib.sha256(provider.encode()).hexdigest()[:16]
+        # A file for each machine: the times in it are by the machine's own clock, and those of two may differ by hours.
+        return self._folder / hashlib.sha256(f"{socket.gethostname()}\0{provider}".encode()).hexdigest()[:16]
