@@ -9,6 +9,7 @@ from cooperbench.agents.call import AgentArguments, run_agent
 from cooperbench.agents.journal import current_journal
 from cooperbench.agents.reading import read_section
 from cooperbench.agents.registry import get_runner
+from cooperbench.agents.replay.arrivals import RecordedArrivals, activate_arrivals
 from cooperbench.agents.replay.comparison import compare
 from cooperbench.agents.replay.recording import Recording, find_recording
 from cooperbench.agents.result import AgentResult
@@ -62,7 +63,8 @@ class ReplayRunner:
                     "log_dir": log_dir,
                 }
             )
-            result = run_agent(get_runner(recording.agent, arguments.config), arguments)
+            with activate_arrivals(RecordedArrivals(entry.message for entry in recorded.messages)):
+                result = run_agent(get_runner(recording.agent, arguments.config), arguments)
         if log_dir is not None:
             write_model(Path(log_dir) / FILE, _report(recording, agent_id, recorded, result))
         return result
