@@ -90,7 +90,8 @@ def serve_gateway(url: str, ready: Any) -> None:
 
 def config(url: str, folder: str) -> dict[str, Any]:
     table = Path(folder) / "prices.json"
-    table.write_text('{"m": {"input": 1, "output": 2, "cached_input": 0.1}}')
+    if not table.exists():  # members of one process share it
+        table.write_text('{"m": {"input": 1, "output": 2, "cached_input": 0.1}}')
     return {"model": {"base_url": url, "price_table": str(table)}}
 
 
@@ -181,6 +182,7 @@ def measure_processes(url: str, members: int) -> None:
     gc.collect()
     gc.freeze()
     forking = multiprocessing.get_context("fork")
+    taken = []
     for call in (call_through_gateway, call_of_built_in_model):
         barrier, results = forking.Barrier(members), forking.Queue()
         processes = [forking.Process(target=member, args=(call, url, barrier, results)) for _ in range(members)]
@@ -189,7 +191,9 @@ def measure_processes(url: str, members: int) -> None:
         grown = sum(results.get() for _ in processes) / 1024
         for process in processes:
             process.join()
+        taken.append(grown)
         print(f"{members} processes, {call.__name__.replace('_', ' ')}: {grown:.1f} MB, {grown / members:.1f} MB each")
+    print(f"{members} processes, added by the gateway: {taken[0] - taken[1]:.1f} MB")
 
 
 def measure_one_process(url: str, members: int) -> None:
