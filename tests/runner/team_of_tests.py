@@ -139,6 +139,20 @@ class Waits:
         return AgentResult(status="Submitted", patch="", cost=0.0, steps=0, messages=[])
 
 
+@register("waits_inside")
+class WaitsInside:
+    """Like `waits`, but waits for a command in its sandbox, and takes the end of that for the end of its work."""
+
+    def run(self, task: str, image: str, *, agent_id: str = "agent", **_: Any) -> AgentResult:
+        env = open_environment("docker", image)
+        env.execute(f"echo work > {agent_id}.txt")
+        Path("go").write_text(f"{agent_id}\n")
+        ended = env.execute("exec sleep 1000", timeout=1000)
+        return AgentResult(
+            status="Submitted" if ended["returncode"] else "Error", patch="", cost=0.0, steps=0, messages=[]
+        )
+
+
 @register("deaf")
 class Deaf:
     """Like `waits`, but does not come to an end when it is asked to."""

@@ -2,6 +2,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from cooperbench.records import EpisodeStatus
 from cooperbench.runner import read_run, run
+from cooperbench.testing.conformance.lifecycle import until
 from tests.runner.parts import write_parts
 
 pytestmark = [pytest.mark.needs("sandbox"), pytest.mark.slow]
@@ -64,6 +66,43 @@ def test_a_signal_to_every_process_of_a_run_captures_the_work_however_often_it_c
     assert episode.result is not None
     assert episode.result.status is EpisodeStatus.INTERRUPTED
     assert [member.patch_lines for member in episode.result.agents.values()] == [1, 1]
+
+
+def of_sandboxes(runner: psutil.Process) -> set[psutil.Process]:
+    launchers = [each for each in runner.children(recursive=True) if each.name() == "bwrap"]
+    return {below for launcher in launchers for below in launcher.children(recursive=True)}
+
+
+def of_workers(runner: psutil.Process) -> set[psutil.Process]:
+    return set(runner.children(recursive=True)) - of_sandboxes(runner)
+
+
+@pytest.mark.parametrize(("agent", "first"), [("waits_inside", of_sandboxes), ("waits", of_workers)])
+def test_a_signal_to_every_process_that_reaches_the_runner_last(
+    agent: str,
+    first: Callable[[psutil.Process], set[psutil.Process]],
+    surroundings: Path,
+    cooperbench: CommandLine,
+) -> None:
+    gate = Path("go")
+    os.mkfifo(gate)
+    with cooperbench(*COMMAND, agent) as process:
+        both_have_written(gate)
+        runner = psutil.Process(process.pid)
+        until(lambda: agent == "waits" or sum(each.name() == "sleep" for each in of_sandboxes(runner)) == 2, 30)
+        early = first(runner)
+        late = set(runner.children(recursive=True)) - early
+        for each in (*early, *late):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.terminate()
+        time.sleep(0.2)  # the order is the point: the runner hears of it when the first are long gone
+        runner.terminate()
+        output, _ = process.communicate()
+        assert process.returncode == 130, output
+    [episode] = read_run("held", surroundings).episodes
+    assert episode.result is not None
+    assert episode.result.status is EpisodeStatus.INTERRUPTED, episode.result
+    assert not episode.verdict
 
 
 def test_interrupting_twice_quits_at_once_and_says_what_removes_the_rest(

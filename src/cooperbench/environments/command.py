@@ -1,6 +1,7 @@
 """One command for a supervisor, and what the supervisor answers."""
 
 import shlex
+import signal
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -92,6 +93,11 @@ class CommandResult(NamedTuple):
             timed_out=self.timed_out,
             changed=self.changed,
         )
+
+    @property
+    def terminated(self) -> bool:
+        """True when the command, or what watched it, may have been ended by a SIGTERM."""
+        return self.code in (None, 128 + signal.SIGTERM)
 
     @classmethod
     def of_damage(cls, message: str) -> "CommandResult":

@@ -215,6 +215,8 @@ class Transport(Protocol):
 
     resident: bool = True
     """Set when one long-lived stream may carry all commands of an image with Python; otherwise each is a `run` of its own."""
+    below_us: bool = False
+    """Set when what runs in the sandbox descends from this process, so that a signal to all of a job's processes reaches it."""
 
     def start(self) -> None:
         """Create the sandbox and wait until commands can run."""

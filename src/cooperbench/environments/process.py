@@ -16,7 +16,8 @@ from typing import Self
 from cooperbench.environments.command import Command, CommandResult
 from cooperbench.environments.contract import ExecuteResult, Stream
 from cooperbench.environments.live_output import LiveOutput
-from cooperbench.environments.supervision import Supervisor, without_comments
+from cooperbench.environments.scripts import without_comments
+from cooperbench.environments.supervision import Supervisor
 from cooperbench.errors import SandboxError, SandboxLostError, TransportError, UsageError
 from cooperbench.records import utc_now
 from cooperbench.records.activity import CommandSpan
@@ -167,7 +168,7 @@ class Process:
         self.stderr = stderr.decode("utf-8", "replace")
         code = 124 if self._timed_out else code
         result = CommandResult(code, self._timed_out, output.total, bytes(output.head), output.last())
-        self._supervisor.forget(self._command.identifier)
+        self._supervisor.ended(self._command, result)
         for observe in self._observers:
             observe(result.as_span(self._command.text, self._started_at, seconds))
         self._result = result.as_execute_result(seconds)

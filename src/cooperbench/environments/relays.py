@@ -3,7 +3,7 @@
 import re
 import shlex
 
-from cooperbench.environments.supervision import inside, without_comments
+from cooperbench.environments.scripts import inside, without_comments
 
 # A relay that was cut off may still hold the port. The programs are text, not files: nothing has to be put into the sandbox first.
 LAUNCH = """relay=/tmp/.cooperbench/relay-{identifier}

@@ -1,4 +1,7 @@
-"""Small shell scripts that `Environment` runs in every sandbox, and their exit codes."""
+"""The programs that run in every sandbox: small scripts with their exit codes, and the files in `inside`."""
+
+import re
+from importlib.resources import files
 
 FILE_TIMEOUT = 600.0
 MISSING = 66
@@ -20,3 +23,13 @@ git config --global --add safe.directory '*' || git config --system --add safe.d
 """
 """git refuses a repository of another user, and many images hold one; our own is recognized without a program. This also warms up
 the supervisor."""
+
+
+def without_comments(name: str) -> str:
+    """Return a program in `inside` without the lines that are comments."""
+    return re.sub(r"(?m)^\s*#.*\n", "", inside(name))
+
+
+def inside(name: str) -> str:
+    """Return the text of a program in `inside`."""
+    return files("cooperbench.environments").joinpath("inside", name).read_text(encoding="utf-8")

@@ -11,7 +11,6 @@ the command twice.
 
 import json
 import math
-import re
 import threading
 import time
 import uuid
@@ -19,11 +18,11 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import cache
-from importlib.resources import files
 from typing import Any, TypeVar
 
 from cooperbench.environments.command import Command, CommandResult
 from cooperbench.environments.contract import FrameReader, HostsPrograms, RunReply, SeenFromOutside, Stream, Transport
+from cooperbench.environments.scripts import inside, without_comments
 from cooperbench.errors import SandboxDamagedError, SandboxError, SandboxLostError, SilentSandboxError, TransportError
 
 T = TypeVar("T")
@@ -36,6 +35,10 @@ GRACE = 30.0
 """Seconds beyond a command's time limit for a supervisor to kill and answer; after that it counts as broken."""
 START_SECONDS = 120.0
 """A failed start ends at once. This only bounds one that hangs on a busy machine."""
+
+SIGNALLED = 0.5
+"""Seconds for a scheduler's signal, which goes to every process of a job in any order, to reach this one as well. Else the end of
+the command would be taken for what came of it."""
 
 # -I and -S exclude the image's Python configuration and site-packages. The locale must reach commands as the image sets it.
 LAUNCH = """command -v python3 >/dev/null 2>&1 || { echo none; exit 0; }
@@ -79,13 +82,15 @@ class Supervisor:
                 if not self._works_outside():
                     raise
                 result = CommandResult(None, True, 0, b"", b"")  # what watches the command was stopped from inside
-        self.forget(command.identifier)
+        self.ended(command, result)
         return result
 
-    def forget(self, identifier: str) -> None:
+    def ended(self, command: Command, result: CommandResult) -> None:
         """Let the next command remove what is left of a finished one."""
+        if result.terminated and self._transport.below_us:
+            time.sleep(SIGNALLED)
         with self._lock:
-            self._finished.append(identifier)
+            self._finished.append(command.identifier)
 
     def run(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
         """Run a short argv that may safely run twice."""
@@ -182,8 +187,7 @@ class ResidentSupervisor:
     @classmethod
     def start(cls, transport: Transport) -> "ResidentSupervisor | None":
         """Start one in a sandbox; `None` when its image has no Python 3. Raises `TransportError`."""
-        inside = files("cooperbench.environments") / "inside"
-        program = b"".join((inside / name).read_bytes() for name in ("changes.py", "exec_agent.py"))
+        program = "".join(inside(name) for name in ("changes.py", "exec_agent.py")).encode()
         if isinstance(transport, HostsPrograms):
             stream, to_send = transport.open_program(program.decode()), b""
         else:
@@ -286,13 +290,3 @@ class ResidentSupervisor:
 def supervisor_script() -> str:
     """Return the text of the one-shot supervisor."""
     return without_comments("supervisor.sh")
-
-
-def without_comments(name: str) -> str:
-    """Return a program in `inside` without the lines that are comments."""
-    return re.sub(r"(?m)^\s*#.*\n", "", inside(name))
-
-
-def inside(name: str) -> str:
-    """Return the text of a program in `inside`."""
-    return files("cooperbench.environments").joinpath("inside", name).read_text(encoding="utf-8")

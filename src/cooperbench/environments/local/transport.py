@@ -42,11 +42,9 @@ from cooperbench.records import cache_dir, write_model
 # A signal to all processes of a run, as schedulers send it, means the runner: the agent's work in the sandbox is still wanted.
 REAPER = 'trap "" HUP TERM; ( directory=$1; listener=$2; shift 2; "$@"; chmod -f 700 "$directory"/scratch/*/*; rm -rf "$directory" "$listener" ) &'
 STOP_SECONDS = 3.0
-START_SECONDS = 300.0
-"""A failed start hangs up at once. This only bounds one that hangs on a busy machine."""
+START_SECONDS = 300.0  # a failed start hangs up at once; this bounds one that hangs on a busy machine
 COPY_SECONDS = 600.0
-TAR_CHANGED = 1
-"""Exit code of tar when a file changed during reading, as files of a running sandbox may."""
+TAR_CHANGED = 1  # exit code when a file changed during reading, as files of a running sandbox may
 
 
 def sandboxes() -> Path:
@@ -56,6 +54,8 @@ def sandboxes() -> Path:
 
 class LocalTransport(Transport):
     """See `Transport`."""
+
+    below_us = True
 
     def __init__(self, handle: SandboxHandle, image: store.LocalImage | None) -> None:
         self._handle = handle
@@ -246,8 +246,8 @@ class LocalTransport(Transport):
                 store.copy_tree(self._directory / "root" / name, target / name)
             return
         # Image and changes are merged only inside the sandbox.
-        hidden = f"--exclude={isolation.STATE.lstrip('/')}"
-        packed = self.run(["tar", "-C", "/", hidden, "-cf", "-", *names], timeout=COPY_SECONDS)
+        pack = ["tar", "-C", "/", f"--exclude={isolation.STATE.lstrip('/')}", "-cf", "-", *names]
+        packed = self.run(pack, timeout=COPY_SECONDS)
         if packed.returncode not in (0, TAR_CHANGED):
             message = packed.stderr.decode("utf-8", "replace").strip()
             raise SandboxError(f"cannot copy the sandbox's folders: {message[:500]}", subject=self._handle.identifier)
@@ -296,5 +296,5 @@ def _reason(error: Exception) -> str:
     """Return the system's message; for a failed program, the last line of its output."""
     if isinstance(error, subprocess.CalledProcessError):
         lines: list[str] = error.stderr.decode("utf-8", "replace").strip().splitlines()
-        return lines[-1] if lines else str(error)
+        return (lines or [str(error)])[-1]
     return str(error)

@@ -12,7 +12,7 @@ from cooperbench.records.files import read_file
 from cooperbench.records.member_files import AgentOutcome, Capture, MemberFolder, StartedSandbox, read_progress
 from cooperbench.records.trajectory import read_journal
 from cooperbench.runner.episodes.job import Services
-from cooperbench.runner.episodes.outcomes import StopReason, WorkerEnd, settle_outcome
+from cooperbench.runner.episodes.outcomes import StopReason, WorkerEnd, asked_to_end, settle_outcome
 from cooperbench.runner.episodes.timeline import Timeline
 from cooperbench.runner.workers.orphans import rescue
 from cooperbench.runner.workers.output import keep_short
@@ -23,6 +23,8 @@ _Model = TypeVar("_Model", bound=Record)
 
 GRACE = 10.0
 """Seconds between asking a worker to end and killing it: time to capture its sandbox."""
+SIGNALLED = 2.0
+"""Seconds within which a signal to every process of a run, as schedulers send it, has reached the runner, too."""
 
 
 class MemberRun:
@@ -148,9 +150,12 @@ class MemberRun:
         worker.kill()  # what the agent left behind in its session
         self.ended_at = utc_now()
         seconds = round(time.monotonic() - self._began, 3)
+        reported = _read(self.folder.outcome, AgentOutcome)
+        if self._stopped is None and asked_to_end(worker, reported) and self._services.stop.wait(SIGNALLED):
+            self._stopped = StopReason.INTERRUPTED
         end = WorkerEnd(
             worker=worker,
-            reported=_read(self.folder.outcome, AgentOutcome),
+            reported=reported,
             progress=read_progress(self.folder.progress),
             stopped=self._stopped,
             wall_time=LimitReached(kind="wall_time", value=seconds, limit=self.member.limits.wall_time),

@@ -47,6 +47,13 @@ class WorkerEnd(NamedTuple):
     log: Path
 
 
+def asked_to_end(worker: Worker, reported: AgentOutcome | None) -> bool:
+    """Return whether a worker that is gone may have been ended by a SIGTERM, by its own word or by the way it ended."""
+    if reported is not None:
+        return reported.ending is Ending.INTERRUPTED
+    return worker.status is not None and os.waitstatus_to_exitcode(worker.status) in (-signal.SIGTERM, WORKER_FAULT)
+
+
 def settle_outcome(end: WorkerEnd) -> AgentOutcome:
     """Decide how the work ended: as the worker says, unless the runner stopped it or it left no word."""
     if end.reported is not None and end.reported.ending is not Ending.INTERRUPTED:

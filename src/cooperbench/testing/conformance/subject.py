@@ -75,7 +75,7 @@ class CuttableTransport:
 
     def __init__(self, inner: Transport) -> None:
         self._inner = inner
-        self.resident = inner.resident
+        self.resident, self.below_us = inner.resident, inner.below_us
         self._streams: list[Stream] = []
         self._cut: Future[None] = Future()
         self._calls = ThreadPoolExecutor(thread_name_prefix="cuttable")
