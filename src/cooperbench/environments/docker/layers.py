@@ -17,6 +17,7 @@ from cooperbench.environments.contract import EnvironmentOptions
 from cooperbench.environments.docker import images
 from cooperbench.environments.docker.engine import DockerEngine, translated
 from cooperbench.environments.docker.labels import LABEL, LIFETIME_LABEL
+from cooperbench.environments.docker.removal import removed_at_the_end
 from cooperbench.environments.layers.recipe import Layer
 from cooperbench.environments.layers.store import content, cpu_of, installed, layers_dir, pins
 from cooperbench.environments.locks import locked
@@ -63,19 +64,18 @@ def _ensure_volume(engine: DockerEngine, image: str, layer: Layer) -> None:
         note = content(layer).parent / f"volume-{engine.client.info()['ID'].replace(':', '')}"
         if note.exists() and note.read_text() == created:
             return
-        helper = engine.client.api.create_container(
-            image,
-            ["true"],
-            name=f"cooperbench-fill-{uuid.uuid4().hex[:12]}",
-            labels={LAYER_LABEL: layer.name, LABEL: "layers", LIFETIME_LABEL: FILL_SECONDS},
-            host_config=engine.client.api.create_host_config(binds=[f"{name}:{PLACE}"]),
-        )["Id"]
-        try:
+        helper = f"cooperbench-fill-{uuid.uuid4().hex[:12]}"
+        with removed_at_the_end(engine, helper):
+            engine.client.api.create_container(
+                image,
+                ["true"],
+                name=helper,
+                labels={LAYER_LABEL: layer.name, LABEL: "layers", LIFETIME_LABEL: FILL_SECONDS},
+                host_config=engine.client.api.create_host_config(binds=[f"{name}:{PLACE}"]),
+            )
             if not _is_complete(engine, helper):
                 engine.client.api.put_archive(helper, PLACE, _packed(layer))
             note.write_text(created)
-        finally:
-            engine.client.api.remove_container(helper, force=True)
 
 
 def _is_complete(engine: DockerEngine, container: str) -> bool:

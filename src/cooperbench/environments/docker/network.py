@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from cooperbench.environments.contract import EnvironmentOptions, RunReply, SandboxHandle
 from cooperbench.environments.docker.engine import DockerEngine, resolve, translated
+from cooperbench.environments.docker.removal import removed_at_the_end
 from cooperbench.errors import CapabilityError, SandboxError
 
 SPECIAL = (
@@ -185,21 +186,17 @@ def add_routes(engine: DockerEngine, name: str, image: str, labels: dict[str, st
     script = files("cooperbench.environments").joinpath("inside/routes.sh").read_text(encoding="utf-8")
     api = engine.client.api
     helper = f"{name}-routes"
-    with translated(name):
+    with translated(name), removed_at_the_end(engine, helper):
         limits = api.create_host_config(
             network_mode=f"container:{name}", cap_drop=["ALL"], cap_add=["NET_ADMIN"], pids_limit=64
         )
-        try:
-            api.create_container(
-                image, command=[script, "sh", *wanted], entrypoint=["sh", "-c"], user="0", name=helper, labels=labels,
-                host_config=limits,
-            )  # fmt: skip
-            api.start(helper)
-            code = api.wait(helper)["StatusCode"]
-            said = api.logs(helper).decode("utf-8", "replace").strip() if code else ""
-        finally:
-            with contextlib.suppress(Exception):
-                api.remove_container(helper, force=True)
+        api.create_container(
+            image, command=[script, "sh", *wanted], entrypoint=["sh", "-c"], user="0", name=helper, labels=labels,
+            host_config=limits,
+        )  # fmt: skip
+        api.start(helper)
+        code = api.wait(helper)["StatusCode"]
+        said = api.logs(helper).decode("utf-8", "replace").strip() if code else ""
     if code:
         raise CapabilityError(
             f"cannot keep a sandbox of {image!r} from the networks of its host: {said or f'exit code {code}'}",

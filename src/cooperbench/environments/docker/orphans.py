@@ -4,7 +4,7 @@ import contextlib
 import time
 
 from cooperbench.environments.backend import Orphan
-from cooperbench.environments.docker import transport
+from cooperbench.environments.docker import removal
 from cooperbench.environments.docker.engine import DockerEngine, translated
 from cooperbench.environments.docker.labels import AGENT_LABEL, EPISODE_LABEL, LABEL, OWNER_LABEL, is_expired
 from cooperbench.errors import UsageError
@@ -43,7 +43,7 @@ def remove(engine: DockerEngine, orphan: Orphan) -> None:
 
     name = orphan.identifier
     if orphan.kind == "container":
-        transport.remove(engine, name)
+        removal.remove(engine, name)
         return
     with translated(name), contextlib.suppress(errors.NotFound):
         if orphan.kind == "network":

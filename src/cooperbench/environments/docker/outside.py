@@ -13,6 +13,7 @@ from typing import Any
 
 from cooperbench.environments.contract import OUTSIDE, SandboxHandle
 from cooperbench.environments.docker.engine import DockerEngine, translated
+from cooperbench.environments.docker.removal import remove_late
 from cooperbench.errors import SandboxError
 
 LIFETIME_SECONDS = "900"
@@ -29,6 +30,9 @@ def beside(engine: DockerEngine, handle: SandboxHandle, labels: dict[str, str]) 
                 _start(engine, first, name, handle, labels, None)
                 _copy(engine, handle, name)
             yield name
+        except (KeyboardInterrupt, SystemExit):
+            remove_late(engine, name)
+            raise
         finally:
             # Takes 0.1 s, in which the first one can end as well. Not a daemon: the process waits for it.
             threading.Thread(target=_remove, args=(engine, name), name="cooperbench-remove").start()

@@ -19,6 +19,7 @@ from cooperbench.environments.docker import hijack, images, layers, network, out
 from cooperbench.environments.docker.engine import DockerEngine, connect, translated
 from cooperbench.environments.docker.hijack import STDERR, STDOUT
 from cooperbench.environments.docker.labels import LABEL, labels_of
+from cooperbench.environments.docker.removal import remove, remove_late
 from cooperbench.environments.docker.stream import DockerStream
 from cooperbench.errors import (
     CapabilityError,
@@ -48,9 +49,6 @@ PATCHES = """mkdir -p /patches && chmod 1777 /patches
 ! command -v git >/dev/null || git config --system --add safe.directory '*'
 """
 """For images with a user who may not do this: make where runners read patches, and trust repositories of other users."""
-REMOVED_SECONDS = 10.0
-LATE_SECONDS = 2.0
-"""Seconds for which an engine may go on creating a container that nobody waits for any more."""
 
 
 class DockerTransport(Transport):
@@ -106,7 +104,7 @@ class DockerTransport(Transport):
             if options.network != "none":
                 network.keep_from_host(self._engine, self, labels_of(self._handle), hosts)
         except (KeyboardInterrupt, SystemExit):
-            self._remove_late()
+            remove_late(self._engine, self._handle.identifier)
             raise
         except ImageError as error:
             raise self._unusable(error.message) from error
@@ -116,18 +114,6 @@ class DockerTransport(Transport):
             raise
         if container.attrs["Config"]["User"] not in ("", "0", "root"):
             self.run(["sh", "-c", PATCHES], timeout=60, user="0")
-
-    def _remove_late(self) -> None:
-        """Remove a container that the engine may still be creating although nobody waits for it any more."""
-        from docker import errors
-
-        deadline = time.monotonic() + LATE_SECONDS
-        while time.monotonic() < deadline:
-            with contextlib.suppress(errors.NotFound):
-                self._container()
-                remove(self._engine, self._handle.identifier)
-                return
-            time.sleep(0.1)
 
     def _prove(self) -> None:
         """Raise `ImageError` when the image does not even run a shell. Called after a failure only: it takes 70 ms."""
@@ -273,22 +259,6 @@ def attach(handle: SandboxHandle) -> DockerTransport:
     if not transport.alive():
         raise SandboxLostError(f"the container {handle.identifier} is gone", subject=handle.identifier)
     return transport
-
-
-def remove(engine: DockerEngine, name: str) -> None:
-    """Kill and remove a container. One that is gone, or about to be, is fine."""
-    from docker import errors
-
-    with translated(name), contextlib.suppress(errors.NotFound):
-        try:
-            engine.client.api.remove_container(name, force=True, v=True)
-        except errors.APIError as error:
-            if "in progress" not in str(error):
-                raise
-            deadline = time.monotonic() + REMOVED_SECONDS
-            while time.monotonic() < deadline:
-                engine.client.api.inspect_container(name)
-                time.sleep(0.02)
 
 
 def _limits(options: EnvironmentOptions) -> dict[str, Any]:
