@@ -10,7 +10,7 @@ COMMANDS = {
     "run": ("cooperbench.cli.run", "Run agents on tasks."),
     "eval": ("cooperbench.cli.evaluate", "Merge and test the submissions of a run."),
     "submit": ("cooperbench.cli.submit", "Have a cluster's scheduler work on a run."),
-    "tasks": ("cooperbench.cli.tasks", "List, show, validate and create tasks."),
+    "tasks": ("cooperbench.cli.tasks", "List, show, validate, create and exchange tasks."),
     "prepare": ("cooperbench.cli.prepare", "Download the published dataset."),
     "agents": ("cooperbench.cli.agents", "List, check and create agents."),
     "images": ("cooperbench.cli.images", "List, pull and build the images of tasks."),

@@ -1,4 +1,4 @@
-"""`cooperbench tasks`: list, show, measure, sample, validate and create tasks."""
+"""`cooperbench tasks`: list, show, measure, sample, validate, create and exchange tasks."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from cooperbench.cli.options import (
     task_filters,
 )
 from cooperbench.cli.output import counted, print_json
+from cooperbench.cli.task_formats import export_command
 from cooperbench.cli.typed import print_next
 
 if TYPE_CHECKING:
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
 
 @click.group("tasks")
 def command() -> None:
-    """List, show, validate and create tasks."""
+    """List, show, validate, create and exchange tasks."""
 
 
+command.add_command(export_command)
 backend_option = click.option(
     "--backend", help="Backend that runs the sandboxes.  [default: local for bundled tasks, else docker]"
 )

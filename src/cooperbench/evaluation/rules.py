@@ -19,7 +19,7 @@ from cooperbench.evaluation.stand_ins import stand_in
 from cooperbench.evaluation.surroundings import Surroundings
 from cooperbench.records import DropRule
 
-_TEST_NAMES = {
+TEST_NAMES = {
     "Python": re.compile(r"(^test_[^/]*|_test)\.py$"),
     "Go": re.compile(r"_test\.go$"),
     "TypeScript/JavaScript": re.compile(r"\.(test|spec)\.[cm]?[jt]sx?$|\.snap$"),
@@ -27,7 +27,7 @@ _TEST_NAMES = {
 }
 _TEST_FOLDERS = ("__tests__", "__snapshots__", "testdata")
 
-_CONFIGURATION = (
+CONFIGURATION = (
     re.compile(r"^(conftest\.py|\.?pytest\.(ini|toml)|tox\.ini|noxfile\.py|\.coveragerc)$"),
     re.compile(
         r"^(jest|vitest|vite|karma|ava|babel|playwright)\.(config|conf|setup|workspace)\b.*\.(json|[cm]?[jt]sx?)$"
@@ -38,11 +38,11 @@ _CONFIGURATION = (
     re.compile(r"^((GNU)?[Mm]akefile|[Jj]ustfile|Taskfile\.ya?ml)$"),
     re.compile(r"^(tsconfig\.(test|spec|jest|vitest)\.json|bunfig\.toml|\.taprc|\.jestrc(\.\w+)?)$"),
 )
-_STARTS_BY_ITSELF = re.compile(r"^(sitecustomize|usercustomize)(\..*)?$|\.pth$|\.py[cod]$")
+STARTS_BY_ITSELF = re.compile(r"^(sitecustomize|usercustomize)(\..*)?$|\.pth$|\.py[cod]$")
 _PYTHON_TEST = re.compile(rb"^\s*(async\s+)?(def\s+test|class\s+Test)", re.MULTILINE)
 _INSTALLS = frozenset({"setup.py", "hatch_build.py"})
 # Python's `importlib.metadata` compares without case.
-_METADATA = re.compile(r"\.(egg-info|dist-info|egg-link)$|\.egg$|^egg-info$", re.IGNORECASE)
+METADATA = re.compile(r"\.(egg-info|dist-info|egg-link)$|\.egg$|^egg-info$", re.IGNORECASE)
 
 Content = Callable[[], bytes | None]
 IsThere = Callable[[str], bool]
@@ -89,16 +89,16 @@ def _internal(parts: tuple[str, ...]) -> Reason | None:
         return Reason(DropRule.GIT, "git configuration")
     if "node_modules" in parts or "site-packages" in parts:
         return Reason(DropRule.INSTALLED_PACKAGE, "installed package")
-    if any(_METADATA.search(part) for part in parts):
+    if any(METADATA.search(part) for part in parts):
         return Reason(DropRule.PACKAGE_METADATA, "package metadata")
-    if any(_STARTS_BY_ITSELF.search(part) for part in parts):
+    if any(STARTS_BY_ITSELF.search(part) for part in parts):
         return Reason(DropRule.STARTS_BY_ITSELF, "runs by itself when the interpreter starts")
     return Reason(DropRule.BUILD_HOOK, "runs at installation") if parts[0] in _INSTALLS else None
 
 
 def _configuration(parts: tuple[str, ...]) -> Reason | None:
     special = any(folder in parts for folder in (".cargo", ".mvn", "__mocks__"))
-    if special or any(rule.search(parts[-1]) for rule in _CONFIGURATION):
+    if special or any(rule.search(parts[-1]) for rule in CONFIGURATION):
         return Reason(DropRule.TEST_CONFIGURATION, "test configuration")
     return None
 
@@ -115,7 +115,7 @@ def _kind_of_test_file(parts: tuple[str, ...], content: Content) -> str | None:
         return "test file (Rust)" if "tests" in folders and "src" not in folders else None
     if any(folder in _TEST_FOLDERS for folder in folders):
         return "test file"
-    for language, pattern in _TEST_NAMES.items():
+    for language, pattern in TEST_NAMES.items():
         if pattern.search(name) and not _is_source(language, folders, content):
             return f"test file ({language})"
     if name.endswith((".java", ".kt")) or folders[:2] == ("src", "test"):

@@ -148,7 +148,7 @@ def _place(environment: Environment, task: Task, suite: Suite) -> _Placed:
         "tests.patch": suite.tests_patch,
         "runner.sh": runner,
         "reporter/state": first_state(key),
-        **_reporter_files(),
+        **reporter_files(),
     }
     digests = "".join(f"{digest}  {WORK_TREE}/{path}\n" for path, digest in suite.test_files.items())
     files["reporter/files"] = digests.encode()
@@ -172,7 +172,8 @@ def _runner_of(task: Task, environment: Environment) -> bytes:
         ) from error
 
 
-def _reporter_files() -> dict[str, bytes]:
+def reporter_files() -> dict[str, bytes]:
+    """Return the reporters of all languages, by their paths in a sandbox."""
     paths = (path for path in sorted(REPORTER.rglob("*")) if path.is_file() and "__pycache__" not in path.parts)
     return {f"reporter/{path.relative_to(REPORTER).as_posix()}": path.read_bytes() for path in paths}
 
