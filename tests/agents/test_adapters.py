@@ -1,3 +1,4 @@
+import shlex
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -7,6 +8,7 @@ import pytest
 
 from cooperbench.agents import AgentArguments, AgentSession, check_config, get_runner, run_agent
 from cooperbench.agents.mini_swe_agent.models import load_script
+from cooperbench.environments import EnvironmentOptions
 from cooperbench.environments.scope import EnvironmentScope, activate
 from cooperbench.errors import AgentError, MissingExtraError, SandboxLostError, UnknownNameError, UsageError
 from cooperbench.runner.planning.team import read_agent_config
@@ -95,6 +97,30 @@ def test_a_session_takes_the_patch_byte_for_byte(image: str) -> None:
         result = session.result("Submitted", steps=1)
     assert "+a  \r\n+b\n\\ No newline at end of file\n" in result.patch
     assert (result.cost, result.steps) == (0.0, 1)
+
+
+def test_sandboxes_that_share_a_loopback_cannot_use_each_others_gateway(image: str, script: Path) -> None:
+    given: dict[str, Any] = {
+        "agent_id": "solo",
+        "model_name": f"scripted/{script}",
+        "config": {"backend": "local"},
+        "options": EnvironmentOptions(network="full", allow_unsandboxed=True),
+    }
+    body = '{"messages": [{"role": "user", "content": "Go on."}]}'
+    ask = "python3 -c " + shlex.quote(
+        "import sys, urllib.request; "
+        f"print(urllib.request.urlopen(sys.argv[1] + '/v1/chat/completions', {body.encode()!r}).read())"
+    )
+    with AgentSession(image, **given) as one, AgentSession(image, **given) as other:
+        mine, theirs = one.serve_gateway(), other.serve_gateway()
+        port, _, token = theirs.rpartition("/")
+        for address in (port, f"{port}/{mine.rpartition('/')[2]}"):
+            assert "401" in one.env.execute(f"{ask} {address}")["output"]
+        assert other.gateway.calls == 0
+        assert "chatcmpl" in one.env.execute(f"{ask} {mine}")["output"]
+        assert "chatcmpl" in other.env.execute(f"{ask} {theirs}")["output"]
+        assert (one.gateway.calls, other.gateway.calls) == (1, 1)
+        assert len(token) >= 32
 
 
 def test_a_session_joins_the_team(image: str, mailboxes: dict[str, str]) -> None:

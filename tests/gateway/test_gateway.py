@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -292,6 +293,30 @@ def test_what_the_gateway_answers_by_itself(tmp_path: Path) -> None:
         assert httpx.post(f"{address}/v1/messages", content=b"{").status_code == 400
         assert provider.requests == []
     assert budget.steps == 0
+
+
+@pytest.mark.parametrize("prefix", ["", "/my-token-and-more"])
+def test_strangers_are_refused_on_every_path_in_their_dialect(prefix: str, tmp_path: Path) -> None:
+    with serve_provider() as provider, gateway(provider, tmp_path) as (opened, budget, _):
+        with loopback_listener(partial(opened.handle, token="my-token")) as address:
+            for dialect in PATHS:
+                refused = ask(f"{address}{prefix}", dialect, stream=dialect != "chat")
+                assert refused.status_code == 401
+                assert "token" in refused.json()["error"]["message"]
+                kind = {"anthropic": "type", "gemini": "status"}.get(dialect, "code")
+                names = {"anthropic": "authentication_error", "gemini": "UNAUTHENTICATED"}
+                assert refused.json()["error"][kind] == names.get(dialect, "invalid_api_key")
+            for path in ("", "/v1/models", "/v1beta/models/m", "/v1/embeddings"):
+                assert httpx.get(f"{address}{prefix}{path}").status_code == 401
+            counting = httpx.post(f"{address}{prefix}/v1/messages/count_tokens", json={})
+            assert counting.status_code == 401
+            assert (provider.requests, budget.steps) == ([], 0)
+            assert ask(f"{address}/my-token", "anthropic").status_code == 200
+            assert httpx.head(f"{address}/my-token").status_code == 200
+            assert httpx.get(f"{address}/my-token/v1/models").status_code == 200
+    assert budget.steps == 1
+    calls = list(read_recording(tmp_path / "model_calls.jsonl.gz"))
+    assert [call.call.path for call in calls] == ["/v1/messages"]
 
 
 def test_settings_that_programs_cannot_keep_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

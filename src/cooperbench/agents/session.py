@@ -8,7 +8,9 @@ An adapter may also do all of this itself, as the published examples do. Inside 
 sandbox; outside a run the session captures it in the same way.
 """
 
+import secrets
 import tempfile
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -112,13 +114,15 @@ class AgentSession:
         return self._gateway
 
     def serve_gateway(self) -> str:
-        """Serve the gateway at a free port of the sandbox's loopback, and return its address there: `http://127.0.0.1:PORT`.
+        """Serve the gateway at a free port of the sandbox's loopback, and return its address there: `http://127.0.0.1:PORT/TOKEN`.
 
-        Works without a network, until the session ends. Raises what `gateway` and `Environment.serve` raise.
+        Without the token it answers nobody: with the whole network, sandboxes of one host share its loopback. Works without a network,
+        until the session ends. Raises what `gateway` and `Environment.serve` raise.
         """
-        service = self.env.serve(self.gateway.handle)
+        token = secrets.token_urlsafe(24)
+        service = self.env.serve(partial(self.gateway.handle, token=token))
         self._services.append(service)
-        return service.address
+        return f"{service.address}/{token}"
 
     def patch(self) -> str:
         """Return the changes so far as a patch. It is empty inside a run, where the harness captures them."""

@@ -1,7 +1,7 @@
 """The gateway of one member: what its programs ask a model goes through here, with the key of the host and within the budget.
 
-The member is known by the connection, which comes out of its sandbox. The key that a program sends is a placeholder, and the model that it
-names is replaced by the run's.
+The member is known by the connection, which comes out of its sandbox, and by a token in the path, because the port can be within reach of
+others. The key that a program sends is a placeholder, and the model that it names is replaced by the run's.
 """
 
 import logging
@@ -27,7 +27,7 @@ from cooperbench.gateway.patience import PatientSource, ProviderRefusal
 from cooperbench.gateway.pricing import CallPrices
 from cooperbench.gateway.recording import CallRecorder, RecordedCall
 from cooperbench.gateway.replies import AnswerSource
-from cooperbench.gateway.routes import Malformed, answer_locally, read_call
+from cooperbench.gateway.routes import Malformed, answer_locally, read_call, refusal_of_stranger, without_token
 from cooperbench.gateway.streams import SocketStream
 from cooperbench.records import Record, Usage, utc_now
 from cooperbench.records.secrets import scrubbed
@@ -87,13 +87,17 @@ class ModelGateway:
         scope = rate_limit_scope(settings.model_name, settings.base_url)
         self._source = PatientSource(source, settings, pauses or SharedPauses(), self._budget, scope)
 
-    def handle(self, connection: Stream | socket.socket) -> None:
-        """Answer the HTTP requests of one connection until it ends."""
+    def handle(self, connection: Stream | socket.socket, token: str | None = None) -> None:
+        """Answer the HTTP requests of one connection until it ends. With a token, only those whose path begins with it."""
         stream = SocketStream(connection) if isinstance(connection, socket.socket) else connection
         http = HttpConnection(stream)
         try:
             for request in http.requests():
-                self._answer(http, request)
+                admitted = request if token is None else without_token(request, token)
+                if admitted is None:
+                    http.answer(401, refusal_of_stranger(request), FINAL)
+                else:
+                    self._answer(http, admitted)
         except TransportError as error:
             logger.debug("a program has hung up: %s", error)
         finally:

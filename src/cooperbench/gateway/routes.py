@@ -1,6 +1,7 @@
 """What a request of a program is about: a call of a model, or something that the gateway answers by itself."""
 
 import re
+from hmac import compare_digest
 from typing import NamedTuple
 
 from cooperbench.gateway.dialects import DIALECTS, Dialect, Json, ModelCall
@@ -19,6 +20,20 @@ class Malformed(NamedTuple):
 
     status: int
     error: Json
+
+
+def without_token(request: HttpRequest, token: str) -> HttpRequest | None:
+    """Return a request without the token that its path begins with; `None` for another path."""
+    first, _, rest = request.path.removeprefix("/").partition("/")
+    return request._replace(path=f"/{rest}") if compare_digest(first.encode(), token.encode()) else None
+
+
+def refusal_of_stranger(request: HttpRequest) -> Json:
+    """Return the error for a request without its member's token, in the dialect that it seems to be in."""
+    path = request.path.rstrip("/")
+    dialect = next((each for each in DIALECTS.values() if each.matches(path)), _dialect_of(request))
+    text = "the path does not begin with the token of this address, which belongs to one member of a run"
+    return dialect.error(401, "invalid_api_key", text)
 
 
 def read_call(request: HttpRequest) -> ModelCall | Malformed | None:
