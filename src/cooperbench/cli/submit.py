@@ -1,76 +1,105 @@
-"""`cooperbench submit`."""
+"""`cooperbench submit`: runs as a bundle that others can check, or, with `slurm`, a run to a cluster's scheduler."""
 
-import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from cooperbench.cli.output import console
+from cooperbench.cli.options import json_option, log_dir_option, policy_option
+from cooperbench.cli.output import counted, print_json
+from cooperbench.cli.slurm import slurm
 from cooperbench.cli.typed import print_next
 from cooperbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from cooperbench.runner import Plan
+    from cooperbench.publishing.writing import WrittenBundle
+
+BUNDLE = "RUN..."
+"""The name of what `submit` does without a subcommand. A run cannot be called so."""
 
 
-@click.group("submit")
+class _SubmitGroup(click.Group):
+    """A group whose words are names of runs, unless the first is a subcommand."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        first = args[0] if args else "--help"
+        before = args[: args.index("--")] if "--" in args else args
+        if first == slurm.name and any(word.split("=")[0] == "--out" for word in before):
+            raise UsageError(
+                "`submit slurm` is about the scheduler; a run of that name goes last",
+                subject=slurm.name,
+                hint=f"cooperbench submit --out bundle {slurm.name}",
+            )
+        if first not in self.commands and first not in ctx.help_option_names:
+            args = [BUNDLE, *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group("submit", cls=_SubmitGroup, subcommand_metavar="RUN... --out FOLDER | slurm ...")
 def command() -> None:
-    """Have a cluster's scheduler work on a run."""
-
-
-@command.command("slurm")
-@click.option("--array", "processes", type=click.IntRange(1), default=8, show_default=True, help="Processes to start.")
-@click.option(
-    "--sbatch",
-    "options",
-    metavar="OPTION",
-    multiple=True,
-    help="Option of sbatch, such as --sbatch=--partition=low; repeatable.",
-)
-@click.option("--print", "only_print", is_flag=True, help="Print the script, to be edited and submitted with sbatch.")
-@click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- run ...")
-def slurm(processes: int, options: tuple[str, ...], only_print: bool, words: tuple[str, ...]) -> None:
-    """Submit an array of processes that share a run, each taking episodes until all are finished.
-
-    Everything that they use must lie on a disk that all nodes see: this installation, the log directory, the data set.
+    """Publish runs in a form that others can check, or submit a run to a cluster's scheduler.
 
     \b
+    cooperbench submit coop --out bundle
     cooperbench submit slurm --array 16 -- run -s lite -a my_agent -m gpt-4o
     """
-    from cooperbench.records import RunDirectory
-    from cooperbench.runner.engine.shared_directory import agree_on_config, check_file_system
-    from cooperbench.runner.slurm import batch_script, submit
 
-    plans, shared = _plans(words)
-    log_dir = plans[0].directory.path.parent
-    logs = plans[0].directory.path / "slurm"
-    line = [sys.executable, "-m", "cooperbench.cli.main", *shared, "--log-dir", str(log_dir)]
-    script = batch_script(plans[0].config.run, line, logs, processes=processes, options=options)
-    if only_print:
-        click.echo(script, nl=False)
+
+@command.command(BUNDLE, short_help="Write a bundle that others can check.")
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@click.option("--out", "target", type=click.Path(path_type=Path), required=True, help="New folder for the bundle.")
+@click.option("--team", metavar="NAME", help="Name of the team.  [default: its agents and models]")
+@policy_option
+@click.option("--trajectories", is_flag=True, help="Include trajectories, events and messages.")
+@click.option(
+    "--licence", "--license", "licence", metavar="NAME", help="Licence of the trajectories, such as CC-BY-4.0."
+)
+@click.option("--incomplete", is_flag=True, help="Let episodes without a verdict be missing; the bundle lists them.")
+@log_dir_option
+@json_option
+def bundle(
+    runs: tuple[str, ...],
+    target: Path,
+    team: str | None,
+    policy: str | None,
+    trajectories: bool,
+    licence: str | None,
+    incomplete: bool,
+    log_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Write RUNs, each of another setting, into a folder with all that others need to judge the patches again.
+
+    Without --trajectories it holds patches, results and test results, and nothing that agents or models said.
+    """
+    if trajectories != (licence is not None):
+        raise UsageError("--trajectories and --licence belong together", hint="--trajectories --licence CC-BY-4.0")
+    from cooperbench.publishing.writing import write_bundle
+
+    written = write_bundle(
+        runs, target, log_dir=log_dir, team=team, policy=policy, trajectories=licence, incomplete=incomplete
+    )
+    _print(written, as_json=as_json)
+
+
+def _print(written: "WrittenBundle", *, as_json: bool) -> None:
+    if as_json:
+        statement = written.statement.model_dump(mode="json")
+        print_json({"path": str(written.path), "digest": written.digest, "submission": statement})
         return
-    for plan in plans:
-        check_file_system(plan.directory)
-        agree_on_config(plan.directory, plan.config)
-        plan.directory.job.parent.mkdir(exist_ok=True)
-    number = submit([RunDirectory(plan.directory.path) for plan in plans], script)
-    console().print(f"job {number}: {processes} processes; its output is in {logs}", markup=False, soft_wrap=True)
-    print_next(f"cooperbench runs watch {plans[0].config.run}", log_dir=log_dir)
-
-
-def _plans(words: tuple[str, ...]) -> "tuple[list[Plan], list[str]]":
-    """Check a command line of `run`; return its plans, and the words with which processes share it."""
-    from cooperbench.cli.run import plans_of
-    from cooperbench.runner import preview
-
-    if words[0] != "run":
-        raise UsageError(
-            f"{words[0]!r} cannot be submitted", subject=words[0], hint="cooperbench submit slurm -- run ..."
+    for run in written.statement.runs:
+        found = run.groups
+        click.echo(
+            f"{run.run}: {run.setting}, {counted(found.groups, 'group')}, {100 * found.rate:.1f} % passed "
+            f"({100 * found.low:.1f} to {100 * found.high:.1f} %)"
         )
-    shared = list(words)
-    if not any(word == "--claim" or word.split("=")[0] == "--shard" for word in words):
-        shared.append("--claim")
-    plans, options = plans_of(tuple(shared[1:]))
-    for plan in plans:
-        preview(plan, options)
-    return plans, shared
+        for each in run.episodes:
+            if each.missing:
+                click.echo(f"left out: {each.group}: {each.missing}")
+    if written.redactions:
+        click.echo(f"replaced by ***: {counted(written.redactions, 'possible secret')}")
+    click.echo(f"{written.path}: {written.files} files, {written.bytes / 1e6:.1f} MB, sha256 {written.digest}")
+    print_next(f"cooperbench verify {written.path}")
+
+
+command.add_command(slurm)

@@ -11,6 +11,7 @@ from cooperbench.records.episode import EpisodeResult
 from cooperbench.records.events import Event, event_schema
 from cooperbench.records.files import write_bytes
 from cooperbench.records.labels import Label
+from cooperbench.records.published import BundleManifest, PublishedResult, Verification
 from cooperbench.records.replay import ReplayReport
 from cooperbench.records.run import RunConfig, RunSummary
 from cooperbench.records.trajectory import Trajectory
@@ -26,6 +27,9 @@ RECORDS: dict[str, type[BaseModel]] = {
     "conversation": Conversation,
     "label": Label,
     "replay": ReplayReport,
+    "submission": PublishedResult,
+    "manifest": BundleManifest,
+    "verification": Verification,
 }
 
 

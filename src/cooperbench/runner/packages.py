@@ -102,15 +102,20 @@ def _write_files(run: _Part, groups: Sequence[GroupKey], target: Path) -> tuple[
     files, redactions = [], 0
     for source in [directory.config, *beside, *(file for group in groups for file in run.files(group))]:
         path = source.relative_to(directory.path)
-        data = read_file(source)
-        if source == directory.config:
-            data = f"{config.recorded().model_dump_json(indent=2)}\n".encode()
-        data, count = (data, 0) if _is_patch(source) else scrubbed(_FILES.sub(rb"\1\2", data))
+        data, count = read_shareable(source, directory, config)
         write_bytes(target / path, data)
         redactions += count
         files.append(PackagedFile(path=path.as_posix(), bytes=len(data), sha256=hashlib.sha256(data).hexdigest()))
     write_summary(RunDirectory(target), summarize(directory, config, read_episodes(directory, config)))
     return files, redactions
+
+
+def read_shareable(source: Path, directory: RunDirectory, config: RunConfig) -> tuple[bytes, int]:
+    """Read a file of a run as others may have it; return it and the number of places that were redacted. Patches stay as they are."""
+    data = read_file(source)
+    if source == directory.config:
+        data = f"{config.recorded().model_dump_json(indent=2)}\n".encode()
+    return (data, 0) if _is_patch(source) else scrubbed(_FILES.sub(rb"\1\2", data))
 
 
 def merge_runs(name: str, parts: Sequence[AnyPath], *, log_dir: AnyPath | None = None) -> RunConfig:
