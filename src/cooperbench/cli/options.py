@@ -12,7 +12,7 @@ from cooperbench.errors import UsageError
 
 if TYPE_CHECKING:
     from cooperbench.runner import ResolverOptions
-    from cooperbench.tasks import Task
+    from cooperbench.tasks import Group, Task
 
 YEAR = 365 * 86_400.0
 """Seconds. The clocks of kernels and engines overflow somewhere beyond it."""
@@ -93,6 +93,12 @@ class TaskFilter(NamedTuple):
         for line in found.left_out:
             click.echo(f"left out: {line}", err=True)
         return found.tasks
+
+    def groups(self, features: tuple[int, ...] | None, size: int) -> "list[Group]":
+        """Return the selected groups of features. Raises `UsageError` when there are none."""
+        from cooperbench.tasks import discover_groups
+
+        return discover_groups(self.find(), features=features, subset=self.subset, size=size)
 
 
 def task_filters(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,11 +2,15 @@
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cooperbench.cli.options import Amount, TaskFilter, json_option, parse_features, task_filters
 from cooperbench.cli.output import counted, print_json
+
+if TYPE_CHECKING:
+    from cooperbench.task_formats import ExportedSetting, HarborExport
 
 
 @click.command("export")
@@ -48,28 +52,37 @@ def export_command(
     \b
     cooperbench tasks export -s demo --format harbor --setting solo --out harbor-tasks
     """
-    from cooperbench.errors import UsageError
-    from cooperbench.task_formats import ExportedSetting, export_harbor
-    from cooperbench.task_formats.harbor_export import NOTES
-    from cooperbench.tasks import discover_groups
+    from cooperbench.task_formats import export_harbor
 
-    if setting not in list(ExportedSetting):
-        raise UsageError(
-            f"the setting {setting} cannot be exported: a task of Harbor has one agent",
-            subject=setting,
-            hint="--setting solo or --setting single",
-        )
-    chosen = parse_features(features)
-    exported = ExportedSetting(setting)
-    if exported is ExportedSetting.SINGLE and selected.subset is None:
+    exported = _setting(setting)
+    if exported is exported.SINGLE and selected.subset is None:
         size = 1  # every feature, whether or not a group has it
-    groups = discover_groups(selected.find(), features=chosen, subset=selected.subset, size=size)
+    groups = selected.groups(parse_features(features), size)
     written = export_harbor(
         groups, target, setting=exported, base_image=base_image, licence=licence, time_limit=time_limit
     )
     if as_json:
         print_json(written.model_dump(mode="json") | {"format": kind})
-        return
+    else:
+        _show(written)
+
+
+def _setting(name: str) -> "ExportedSetting":
+    from cooperbench.errors import UsageError
+    from cooperbench.task_formats import ExportedSetting
+
+    if name not in list(ExportedSetting):
+        raise UsageError(
+            f"the setting {name} cannot be exported: a task of Harbor has one agent",
+            subject=name,
+            hint="--setting solo or --setting single",
+        )
+    return ExportedSetting(name)
+
+
+def _show(written: "HarborExport") -> None:
+    from cooperbench.task_formats.harbor_export import NOTES
+
     click.echo(f"{written.directory}: {counted(len(written.tasks), 'task')} of Harbor")
     for note in written.not_expressed:
         click.echo(f"not expressed: {note}")
