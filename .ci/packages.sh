@@ -8,6 +8,7 @@ packages=(
     docker.io iptables          # the engine, and the firewall its bridge network is made of
     debootstrap busybox-static  # test images without a registry
     bubblewrap                  # the local sandbox
+    skopeo umoci                # container images without an engine
     redis-server                # a real message broker
     chromium chromium-driver    # the browser that looks at the viewer's pages
     openssh-server openssh-client

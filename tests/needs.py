@@ -17,6 +17,7 @@ import pytest
 
 from cooperbench._installation import install_command
 from cooperbench.environments.local import isolation
+from cooperbench.environments.local.unpacking import missing_programs
 from cooperbench.errors import SandboxError
 
 CI: Final = os.environ.get("CI") == "true"
@@ -82,6 +83,13 @@ def _slurm() -> str | None:
     return None
 
 
+def _unpacking() -> str | None:
+    absent = missing_programs()
+    if not absent and not Path("/bin/busybox").is_file():
+        return "no program for a tiny image: sudo apt-get install busybox-static"
+    return f"{' and '.join(absent)} not installed: sudo apt-get install skopeo umoci" if absent else None
+
+
 def _browser() -> str | None:
     if not (_found("chromium") and _found("chromedriver")):
         return "Chromium and its driver are not installed: sudo apt-get install chromium chromium-driver"
@@ -113,6 +121,7 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "docker": _docker,
     "own engine": _own_engine,
     "browser": _browser,
+    "unpacking": _unpacking,
     "sandbox": _sandbox,
     "mounts": _mounts,
     "bubblewrap": lambda: _isolation(isolation.Isolation.BUBBLEWRAP),

@@ -17,7 +17,12 @@ def test_local_is_ready_and_a_message_gets_out_of_a_sandbox(tmp_path: Path) -> N
     assert said.code == 0, said
     [local] = said.facts["backends"]
     assert local["ready"]
-    assert {check["name"] for check in local["checks"]} == {"isolation", "git", "disk space"}
+    assert {check["name"] for check in local["checks"]} == {
+        "isolation",
+        "git",
+        "container images",
+        "disk space",
+    }
     assert [check["ok"] for check in said.facts["messages"]] == [True, True]
     shown = cooperbench("doctor", "--backend", "local", env=env)
     assert "message from inside local: delivered to agent2" in shown.out

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cooperbench.environments import SandboxHandle
+from cooperbench.environments.local import LocalBackend
 from cooperbench.testing import sample_image
 from cooperbench.testing.conformance import Subject
 from cooperbench.testing.conformance.lifecycle import until
@@ -43,6 +44,31 @@ def local(request: pytest.FixtureRequest) -> Subject:
     image = sample_image("test:conformance", host_packages=("pytest",))
     tool = ("command -v pytest; echo $VIRTUAL_ENV", "/opt/venv/bin/pytest\n/opt/venv\n")
     return Subject(backend="local", image=image, kill=kill_local, tool=tool)
+
+
+def unpacked(name: str, request: pytest.FixtureRequest) -> str:
+    """Unpack a test image of the Docker engine, from a file as a user brings it to a host without an engine."""
+    need("unpacking")
+    folder = request.getfixturevalue("tmp_path_factory").mktemp("archives")
+    archive = folder / "image.tar"
+    subprocess.run(["docker", "save", "-o", archive, f"cooperbench-test/{name}"], check=True, capture_output=True)
+    LocalBackend().unpack_images(str(archive), None)
+    archive.unlink()
+    return f"cooperbench-test/{name}"
+
+
+def local_unpacked_nonroot(request: pytest.FixtureRequest) -> Subject:
+    tool = ("whoami; echo $HOME; echo $PIP_ROOT_USER_ACTION", "dev\n/home/dev\nignore\n")
+    return Subject(backend="local", image=unpacked("nonroot", request), kill=kill_local, tool=tool)
+
+
+def local_unpacked_root(request: pytest.FixtureRequest) -> Subject:
+    return Subject(backend="local", image=unpacked("sandbox", request), kill=kill_local, tool=TOOL)
+
+
+def local_unpacked(request: pytest.FixtureRequest) -> Subject:
+    image = unpacked("busybox", request)
+    return Subject(backend="local", image=image, kill=kill_local, tool=BUSYBOX_TOOL, cwd="/root", git=False)
 
 
 def docker(request: pytest.FixtureRequest) -> Subject:
@@ -100,6 +126,9 @@ def container_cli(request: pytest.FixtureRequest) -> Subject:
 
 SUBJECTS: dict[str, Callable[[pytest.FixtureRequest], Subject]] = {
     "local": local,
+    "local-unpacked": local_unpacked,
+    "local-unpacked-root": local_unpacked_root,
+    "local-unpacked-nonroot": local_unpacked_nonroot,
     "docker": docker,
     "docker-nonroot": docker_nonroot,
     "docker-busybox": docker_busybox,
@@ -109,3 +138,5 @@ SUBJECTS: dict[str, Callable[[pytest.FixtureRequest], Subject]] = {
     "gcp": gcp,
     "podman": podman,
 }
+WHEN_NAMED = ("local-unpacked-root", "local-unpacked-nonroot")
+"""Subjects that run for `--backend NAME` only: what they add to others is less than the 10 s of unpacking their images."""

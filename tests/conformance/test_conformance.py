@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cooperbench.testing.conformance import CommandConformance, LifecycleConformance, ProgramConformance, Subject
-from tests.conformance.subjects import SUBJECTS
+from tests.conformance.subjects import SUBJECTS, WHEN_NAMED
 from tests.needs import PODMAN
 
 
@@ -14,10 +14,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "subject" not in metafunc.fixturenames:
         return
     wanted: list[str] | None = metafunc.config.getoption("backend", default=None)
-    names = [name for name in SUBJECTS if wanted is None or name.partition("-")[0] in wanted or name in wanted]
+    usual = [name for name in SUBJECTS if name not in WHEN_NAMED]
+    names = [name for name in usual if wanted is None or name.partition("-")[0] in wanted or name in wanted]
+    names += [name for name in WHEN_NAMED if name in (wanted or ())]
     cases = []
     for name in names:
-        marks = [pytest.mark.docker if name != "local" else pytest.mark.needs("sandbox")]
+        marks = [pytest.mark.docker] if name != "local" else []
+        if name.startswith("local"):
+            marks.append(pytest.mark.needs("sandbox"))
         if metafunc.cls is TestLifecycle:
             marks.append(pytest.mark.slow)
         if metafunc.cls is TestCommands or name == "gcp":  # one sandbox for all of them, or few machines

@@ -23,7 +23,7 @@ from cooperbench.environments import (
     open_environment,
     orphans,
 )
-from cooperbench.environments.local import isolation
+from cooperbench.environments.local import isolation, view
 from cooperbench.environments.local.transport import sandboxes
 from cooperbench.errors import CapabilityError, ImageError, SandboxError
 from cooperbench.records import ImageRecipe
@@ -50,7 +50,7 @@ def test_the_users_home_and_secrets_are_hidden(inside: LocalEnvironment, monkeyp
     # Files in the home folder are not made for the test: whatever is there must not be seen.
     home = Path.home()
     visible = inside.execute(f"ls -A {home}")["output"].split()
-    interpreter = isolation.interpreter()
+    interpreter = view.interpreter()
     allowed = {interpreter.relative_to(home).parts[0]} if interpreter.is_relative_to(home) else set()
     assert set(visible) - allowed - {"ls:"} <= allowed or "No such file" in " ".join(visible)
     assert inside.execute("cat /etc/shadow /etc/ssh/* /root/.ssh/* 2>/dev/null")["output"] == ""

@@ -1,4 +1,4 @@
-"""`cooperbench images`: list, pull and build the images of tasks."""
+"""`cooperbench images`: list, pull, unpack and build the images of tasks."""
 
 import sys
 from pathlib import Path
@@ -21,7 +21,7 @@ backend_option = click.option("--backend", default="docker", show_default=True, 
 
 @click.group("images")
 def command() -> None:
-    """List, pull and build the images of tasks."""
+    """List, pull, unpack and build the images of tasks."""
 
 
 @command.command("list")
@@ -65,6 +65,21 @@ def pull(selected: TaskFilter, backend: str, platform: str | None, keep_free: fl
         facts.append(image_facts(backend, recipe))
     _show(facts, as_json=as_json)
     return 1 if failed else 0
+
+
+@command.command("unpack")
+@click.argument("source")
+@click.argument("name", required=False)
+@json_option
+def unpack(source: str, name: str | None, as_json: bool) -> None:
+    """Unpack container images for the local backend, on a host without an engine.
+
+    SOURCE is a file of `docker save`, an OCI layout or archive, or a reference of skopeo, such as docker://python:3.12. NAME is
+    the image's name in tasks, if it differs from its own.
+    """
+    from cooperbench.environments import unpack_images
+
+    _show(unpack_images("local", source, name), as_json=as_json)
 
 
 @command.command("build")

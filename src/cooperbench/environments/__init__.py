@@ -32,6 +32,7 @@ from cooperbench.environments.registry import (
     readiness,
     reap,
     remove,
+    unpack_images,
 )
 
 __all__ = [
@@ -71,4 +72,5 @@ __all__ = [
     "readiness",
     "reap",
     "remove",
+    "unpack_images",
 ]

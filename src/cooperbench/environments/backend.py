@@ -168,6 +168,14 @@ class Backend(ABC):
             f"the backend {self.name!r} does not build images", subject=recipe.name, hint="use --backend docker"
         )
 
+    def unpack_images(self, place: str, name: str | None) -> list[ImageFacts]:
+        """Unpack what an archive of container images holds. `name` replaces the image's own."""
+        raise UsageError(
+            f"the backend {self.name!r} does not unpack images",
+            subject=place,
+            hint="use --backend local, or docker load",
+        )
+
     def orphans(self, run: str | None = None) -> list[Orphan]:
         """Return everything with our labels, of one run or of all."""
         return []

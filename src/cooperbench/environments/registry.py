@@ -114,6 +114,14 @@ def build_image(
     return get_backend(backend).build_image(recipe, repo_source=source, base_image=base_image, progress=progress)
 
 
+def unpack_images(backend: str, place: str, name: str | None = None) -> list[ImageFacts]:
+    """Unpack the container images at a place: a file of `docker save`, an OCI layout, or a reference of skopeo.
+
+    `name` is for a single image, and replaces its own. Raises `ImageError`, `UsageError`.
+    """
+    return get_backend(backend).unpack_images(place, name)
+
+
 def orphans(run: str | None = None, *, backends: Sequence[str] | None = None) -> list[Orphan]:
     """Return everything with our labels, running sandboxes included, of one run or of all.
 

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cooperbench.environments.backend import MUST_BE_BUILT, Backend, Orphan, Progress, build_command
+from cooperbench.environments.backend import MUST_BE_BUILT, Backend, ImageFacts, Orphan, Progress, build_command
 from cooperbench.environments.contract import Capability, EnvironmentOptions, SandboxHandle, SandboxLabels, Transport
 from cooperbench.environments.environment import Environment
-from cooperbench.environments.local import build, orphans, store
+from cooperbench.environments.local import build, orphans, store, unpacking
 from cooperbench.environments.local.isolation import Isolation, choose
 from cooperbench.environments.local.rootfs import overlays_work
 from cooperbench.environments.local.setup import build_with_setup
+from cooperbench.environments.local.sources import ImageSource, find_sources
 from cooperbench.environments.local.system_calls import describe
 from cooperbench.environments.local.transport import LocalTransport, attach, sandboxes
 from cooperbench.environments.readiness import Check, attempt, check_space
@@ -63,6 +64,7 @@ class LocalBackend(Backend):
         git = shutil.which("git")
         fix = None if git else "install git 2.38 or newer"
         yield Check(name="git", ok=git is not None, detail=git or "not installed", fix=fix)
+        yield container_images()
         yield check_space(cache_dir(), fix="cooperbench clean, or set COOPERBENCH_CACHE_DIR to a larger disk")
 
     def free_space(self) -> int | None:
@@ -96,6 +98,7 @@ class LocalBackend(Backend):
         if (
             recipe.bundled
             and recipe.repository is not None
+            and found.record.container is None
             and build.key_of(recipe, recipe.repository) != found.record.digest
         ):
             return None
@@ -111,8 +114,60 @@ class LocalBackend(Backend):
         raise ImageError(
             f"the local image {recipe.name!r} does not exist",
             subject=recipe.name,
-            hint=build_command(self.name, recipe),
+            hint=self._commands(recipe),
         )
+
+    def _commands(self, recipe: ImageRecipe) -> str:
+        build = build_command(self.name, recipe)
+        if not recipe.in_registry:
+            return build
+        return f"{build.replace('images build', 'images pull').partition(' --repo-source')[0]}, or {build}"
+
+    def image_facts(self, recipe: ImageRecipe) -> ImageFacts:
+        """Return the digest of the image if it is here; for an unpacked one also platform and size."""
+        facts, found = super().image_facts(recipe), store.find(recipe.name)
+        if not facts.here or found is None or found.record.container is None:
+            return facts
+        container = found.record.container
+        return facts.model_copy(update={"platform": container.platform, "bytes": container.bytes})
+
+    def pull_image(self, recipe: ImageRecipe, platform: str | None, progress: Progress | None) -> str | None:
+        """Unpack it from its registry, unless it is here; build what comes with its repository."""
+        if platform is not None:
+            raise UsageError("local images are always for this machine", subject=recipe.name, hint="omit --platform")
+        found = self.image_digest(recipe)
+        if found is not None:
+            return found
+        if not recipe.in_registry:
+            return self.ensure_image(recipe)
+        return unpacking.unpack(ImageSource(f"docker://{recipe.name}", recipe.name), recipe.name).digest
+
+    def unpack_images(self, place: str, name: str | None) -> list[ImageFacts]:
+        """Unpack what a file of `docker save`, an OCI layout or a reference of skopeo holds."""
+        found = find_sources(place)
+        if name is not None and len(found) > 1:
+            names = ", ".join(source.name or source.reference for source in found)
+            raise UsageError(f"{place} holds {len(found)} images ({names})", subject=place, hint="omit the name")
+        facts = []
+        for source in found:
+            called = name or source.name
+            if called is None:
+                raise UsageError(
+                    f"the image in {place} has no name", subject=place, hint=f"cooperbench images unpack {place} NAME"
+                )
+            record = unpacking.unpack(source, called)
+            assert record.container is not None
+            facts.append(
+                ImageFacts(
+                    backend=self.name,
+                    name=called,
+                    here=True,
+                    digest=record.digest,
+                    platform=record.container.platform,
+                    bytes=record.container.bytes,
+                )
+            )
+        return facts
 
     def build_image(
         self,
@@ -141,3 +196,12 @@ class LocalBackend(Backend):
     def remove(self, orphan: Orphan) -> None:
         """End a sandbox and remove its folder, or remove a snapshot."""
         orphans.remove(orphan)
+
+
+def container_images() -> Check:
+    """Check whether container images can be unpacked on this machine. Local images do without."""
+    absent = unpacking.missing_programs()
+    if absent:
+        detail = f"cannot be unpacked without an engine: {' and '.join(absent)} not installed"
+        return Check(name="container images", ok=True, detail=detail, fix=unpacking.INSTALL)
+    return Check(name="container images", ok=True, detail="can be unpacked, without an engine")

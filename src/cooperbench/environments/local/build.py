@@ -11,8 +11,9 @@ from pathlib import Path
 
 from cooperbench._git import Git
 from cooperbench._installation import install_command
-from cooperbench.environments.local import isolation, store
+from cooperbench.environments.local import store
 from cooperbench.environments.local.store import LocalImageRecord
+from cooperbench.environments.local.view import WRITABLE, interpreter
 from cooperbench.errors import ImageError
 from cooperbench.records import ImageRecipe
 
@@ -37,7 +38,7 @@ sys.exit({call}())
 def key_of(recipe: ImageRecipe, source: Path) -> str:
     """Return the digest of everything that an image of this recipe is built from."""
     digest = hashlib.sha256(LAYOUT.encode())
-    for part in (recipe.base_commit or "", recipe.setup or "", str(isolation.interpreter())):
+    for part in (recipe.base_commit or "", recipe.setup or "", str(interpreter())):
         digest.update(part.encode() + b"\0")
     if source.is_file():
         digest.update(source.read_bytes())
@@ -67,7 +68,7 @@ def build(recipe: ImageRecipe, source: Path) -> LocalImageRecord:
         if present is not None and present.record.digest == record.digest:
             return present.record
         with store.new_version(record) as draft:
-            for name in isolation.WRITABLE:
+            for name in WRITABLE:
                 (draft / "root" / name).mkdir(parents=True)
             home = draft / "root" / "home" / "agent"
             home.mkdir()
@@ -138,9 +139,9 @@ def make_tools(recipe: ImageRecipe, target: Path) -> None:
     for link in (place / "bin").iterdir():  # a venv made from a venv points to that one, which a sandbox does not see
         if link.is_symlink() and link.readlink().is_absolute():
             link.unlink()
-            link.symlink_to(isolation.interpreter())
+            link.symlink_to(interpreter())
     (place / "pyvenv.cfg").write_text(
-        f"home = {isolation.interpreter().parent}\ninclude-system-site-packages = false\n", encoding="utf-8"
+        f"home = {interpreter().parent}\ninclude-system-site-packages = false\n", encoding="utf-8"
     )
     site = next((place / "lib").glob("python*/site-packages"))
     for name in names:

@@ -1,8 +1,8 @@
 """The first process of a local sandbox: starts processes for the host, reaps orphans, and enforces the lifetime.
 
-Arguments are a listening Unix socket (a descriptor), the sandbox's lifetime in seconds, a pipe (a descriptor) to the
-starter of the sandbox, and the filter of system calls in hexadecimal. If the pipe ends before a byte came through, nobody knows of the sandbox, and it ends. Process 1 of a
-namespace cannot be killed from inside, and its end ends every process of the sandbox.
+Arguments are a listening Unix socket (a descriptor), the sandbox's lifetime in seconds, a pipe (a descriptor) to its starter, the
+filter of system calls in hexadecimal, and the folder to make the root, if any. If the pipe ends before a byte came through, nobody
+knows of the sandbox, and it ends. Process 1 of a namespace cannot be killed from inside, and its end ends all of the sandbox.
 
 Each connection handles one process: a 4-byte length with the three descriptors for stdin, stdout and stderr, then JSON with
 `argv`. The answer is the exit code in digits. When the host hangs up earlier, the process group gets SIGHUP, as from a
@@ -12,9 +12,11 @@ terminal. Instead of `argv`, `source` is a Python program that runs in a fork of
 
 import contextlib
 import ctypes
+import fcntl  # noqa: F401 - for programs in forks: nothing can be imported after `enter`
 import json
 import os
 import resource
+import select  # noqa: F401 - as fcntl
 import selectors
 import signal
 import socket
@@ -33,6 +35,9 @@ DISK_STEP = 1 << 30
 PR_SET_NO_NEW_PRIVS = 38
 PR_SET_SECCOMP = 22
 SECCOMP_MODE_FILTER = 2
+PR_CAPBSET_DROP, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 24, 47, 4
+CAP_SETPCAP, CAP_SYS_CHROOT = 8, 18
+CAPABILITIES_VERSION = 0x20080522
 LOOK = 1.0
 """Seconds between checks for one. Rlimits would not hold for root, and control groups need root."""
 
@@ -40,13 +45,12 @@ LOOK = 1.0
 class Init:
     """Serves connections until told to stop or until the lifetime is over."""
 
-    def __init__(self, listener: socket.socket, lifetime: float, starter: int) -> None:
-        self.listener = listener
-        self.starter = starter
+    def __init__(self, listener: socket.socket, lifetime: float, starter: int, places: tuple[str, ...]) -> None:
+        self.listener, self.starter, self.places = listener, starter, places
         self.end = time.monotonic() + lifetime
         self.look = LOOK if os.getpid() == 1 else lifetime
         self.newest = 0
-        self.free = free_space()
+        self.free = free_space(places[0])
         self.stopping: socket.socket | None = None
         """The connection that asked for the end. It stays open until everything has ended, which its end reports."""
         self.children: dict[int, socket.socket] = {}
@@ -90,9 +94,9 @@ class Init:
 
     def limit_disk(self) -> None:
         """Kill all when the sandbox's files take too much, whoever wrote them."""
-        free = free_space()
+        free = free_space(self.places[0])
         if self.free - free > DISK_STEP:
-            if used_space() > DISK:
+            if used_space(self.places) > DISK:
                 os.kill(-1, signal.SIGKILL)
             self.free = free
         self.free = max(self.free, free)
@@ -173,9 +177,8 @@ def fork(source: str, descriptors: list[int]) -> int:
         os.setsid()
         os.chdir("/")
         signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for caught in (signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM):
+            signal.signal(caught, signal.SIG_DFL)
         for number, descriptor in enumerate(descriptors):
             os.dup2(descriptor, number)
         # Nothing of the first process stays open; its objects remain unused.
@@ -186,24 +189,39 @@ def fork(source: str, descriptors: list[int]) -> int:
         os._exit(status)
 
 
-def free_space() -> int:
+def free_space(place: str) -> int:
     """Return the bytes that are free where the work is."""
-    try:
-        found = os.statvfs("/workspace")
-    except OSError:
-        return 0
-    return found.f_bavail * found.f_frsize
+    with contextlib.suppress(OSError):
+        found = os.statvfs(place)
+        return found.f_bavail * found.f_frsize
+    return 0
 
 
-def used_space(places: tuple[str, ...] = ("/workspace", "/home", "/tmp", "/patches")) -> int:
+def used_space(places: tuple[str, ...]) -> int:
     """Return the bytes on disk below some folders."""
     used = 0
     for place in places:
-        for folder, _, names in os.walk(place):
+        for folder, folders, names in os.walk(place):
+            if folder == "/":
+                folders[:] = [name for name in folders if name not in ("proc", "dev", "sys")]
             for name in names:
                 with contextlib.suppress(OSError):
                     used += os.lstat(f"{folder}/{name}").st_blocks * 512
     return used
+
+
+def enter(root: str) -> None:
+    """Make a folder the root of this process and of all after it, and give up the capabilities that this takes."""
+    os.chroot(root)
+    os.chdir("/")
+    if os.environ.get("LC_CTYPE") == "C.UTF-8":  # Python's own idea (PEP 538)
+        del os.environ["LC_CTYPE"]
+    library = ctypes.CDLL(None)
+    library.prctl(PR_CAPBSET_DROP, CAP_SYS_CHROOT, 0, 0, 0)
+    library.prctl(PR_CAPBSET_DROP, CAP_SETPCAP, 0, 0, 0)
+    library.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+    if library.capset((ctypes.c_uint32 * 2)(CAPABILITIES_VERSION, 0), (ctypes.c_uint32 * 6)()) != 0:
+        raise OSError("cannot give up capabilities")
 
 
 def filter_system_calls(program: bytes) -> None:
@@ -266,11 +284,13 @@ def main() -> None:
     os.set_inheritable(starter, False)
     if alone:
         resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
+    if root := sys.argv[5]:
+        enter(root)
     if sys.argv[4]:
         with contextlib.suppress(AttributeError, OSError):
             filter_system_calls(bytes.fromhex(sys.argv[4]))
-    init = Init(listener, float(sys.argv[2]), starter)
-    init.serve()
+    places = ("/",) if root else ("/workspace", "/home", "/tmp", "/patches")
+    Init(listener, float(sys.argv[2]), starter, places).serve()
     if not alone:
         kill_descendants()
     os._exit(0)

@@ -8,38 +8,16 @@ import shlex
 import shutil
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
-import cooperbench
+from cooperbench.environments.local.view import CONTAINER, MEMORY, SHARED_MEMORY, SandboxSpec, links, mounts
 from cooperbench.errors import SandboxError, UnknownNameError
 
 FORCE = "COOPERBENCH_LOCAL_ISOLATION"
 ALLOW = "COOPERBENCH_ALLOW_UNSANDBOXED"
-WRITABLE = ("workspace", "patches", "home", "tmp")
-"""Top-level folders that belong to one sandbox alone."""
-SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
-CONFIGURATION = (
-    "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/ssl/certs",
-    "/etc/ssl/openssl.cnf", "/etc/ca-certificates", "/etc/pki/tls/certs", "/etc/localtime", "/etc/nsswitch.conf",
-    "/etc/protocols", "/etc/services", "/etc/mime.types",
-)  # fmt: skip
-"""The part of /etc that programs need. The rest may hold secrets and stays hidden."""
-
-
-INIT = "/run/init.py"
-"""The path of the first process's program in the sandbox."""
-
-
-STATE = "/tmp/.cooperbench"
-"""The supervisors' files, in memory: on disk they cost 1 ms per command, and they do not belong in a snapshot."""
-MEMORY = 1 << 30
-SHARED_MEMORY = 256 << 20
-"""Bytes of `STATE` and of /dev/shm, which are the host's memory."""
 
 
 class Isolation(StrEnum):
@@ -48,36 +26,6 @@ class Isolation(StrEnum):
     BUBBLEWRAP = "bubblewrap"
     UNSHARE = "unshare"
     NONE = "none"
-
-
-@dataclass(frozen=True)
-class Mount:
-    """One path in the sandbox. Without a source it is an empty folder in memory, which hides what was there."""
-
-    target: str
-    source: Path | None = None
-    writable: bool = False
-
-
-@dataclass(frozen=True)
-class SandboxSpec:
-    """The specification of a sandbox: its folder on the host, its image's tools, its network, variables and mounts."""
-
-    directory: Path
-    tools: Path | None
-    network: bool
-    env: dict[str, str]
-    mounts: tuple[str, ...] = ()
-    """Shell commands that mount the image below the sandbox's folders, see `overlay`."""
-    folders: tuple[Mount, ...] | None = None
-    """The folders to show in place of the sandbox's own writable ones."""
-    layers: tuple[Mount, ...] = ()
-
-
-def interpreter() -> Path:
-    """Return the host's Python, outside any virtual environment."""
-    plain = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
-    return plain.resolve() if plain.exists() else Path(sys.executable).resolve()
 
 
 def choose(allow_unsandboxed: bool) -> Isolation:
@@ -141,9 +89,11 @@ def _remedy(problems: list[str]) -> str:
 
 
 BUBBLEWRAP = (
-    "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--uid", "1000",
-    "--gid", "1000", "--cap-drop", "ALL", "--die-with-parent", "--new-session",
+    "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--cap-drop", "ALL",
+    "--die-with-parent", "--new-session",
 )  # fmt: skip
+TO_ENTER = ("sys_chroot", "setpcap")
+"""The capabilities with which the first process makes a container image its root, and gives them up."""
 SYSTEM_PATH = "PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; export PATH"
 """Some of the programs are in folders that only root has on the PATH."""
 UNSHARE = ("--user", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child", "--ipc", "--uts")
@@ -177,49 +127,12 @@ def with_mounts(mounts: Sequence[str], argv: list[str]) -> list[str]:
     return ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh", *argv]
 
 
-def mounts(spec: SandboxSpec) -> list[Mount]:
-    """Return everything that a sandbox sees, besides /proc and /dev."""
-    prefix = Path(sys.base_prefix).resolve()
-    seen = [Mount(path, Path(path)) for path in SYSTEM if Path(path).is_dir() and not Path(path).is_symlink()]
-    seen += [Mount(path, Path(path)) for path in CONFIGURATION if Path(path).exists()]
-    if spec.network and Path("/etc/resolv.conf").exists():
-        seen.append(Mount("/etc/resolv.conf", Path("/etc/resolv.conf").resolve()))
-    seen += [Mount(f"/etc/{name}", spec.directory / "etc" / name) for name in ("passwd", "group", "hosts")]
-    seen.append(Mount(INIT, spec.directory / "etc" / "init.py"))
-    if not any(prefix.is_relative_to(path) for path in SYSTEM):
-        seen.append(Mount(str(prefix), prefix))
-    seen += [Mount(str(path)) for path in _hidden(prefix, seen)]
-    if spec.tools is not None and not spec.layers:
-        seen.append(Mount("/opt", spec.tools))
-    elif spec.tools is not None:  # one by one, because nothing can be mounted below a read-only /opt
-        seen += [Mount(f"/opt/{tool.name}", tool) for tool in sorted(spec.tools.iterdir())]
-    seen += spec.layers
-    own = tuple(Mount(f"/{name}", spec.directory / "root" / name, writable=True) for name in WRITABLE)
-    return [*seen, *(own if spec.folders is None else spec.folders), Mount(STATE, writable=True)]
-
-
-def _hidden(prefix: Path, seen: list[Mount]) -> list[Path]:
-    """Return the interpreter's installed packages, and CooperBench itself, which holds the bundled tasks' hidden tests."""
-    sites = {
-        Path(sysconfig.get_path(name, vars={"base": str(prefix), "platbase": str(prefix)}))
-        for name in ("purelib", "platlib")
-    }
-    places = {site for site in sites if site.is_dir() and not site.is_relative_to("/usr/lib")}
-    places.add(Path(cooperbench.__file__).resolve().parent)
-    roots = [mount.source for mount in seen if mount.source is not None]
-    visible = [place for place in places if any(place.is_relative_to(root) for root in roots)]
-    return sorted(
-        place for place in visible if not any(place != other and place.is_relative_to(other) for other in visible)
-    )
-
-
-def _links() -> list[tuple[str, str]]:
-    """Return top-level links such as /bin -> usr/bin."""
-    return [(str(Path(path).readlink()), path) for path in SYSTEM if Path(path).is_symlink()]
-
-
 def _bubblewrap(spec: SandboxSpec, argv: list[str]) -> list[str]:
-    line = ["bwrap", *BUBBLEWRAP, "--as-pid-1", "--hostname", "sandbox"]
+    container = spec.container
+    user, group = (1000, 1000) if container is None else (container.uid, container.gid)
+    line = ["bwrap", *BUBBLEWRAP, "--as-pid-1", "--hostname", "sandbox", "--uid", str(user), "--gid", str(group)]
+    if container is not None:
+        line += [word for name in TO_ENTER for word in ("--cap-add", f"CAP_{name}".upper())]
     if not spec.network:
         line.append("--unshare-net")
     for mount in mounts(spec):
@@ -227,11 +140,13 @@ def _bubblewrap(spec: SandboxSpec, argv: list[str]) -> list[str]:
             line += ["--size", str(MEMORY), "--tmpfs", mount.target]
         else:
             line += ["--bind" if mount.writable else "--ro-bind", str(mount.source), mount.target]
-    for target, path in _links():
+    for target, path in links():
         line += ["--symlink", target, path]
-    line += ["--symlink", "/tmp", "/var/tmp", "--proc", "/proc", "--dev", "/dev"]
-    line += ["--size", str(SHARED_MEMORY), "--tmpfs", "/dev/shm", "--remount-ro", "/dev", "--remount-ro", "/"]
-    line += ["--chdir", "/", "--clearenv"]
+    line += ["--symlink", "/tmp", "/var/tmp"]
+    for root in ("",) if container is None else ("", CONTAINER):
+        line += ["--proc", f"{root}/proc", "--dev", f"{root}/dev"]
+        line += ["--size", str(SHARED_MEMORY), "--tmpfs", f"{root}/dev/shm", "--remount-ro", f"{root}/dev"]
+    line += ["--remount-ro", "/", "--chdir", "/", "--clearenv"]
     for name, value in spec.env.items():
         line += ["--setenv", name, value]
     return [*line, "--", *argv]
@@ -257,6 +172,7 @@ ln -s /proc/self/fd/0 dev/stdin
 ln -s /proc/self/fd/1 dev/stdout
 ln -s /proc/self/fd/2 dev/stderr
 mount -t tmpfs -o size={shared} tmpfs dev/shm
+{container}
 echo 0 >proc/sys/user/max_user_namespaces 2>/dev/null || true
 hostname sandbox 2>/dev/null || true
 pivot_root . outside
@@ -264,7 +180,7 @@ cd /
 umount -l outside
 rmdir outside
 mount -o remount,bind,ro /
-exec setpriv --no-new-privs --bounding-set=-all --inh-caps=-all env -i {env} "$@"
+exec setpriv --no-new-privs --bounding-set={kept} --inh-caps={kept} env -i {env} "$@"
 """
 
 
@@ -279,7 +195,7 @@ def _unshare(spec: SandboxSpec, argv: list[str]) -> list[str]:
         steps.append(f"place {shlex.quote(str(mount.source))} {target}")
         if not mount.writable:
             steps.append(f"mount -o remount,bind,ro,nosuid,nodev .{target}")
-    steps += [f"ln -s {shlex.quote(target)} .{shlex.quote(path)}" for target, path in _links()]
+    steps += [f"ln -s {shlex.quote(target)} .{shlex.quote(path)}" for target, path in links()]
     root = spec.directory / "mount"
     root.mkdir(exist_ok=True)
     script = UNSHARE_SETUP.format(
@@ -287,6 +203,10 @@ def _unshare(spec: SandboxSpec, argv: list[str]) -> list[str]:
         layers="\n".join(spec.mounts),
         root=shlex.quote(str(root)),
         shared=SHARED_MEMORY,
+        container=""
+        if spec.container is None
+        else f"for name in proc dev; do mount --rbind $name .{CONTAINER}/$name; done",
+        kept="-all" if spec.container is None else ",".join(("-all", *(f"+{name}" for name in TO_ENTER))),
         mounts="\n".join(steps),
         env=" ".join(shlex.quote(f"{name}={value}") for name, value in spec.env.items()),
     )

@@ -16,10 +16,13 @@ from functools import cache
 from pathlib import Path
 
 from cooperbench.environments.local import isolation, store
-from cooperbench.environments.local.isolation import WRITABLE, Isolation
+from cooperbench.environments.local.isolation import Isolation
+from cooperbench.environments.local.outside import folders_of
+from cooperbench.environments.local.view import SYSTEM, interpreter
 
 LARGE = 500
 """Files. A demo task has 51, and copying them takes 6 ms."""
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 USER = "agent:x:1000:1000:agent:/home/agent:/bin/bash\n"
 
 
@@ -32,17 +35,19 @@ def prepare_rootfs(directory: Path, image: store.LocalImage, level: Isolation) -
     (directory / "etc" / "group").write_text("root:x:0:\nagent:x:1000:\nnogroup:x:65534:\n")
     shutil.copyfile(Path(__file__).with_name("init.py"), directory / "etc" / "init.py")
     (directory / "etc" / "hosts").write_text("127.0.0.1 localhost sandbox\n::1 localhost\n")
-    layered = image.record.files >= LARGE and level is not Isolation.NONE and overlays_work(level, directory.parent)
+    names = folders_of(image)
+    large = image.record.files >= LARGE and level is not Isolation.NONE
+    layered = large and overlays_work(level, directory.parent)
     if layered:
         (directory / "root").mkdir()
     else:
         store.copy_tree(image.path / "root", directory / "root")
     mounts = []
-    for name in WRITABLE:
+    for name in names:
         place, lower = directory / "root" / name, image.path / "root" / name
         place.mkdir(exist_ok=True)
         if layered and lower.is_dir():
-            mounts.append(_overlay(lower, place, directory))
+            mounts.append(_overlay(name, lower, place, directory))
             place = directory / "upper" / name
         if name == "home":
             (place / "agent").mkdir(exist_ok=True)
@@ -53,12 +58,14 @@ def prepare_rootfs(directory: Path, image: store.LocalImage, level: Isolation) -
 
 def variables(image: store.LocalImage, level: Isolation, host_path: Callable[[str], str]) -> dict[str, str]:
     """Return the environment variables of a sandbox's first process."""
+    if image.record.container is not None:
+        return {"PATH": SYSTEM_PATH, "HOSTNAME": "sandbox", **image.record.env}
     home, tools, temporary = host_path("/home/agent"), "/opt", host_path("/tmp")
     if level is Isolation.NONE:
         tools = str(image.path / "opt")
-    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    if not any(isolation.interpreter().is_relative_to(place) for place in isolation.SYSTEM):
-        path = f"{isolation.interpreter().parent}:{path}"
+    path = SYSTEM_PATH
+    if not any(interpreter().is_relative_to(place) for place in SYSTEM):
+        path = f"{interpreter().parent}:{path}"
     env = {"PATH": path, "HOME": home, "USER": "agent", "LANG": "C.UTF-8", "TMPDIR": temporary, "SHELL": "/bin/sh"}
     env.update({name: value.replace("{tools}", tools) for name, value in image.record.env.items()})
     if (image.path / "opt" / "venv").is_dir():
@@ -67,8 +74,8 @@ def variables(image: store.LocalImage, level: Isolation, host_path: Callable[[st
     return env
 
 
-def _overlay(lower: Path, place: Path, directory: Path) -> str:
-    upper, work = directory / "upper" / place.name, directory / "scratch" / place.name
+def _overlay(name: str, lower: Path, place: Path, directory: Path) -> str:
+    upper, work = directory / "upper" / name, directory / "scratch" / (name or "whole")
     for folder in (upper, work):
         folder.mkdir(parents=True)
     return isolation.overlay(lower, upper, work, place)

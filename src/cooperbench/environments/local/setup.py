@@ -16,6 +16,7 @@ from cooperbench.environments.environment import Environment
 from cooperbench.environments.local import build, isolation, store
 from cooperbench.environments.local.store import LocalImageRecord
 from cooperbench.environments.local.transport import attach
+from cooperbench.environments.local.view import CONFIGURATION, interpreter
 from cooperbench.errors import ImageError
 from cooperbench.records import ImageRecipe
 
@@ -38,7 +39,7 @@ def build_with_setup(recipe: ImageRecipe, source: Path) -> LocalImageRecord:
     assert recipe.setup is not None
     bare = recipe.model_copy(update={"name": f"{recipe.name}#bare", "setup": None})
     build.build(bare, source)
-    path = f"{VENV}/bin:{isolation.interpreter().parent}:/usr/local/bin:/usr/bin:/bin"
+    path = f"{VENV}/bin:{interpreter().parent}:/usr/local/bin:/usr/bin:/bin"
     variables = {"PATH": path, "VIRTUAL_ENV": VENV, **pip_settings()}
     isolation.choose(allow_unsandboxed=False)
     installing = EnvironmentOptions(
@@ -71,7 +72,7 @@ def build_with_setup(recipe: ImageRecipe, source: Path) -> LocalImageRecord:
 def pip_settings() -> dict[str, str]:
     """Return how this machine's pip reaches its index, without secrets and host paths."""
     listing = subprocess.run(
-        [str(isolation.interpreter()), "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
+        [str(interpreter()), "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
     ).stdout
     found: dict[str, str] = {}
     for name, value in re.findall(r"^(?:global|install|:env:)\.([a-z-]+)='(.*)'$", listing, re.MULTILINE):
@@ -85,4 +86,4 @@ def _can_be_carried(word: str) -> bool:
     """Refuse addresses with a password, and paths that sandboxes do not see."""
     if "@" in word or word.startswith("file:"):
         return False
-    return not word.startswith("/") or any(word.startswith(place) for place in isolation.CONFIGURATION)
+    return not word.startswith("/") or any(word.startswith(place) for place in CONFIGURATION)

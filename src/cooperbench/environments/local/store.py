@@ -18,8 +18,19 @@ from pathlib import Path
 
 from pydantic import Field
 
+from cooperbench.environments.local.places import make_places
 from cooperbench.environments.locks import locked
 from cooperbench.records import Record, cache_dir, read_model, write_bytes, write_model
+
+
+class Container(Record):
+    """The facts of an unpacked container image: the whole of its root folder belongs to its sandboxes."""
+
+    source: str = Field(description="Where it came from, in the words of `skopeo`.")
+    platform: str = Field(description="Such as linux/amd64.")
+    bytes: int = Field(description="Size on disk.")
+    uid: int = Field(0, description="The user of its processes. All of its files are theirs.")
+    gid: int = 0
 
 
 class LocalImageRecord(Record):
@@ -30,6 +41,7 @@ class LocalImageRecord(Record):
     run: str | None = Field(None, description="For a snapshot: the run of its sandbox.")
     files: int = Field(0, description="Number of files that sandboxes start with.")
     env: dict[str, str] = Field(default_factory=dict, description="`{tools}` stands for the path of `opt`.")
+    container: Container | None = Field(None, description="Set when it was unpacked from a container image.")
 
 
 @dataclass(frozen=True)
@@ -47,6 +59,7 @@ def images() -> Path:
 
 def folder(name: str) -> Path:
     """Return the folder of all versions of an image: a readable name, and a digest because names may contain anything."""
+    name = name.removesuffix(":latest")
     readable = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:60]
     return images() / f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
@@ -86,21 +99,41 @@ def new_version(record: LocalImageRecord) -> Iterator[Path]:
     draft.mkdir()
     try:
         yield draft
-        files = sum(len(names) for _, _, names in os.walk(draft / "root"))
-        write_model(draft / "image.json", record.model_copy(update={"files": files}))
+        if not (draft / "image.json").exists():
+            describe(draft, record)
         key = f"{record.digest.removeprefix('sha256:')[:16]}-{uuid.uuid4().hex[:6]}"
         draft.rename(home / key)
         write_bytes(home / "current", f"{key}\n".encode())
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        discard(draft)
+
+
+def describe(draft: Path, record: LocalImageRecord) -> None:
+    """Write what a new version is."""
+    files = sum(len(names) for _, _, names in os.walk(draft / "root"))
+    write_model(draft / "image.json", record.model_copy(update={"files": files}))
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder, also where an image forbids its owner to write or to look."""
+    for parent, folders, _ in os.walk(folder):
+        for name in folders:
+            path = Path(parent, name)
+            if not path.is_symlink() and not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+                path.chmod(0o700)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def save_snapshot(name: str, copy_out: Callable[[Path], None], origin: LocalImage, run: str) -> LocalImage:
     """Save an image of a sandbox's folders, which `copy_out` copies into a folder that it creates."""
     digest = "sha256:" + hashlib.sha256(f"{origin.record.digest} {name}".encode()).hexdigest()
-    record = LocalImageRecord(name=name, digest=digest, run=run, env=origin.record.env)
+    record = LocalImageRecord(
+        name=name, digest=digest, run=run, env=origin.record.env, container=origin.record.container
+    )
     with new_version(record) as draft:
         copy_out(draft / "root")
+        if record.container is not None:
+            make_places(draft / "root")  # the agent may have made links of them
         if (origin.path / "opt").is_dir():
             copy_tree(origin.path / "opt", draft / "opt")
     found = find(name)

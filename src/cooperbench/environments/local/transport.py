@@ -25,9 +25,10 @@ from cooperbench.environments.contract import (
 )
 from cooperbench.environments.layers.store import content, installed, pins
 from cooperbench.environments.local import isolation, outside, store, system_calls
-from cooperbench.environments.local.isolation import WRITABLE, Isolation, Mount, SandboxSpec
+from cooperbench.environments.local.isolation import Isolation
 from cooperbench.environments.local.rootfs import kill_processes, prepare_rootfs, remove, variables
 from cooperbench.environments.local.stream import LocalStream, socket_folder
+from cooperbench.environments.local.view import CONTAINER, INIT, WRITABLE, Mount, SandboxSpec, interpreter
 from cooperbench.environments.scope import WORKER_MARK
 from cooperbench.errors import (
     ImageError,
@@ -42,9 +43,8 @@ from cooperbench.records import cache_dir, write_model
 # A signal to all processes of a run, as schedulers send it, means the runner: the agent's work in the sandbox is still wanted.
 REAPER = 'trap "" HUP TERM; ( directory=$1; listener=$2; shift 2; "$@"; chmod -f 700 "$directory"/scratch/*/*; rm -rf "$directory" "$listener" ) &'
 STOP_SECONDS = 3.0
-START_SECONDS = 300.0  # a failed start hangs up at once; this bounds one that hangs on a busy machine
-COPY_SECONDS = 600.0
-TAR_CHANGED = 1  # exit code when a file changed during reading, as files of a running sandbox may
+START_SECONDS = 300.0
+"""A failed start hangs up at once. This only bounds one that hangs on a busy machine."""
 
 
 def sandboxes() -> Path:
@@ -73,7 +73,14 @@ class LocalTransport(Transport):
             raise ImageError(
                 f"the local image {image!r} does not exist",
                 subject=image,
-                hint="build it: cooperbench images build --backend local",
+                hint="get it: cooperbench images pull, unpack or build --backend local",
+            )
+        level = isolation.choose(options.allow_unsandboxed and found.record.container is None)
+        if level is Isolation.NONE and found.record.container is not None:
+            raise SandboxError(
+                f"the container image {image!r} cannot run without isolation",
+                subject=image,
+                hint="use --backend docker",
             )
         identifier = uuid.uuid4().hex[:12]
         handle = SandboxHandle(
@@ -84,7 +91,7 @@ class LocalTransport(Transport):
             labels=labels,
             details={"socket": str(socket_folder() / f"{identifier}.sock")},
             digest=found.record.digest,
-            isolation=isolation.choose(options.allow_unsandboxed).value,
+            isolation=level.value,
         )
         return cls(handle, found)
 
@@ -102,11 +109,12 @@ class LocalTransport(Transport):
             network=self._handle.options.network == "full",
             env=variables(self._image, level, self.host_path),
             mounts=self._prepare_rootfs(self._image, level),
+            container=self._image.record.container,
         )
         with self._launch(level, spec) as started:
             started.wait()
             try:
-                reply = self.run(["true"], timeout=START_SECONDS)
+                reply = self.run(["sh", "-c", ":"], timeout=START_SECONDS)
             except TransportError as error:
                 assert started.stderr is not None
                 lines = started.stderr.read().decode("utf-8", "replace").strip().splitlines()
@@ -131,11 +139,12 @@ class LocalTransport(Transport):
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(self._socket))
             listener.listen(64)
-            init = isolation.INIT if level is not Isolation.NONE else str(self._directory / "etc" / "init.py")
+            init = INIT if level is not Isolation.NONE else str(self._directory / "etc" / "init.py")
             starter, self._lifeline = os.pipe()
             calls = system_calls.filter_program().hex() if level is not Isolation.NONE else ""
-            arguments = [str(listener.fileno()), str(self._handle.options.lifetime), str(starter), calls]
-            first = [str(isolation.interpreter()), "-I", "-S", init, *arguments]
+            root = CONTAINER if spec.container is not None else ""
+            arguments = [str(listener.fileno()), str(self._handle.options.lifetime), str(starter), calls, root]
+            first = [str(interpreter()), "-I", "-S", init, *arguments]
             reaper = ["sh", "-c", REAPER, "cooperbench", str(self._directory), str(self._socket)]
             try:
                 return subprocess.Popen(
@@ -189,7 +198,7 @@ class LocalTransport(Transport):
         if level is Isolation.NONE:
             return self.run(argv, stdin=stdin, timeout=timeout)
         image = self._image or store.find(self._handle.image)
-        return outside.run(self._directory, image.path if image else None, level, argv, stdin, timeout)
+        return outside.run(self._directory, image, level, argv, stdin, timeout)
 
     def open(self, argv: list[str]) -> LocalStream:
         """Start an argv on one end of a socket pair."""
@@ -238,21 +247,10 @@ class LocalTransport(Transport):
         store.save_snapshot(name, self.copy_out, origin, self._handle.labels.run)
         return name
 
-    def copy_out(self, target: Path, names: Sequence[str] = WRITABLE) -> None:
-        """Copy the sandbox's folders of these names, as they are now, into the folder `target`."""
-        target.mkdir()
-        if not (self._directory / "upper").is_dir():
-            for name in names:
-                store.copy_tree(self._directory / "root" / name, target / name)
-            return
-        # Image and changes are merged only inside the sandbox.
-        pack = ["tar", "-C", "/", f"--exclude={isolation.STATE.lstrip('/')}", "-cf", "-", *names]
-        packed = self.run(pack, timeout=COPY_SECONDS)
-        if packed.returncode not in (0, TAR_CHANGED):
-            message = packed.stderr.decode("utf-8", "replace").strip()
-            raise SandboxError(f"cannot copy the sandbox's folders: {message[:500]}", subject=self._handle.identifier)
-        unpack = ["tar", "-C", str(target), "--no-same-owner", "-xpf", "-"]
-        subprocess.run(unpack, input=packed.stdout, check=True, capture_output=True)
+    def copy_out(self, target: Path, names: Sequence[str] | None = None) -> None:
+        """Copy the sandbox's folders (all, or those named), as they are now, into the new folder `target`."""
+        image = self._image or store.find(self._handle.image)
+        outside.copy(self._directory, image, Isolation(self._handle.isolation), target, names)
 
     def stop(self) -> None:
         """End every process and remove the folder."""
