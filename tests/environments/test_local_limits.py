@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cooperbench.environments import LocalEnvironment, readiness
-from cooperbench.environments.local import init, isolation
+from cooperbench.environments.local import init, isolation, view
 from cooperbench.environments.local.system_calls import filter_program
 from cooperbench.testing import sample_image
 
@@ -33,7 +33,7 @@ def inside(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
 @pytest.mark.needs("sandbox")
 def test_what_a_sandbox_may_take(inside: LocalEnvironment) -> None:
     sizes = inside.execute("df -B1 --output=size /dev/shm /tmp/.cooperbench")["output"].split()[1:]
-    assert [int(size) for size in sizes] == [isolation.SHARED_MEMORY, isolation.MEMORY]
+    assert [int(size) for size in sizes] == [view.SHARED_MEMORY, view.MEMORY]
     assert inside.execute("echo x >/dev/new")["returncode"] != 0
     assert inside.execute("echo x >/dev/null && echo x >/dev/shm/new")["returncode"] == 0
     large = f"truncate -s {init.LARGEST_FILE} f && ! truncate -s {init.LARGEST_FILE + 1} f && rm f"
