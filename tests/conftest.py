@@ -16,6 +16,7 @@ from tests.needs import need
 
 if TYPE_CHECKING:
     from tests.standins.gce import GceStandin
+    from tests.standins.kubernetes import KubernetesStandin
     from tests.standins.modal import ModalStandin
 
 pytest.register_assert_rewrite("cooperbench.testing.conformance")
@@ -130,3 +131,16 @@ def gce_standin(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> "Itera
         for folder in known_machines(PROJECT):  # lets the janitors go
             folder.remove()
         assert not standin.api.unwritten, "the SDK called what the stand-in does not have"
+
+
+@pytest.fixture(scope="session")
+def kubernetes_standin(cache: Path) -> "Iterator[KubernetesStandin]":
+    """A cluster on loopback, whose pods are local sandboxes."""
+    need("sandbox")
+    need("k8s")
+    from tests.standins.kubernetes import KubernetesStandin
+
+    with KubernetesStandin() as standin, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KUBECONFIG", str(standin.kubeconfig))
+        yield standin
+        assert not standin.api.unwritten, "the client called what the stand-in does not have"

@@ -131,6 +131,7 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "hub": _package("huggingface_hub", "hub"),
     "modal": _package("modal", "modal"),
     "gcp": _package("asyncssh", "gcp"),
+    "k8s": _package("lightkube", "k8s"),
     "package index": _package_index,
     "npm registry": _npm_registry,
     "redis-server": _program("redis-server", "redis-server"),

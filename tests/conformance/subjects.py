@@ -15,6 +15,7 @@ from cooperbench.testing import sample_image
 from cooperbench.testing.conformance import Subject
 from cooperbench.testing.conformance.lifecycle import until
 from tests.needs import need
+from tests.standins.kubernetes import KubernetesStandin
 from tests.standins.modal import ModalStandin
 
 TOOL = ("mytool; echo $IMG_VAR", "tool-ok\nfrom-image\n")
@@ -111,6 +112,14 @@ def gcp(request: pytest.FixtureRequest) -> Subject:
     )
 
 
+def kubernetes(request: pytest.FixtureRequest) -> Subject:
+    """Pods of a stand-in, which are local sandboxes: no engine is needed."""
+    standin: KubernetesStandin = request.getfixturevalue("kubernetes_standin")
+    return replace(
+        local(request), backend="kubernetes", kill=lambda handle: standin.kill(handle.identifier), keeps_ended=True
+    )
+
+
 def podman(request: pytest.FixtureRequest) -> Subject:
     """Podman by its Docker-compatible socket, with the code of the docker backend."""
     need("podman")
@@ -136,6 +145,7 @@ SUBJECTS: dict[str, Callable[[pytest.FixtureRequest], Subject]] = {
     "modal": modal,
     "modal-busybox": modal_busybox,
     "gcp": gcp,
+    "kubernetes": kubernetes,
     "podman": podman,
 }
 WHEN_NAMED = ("local-unpacked-root", "local-unpacked-nonroot")

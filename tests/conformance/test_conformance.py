@@ -19,10 +19,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     names += [name for name in WHEN_NAMED if name in (wanted or ())]
     cases = []
     for name in names:
-        marks = [pytest.mark.docker] if name != "local" else []
-        if name.startswith("local"):
+        marks = [pytest.mark.docker] if name not in ("local", "kubernetes") else []
+        if name.startswith("local") or name == "kubernetes":
             marks.append(pytest.mark.needs("sandbox"))
-        if metafunc.cls is TestLifecycle:
+        if metafunc.cls is TestLifecycle or name == "kubernetes":
             marks.append(pytest.mark.slow)
         if metafunc.cls is TestCommands or name == "gcp":  # one sandbox for all of them, or few machines
             marks.append(pytest.mark.xdist_group(f"{metafunc.cls.__name__}-{name}"))

@@ -23,6 +23,7 @@ BUILT_IN = {
     "docker": "cooperbench.environments.docker:DockerBackend",
     "modal": "cooperbench.environments.modal:ModalBackend",
     "gcp": "cooperbench.environments.gcp:GCPBackend",
+    "kubernetes": "cooperbench.environments.kubernetes:KubernetesBackend",
 }
 ENTRY_POINTS = "cooperbench.environments"
 

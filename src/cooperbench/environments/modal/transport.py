@@ -11,11 +11,11 @@ Facts about the SDK that shape this module (1.5.4 to 1.6):
 import asyncio
 import contextlib
 import math
-import queue
 import threading
 from typing import Any
 
-from cooperbench.environments.background import background_loop, start_async
+from cooperbench.environments.background import start_async
+from cooperbench.environments.collected import CollectedOutput
 from cooperbench.environments.contract import RunReply, SandboxHandle, SandboxLabels, Stream, Transport
 from cooperbench.environments.limiter import CreationLimiter, create_patiently
 from cooperbench.environments.modal.sdk import modal_sdk, our_errors
@@ -30,8 +30,6 @@ PATIENCE = 600.0
 INTERRUPTED_SECONDS = 10.0
 """Seconds for which an interrupted start waits for its request, to end the sandbox that it created."""
 HANG_UP_SECONDS = 20.0
-MOST_WAITING = 16
-"""Pieces of a stream's output that may wait for their reader; one is at most 64 KiB from today's workers."""
 SNAPSHOT_PREFIX = "modal-snapshot:"
 # The first line names the process to hang up on when the stream is closed.
 ANNOUNCE = 'echo $$; exec "$@"'
@@ -160,10 +158,7 @@ class ModalStream:
         self._sandbox = sandbox
         self._process = process
         self._identifier = identifier
-        self._chunks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        self._room = asyncio.Semaphore(MOST_WAITING)
-        self._rest = b""
-        self._ended = False
+        self._output = CollectedOutput()
         self._closed = False
         self._writing = threading.Lock()
         self._pid: bytes | None = None
@@ -172,12 +167,7 @@ class ModalStream:
 
     def read(self, size: int) -> bytes:
         """Block, and return at most `size` bytes; empty at the end."""
-        if not self._rest and not self._ended:
-            self._rest = self._chunks.get()
-            self._ended = not self._rest
-            background_loop().call_soon_threadsafe(self._room.release)
-        data, self._rest = self._rest[:size], self._rest[size:]
-        return data
+        return self._output.read(size)
 
     def write(self, data: bytes) -> None:
         """Send all of `data`. Raises `TransportError`."""
@@ -198,7 +188,7 @@ class ModalStream:
             if self._closed:
                 return
             self._closed = True
-        self._chunks.put(b"")
+        self._output.end()
         start_async(self._hang_up())
 
     async def _collect(self) -> None:
@@ -212,12 +202,11 @@ class ModalStream:
                     self._pid, _, chunk = first.partition(b"\n")
                     self._announced.set()
                 if chunk:
-                    await self._room.acquire()  # a reader that stalls stalls the program, not this machine's memory
-                    self._chunks.put(chunk)
+                    await self._output.put(chunk)
         except Exception:  # whatever broke it, the reader sees the end of the stream, and the next write reports why
             return
         finally:
-            self._chunks.put(b"")
+            self._output.end()
             self._announced.set()
 
     async def _hang_up(self) -> None:

@@ -40,6 +40,9 @@ class Subject:
     removal_seconds: float = 15.0
     """Seconds after the end of a sandbox's lifetime in which nothing of it may be left."""
 
+    keeps_ended: bool = False
+    """Set when the provider keeps the record of a sandbox that has ended, until whoever comes next removes it (`reap`)."""
+
     @property
     def capabilities(self) -> frozenset[Capability]:
         """The capabilities that the backend reports."""
