@@ -11,6 +11,7 @@ from typing import Any
 
 BEHAVIOUR = sys.argv[1] if len(sys.argv) > 1 else "works"
 number = 0
+servers: list[Any] = []
 
 
 def send(**message: Any) -> None:
@@ -94,7 +95,11 @@ def first_prompt(cwd: str) -> None:
     ask("terminal/release", **terminal)
     unknown = ask("session/unheard_of")["code"]
     tool("t1", "sh -c", shown, code)
-    found = [part, missing, shown, code, unknown, think()]
+    hello = json.dumps({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {}})
+    [server] = servers
+    served = subprocess.run([server["command"], *server["args"]], input=hello + "\n", capture_output=True, text=True)
+    name = json.loads(served.stdout)["result"]["serverInfo"]["name"]
+    found = [part, missing, shown, code, unknown, think(), name]
     ask("fs/write_text_file", path=f"{cwd}/found.json", content=json.dumps(found))
 
 
@@ -130,7 +135,7 @@ def main() -> None:
         if method == "initialize":
             send(id=identifier, result={"protocolVersion": 1, "agentCapabilities": {}, "authMethods": []})
         elif method == "session/new":
-            cwd = message["params"]["cwd"]
+            cwd, servers[:] = message["params"]["cwd"], message["params"]["mcpServers"]
             if BEHAVIOUR == "needs a login":
                 send(id=identifier, error={"code": -32000, "message": "Authentication required"})
             else:

@@ -68,7 +68,7 @@ def test_requests_are_answered_in_the_sandbox_and_messages_are_the_next_prompt(t
     patch = episode.patch("agent1")
     assert "+y\n+2\n+3" in patch
     [found] = [line for line in patch.splitlines() if line.startswith("+[")]
-    assert json.loads(found[1:]) == ["2\n", -32002, "hi\n/workspace/repo\n", 3, -32601, "thought"]
+    assert json.loads(found[1:]) == ["2\n", -32002, "hi\n/workspace/repo\n", 3, -32601, "thought", "coop"]
     assert "+> hello" in episode.patch("agent2")
     history = [entry.message for entry in episode.trajectory("agent2").messages]
     prompts = [message["content"] for message in history if message["role"] == "user"]

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime
 
 from cooperbench.collaboration._store import MailboxAddress, Store, open_store, text_of
 from cooperbench.collaboration.message import broker_time
-from cooperbench.collaboration.rpc import Call, Reply, Service, refuse
+from cooperbench.collaboration.rpc import Call, CoopTool, Handler, Reply, Service, parameter, refuse
 from cooperbench.errors import UsageError
 from cooperbench.records import AgentId, Record
 from cooperbench.records.visible import one_line
@@ -125,7 +125,42 @@ def _event(fields: dict[str, str]) -> BoardEvent:
 def board_service(agent_id: str, board_url: str) -> Service:
     """Return the commands of the task board."""
     board = TaskBoard(agent_id=agent_id, url=board_url)
-    return Service(handlers={"task": lambda call: _task(board, call)}, usage=_USAGE, close=board.close)
+
+    def handle(call: Call) -> Reply:
+        return _task(board, call)
+
+    return Service(handlers={"task": handle}, usage=_USAGE, tools=_tools(handle), close=board.close)
+
+
+def _tools(handle: Handler) -> tuple[CoopTool, ...]:
+    number = {"number": parameter("integer", "number of the task")}
+    return (
+        CoopTool("list_tasks", "Show the tasks of the team and who does what.", {}, (), handle, lambda given: Call([])),
+        CoopTool(
+            "add_task",
+            "Put a task on the list.",
+            {"text": parameter("string", "the task")},
+            ("text",),
+            handle,
+            lambda given: Call(["add", "-"], given["text"].encode(errors="replace")),
+        ),
+        CoopTool(
+            "claim_task",
+            "Claim a task.",
+            number,
+            ("number",),
+            handle,
+            lambda given: Call(["claim", str(given["number"])]),
+        ),
+        CoopTool(
+            "finish_task",
+            "Mark your task as done.",
+            number,
+            ("number",),
+            handle,
+            lambda given: Call(["done", str(given["number"])]),
+        ),
+    )
 
 
 def _task(board: TaskBoard, call: Call) -> Reply:

@@ -16,6 +16,7 @@ import threading
 from contextlib import suppress
 from importlib.resources import files
 
+from cooperbench.collaboration.mcp_server import McpServer
 from cooperbench.collaboration.rpc import Call, Handler, Reply, Service, refuse
 from cooperbench.environments import Environment, Stream
 from cooperbench.environments.contract import FrameReader
@@ -42,7 +43,9 @@ class CoopBridge:
         self._env = env
         self._services = services
         self._handlers: dict[str, Handler] = {"ping": lambda call: Reply(stdout=call.input), "help": self._help}
-        self._programs: dict[str, bytes] = {"coop": _inside("coop.sh")}
+        self._programs: dict[str, bytes] = {"coop": _inside("coop.sh"), "coop-mcp": _inside("coop-mcp")}
+        tools = [tool for service in services for tool in service.tools]
+        self._handlers["mcp-message"] = McpServer(tools, self._guarded, self._wake).answer
         for service in services:
             self._handlers |= service.handlers
             self._programs |= service.programs
@@ -106,10 +109,8 @@ class CoopBridge:
             calls = list(self._calls.values())
         for call in calls:
             call.cancelled.set()
-        # A broker or remote that is gone must not keep the sandbox from ending.
-        for service in self._services if calls else ():
-            with suppress(CooperBenchError):
-                service.cancel()
+        if calls:
+            self._wake()
         self._stream.close()
         self._thread.join(timeout=5.0)
         for service in self._services:
@@ -215,6 +216,9 @@ class CoopBridge:
         handler = self._handlers.get(verb)
         if handler is None:
             return refuse(f"unknown command {verb!r}; `coop help` lists what there is", 2)
+        return self._guarded(handler, call)
+
+    def _guarded(self, handler: Handler, call: Call) -> Reply:
         try:
             return handler(call)
         except CooperBenchError as error:
@@ -223,7 +227,7 @@ class CoopBridge:
             return refuse(str(error))
         except Exception:
             # A bug here must not leave the agent waiting.
-            _log.exception("coop %s failed", verb)
+            _log.exception("coop failed")
             with self._lock:
                 self.failures += 1
             return refuse("internal error", 70)
@@ -242,11 +246,16 @@ class CoopBridge:
             call = self._calls.get(identifier)
             if call is not None:
                 call.cancelled.set()
-        for service in self._services if call is not None else ():
-            with suppress(CooperBenchError):
-                service.cancel()
+        if call is not None:
+            self._wake()
         if reply is not None:
             (reply.received if received else reply.dropped)()
+
+    def _wake(self) -> None:
+        """Wake handlers that wait. A broker or remote that is gone must not keep the sandbox from ending."""
+        for service in self._services:
+            with suppress(CooperBenchError):
+                service.cancel()
 
     def _help(self, call: Call) -> Reply:
         usage = {how: what for service in self._services for how, what in service.usage.items()}

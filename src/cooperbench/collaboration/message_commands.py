@@ -8,7 +8,7 @@ import json
 
 from cooperbench.collaboration.mailbox import MessagingConnector
 from cooperbench.collaboration.message import HARNESS, Message, accepted, shown_message
-from cooperbench.collaboration.rpc import Call, Reply, Service, refuse
+from cooperbench.collaboration.rpc import Call, CoopTool, Reply, Service, options, parameter, refuse
 from cooperbench.records.visible import quoted
 
 LEEWAY = 10.0
@@ -43,9 +43,63 @@ def message_service(mailbox: MessagingConnector, command_timeout: float) -> Serv
             "hook": verbs.hook,
         },
         usage=_USAGE,
+        tools=_tools(verbs),
         cancel=mailbox.wake,
         close=mailbox.close,
     )
+
+
+def _tools(verbs: "_Verbs") -> tuple[CoopTool, ...]:
+    to, text = parameter("string", "name of the teammate"), parameter("string", "what to say")
+    wait = parameter("number", "seconds to wait")
+    return (
+        CoopTool(
+            "send_message",
+            "Send a message to a teammate. Fails with the reason when it cannot be delivered.",
+            {"to": to, "text": text},
+            ("to", "text"),
+            verbs.send,
+            lambda given: Call([given["to"], "-"], _bytes(given["text"])),
+        ),
+        CoopTool(
+            "broadcast",
+            "Send a message to all teammates.",
+            {"text": text},
+            ("text",),
+            verbs.broadcast,
+            lambda given: Call(["-"], _bytes(given["text"])),
+        ),
+        CoopTool(
+            "receive_messages",
+            "Read new messages. With wait_seconds, wait until there are some, from one teammate or from anyone.",
+            {"wait_seconds": wait, "from_teammate": to},
+            (),
+            verbs.receive,
+            lambda given: Call(options(given, wait_seconds="--wait", from_teammate="--from")),
+            (0, TIMED_OUT),
+        ),
+        CoopTool(
+            "ask",
+            "Send a question to a teammate and wait for its answer.",
+            {"to": to, "question": text, "wait_seconds": wait},
+            ("to", "question"),
+            verbs.ask,
+            lambda given: Call([given["to"], "-", *options(given, wait_seconds="--wait")], _bytes(given["question"])),
+            (0, TIMED_OUT),
+        ),
+        CoopTool(
+            "team",
+            "Show who is here, what they do, and who is waiting for you.",
+            {},
+            (),
+            verbs.team,
+            lambda given: Call([]),
+        ),
+    )
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="replace")
 
 
 class _Verbs:

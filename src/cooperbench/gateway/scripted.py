@@ -1,7 +1,8 @@
 """Answers from a script, for programs that ask a model by themselves: `scripted/FILE` behind any command-line agent.
 
 A turn's tools are those of the built-in agent. Programs have others, so a command goes to the program's own shell tool, messages go the
-way of `coop`, and handing in the work is an answer without a call. Requests for titles and the like offer no shell, and are answered
+way of `coop`, and handing in the work is an answer without a call. Any other name is that of a tool of the program, or its ending: programs
+put the name of an MCP server in front. Requests for titles and the like offer no shell, and are answered
 beside the script.
 """
 
@@ -28,6 +29,7 @@ from cooperbench.gateway.written_answers import (
 
 SHELL = re.compile(r"bash|shell|exec_command|shell_command|local_shell|run_shell_command|terminal|execute_bash", re.I)
 """Names of shell tools in the programs that are built in."""
+_OF_THE_BUILT_IN = frozenset({BASH.name, SEND_MESSAGE.name, SUBMIT.name, WAIT_FOR_MESSAGE.name})
 DONE = "The work is done."
 
 
@@ -42,23 +44,24 @@ class ScriptedAnswers:
 
     def ask(self, call: ModelCall) -> ProviderReply:
         """Answer with the next turn. Raises the failure that a turn plays, and `ModelRequestError` after the last turn."""
-        shell = next((tool for tool in offered_tools(call) if SHELL.fullmatch(tool.name)), None)
+        offered = list(offered_tools(call))
+        shell = next((tool for tool in offered if SHELL.fullmatch(tool.name)), None)
         if shell is None:
             return _counted(written_reply(call, WrittenAnswer(DONE, ())), TokenCounts(input=0, output=0, cost=0.0))
         text = json.dumps(call.body)
         with self._lock:
             turn, number = self._take(text)
-            commands = self._commands(turn, text)
+            calls = self._calls(turn, text, offered, shell)
         time.sleep(turn.delay)
         if turn.error is not None:
             raise scripted_failure(turn.error, number)
-        calls = tuple(
-            WrittenCall(f"call_{number}_{place}", shell.name, _arguments(shell, command))
-            for place, command in enumerate(commands)
+        written = tuple(
+            WrittenCall(f"call_{number}_{place}", tool.name, arguments, tool.namespace)
+            for place, (tool, arguments) in enumerate(calls)
         )
         said = turn.text or ("" if calls else DONE)
         usage = turn.usage
-        answer = WrittenAnswer(said, calls, usage.input_tokens, usage.output_tokens, usage.cached_tokens)
+        answer = WrittenAnswer(said, written, usage.input_tokens, usage.output_tokens, usage.cached_tokens)
         counts = {"input": usage.input_tokens, "output": usage.output_tokens, "cached": usage.cached_tokens}
         return _counted(written_reply(call, answer), TokenCounts(**counts, cost=turn.cost))
 
@@ -75,10 +78,19 @@ class ScriptedAnswers:
             )
         return self._turns[self._next - 1], self._next
 
-    def _commands(self, turn: ScriptedTurn, text: str) -> list[str]:
+    def _calls(
+        self, turn: ScriptedTurn, text: str, offered: Sequence[OfferedTool], shell: OfferedTool
+    ) -> list[tuple[OfferedTool, Json]]:
+        """Return the program's tools that a turn calls, with their arguments."""
         if turn.wait_for_message is not None:
-            return [self._waiting(turn.wait_for_message, text)]
-        return [command for call in turn.tool_calls if (command := _command(call)) is not None]
+            return [(shell, _arguments(shell, self._waiting(turn.wait_for_message, text)))]
+        calls: list[tuple[OfferedTool, Json]] = []
+        for call in turn.tool_calls:
+            if call.name not in _OF_THE_BUILT_IN and (own := _named(offered, call.name)) is not None:
+                calls.append((own, call.arguments if isinstance(call.arguments, dict) else {}))
+            elif (command := _command(call)) is not None:
+                calls.append((shell, _arguments(shell, command)))
+        return calls
 
     def _waiting(self, wait: WaitForMessage, text: str) -> str:
         self._awaited[wait.sender] = self._awaited.get(wait.sender, 0) + 1
@@ -108,6 +120,12 @@ def _read_from(sender: str, text: str) -> int:
 
 def _submits(turn: ScriptedTurn) -> bool:
     return any(call.name == SUBMIT.name for call in turn.tool_calls) or not turn.tool_calls
+
+
+def _named(offered: Sequence[OfferedTool], name: str) -> OfferedTool | None:
+    """Return the program's tool of a name, or one that ends in it."""
+    same = [tool for tool in offered if tool.name == name] or [tool for tool in offered if tool.name.endswith(name)]
+    return same[0] if same else None
 
 
 def _command(call: ScriptedCall) -> str | None:

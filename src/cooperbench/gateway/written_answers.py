@@ -13,6 +13,8 @@ class OfferedTool(NamedTuple):
 
     name: str
     schema: Json
+    namespace: str = ""
+    """The group that it is in, in requests of the dialect `responses`."""
 
 
 class WrittenCall(NamedTuple):
@@ -21,6 +23,7 @@ class WrittenCall(NamedTuple):
     id: str
     name: str
     arguments: Json
+    namespace: str = ""
 
 
 class WrittenAnswer(NamedTuple):
@@ -37,6 +40,10 @@ def offered_tools(call: ModelCall) -> list[OfferedTool]:
     """Return the tools that a request offers, in any dialect."""
     found: list[OfferedTool] = []
     for tool in _objects(call.body.get("tools")):
+        if tool.get("type") == "namespace":
+            inside = call.model_copy(update={"body": {"tools": tool.get("tools")}})
+            found += [each._replace(namespace=str(tool.get("name"))) for each in offered_tools(inside)]
+            continue
         for each in (tool, tool.get("function"), *_objects(tool.get("functionDeclarations"))):
             if isinstance(each, dict) and isinstance(each.get("name"), str):
                 names = ("parameters", "input_schema", "parametersJsonSchema")
@@ -107,6 +114,7 @@ def _responses(answer: WrittenAnswer, model: str) -> Written:
         )
     for call in answer.calls:
         given = {"name": call.name, "arguments": json.dumps(call.arguments)}
+        given |= {"namespace": call.namespace} if call.namespace else {}
         items.append(
             {"type": "function_call", "id": f"fc_{call.id}", "call_id": call.id, **given, "status": "completed"}
         )

@@ -1,13 +1,15 @@
 """The files of command-line agents: found by their names, checked before anything starts."""
 
 import importlib
+import json
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
 from cooperbench.agents import agent_names, check_config, describe, get_runner
-from cooperbench.agents.command_line.agent_file import filled, read_agent_file
+from cooperbench.agents.command_line.agent_file import PLACEHOLDERS, filled, read_agent_file
 from cooperbench.agents.command_line.catalogue import AGENTS_DIR, built_in_files
 from cooperbench.agents.registry import layer_of
 from cooperbench.errors import UsageError
@@ -39,6 +41,17 @@ def test_the_built_in_files_are_right(name: str) -> None:
     text = built_in_files()[name].path.read_text()
     assert "{address}" in text  # it asks the gateway, and nobody else
     check_config(name, "scripted/solo_passes")
+
+
+@pytest.mark.parametrize("name", sorted(built_in_files()))
+def test_configurations_can_be_read_with_teammates_and_without(name: str) -> None:
+    file = built_in_files()[name].read()
+    assert file.mcp
+    values = dict.fromkeys(PLACEHOLDERS, "x")
+    for mcp in (file.mcp, ""):
+        configurations = {path: filled(text, {**values, "mcp": mcp}) for path, text in file.files.items()}
+        read = [(tomllib if path.endswith(".toml") else json).loads(text) for path, text in configurations.items()]
+        assert ('"coop"' in json.dumps(read)) == bool(mcp)
 
 
 def test_an_agent_in_a_folder_of_ones_own(folder: Path) -> None:

@@ -58,13 +58,14 @@ def programs(cache: Path) -> Iterator[None]:
 
 
 def turns(me: str) -> list[dict[str, Any]]:
-    """Edit, commit and push; say so; go on for some seconds; read messages; finish."""
+    """Edit, commit and push; say so; go on for some seconds; read messages by the MCP server; finish."""
     edit = f"printf '{me}\\n' > {me}.txt && git add -A && git -c user.name={me} -c user.email=m@example.org commit -qm {me} && git push -q origin {me}"
     tell = f"coop broadcast 'MARK of {me}'"
-    commands = [f"{edit}; {tell}", "sleep 8; git log --oneline | head -1", "coop recv"]
+    commands = [f"{edit}; {tell}", "sleep 8; git log --oneline | head -1"]
     said: list[dict[str, Any]] = [
         {"tool_calls": [{"name": "bash", "arguments": {"command": command}}]} for command in commands
     ]
+    said.append({"tool_calls": [{"name": "receive_messages", "arguments": {}}]})
     used = {"input_tokens": 1000, "output_tokens": 50, "cached_tokens": 300}
     both = [{"text": "I begin.", **said[0]}, *said[1:], {"text": "All done.", "tool_calls": [{"name": "submit"}]}]
     return [{**turn, "usage": used, "cost": cost} for turn, cost in zip(both, COSTS, strict=True)]
@@ -96,6 +97,8 @@ def test_four_programs_work_as_a_team(programs: None, tmp_path: Path, monkeypatc
         assert (member.usage.input_tokens, member.usage.cached_tokens) == (4000, 1200), said
         assert f"{name}.txt" in (folder / str(member.submission.file if member.submission else "")).read_text(), said
         messages = [entry["message"] for entry in json.loads((folder / str(member.trajectory)).read_text())["messages"]]
+        tools = [call["function"]["name"] for message in messages for call in message.get("tool_calls", ())]
+        assert tools[-1].endswith("receive_messages"), said
         costs = [message["extra"]["usage"]["cost"] for message in messages if message["role"] == "assistant"]
         assert costs == [pytest.approx(cost) for cost in COSTS], said
     # The slowest sees what all others wrote, without asking for it: they are done when it starts.

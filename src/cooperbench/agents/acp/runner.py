@@ -87,6 +87,7 @@ class AcpConversation:
     def __init__(self, process: Process, session: AgentSession, log: Path | None) -> None:
         self._process = process
         self._mailbox = session.mailbox
+        self._servers = _mcp_servers(session)
         self._folder = session.env.options.cwd
         self._client = SandboxClient(session.env)
         charges = ChargedAnswers()
@@ -131,7 +132,7 @@ class AcpConversation:
         about = {"name": "cooperbench", "version": "1"}
         hello = {"protocolVersion": VERSION, "clientCapabilities": CAPABILITIES, "clientInfo": about}
         self._peer.call("initialize", hello, _impatient)
-        opened = self._peer.call("session/new", {"cwd": self._folder, "mcpServers": []}, _impatient)
+        opened = self._peer.call("session/new", {"cwd": self._folder, "mcpServers": self._servers}, _impatient)
         self._session = str(opened.get("sessionId"))
         if settings.mode is not None:
             self._peer.call("session/set_mode", {"sessionId": self._session, "modeId": settings.mode}, _impatient)
@@ -207,6 +208,15 @@ class AcpConversation:
         text, _ = scrubbed(line)
         with suppress(ValueError):  # it was closed
             self._logged += self._log.write(direction + b" " + utc_now().isoformat().encode() + b" " + text + b"\n")
+
+
+def _mcp_servers(session: AgentSession) -> list[dict[str, Any]]:
+    """Return the MCP server of `coop`, for a member with teammates. The protocol wants absolute paths."""
+    if session.mailbox is None:
+        return []
+    found = session.env.execute("command -v coop")
+    path = found["output"].strip()
+    return [{"name": "coop", "command": path, "args": ["mcp"], "env": []}] if found["returncode"] == 0 else []
 
 
 def _impatient(waited: float) -> None:

@@ -31,6 +31,7 @@ PLACEHOLDERS = {
     "address": "base address of the model gateway, such as http://127.0.0.1:41234",
     "home": "home folder in the sandbox",
     "layer": "folder of the agent's layer in the sandbox",
+    "mcp": "the text of the field `mcp` for a member with teammates; empty for one that works alone",
     "model": "name of the model",
     "program": "the program's path in the sandbox",
     "task": "path of a file with the task",
@@ -79,6 +80,9 @@ class AgentFile(Record):
     env: dict[str, Template] = Field(default_factory=dict, description="Environment variables.")
     files: dict[str, Template] = Field(
         default_factory=dict, description="Files to write first, by path; `~/` is the home folder."
+    )
+    mcp: str = Field(
+        "", description="Text for {mcp}: how the program's configuration names the MCP server `coop mcp`, over stdio."
     )
     events: Annotated[str, AfterValidator(_check_events)] = Field("text", description="Format of its standard output.")
     succeeded: Success = Field(Success(), description="How its end is judged.")

@@ -96,17 +96,19 @@ class CommandLineAgent:
             charges = ChargedAnswers()
             gateway.charged = charges.add
             raw = stack.enter_context(RawOutput(None if log_dir is None else Path(log_dir)))
-            process = stack.enter_context(self._start(session.env, task, model_name, session.serve_gateway()))
+            process = stack.enter_context(self._start(session, task, model_name))
             recorder = self._follow(process, raw, charges)
             return self._result(session, process, recorder, gateway.calls)
 
-    def _start(self, env: Environment, task: str, model: str, address: str) -> Process:
+    def _start(self, session: AgentSession, task: str, model: str) -> Process:
+        env = session.env
         home = env.run_script('printf %s "${HOME:-/tmp}"', timeout=SECONDS).stdout.decode()
         layer = installed(self.file.name, cpu_of(env.options.platform)) if self.file.layer else None
         values = {
-            "address": address,
+            "address": session.serve_gateway(),
             "home": home,
             "layer": layer.place if layer else "",
+            "mcp": self.file.mcp if session.mailbox is not None else "",
             "model": model,
             "program": layer.program_path if layer else "",
             "task": f"{home}/.cooperbench/task.md",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from cooperbench.agents.command_line.formats.values import mapping, text_of, whole
+from cooperbench.agents.command_line.formats.values import arguments_of, mapping, text_of, whole
 from cooperbench.agents.command_line.reports import (
     FinalReport,
     ModelTurn,
@@ -49,11 +49,16 @@ class CodexFormat:
 
     def _use(self, item: dict[str, Any], kind: str, identifier: str) -> ModelTurn:
         self._started.add(identifier)
+        if kind == "mcp_tool_call":
+            name = f"mcp__{text_of(item.get('server'))}__{text_of(item.get('tool'))}"
+            return ModelTurn(calls=(ToolUse(identifier, name, arguments_of(item.get("arguments"))),))
         arguments = {name: value for name, value in item.items() if name not in _NOT_ARGUMENTS}
         return ModelTurn(calls=(ToolUse(identifier, kind, arguments),))
 
 
 def _output(item: dict[str, Any], identifier: str) -> ToolOutput:
     said = item.get("aggregated_output", item.get("result", item.get("error")))
+    if "aggregated_output" not in item and isinstance(said, dict):  # of an MCP server
+        said = said.get("content", said)
     failed = item.get("status") in ("failed", "declined") or bool(item.get("error"))
     return ToolOutput(identifier, text_of(said), failed, whole(item.get("exit_code")))
