@@ -57,7 +57,8 @@ def translate(raised: BaseException, subject: str) -> SandboxError | None:
 
     error = innermost(raised)
     if isinstance(error, websockets.WebSocketUpgradeError):
-        return refusal(error.response.status_code, "", subject)
+        said = "you cannot run commands in pods" if error.response.status_code == 403 else ""
+        return refusal(error.response.status_code, said, subject)
     if isinstance(error, httpx2.HTTPStatusError):
         return refusal(error.response.status_code, said_by(error), subject)
     if isinstance(error, ConfigError):
