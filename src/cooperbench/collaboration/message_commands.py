@@ -29,6 +29,9 @@ _USAGE = {
     "team": "show who is here, what they do, who is waiting for you",
 }
 
+_NAME, _TEXT = parameter("string", "name of the teammate"), parameter("string", "what to say")
+_WAIT = parameter("number", "seconds to wait")
+
 
 def message_service(mailbox: MessagingConnector, command_timeout: float) -> Service:
     """Return the commands over a mailbox. `command_timeout` is the sandbox's limit of a command, in seconds."""
@@ -50,13 +53,15 @@ def message_service(mailbox: MessagingConnector, command_timeout: float) -> Serv
 
 
 def _tools(verbs: "_Verbs") -> tuple[CoopTool, ...]:
-    to, text = parameter("string", "name of the teammate"), parameter("string", "what to say")
-    wait = parameter("number", "seconds to wait")
+    return (*_tools_to_send(verbs), *_tools_to_read(verbs))
+
+
+def _tools_to_send(verbs: "_Verbs") -> tuple[CoopTool, ...]:
     return (
         CoopTool(
             "send_message",
             "Send a message to a teammate. Fails with the reason when it cannot be delivered.",
-            {"to": to, "text": text},
+            {"to": _NAME, "text": _TEXT},
             ("to", "text"),
             verbs.send,
             lambda given: Call([given["to"], "-"], _bytes(given["text"])),
@@ -64,15 +69,20 @@ def _tools(verbs: "_Verbs") -> tuple[CoopTool, ...]:
         CoopTool(
             "broadcast",
             "Send a message to all teammates.",
-            {"text": text},
+            {"text": _TEXT},
             ("text",),
             verbs.broadcast,
             lambda given: Call(["-"], _bytes(given["text"])),
         ),
+    )
+
+
+def _tools_to_read(verbs: "_Verbs") -> tuple[CoopTool, ...]:
+    return (
         CoopTool(
             "receive_messages",
             "Read new messages. With wait_seconds, wait until there are some, from one teammate or from anyone.",
-            {"wait_seconds": wait, "from_teammate": to},
+            {"wait_seconds": _WAIT, "from_teammate": _NAME},
             (),
             verbs.receive,
             lambda given: Call(options(given, wait_seconds="--wait", from_teammate="--from")),
@@ -81,7 +91,7 @@ def _tools(verbs: "_Verbs") -> tuple[CoopTool, ...]:
         CoopTool(
             "ask",
             "Send a question to a teammate and wait for its answer.",
-            {"to": to, "question": text, "wait_seconds": wait},
+            {"to": _NAME, "question": _TEXT, "wait_seconds": _WAIT},
             ("to", "question"),
             verbs.ask,
             lambda given: Call([given["to"], "-", *options(given, wait_seconds="--wait")], _bytes(given["question"])),
