@@ -12,7 +12,7 @@ COMMANDS = {
     "submit": ("cooperbench.cli.submit", "Publish runs so that others can check them, or give a run to Slurm."),
     "verify": ("cooperbench.cli.verify", "Check a bundle of results, and judge its patches again."),
     "tasks": ("cooperbench.cli.tasks", "List, show, validate, create and exchange tasks."),
-    "prepare": ("cooperbench.cli.prepare", "Download the published dataset."),
+    "prepare": ("cooperbench.cli.prepare", "Download the published dataset, or the images of tasks."),
     "agents": ("cooperbench.cli.agents", "List, check and create agents."),
     "images": ("cooperbench.cli.images", "List, pull and build the images of tasks."),
     "runs": ("cooperbench.cli.runs", "Show, watch, export, merge and remove runs."),

@@ -32,7 +32,7 @@ def list_images(selected: TaskFilter, backend: str, as_json: bool) -> None:
     """List the images of tasks: whether each is here, its digest, platform and size."""
     from cooperbench.environments import image_facts
 
-    _show([image_facts(backend, recipe) for recipe in _recipes(selected)], as_json=as_json)
+    _show([image_facts(backend, recipe) for recipe in recipes_of(selected)], as_json=as_json)
 
 
 @command.command("pull")
@@ -50,7 +50,7 @@ def pull(selected: TaskFilter, backend: str, platform: str | None, keep_free: fl
 
     facts = []
     failed = False
-    for recipe in _recipes(selected):
+    for recipe in recipes_of(selected):
         if not image_facts(backend, recipe).here:
             free = get_backend(backend).free_space()
             if free is not None and free < keep_free * 1e9:
@@ -116,7 +116,7 @@ def build(
     from cooperbench.environments import build_image, image_facts
     from cooperbench.errors import UnknownNameError, UsageError
 
-    recipes = [recipe.model_copy(update={"setup": setup}) for recipe in _recipes(selected)]
+    recipes = [recipe.model_copy(update={"setup": setup}) for recipe in recipes_of(selected)]
     if name is not None:
         chosen = [recipe for recipe in recipes if recipe.name == name]
         if not chosen:
@@ -138,7 +138,8 @@ def build(
         print_next(f"cooperbench tasks validate{words}", dataset_dir=selected.dataset_dir)
 
 
-def _recipes(selected: TaskFilter) -> "list[ImageRecipe]":
+def recipes_of(selected: TaskFilter) -> "list[ImageRecipe]":
+    """Return how to build the image of each selected task."""
     return list({task.recipe.name: task.recipe for task in selected.find()}.values())
 
 

@@ -17,6 +17,7 @@ from cooperbench.environments.environment import Environment, attach, open_envir
 from cooperbench.environments.limiter import CreationLimiter
 from cooperbench.environments.local import LocalEnvironment
 from cooperbench.environments.loopback import LoopbackService
+from cooperbench.environments.preparing import ImagePreparation, PreparedImage
 from cooperbench.environments.process import Process
 from cooperbench.environments.readiness import Check, Readiness
 from cooperbench.environments.registry import (
@@ -47,9 +48,11 @@ __all__ = [
     "EnvironmentOptions",
     "ExecuteResult",
     "ImageFacts",
+    "ImagePreparation",
     "LocalEnvironment",
     "LoopbackService",
     "Orphan",
+    "PreparedImage",
     "Process",
     "Prompt",
     "Readiness",

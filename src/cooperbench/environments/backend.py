@@ -176,6 +176,10 @@ class Backend(ABC):
             hint="use --backend local, or docker load",
         )
 
+    def remove_image(self, name: str) -> None:
+        """Remove an image. Raises `SandboxError` for one in use."""
+        raise UsageError(f"the backend {self.name!r} does not remove images", subject=name)
+
     def orphans(self, run: str | None = None) -> list[Orphan]:
         """Return everything with our labels, of one run or of all."""
         return []

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cooperbench.environments.backend import Backend, ImageFacts, Orphan, Progress
 from cooperbench.environments.contract import Capability
+from cooperbench.environments.preparing import note_use
 from cooperbench.environments.readiness import Check, Readiness
 from cooperbench.errors import CooperBenchError, SandboxError, UnknownNameError, UsageError
 from cooperbench.records import ImageRecipe
@@ -80,6 +81,7 @@ def ensure_image(backend: str, recipe: ImageRecipe) -> str | None:
 
     Bundled images are built without asking. Raises `ImageError` with the command to type when another one is missing.
     """
+    note_use(backend, recipe.name)
     return get_backend(backend).ensure_image(recipe)
 
 

@@ -124,6 +124,10 @@ class DockerBackend(Backend):
             )
         return images.build(connect(None), recipe, repo_source, base_image, progress)
 
+    def remove_image(self, name: str) -> None:
+        """Remove it from the engine, which refuses for one that a container uses."""
+        images.remove(connect(None), name)
+
     def orphans(self, run: str | None = None) -> list[Orphan]:
         """Return containers, networks, volumes and snapshot images with our label."""
         return orphans.find(connect(None), run)

@@ -62,6 +62,12 @@ def facts(engine: DockerEngine, name: str) -> ImageFacts:
     )
 
 
+def remove(engine: DockerEngine, name: str) -> None:
+    """Remove an image's name, and its layers with the last name. Raises `SandboxError` when a container uses it."""
+    with translated(name):
+        engine.client.images.remove(name)
+
+
 def task_images(engine: DockerEngine) -> list[str]:
     """Return the names of the images of tasks that the engine has."""
     with translated(engine.address):

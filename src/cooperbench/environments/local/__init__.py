@@ -189,6 +189,14 @@ class LocalBackend(Backend):
             )
         return (build_with_setup if recipe.setup else build.build)(recipe, source).digest
 
+    def remove_image(self, name: str) -> None:
+        """Remove it from the cache, unless a sandbox uses it."""
+        with store.building(name):
+            users = orphans.using(name)
+            if users:
+                raise SandboxError(f"the image {name!r} is used by the sandbox {users[0]}", subject=name)
+            store.remove(name)
+
     def orphans(self, run: str | None = None) -> list[Orphan]:
         """Return folders of sandboxes, running or not, and snapshots."""
         return orphans.find(run)

@@ -50,6 +50,17 @@ def find(run: str | None) -> list[Orphan]:
     return [orphan for orphan in found if run is None or orphan.run == run]
 
 
+def using(image: str) -> list[str]:
+    """Return the running sandboxes of an image."""
+    found = []
+    for folder in sorted(sandboxes().glob("*")):
+        with contextlib.suppress(FileNotFoundError, RecordError):
+            handle = read_model(folder / "sandbox.json", SandboxHandle)
+            if handle.image == image and LocalTransport(handle, None).alive():
+                found.append(handle.identifier)
+    return found
+
+
 def _age(folder: Path) -> float:
     """Return the seconds since a sandbox's folder was made or changed."""
     try:

@@ -108,6 +108,15 @@ def new_version(record: LocalImageRecord) -> Iterator[Path]:
         discard(draft)
 
 
+def remove(name: str) -> None:
+    """Remove all versions of an image; its lock stays for those who wait for it."""
+    home = folder(name)
+    (home / "current").unlink(missing_ok=True)
+    for version in home.iterdir():
+        if version.is_dir():
+            discard(version)
+
+
 def describe(draft: Path, record: LocalImageRecord) -> None:
     """Write what a new version is."""
     files = sum(len(names) for _, _, names in os.walk(draft / "root"))

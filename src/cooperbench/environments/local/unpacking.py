@@ -18,6 +18,7 @@ from cooperbench.errors import ImageError
 
 PROGRAMS = ("skopeo", "umoci")
 INSTALL = "sudo apt-get install skopeo umoci, or put both programs into a folder of your PATH"
+OFFLINE = "log in: skopeo login; or bring a file of docker save: cooperbench images unpack FILE"
 POLICIES = ("~/.config/containers/policy.json", "/etc/containers/policy.json")
 """The files from which skopeo learns whose signatures to trust. Without any of them it refuses to work."""
 
@@ -88,4 +89,6 @@ def _run(*argv: str, image: str) -> str:
         return done.stdout
     lines = done.stderr.strip().splitlines() or [f"{argv[0]} ended with exit code {done.returncode}"]
     found = re.search(r'msg="((?:[^"\\]|\\.)*)"', lines[-1])
-    raise ImageError(f"cannot unpack {image!r}: {found.group(1) if found else lines[-1]}", subject=image)
+    reason = found.group(1).replace('\\"', '"') if found else lines[-1]
+    hint = OFFLINE if any("docker://" in word for word in argv) else None
+    raise ImageError(f"cannot unpack {image!r}: {reason}", subject=image, hint=hint)
