@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from cooperbench.cli.options import (
     YEAR,
@@ -19,7 +20,7 @@ from cooperbench.cli.options import (
     subset_option,
     task_option,
 )
-from cooperbench.cli.sharing import claim_options, sharing_options
+from cooperbench.cli.sharing import carry_out, claim_options, ray_options, sharing_options
 
 if TYPE_CHECKING:
     from cooperbench.runner import Plan, RunRequest, SessionOptions
@@ -141,8 +142,8 @@ _SECONDS = Amount(0, YEAR, min_open=True)
 @dataset_option
 @log_dir_option
 @json_option
-@click.pass_obj
-def command(words: tuple[str, ...] | None, /, **values: Any) -> int:
+@click.pass_context
+def command(context: click.Context, /, **values: Any) -> int:
     """Run agents on tasks. Repeat the command to resume the run.
 
     \b
@@ -151,21 +152,22 @@ def command(words: tuple[str, ...] | None, /, **values: Any) -> int:
     """
     load_environment_file()
     from cooperbench.cli.several import run_several, show_plan
-    from cooperbench.runner import execute, make_plan
+    from cooperbench.runner import make_plan
 
     options = _session(values)
-    plans = [make_plan(request) for request in _requests(values, words or ())]
+    ray = ray_options(values, all_at_once=context.get_parameter_source("concurrency") is not ParameterSource.DEFAULT)
+    plans = [make_plan(request) for request in _requests(values, context.obj or ())]
     if len(plans) > 1:
-        return run_several(plans, options, dry_run=values["dry_run"], as_json=values["as_json"])
+        return run_several(plans, options, ray, dry_run=values["dry_run"], as_json=values["as_json"])
     [plan] = plans
     if values["dry_run"]:
-        show_plan(plan, options, as_json=values["as_json"])
+        show_plan(plan, options, ray, as_json=values["as_json"])
         return 0
     from cooperbench.cli.display import open_display
     from cooperbench.cli.show import show_outcome
 
     with open_display(plan.directory, quiet=values["as_json"]) as observer:
-        result = execute(plan, options, observer)
+        result = carry_out(plan, options, observer, ray)
     part = None if options.claims is None else [each.group for each in options.claims.part(plan.episodes)]
     return show_outcome(result, as_json=values["as_json"], judged=options.auto_eval, part=part)
 

@@ -8,7 +8,9 @@ import click
 from cooperbench.cli.options import YEAR, Amount
 
 if TYPE_CHECKING:
-    from cooperbench.runner import ClaimOptions
+    from cooperbench.environments import Check
+    from cooperbench.runner import ClaimOptions, Observer, Plan, RunResult, SessionOptions
+    from cooperbench.runner.ray.running import RayOptions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -23,7 +25,7 @@ def _read_shard(context: click.Context, option: click.Parameter, value: str | No
 
 
 def sharing_options(command: Command) -> Command:
-    """Add `--claim`, `--shard` and `--claim-patience`."""
+    """Add `--claim`, `--shard`, `--claim-patience`, `--executor` and `--ray-address`."""
     for option in reversed(
         (
             click.option(
@@ -44,6 +46,18 @@ def sharing_options(command: Command) -> Command:
                 metavar="SECONDS",
                 help="Seconds without a sign of life after which others take over an episode.  [default: 90]",
             ),
+            click.option(
+                "--executor",
+                type=click.Choice(["local", "ray"]),
+                default="local",
+                show_default=True,
+                help="Where episodes run: on this machine, or on the nodes of a Ray cluster, --concurrency of them altogether.",
+            ),
+            click.option(
+                "--ray-address",
+                metavar="HOST:PORT",
+                help="Head of the Ray cluster.  [default: the cluster that this machine is a node of]",
+            ),
         )
     ):
         command = option(command)
@@ -56,10 +70,38 @@ def claim_options(values: dict[str, Any]) -> "ClaimOptions | None":
     from cooperbench.runner import ClaimOptions
 
     claim, shard, patience = values["claim"], values["shard"], values["claim_patience"]
-    if not claim and shard is None:
+    if not claim and shard is None and (patience is None or values["executor"] == "local"):
         if patience is not None:
             raise UsageError(
                 "--claim-patience is about a run that is shared", subject="claim_patience", hint="add --claim"
             )
         return None
     return ClaimOptions(shard=shard) if patience is None else ClaimOptions(patience, shard)
+
+
+def ray_options(values: dict[str, Any], *, all_at_once: bool) -> "RayOptions | None":
+    """Return which cluster works on the run; `None` when this machine does. Raises `UsageError` for options that do not fit."""
+    from cooperbench.errors import UsageError
+    from cooperbench.runner.ray.running import RayOptions
+
+    address = values["ray_address"]
+    if values["executor"] == "ray":
+        return RayOptions(address or "auto", all_at_once)
+    if address is not None:
+        raise UsageError("--ray-address is about --executor ray", subject="ray_address", hint="add --executor ray")
+    return None
+
+
+def carry_out(plan: "Plan", options: "SessionOptions", observer: "Observer", ray: "RayOptions | None") -> "RunResult":
+    """Run a plan on this machine, or on a cluster."""
+    from cooperbench.runner import execute
+    from cooperbench.runner.ray.running import execute_on_ray
+
+    return execute(plan, options, observer) if ray is None else execute_on_ray(plan, options, observer, ray)
+
+
+def cluster_checks(plan: "Plan", options: "SessionOptions", ray: "RayOptions | None") -> "list[Check]":
+    """Return what a dry run says about the cluster; nothing without one."""
+    from cooperbench.runner.ray.running import check_cluster
+
+    return [] if ray is None else [check_cluster(plan, options, ray)]

@@ -32,15 +32,15 @@ class Claimant(Record):
     )
 
     @classmethod
-    def of_this_process(cls) -> Self:
-        """Make a new claimant."""
+    def of_this_process(cls, token: str = "") -> Self:
+        """Make a new claimant, with a token of its own unless one is given."""
         job = os.environ.get("SLURM_JOB_ID", "")
         node = os.environ.get("SLURMD_NODENAME", "")
         return cls(
             host=socket.gethostname(),
             process=os.getpid(),
             job=f"{job} on {node}" if job and node else job,
-            token=secrets.token_hex(8),
+            token=token or secrets.token_hex(8),
         )
 
 

@@ -8,12 +8,11 @@ from cooperbench.errors import RecordError
 from cooperbench.records import Failure, RunConfig, RunDirectory
 from cooperbench.records.claims import Claimant
 from cooperbench.records.run_lock import locked
-from cooperbench.records.run_owner import run_owner
 from cooperbench.records.run_result import RunResult
 from cooperbench.records.summary import concurrency_achieved, read_episodes, summarize, write_summary
-from cooperbench.runner.dry_run import Preview, preview
+from cooperbench.runner.dry_run import preview
 from cooperbench.runner.engine.claimed_queue import ClaimedQueue
-from cooperbench.runner.engine.claims import ClaimOptions, Claims
+from cooperbench.runner.engine.claims import Claims
 from cooperbench.runner.engine.engine import Engine, SessionEnd, Work, find_work
 from cooperbench.runner.engine.executor import Executor, LocalExecutor
 from cooperbench.runner.engine.images import ensure_images
@@ -48,68 +47,56 @@ def execute(
         refuse(preflight(found.config, plan.tasks, evaluation, plan.team), "the run")
     for note in found.notes:
         observer.note(note)
+    claims = None
     if options.claims is not None:
-        return _execute_claimed(plan, found, options, options.claims, observer, make_executor)
+        check_file_system(plan.directory)
+        claims = Claims(options.claims, Claimant.of_this_process(options.claims.token))
     with ExitStack() as stack:
-        services = stack.enter_context(open_services(found.config, plan.directory, options))
+        services = stack.enter_context(
+            open_services(found.config, plan.directory, options, claims.me.token if claims else "")
+        )
         images = ensure_images(found.config.backend, plan.tasks, observer, at_least_one=found.to_run > 0)
-        stack.enter_context(locked(plan.directory))
+        stack.enter_context(locked(plan.directory, shared=claims is not None))
         stack.enter_context(without_orphans(found.config.backend, services.owner, observer))
         digests = {**found.config.image_digests, **images.digests}
         plan = replace(plan, config=found.config.model_copy(update={"image_digests": digests}))
-        if options.force:
-            # All at once: what is left of the former run must not pass for a result of this one.
-            for episode in plan.episodes:
-                clear_episode(episode)
+        if claims is not None:
+            plan = replace(plan, config=agree_on_config(plan.directory, plan.config))
+        else:
+            start_afresh(plan, force=options.force)
             options = replace(options, force=False)
-        write_config(plan.directory, plan.config)
         services.pool.wait_until_ready()
-        work = find_work(plan, images.broken, observer)
-        with closing(make_executor(services, options.concurrency)) as executor:
-            end = Engine(plan, work, services, executor, options, observer).run()
+        executor = stack.enter_context(closing(make_executor(services, options.concurrency)))
+        work = find_work(plan, images.broken, observer) if claims is None else _shared_work(plan, claims, images.broken)
+        queue = None if claims is None else _shared_queue(work, claims, options, executor)
+        end = Engine(plan, work, services, executor, options, observer, queue).run()
         return sum_up(plan.directory, plan.config, end, requested_concurrency=options.concurrency)
 
 
-def _execute_claimed(
-    plan: Plan,
-    found: Preview,
-    options: SessionOptions,
-    claims: ClaimOptions,
-    observer: Observer,
-    make_executor: MakeExecutor,
-) -> RunResult:
-    """Run episodes beside other processes that share the run directory, until each is finished by one of them."""
-    me = Claimant.of_this_process()
-    check_file_system(plan.directory)
-    with ExitStack() as stack:
-        services = stack.enter_context(open_services(found.config, plan.directory, options))
-        owner = run_owner(plan.directory, me.token)
-        services = replace(services, ledger=plan.directory.ledger_of(me.token), owner=owner)
-        images = ensure_images(found.config.backend, plan.tasks, observer, at_least_one=found.to_run > 0)
-        stack.enter_context(locked(plan.directory, shared=True))
-        stack.enter_context(without_orphans(found.config.backend, owner, observer))
-        digests = {**found.config.image_digests, **images.digests}
-        config = found.config.model_copy(update={"image_digests": digests})
-        plan = replace(plan, config=agree_on_config(plan.directory, config))
-        services.pool.wait_until_ready()
-        executor = stack.enter_context(closing(make_executor(services, options.concurrency)))
-        work = Work(_jobs(plan, claims, images.broken), [])
-        queue = ClaimedQueue(
-            work.jobs,
-            Claims(claims, me),
-            retries=options.retries,
-            wait=options.retry_wait,
-            evaluations=options.eval_concurrency + 1 if options.auto_eval else 0,
-            cancel=executor.cancel,
-        )
-        end = Engine(plan, work, services, executor, options, observer, queue).run()
-    return sum_up(plan.directory, plan.config, end, requested_concurrency=options.concurrency)
+def start_afresh(plan: Plan, *, force: bool) -> None:
+    """Write the configuration, and before that with `force` remove all episodes. The run must be this process's alone."""
+    if force:
+        # All at once: what is left of the former run must not pass for a result of this one.
+        for episode in plan.episodes:
+            clear_episode(episode)
+    write_config(plan.directory, plan.config)
 
 
-def _jobs(plan: Plan, claims: ClaimOptions, broken: Mapping[str, Failure]) -> list[Job]:
+def _shared_work(plan: Plan, claims: Claims, broken: Mapping[str, Failure]) -> Work:
     """Return the episodes that this process may take."""
-    part = claims.part(plan.episodes)
-    return [Job(plan.config, episode, blocked=broken.get(episode.task.image)) for episode in part]
+    part = claims.options.part(plan.episodes)
+    return Work([Job(plan.config, episode, blocked=broken.get(episode.task.image)) for episode in part], [])
+
+
+def _shared_queue(work: Work, claims: Claims, options: SessionOptions, executor: Executor) -> ClaimedQueue:
+    return ClaimedQueue(
+        work.jobs,
+        claims,
+        retries=options.retries,
+        wait=options.retry_wait,
+        evaluations=options.eval_concurrency + 1 if options.auto_eval else 0,
+        cancel=executor.cancel,
+    )
 
 
 def sum_up(

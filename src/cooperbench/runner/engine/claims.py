@@ -13,7 +13,7 @@ owner that lost its claim by mistake, or wakes up late, fails at its rename. See
 import errno
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +40,8 @@ class ClaimOptions:
     """Seconds without a sign of life after which an owner counts as dead."""
     shard: tuple[int, int] | None = None
     """Take only every n-th episode: (3, 16) is the third of sixteen parts."""
+    token: str = ""
+    """Hexadecimal name of this claimant, where whoever started it has to know it; drawn by default."""
 
     @property
     def beat(self) -> float:
@@ -83,7 +85,7 @@ class Claims:
 
     def __init__(self, options: ClaimOptions, me: Claimant) -> None:
         self.options = options
-        self._me = me
+        self.me = me
         self._seen: dict[Path, _Seen] = {}
 
     def take(self, episode: EpisodeDirectory, *, above: int = 0) -> int | None:
@@ -100,7 +102,7 @@ class Claims:
             # Somebody was faster. Or it is our own, and the file server's first answer was lost: nobody beats there, and it is taken over.
             return None
         (claim / "beat").write_text(
-            self._me.model_dump_json()
+            self.me.model_dump_json()
         )  # not flushed to disk, which takes 4 ms: it is worthless after a crash
         return number if newest_claim(episode) == number else None
 
@@ -118,7 +120,7 @@ class Claims:
         work = attempt.path
         try:
             if work.is_dir():
-                write_model(work / OWNER, self._me)
+                write_model(work / OWNER, self.me)
             work.rename(episode.path)
         except OSError as error:
             if error.errno == errno.ENOENT and self._is_mine(episode):
@@ -138,12 +140,12 @@ class Claims:
         """Call `discard` for an attempt whose owner ran on this host; another host's sandboxes are not this one's to touch."""
         number = int(attempt.path.name.rpartition(".")[2])
         with suppress(FileNotFoundError, RecordError):
-            if read_model(episode.claim(number) / "beat", Claimant).host == self._me.host:
+            if read_model(episode.claim(number) / "beat", Claimant).host == self.me.host:
                 discard(attempt)
 
     def _is_mine(self, episode: EpisodeDirectory) -> bool:
         with suppress(FileNotFoundError, RecordError):
-            return read_model(episode.path / OWNER, Claimant).token == self._me.token
+            return read_model(episode.path / OWNER, Claimant).token == self.me.token
         return False
 
     def _set_aside(self, episode: EpisodeDirectory) -> None:
@@ -170,6 +172,21 @@ class Claims:
         enough = now - seen.last >= self.options.beat / 2
         self._seen[episode.path] = seen = seen._replace(last=now, looks=seen.looks + enough)
         return seen.looks >= LOOKS and now - seen.since > self.options.patience
+
+
+def release(token: str, episodes: Iterable[EpisodeDirectory]) -> int:
+    """End the claims of a claimant that is believed dead, so that nobody needs patience. Return how many it held.
+
+    A mistake costs time only: a claimant that lives on loses its episodes as it would after any other takeover.
+    """
+    held = 0
+    for episode in episodes:
+        number = newest_claim(episode)
+        with suppress(FileNotFoundError, NotADirectoryError, RecordError):
+            if end_of(episode, number) is None and read_model(episode.claim(number) / "beat", Claimant).token == token:
+                write_model(episode.claim(number) / "end", ClaimEnd(ended="interrupted"))
+                held += 1
+    return held
 
 
 def finished_result(episode: EpisodeDirectory) -> EpisodeResult | None:

@@ -65,10 +65,12 @@ class SessionOptions:
 
 
 @contextmanager
-def open_services(config: RunConfig, directory: RunDirectory, options: SessionOptions) -> Iterator[Services]:
+def open_services(
+    config: RunConfig, directory: RunDirectory, options: SessionOptions, claimant: str = ""
+) -> Iterator[Services]:
     """Start the services that the run's episodes share, and end them with the block.
 
-    Raises `UsageError` when the Redis at `redis_url` does not answer.
+    Sandboxes and costs are the run's, or those of the `claimant` with this token. Raises `UsageError` when the Redis at `redis_url` does not answer.
     """
     together = not config.setting.alone
     with ExitStack() as stack:
@@ -91,8 +93,8 @@ def open_services(config: RunConfig, directory: RunDirectory, options: SessionOp
             pool=pool,
             broker=broker,
             git=git,
-            owner=run_owner(directory),
-            ledger=directory.ledger,
+            owner=run_owner(directory, claimant),
+            ledger=directory.ledger_of(claimant) if claimant else directory.ledger,
             slots=slots,
             memory_mb=options.agent_memory_mb,
             overtime=options.overtime,
