@@ -17,7 +17,7 @@ from cooperbench.runner.engine.claims import Claims, end_of, release
 from cooperbench.runner.ray.claimant import encode
 from cooperbench.runner.ray.messages import NodeMessage
 from cooperbench.runner.ray.node import NodeActor
-from cooperbench.runner.ray.seats import shares
+from cooperbench.runner.ray.shares import shares
 from cooperbench.testing.conformance.lifecycle import until
 from tests.command_line import cooperbench as command
 
@@ -60,8 +60,8 @@ def test_a_dry_run_names_what_is_missing(surroundings: Path, monkeypatch: pytest
 def test_seats_are_as_many_as_wanted_and_fit(rooms: list[int], wanted: int) -> None:
     given = shares(rooms, wanted)
     assert sum(given) == min(wanted, sum(rooms))
-    assert all(0 <= seats <= room for seats, room in zip(given, rooms, strict=True))
-    with_room = [seats for seats, room in zip(given, rooms, strict=True) if seats < room]
+    assert all(0 <= share <= room for share, room in zip(given, rooms, strict=True))
+    with_room = [share for share, room in zip(given, rooms, strict=True) if share < room]
     assert max(with_room, default=0) - min(with_room, default=0) <= 1
 
 

@@ -15,7 +15,7 @@ from cooperbench.runner.engine.claimed_queue import ClaimedQueue
 from cooperbench.runner.engine.claims import Claims
 from cooperbench.runner.engine.engine import Engine, SessionEnd, Work, find_work
 from cooperbench.runner.engine.executor import Executor, LocalExecutor
-from cooperbench.runner.engine.images import ensure_images
+from cooperbench.runner.engine.images import Images, ensure_images
 from cooperbench.runner.engine.observer import Observer, Silent
 from cooperbench.runner.engine.orphans import without_orphans
 from cooperbench.runner.engine.session import SessionOptions, open_services
@@ -58,8 +58,7 @@ def execute(
         images = ensure_images(found.config.backend, plan.tasks, observer, at_least_one=found.to_run > 0)
         stack.enter_context(locked(plan.directory, shared=claims is not None))
         stack.enter_context(without_orphans(found.config.backend, services.owner, observer))
-        digests = {**found.config.image_digests, **images.digests}
-        plan = replace(plan, config=found.config.model_copy(update={"image_digests": digests}))
+        plan = replace(plan, config=_with_digests(found.config, images))
         if claims is not None:
             plan = replace(plan, config=agree_on_config(plan.directory, plan.config))
         else:
@@ -71,6 +70,10 @@ def execute(
         queue = None if claims is None else _shared_queue(work, claims, options, executor)
         end = Engine(plan, work, services, executor, options, observer, queue).run()
         return sum_up(plan.directory, plan.config, end, requested_concurrency=options.concurrency)
+
+
+def _with_digests(config: RunConfig, images: Images) -> RunConfig:
+    return config.model_copy(update={"image_digests": {**config.image_digests, **images.digests}})
 
 
 def start_afresh(plan: Plan, *, force: bool) -> None:

@@ -21,7 +21,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from cooperbench.errors import UsageError
 from cooperbench.runner.ray.messages import NodeMessage, Refusal
 from cooperbench.runner.ray.node import NodeActor
-from cooperbench.runner.ray.seats import RESOURCE
+from cooperbench.runner.ray.shares import RESOURCE
 
 _PORT_SECONDS = 5.0
 _START = "ray start --head, and on every other node ray start --address HEAD:6379"
@@ -128,15 +128,15 @@ def _one_line(text: str) -> str:
 class NodeClaimant:
     """The claimant on one node, as its driver sees it."""
 
-    def __init__(self, node: ClusterNode, seats: int, members: int) -> None:
+    def __init__(self, node: ClusterNode, share: int, members: int) -> None:
         """Have an actor made on the node, which waits for free sandboxes if others use them."""
         self.node = node
-        self.seats = seats
+        self.share = share
         self.token = secrets.token_hex(8)
         self.stopped = False
         actor = ray.remote(num_cpus=0, max_restarts=0, max_task_retries=0, concurrency_groups={"control": 2})(NodeActor)
         self._actor: Any = actor.options(
-            resources={RESOURCE: seats * members},
+            resources={RESOURCE: share * members},
             scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False),
         ).remote()
         self._refusal: Any = None

@@ -49,10 +49,10 @@ class Driver:
         self._interrupted = False
         self._looked = time.monotonic()
 
-    def recruit(self, seats: dict[ClusterNode, int]) -> None:
+    def recruit(self, by_node: dict[ClusterNode, int]) -> None:
         """Have an actor on each of these nodes. Raises `UsageError` if one cannot take part."""
-        for node, count in seats.items():
-            self._add(node, count)
+        for node, share in by_node.items():
+            self._add(node, share)
         deadline = time.monotonic() + ANSWER_WITHIN
         for claimant in self._at_work:
             try:
@@ -93,21 +93,21 @@ class Driver:
 
     @property
     def _capacity(self) -> int:
-        return sum(claimant.seats for claimant in self._at_work)
+        return sum(claimant.share for claimant in self._at_work)
 
-    def _add(self, node: ClusterNode, seats: int) -> NodeClaimant:
+    def _add(self, node: ClusterNode, share: int) -> NodeClaimant:
         self._known.add(node.id)
-        claimant = NodeClaimant(node, seats, self._members)
+        claimant = NodeClaimant(node, share, self._members)
         claimant.ask(__version__, str(Path.cwd()), self._mark)
         self._at_work.append(claimant)
         return claimant
 
     def _begin(self, claimant: NodeClaimant) -> None:
-        seats, options = claimant.seats, self._options
+        share, options = claimant.share, self._options
         own = replace(
             options,
-            concurrency=seats,
-            eval_concurrency=-(-options.eval_concurrency * seats // max(seats, self._capacity)),
+            concurrency=share,
+            eval_concurrency=-(-options.eval_concurrency * share // max(share, self._capacity)),
             claims=replace(options.claims or ClaimOptions(), token=claimant.token),
             force=False,
         )
@@ -157,10 +157,10 @@ class Driver:
             return
         self._looked = time.monotonic()
         for node in living_nodes():
-            seats = min(node.sandboxes // self._members, self._options.concurrency - self._capacity)
-            if node.id not in self._known and seats > 0:
-                self._observer.note(f"{node.name} has joined: {seats} episodes at once")
-                self._begin(self._add(node, seats))
+            share = min(node.sandboxes // self._members, self._options.concurrency - self._capacity)
+            if node.id not in self._known and share > 0:
+                self._observer.note(f"{node.name} has joined: {share} episodes at once")
+                self._begin(self._add(node, share))
 
     def _interrupt(self) -> None:
         self._interrupted = True

@@ -22,7 +22,7 @@ from cooperbench.runner.engine.observer import Observer, Silent
 from cooperbench.runner.engine.session import SessionOptions
 from cooperbench.runner.engine.shared_directory import check_file_system
 from cooperbench.runner.planning.plan import Plan
-from cooperbench.runner.ray.seats import RESOURCE, shares
+from cooperbench.runner.ray.shares import RESOURCE, shares
 from cooperbench.runner.running import start_afresh, sum_up
 
 if TYPE_CHECKING:
@@ -55,14 +55,14 @@ def execute_on_ray(
         return sum_up(plan.directory, found.config, SessionEnd())
     _check(plan)
     with ExitStack() as stack:
-        seats = stack.enter_context(_seats(plan, options, cluster))
+        by_node = stack.enter_context(_by_node(plan, options, cluster))
         from cooperbench.runner.ray.driver import Driver
 
         mark = stack.enter_context(_mark(plan))
         driver = Driver(plan, options, observer, mark)
         stack.callback(driver.close)
-        observer.note(f"Ray: {len(seats)} nodes, {sum(seats.values())} episodes at once")
-        driver.recruit(seats)
+        observer.note(f"Ray: {_size(by_node)}")
+        driver.recruit(by_node)
         if options.force:
             _clear(plan)
         stack.enter_context(locked(plan.directory, shared=True))
@@ -75,9 +75,8 @@ def check_cluster(plan: Plan, options: SessionOptions, cluster: RayOptions) -> C
     """Return what a dry run says about the cluster."""
     try:
         _check(plan)
-        with _seats(plan, options, cluster) as seats:
-            detail = f"{len(seats)} nodes, {sum(seats.values())} episodes at once"
-            return Check(name="Ray", ok=True, detail=detail)
+        with _by_node(plan, options, cluster) as by_node:
+            return Check(name="Ray", ok=True, detail=_size(by_node))
     except UsageError as error:
         return Check(name="Ray", ok=False, detail=error.message, fix=error.hint)
 
@@ -102,7 +101,7 @@ def _check(plan: Plan) -> None:
 
 
 @contextmanager
-def _seats(plan: Plan, options: SessionOptions, cluster: RayOptions) -> "Iterator[dict[ClusterNode, int]]":
+def _by_node(plan: Plan, options: SessionOptions, cluster: RayOptions) -> "Iterator[dict[ClusterNode, int]]":
     """Be connected to the cluster, and say how many episodes each node runs at once. Raises `UsageError`."""
     from cooperbench.runner.ray.cluster import connected, living_nodes
 
@@ -113,7 +112,11 @@ def _seats(plan: Plan, options: SessionOptions, cluster: RayOptions) -> "Iterato
         wanted = options.concurrency
         _check_room(rooms, wanted, members, cluster)
         given = shares(rooms, wanted)
-        yield {node: seats for node, seats in zip(nodes, given, strict=True) if seats}
+        yield {node: share for node, share in zip(nodes, given, strict=True) if share}
+
+
+def _size(by_node: "dict[ClusterNode, int]") -> str:
+    return f"{sum(by_node.values())} episodes at once on {', '.join(node.name for node in by_node)}"
 
 
 def _check_room(rooms: list[int], wanted: int, members: int, cluster: RayOptions) -> None:
