@@ -42,6 +42,8 @@ class McpServer:
         self._lock = threading.Lock()
         self._open: dict[tuple[str, str], threading.Event] = {}
         """Calls that are under way, by the client's name and the id of the request."""
+        self._gone: set[str] = set()
+        """Clients that have hung up; their last calls may come later than that."""
 
     def answer(self, call: Call) -> Reply:
         """Answer one message on standard input; its only argument names the client. No message means that the client is gone."""
@@ -89,6 +91,8 @@ class McpServer:
         cancelled = _Cancelled(call)
         with self._lock:
             self._open[key] = cancelled
+            if key[0] in self._gone:
+                cancelled.set()
         try:
             reply = self._guarded(tool.handler, dataclasses.replace(tool.call(given), cancelled=cancelled))
         finally:
@@ -104,6 +108,8 @@ class McpServer:
     def _cancel(self, client: str, request: str | None = None) -> None:
         """Cancel a request of a client, or all of them."""
         with self._lock:
+            if request is None:
+                self._gone.add(client)
             cancelled = [
                 event for (name, number), event in self._open.items() if name == client and request in (None, number)
             ]
