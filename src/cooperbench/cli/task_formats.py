@@ -2,12 +2,13 @@
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cooperbench.cli.options import Amount, TaskFilter, json_option, parse_features, task_filters
 from cooperbench.cli.output import counted, print_json
+from cooperbench.cli.typed import print_next
 
 if TYPE_CHECKING:
     from cooperbench.task_formats import ExportedSetting, HarborExport
@@ -88,3 +89,52 @@ def _show(written: "HarborExport") -> None:
         click.echo(f"not expressed: {note}")
     click.echo(f"these lines are in {written.directory / NOTES}")
     click.echo(f"next: harbor run -p {shlex.quote(str(written.directory))} -a oracle")
+
+
+@click.command("import")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["harbor", "swebench"]),
+    required=True,
+    help="harbor: task folders. swebench: files of instances, .jsonl, .json or .parquet.",
+)
+@click.option("--out", "dataset_dir", type=click.Path(path_type=Path), required=True, help="Directory of the dataset.")
+@click.option("-n", "--name", help="Name of the task.  [default: that of the repository]")
+@click.option("--task-id", type=click.IntRange(0), default=1, show_default=True, help="Number of the task.")
+@click.option("--base-commit", metavar="COMMIT", help="Only instances on this commit.")
+@click.option("--repository", type=click.Path(exists=True, path_type=Path), help="Local clone to build the image from.")
+@click.option("--image", help="Image that has the repository, instead of a clone.")
+@click.option("--image-folder", metavar="PATH", help="Folder of the repository in the image.  [default: /testbed]")
+@click.option("--test", metavar="COMMAND", help="Command that runs the hidden tests.  [default: pytest on their files]")
+@click.option("--setup", metavar="COMMAND", help="Command that installs what the tests need, with --repository.")
+@click.option("--no-history", is_flag=True, help="Copy the commit of the clone without its history.")
+def import_command(
+    paths: tuple[Path, ...],
+    kind: str,
+    dataset_dir: Path,
+    name: str | None,
+    task_id: int,
+    base_commit: str | None,
+    no_history: bool,
+    **given: Any,
+) -> None:
+    """Make one task, a pool of features, of instances on one base commit. Then build its image, and validate it.
+
+    \b
+    cooperbench tasks import --format swebench rows.jsonl --base-commit 3e1c7a9 --repository clone --out dataset
+    """
+    from cooperbench.task_formats import Surrounding, pool_of_folders, pool_of_instances, read_instances, write_pool
+
+    known = {option: value for option, value in given.items() if value is not None}
+    if kind == "harbor":
+        pool = pool_of_folders(paths, base_commit)
+    else:
+        pool = pool_of_instances([each for path in paths for each in read_instances(path)], base_commit)
+    task = write_pool(pool, dataset_dir, name=name, task_id=task_id, given=Surrounding(history=not no_history, **known))
+    click.echo(f"{task.path}: {counted(len(task.features), 'feature')}")
+    for number, feature in pool.features.items():
+        click.echo(f"  feature {number:<3} {feature.name}")
+    print_next(f"cooperbench images build -r {task.repo} -t {task_id}", dataset_dir=dataset_dir)
+    print_next(f"cooperbench tasks validate -r {task.repo} -t {task_id} --group", dataset_dir=dataset_dir)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import click
 
 from cooperbench.cli.output import counted
-from cooperbench.evaluation import FeatureValidation, PairConflict, TaskStatistics, TaskValidation
+from cooperbench.evaluation import FeatureValidation, GroupValidation, PairConflict, TaskStatistics, TaskValidation
 
 
 def show_validation(validation: TaskValidation) -> None:
@@ -39,6 +39,19 @@ def show_validation(validation: TaskValidation) -> None:
     for problem in validation.problems:
         click.echo(f"problem: {problem}")
     click.echo(f"{name}: {'ok' if validation.ok else 'NOT OK'}\n")
+
+
+def show_groups(groups: Sequence[GroupValidation]) -> None:
+    """Print which groups can be solved, and by what."""
+    for group in groups:
+        solved = f"solved by {group.solved_by}" if group.solved_by else f"NOT SOLVED: {group.problem}"
+        conflicts = f"; {counted(group.conflicts, 'conflicting pair')}" if group.conflicts else ""
+        click.echo(f"group {', '.join(map(str, group.features))}: {solved}{conflicts}")
+    if groups:
+        conflicting = sum(group.conflicts > 0 for group in groups)
+        click.echo(
+            f"{sum(group.ok for group in groups)} of {counted(len(groups), 'group')} can be solved; {conflicting} with conflicts\n"
+        )
 
 
 def validated(feature: FeatureValidation) -> str:

@@ -15,8 +15,9 @@ from cooperbench.cli.options import (
     task_filters,
 )
 from cooperbench.cli.output import counted, print_json
-from cooperbench.cli.task_formats import export_command
+from cooperbench.cli.task_formats import export_command, import_command
 from cooperbench.cli.typed import print_next
+from cooperbench.cli.validate import backend_option, task_backend, validate_command
 
 if TYPE_CHECKING:
     from cooperbench.evaluation import PairConflict
@@ -28,10 +29,8 @@ def command() -> None:
     """List, show, validate, create and exchange tasks."""
 
 
-command.add_command(export_command)
-backend_option = click.option(
-    "--backend", help="Backend that runs the sandboxes.  [default: local for bundled tasks, else docker]"
-)
+for subcommand in (export_command, import_command, validate_command):
+    command.add_command(subcommand)
 
 
 @command.command("list")
@@ -177,56 +176,6 @@ def sample(
         print_next(f"cooperbench run -s {drawn.name} -a gold", dataset_dir=dataset_dir)
 
 
-@command.command("validate")
-@task_filters
-@click.option("-f", "--features", help="Only these features, such as 1,2.")
-@click.option("-k", "repetitions", type=click.IntRange(1), default=1, show_default=True, help="Runs per gold patch.")
-@backend_option
-@click.option(
-    "--time-limit", type=float, default=900.0, show_default=True, help="Time limit of a test suite, in seconds."
-)
-@json_option
-def validate(
-    selected: TaskFilter, features: str | None, repetitions: int, backend: str | None, time_limit: float, as_json: bool
-) -> int:
-    """Check that every feature's tests fail on the base and pass with its gold patch. If not, the exit code is 1.
-
-    Says each feature that is done. After an interrupt the same command goes on with the others.
-    """
-    from cooperbench.cli.task_tables import show_validation, validated
-    from cooperbench.evaluation import validate_task
-    from cooperbench.tasks import discover_groups
-
-    tasks = selected.find()
-    chosen = parse_features(features)
-    if chosen is not None:
-        tasks = [group.task for group in discover_groups(tasks, features=chosen)]
-    found = []
-    for task in tasks:
-        validation = validate_task(
-            task,
-            backend=backend or _default_backend(task),
-            repetitions=repetitions,
-            features=chosen,
-            time_limit=time_limit,
-            finished=lambda feature: click.echo(validated(feature), err=True),
-        )
-        found.append(validation)
-        if not as_json:
-            show_validation(validation)
-    if as_json:
-        facts = [validation.model_dump(mode="json") | {"ok": validation.ok} for validation in found]
-        print_json(facts)
-    ok = all(validation.ok for validation in found)
-    if ok and not as_json:
-        first = found[0]
-        given = f" -s {selected.subset}" if selected.subset else ""
-        place = f" --backend {backend}" if backend else ""
-        command = f"cooperbench run -r {first.repo} -t {first.task_id} -a gold{given}{place}"
-        print_next(command, dataset_dir=selected.dataset_dir)
-    return 0 if ok else 1
-
-
 @command.command("new")
 @click.argument("name")
 @click.option("--repository", type=click.Path(exists=True, path_type=Path), required=True, help="Local clone.")
@@ -276,12 +225,6 @@ def new(
     print_next(f"cooperbench tasks validate -r {task.repo} -t {task_id}", dataset_dir=dataset_dir)
 
 
-def _default_backend(task: "Task") -> str:
-    from cooperbench.environments import default_backend
-
-    return default_backend(bundled=task.recipe.bundled)
-
-
 def _conflicts(task: "Task", backend: str | None, repository: Path | None) -> "list[PairConflict] | None":
     from cooperbench.errors import SandboxError, UsageError
     from cooperbench.evaluation import base_of, base_of_repository, gold_conflicts
@@ -291,7 +234,7 @@ def _conflicts(task: "Task", backend: str | None, repository: Path | None) -> "l
             raise UsageError(f"{task.key} does not name its base commit", subject=task.key, hint="omit --repository")
         return gold_conflicts(task, base_of_repository(repository, task.recipe.base_commit))
     try:
-        return gold_conflicts(task, base_of(task, backend or _default_backend(task)))
+        return gold_conflicts(task, base_of(task, task_backend(task, backend)))
     except SandboxError as error:
         click.echo(f"{task.key}: conflicts not counted: {error}", err=True)
         return None

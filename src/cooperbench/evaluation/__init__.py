@@ -3,6 +3,7 @@
 from cooperbench.evaluation.bases import base_of, base_of_repository
 from cooperbench.evaluation.evaluator import evaluate_episode, evaluate_submissions, evaluation_key
 from cooperbench.evaluation.gold import PairConflict, TaskStatistics, gold_conflicts, task_language, task_statistics
+from cooperbench.evaluation.group_validation import GroupValidation, validate_groups
 from cooperbench.evaluation.patches import make_submission, touched_paths
 from cooperbench.evaluation.policies import POLICIES, Policy, apply_policy, check_policy, resolve_policy
 from cooperbench.evaluation.resolver import Resolver
@@ -15,6 +16,7 @@ __all__ = [
     "POLICIES",
     "EvaluationSettings",
     "FeatureValidation",
+    "GroupValidation",
     "PairConflict",
     "Policy",
     "Resolver",
@@ -42,5 +44,6 @@ __all__ = [
     "task_language",
     "task_statistics",
     "touched_paths",
+    "validate_groups",
     "validate_task",
 ]

@@ -17,7 +17,9 @@ COLLECT = (
 )
 """Reads the work tree, whatever became of the repository in it."""
 
+STEPS_BEGIN = "# Of CooperBench's export to Harbor, from here on."
 _STEPS = """
+{begin}
 USER root
 COPY cooperbench {place}
 # Nothing after the base commit; and what the base holds, with which the work is compared.
@@ -56,7 +58,9 @@ def write_environment(task: Task, folder: Path, *, base_image: str | None) -> No
 
             text = replace_base(text, base_image)
     users = re.findall(r"(?mi)^USER\s+(\S+)", text)
-    steps = _STEPS.format(place=PLACE, commit=recipe.base_commit or "HEAD", user=f"USER {users[-1]}\n" if users else "")
+    steps = _STEPS.format(
+        begin=STEPS_BEGIN, place=PLACE, commit=recipe.base_commit or "HEAD", user=f"USER {users[-1]}\n" if users else ""
+    )
     (folder / "Dockerfile").write_text(text.rstrip("\n") + "\n" + steps, encoding="utf-8")
     programs = folder / "cooperbench"
     programs.mkdir()

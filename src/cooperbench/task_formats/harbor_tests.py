@@ -49,6 +49,7 @@ def write_tests(task: Task, features: Sequence[int], folder: Path, *, time_limit
     for number in features:
         place = folder / f"feature{number}"
         place.mkdir()
+        (place / "feature.md").write_bytes(task.features[number].description.encode())
         (place / "tests.patch").write_bytes(task.features[number].tests_patch)
         (place / "gold.patch").write_bytes(task.features[number].gold_patch)
 
