@@ -11,6 +11,7 @@ COMMANDS = {
     "eval": ("cooperbench.cli.evaluate", "Merge and test the submissions of a run."),
     "submit": ("cooperbench.cli.submit", "Publish runs so that others can check them, or give a run to Slurm."),
     "verify": ("cooperbench.cli.verify", "Check a bundle of results, and judge its patches again."),
+    "leaderboard": ("cooperbench.cli.leaderboard", "Write a leaderboard page from a folder of bundles."),
     "tasks": ("cooperbench.cli.tasks", "List, show, validate, create and exchange tasks."),
     "prepare": ("cooperbench.cli.prepare", "Download the published dataset, or the images of tasks."),
     "agents": ("cooperbench.cli.agents", "List, check and create agents."),

@@ -148,7 +148,7 @@ def _settings(given: dict[str, Any]) -> list[str]:
     return [setting.value for setting in Setting]
 
 
-_ABOUT_RUNS = frozenset({"runs", "view", "report", "compare", "power", "explain", "label"})
+_ABOUT_RUNS = frozenset({"runs", "submit", "view", "report", "compare", "power", "explain", "label"})
 _OPTIONS: dict[str, Callable[[dict[str, Any]], Iterable[object]]] = {
     "--subset": _subsets,
     "--repo": _repositories,

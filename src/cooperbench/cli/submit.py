@@ -39,6 +39,8 @@ class _SubmitGroup(click.Group):
 def command() -> None:
     """Publish runs in a form that others can check, or submit a run to a cluster's scheduler.
 
+    `cooperbench submit RUN --help` lists the options for runs.
+
     \b
     cooperbench submit coop --out bundle
     cooperbench submit slurm --array 16 -- run -s lite -a my_agent -m gpt-4o
