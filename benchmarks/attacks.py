@@ -24,7 +24,17 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from cooperbench.evaluation import EvaluationSettings, evaluate_submissions, make_submission
 from cooperbench.records import EvaluationChoices, Falsify, Outcome
 from cooperbench.tasks import Task, discover_tasks
-from tests.evaluation.attacks import go, python_files, python_lies, python_process, rust, typescript, vitest
+from tests.evaluation.attacks import (
+    go,
+    python_files,
+    python_lies,
+    python_memory,
+    python_process,
+    python_sandbox,
+    rust,
+    typescript,
+    vitest,
+)
 from tests.evaluation.edits import base_checkout
 from tests.evaluation.languages import LANGUAGES, VITEST, make_task
 
@@ -41,7 +51,11 @@ WEAKER: dict[str, tuple[str, ...]] = {
     "falsification": ("none",),
     "both": ("none", "files", "falsification"),
 }
-PYTHON = {**python_files.ATTACKS, **python_process.ATTACKS, **python_lies.ATTACKS}
+PYTHON = {
+    name: attack
+    for module in (python_files, python_process, python_lies, python_memory, python_sandbox)
+    for name, attack in module.ATTACKS.items()
+}
 OTHERS = {"go": go.ATTACKS, "rust": rust.ATTACKS, "typescript": typescript.ATTACKS, "vitest": vitest.ATTACKS}
 SHELFDB_FEATURE = 3
 VITEST_IMAGE = """FROM cooperbench-test/node

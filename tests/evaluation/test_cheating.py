@@ -12,7 +12,7 @@ from cooperbench.evaluation import EvaluationSettings, evaluate_submissions, mak
 from cooperbench.evaluation.suites import Suite, run_suite
 from cooperbench.records import DropAction, DropRule, Evaluation, EvaluationChoices, Outcome
 from cooperbench.tasks import Task
-from tests.evaluation.attacks import attack, honest, python_files, python_lies, python_process
+from tests.evaluation.attacks import attack, honest, python_files, python_lies, python_process, python_sandbox
 from tests.evaluation.edits import append, base_checkout, together
 from tests.evaluation.trees import Checkout
 
@@ -61,6 +61,14 @@ def assert_failed(evaluation: Evaluation) -> None:
 def test_no_attack_passes(name: str, shelfdb: Task, checkout: Checkout) -> None:
     limit = 6 if name == "output without end" else 30
     assert_failed(score(shelfdb, {FEATURE: ATTACKS[name].patch(checkout)}, time_limit=limit))
+
+
+@pytest.mark.parametrize(
+    "name", ["end every process", "a pipe in the place of the report", "a device in the place of the report"]
+)
+def test_who_breaks_the_sandbox_has_failed(name: str, shelfdb: Task, checkout: Checkout) -> None:
+    """It is no `infra_error`, which would be left out of every score."""
+    assert_failed(score(shelfdb, {FEATURE: python_sandbox.ATTACKS[name].patch(checkout)}, time_limit=8))
 
 
 @pytest.mark.parametrize("name", BITING)

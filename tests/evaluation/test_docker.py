@@ -8,6 +8,7 @@ from cooperbench.environments import build_image
 from cooperbench.evaluation import score
 from cooperbench.records import Evaluation, Outcome
 from cooperbench.tasks import Task
+from tests.evaluation.attacks import python_sandbox
 from tests.evaluation.edits import base_checkout
 from tests.evaluation.test_cheating import ATTACKS, FEATURE
 
@@ -57,9 +58,10 @@ def test_the_same_verdicts_as_on_the_local_backend(shelfdb: Task, on_docker: Tas
         "write the report",
         "links out of the tree",
         "leave processes behind",
+        "remove the programs",
     ],
 )
 def test_no_attack_passes(on_docker: Task, shelfdb: Task, name: str, tmp_path: Path) -> None:
-    patch = ATTACKS[name].patch(base_checkout(shelfdb, tmp_path / "repo"))
+    patch = {**ATTACKS, **python_sandbox.ATTACKS}[name].patch(base_checkout(shelfdb, tmp_path / "repo"))
     evaluation = score(on_docker, {FEATURE: patch}, backend="docker", time_limit=60, falsify="off")
     assert evaluation.verdict.outcome in (Outcome.TESTS_FAILED, Outcome.NO_PATCH), evaluation.verdict

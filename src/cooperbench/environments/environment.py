@@ -170,10 +170,10 @@ class Environment:
             self._path_folders.insert(0, folder)
 
     def read_file(self, path: str) -> bytes:
-        """Return the file's bytes. Raises `FileNotFoundError`."""
+        """Return the file's bytes. Raises `FileNotFoundError`, and `SandboxDamagedError` for a folder, pipe or device."""
         self._check_open()
         place = self._path(path)
-        script = f'[ -e "$1" ] || exit {MISSING}; cat "$1"'
+        script = f'[ -e "$1" ] || exit {MISSING}; [ -f "$1" ] || {{ echo "not a file" >&2; exit 1; }}; cat "$1"'
         reply = self._supervisor.run(["sh", "-c", script, "sh", place], timeout=FILE_TIMEOUT)
         if reply.returncode == MISSING:
             raise FileNotFoundError(2, "no such file in the sandbox", path)

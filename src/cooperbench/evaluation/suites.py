@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Literal
 
 from cooperbench.environments import Environment, EnvironmentOptions, SandboxLabels, open_environment
-from cooperbench.errors import TaskError
+from cooperbench.environments.scripts import FILE_TIMEOUT
+from cooperbench.errors import SandboxDamagedError, TaskError
 from cooperbench.evaluation.build_caches import BUILD_CACHE, after_build, before_build
 from cooperbench.evaluation.installers import Installer, changed_files, installers_of
 from cooperbench.evaluation.settings import EvaluationSettings
@@ -38,6 +39,8 @@ WORK_TREE = "/workspace/repo"
 IMAGE_RUNNER = "/usr/local/bin/runner.sh"
 OUTPUT_LIMIT = 2_000_000
 """Characters of a runner's output that are read: text reports of large suites need that many."""
+REPORT_LIMIT = 128 * 1024 * 1024
+"""Bytes of a report that are read: what a suite wrote must not fill the host's memory. Build caches are smaller, too."""
 FILE_SIZE_LIMIT = 4 * 1024 * 1024
 """KiB of the largest file that a suite may write: a runaway test must not fill the host's disk."""
 
@@ -252,7 +255,13 @@ def _read_report(environment: Environment, placed: _Placed, suite: Suite, output
 
 
 def _read(environment: Environment, path: str) -> bytes:
+    """Return the first bytes of a file that a suite left. Empty where there is none, or where what ran keeps it from being read.
+
+    Who removes programs, or leaves a pipe or an endless file, has left no report. That is no failure of the sandbox.
+    """
+    script = '[ -f "$1" ] && head -c "$2" "$1"'
     try:
-        return environment.read_file(path)
-    except FileNotFoundError:
+        reply = environment.run_script(script, path, str(REPORT_LIMIT), timeout=FILE_TIMEOUT)
+    except SandboxDamagedError:
         return b""
+    return reply.stdout if reply.returncode == 0 else b""

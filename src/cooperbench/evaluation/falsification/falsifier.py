@@ -134,15 +134,19 @@ def _judge(runs: FeatureRuns, tree: str, seed: str, challenge: Challenge) -> Fal
 
 
 def _run(runs: FeatureRuns, tree: str, suite: BrokenSuite) -> tuple[Mismatch | None, list[SuiteRun]]:
-    """Run one version, and once more in another sandbox if it came out otherwise than with the gold patch."""
+    """Run one version. If it came out otherwise than with the gold patch, two more runs, in other sandboxes, have to come out like it.
+
+    One more would help who passes by a coin more than whose tests are flaky.
+    """
     done: list[SuiteRun] = []
     mismatch = None
-    for _ in range(2):
+    for repeat in range(3):
         done.append(runs.run(tree, [(each.shown.path, each.edit) for each in suite.functions]))
         if failed_to_install(done[-1]):
             raise EvaluationError("the runner could not install what the tests need", subject=runs.runner.task.key)
         mismatch = find_mismatch(done[-1], suite, runs.reference, watched=runs.runner.settings.protected)
-        if mismatch is None:
+        settled = mismatch is None if repeat == 0 else mismatch is not None
+        if settled:
             break
     return mismatch, done
 

@@ -9,6 +9,7 @@ from random import randrange
 import pytest
 
 from cooperbench.environments import Environment
+from cooperbench.errors import SandboxDamagedError
 from cooperbench.testing.conformance.subject import Subject
 
 CONFIGURED = 'it\'s "$HOME" `x` \\ \n end'
@@ -135,6 +136,9 @@ class CommandConformance:
         assert environment.read_file("/tmp/empty") == b""
         with pytest.raises(FileNotFoundError):
             environment.read_file("/tmp/not there")
+        environment.execute("mkfifo '/tmp/a pipe'")
+        with pytest.raises(SandboxDamagedError):  # nobody writes to it
+            environment.read_file("/tmp/a pipe")
 
     def test_14_concurrent_commands(self, environment: Environment) -> None:
         with ThreadPoolExecutor(8) as pool:
