@@ -83,13 +83,13 @@ class ScriptedAnswers:
     ) -> list[tuple[OfferedTool, Json]]:
         """Return the program's tools that a turn calls, with their arguments."""
         if turn.wait_for_message is not None:
-            return [(shell, _arguments(shell, self._waiting(turn.wait_for_message, text)))]
+            return [(shell, shell_arguments(shell, self._waiting(turn.wait_for_message, text)))]
         calls: list[tuple[OfferedTool, Json]] = []
         for call in turn.tool_calls:
             if call.name not in _OF_THE_BUILT_IN and (own := _named(offered, call.name)) is not None:
                 calls.append((own, call.arguments if isinstance(call.arguments, dict) else {}))
             elif (command := _command(call)) is not None:
-                calls.append((shell, _arguments(shell, command)))
+                calls.append((shell, shell_arguments(shell, command)))
         return calls
 
     def _waiting(self, wait: WaitForMessage, text: str) -> str:
@@ -145,7 +145,7 @@ def _command(call: ScriptedCall) -> str | None:
             return f"echo {shlex.quote(f'there is no tool {other}')} >&2; exit 1"
 
 
-def _arguments(tool: OfferedTool, command: str) -> Json:
+def shell_arguments(tool: OfferedTool, command: str) -> Json:
     """Return the arguments for a shell tool: the command, and something of the right type for whatever else it requires."""
     properties: Json = tool.schema.get("properties") or {}
     name = next((each for each in ("command", "cmd") if each in properties), "command")
