@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -17,8 +18,8 @@ from cooperbench.agents.command_line.catalogue import AGENTS_DIR
 from cooperbench.agents.scaffold import COMMAND_LINE_TEMPLATE, write_agent
 from cooperbench.gateway import read_recording
 from cooperbench.records import Ending, EpisodeStatus, MemberResult
-from cooperbench.runner import RunRequest, RunResult, SessionOptions, execute, make_plan, read_run
-from cooperbench.tasks import find_dataset
+from cooperbench.runner import SessionOptions, read_run
+from tests.runner.one_team import members_of, run_team
 from tests.runner.test_misbehaviour import survivors
 
 pytestmark = pytest.mark.needs("sandbox")
@@ -61,35 +62,25 @@ def agents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def run_team(members: list[dict[str, object]], log_dir: Path) -> tuple[RunResult, list[MemberResult]]:
-    Path("team.yaml").write_text(
-        yaml.safe_dump({"members": [{"model": "scripted/script", **each} for each in members]})
-    )
-    request = RunRequest(
-        run_name="programs",
-        team="team.yaml",
-        dataset_dir=find_dataset(subset="demo"),
-        repo="shelfdb",
-        features=tuple(range(1, len(members) + 1)),
-        environment={"network": "none"},
-        log_dir=log_dir,
-    )
-    result = execute(make_plan(request), SessionOptions(auto_eval=False))
+def run_programs(members: list[dict[str, Any]], log_dir: Path) -> list[MemberResult]:
+    """Run a team without a network, whose model plays the script."""
+    given = [{"model": "scripted/script", **each} for each in members]
+    result = run_team(given, log_dir, SessionOptions(auto_eval=False), environment={"network": "none"})
     [episode] = result.episodes
     assert episode.result is not None
     assert episode.result.status is EpisodeStatus.COMPLETED, episode.result.error
-    return result, list(episode.result.agents.values())
+    return members_of(result)
 
 
 @pytest.mark.slow
 def test_programs_that_behave_badly(agents: Path, tmp_path: Path) -> None:
-    members: list[dict[str, object]] = [{"agent": name} for name in COMMANDS if name != "works"]
+    members: list[dict[str, Any]] = [{"agent": name} for name in COMMANDS if name != "works"]
     for one in members:
         if one["agent"] == "never_ends":
             one["limits"] = {"wall_time": 12}
         elif one["agent"] == "goes_on_without_model":
             one["limits"] = {"steps": 2}
-    _, ended = run_team(members, tmp_path / "logs")
+    ended = run_programs(members, tmp_path / "logs")
     by_name = {member.agent: member for member in ended}
     endings = {name: member.ending for name, member in by_name.items()}
     assert endings == {
@@ -119,7 +110,7 @@ def test_programs_that_behave_badly(agents: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_program_leaves_the_same_record_as_any_agent(agents: Path, tmp_path: Path) -> None:
-    _, [first, second] = run_team([{"agent": "works"}, {"agent": "works"}], tmp_path / "logs")
+    [first, second] = run_programs([{"agent": "works"}, {"agent": "works"}], tmp_path / "logs")
     for member in (first, second):
         assert member.ending is Ending.SUBMITTED
         assert (member.steps, member.usage.input_tokens, member.usage.cached_tokens) == (3, 3000, 600)

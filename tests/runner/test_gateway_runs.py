@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from cooperbench.gateway import read_recording
-from cooperbench.records import Ending, EpisodeStatus, MemberResult
-from cooperbench.runner import RunRequest, RunResult, SessionOptions, execute, make_plan
-from cooperbench.tasks import find_dataset
+from cooperbench.records import Ending, EpisodeStatus
+from cooperbench.runner import RunResult
 from tests.gateway.standin_provider import PRICES, Refusal, StandInProvider, Turn, serve_provider
+from tests.runner.one_team import members_of, run_team
 
 KEY = "sk-ant-real-key-of-the-host-00"
 pytestmark = [pytest.mark.needs("sandbox"), pytest.mark.slow]
@@ -27,39 +26,16 @@ def provider(surroundings: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[St
         yield running
 
 
-def run_team(log_dir: Path, *, counts: tuple[int, ...], max_cost: float | None = None, **limits: int) -> RunResult:
+def run_asking(log_dir: Path, *counts: int, max_cost: float | None = None, **limits: int) -> RunResult:
+    """Run a team whose members ask so many times."""
     model = {"price_table": str(Path("prices.json").absolute()), "retries": 1, "retry_wait": 0.01}
-    members = [
-        {
-            "agent": "asks_through_gateway",
-            "model": "anthropic/claude-of-tests",
-            "config": {"init": {"count": count}, "model": model},
-            "limits": limits,
-        }
-        for count in counts
-    ]
-    Path("team.yaml").write_text(yaml.safe_dump({"members": members}))
-    request = RunRequest(
-        run_name="behind-gateway",
-        team="team.yaml",
-        dataset_dir=find_dataset(subset="demo"),
-        repo="shelfdb",
-        features=tuple(range(1, len(members) + 1)),
-        messaging=False,
-        log_dir=log_dir,
-        max_cost=max_cost,
-    )
-    return execute(make_plan(request), SessionOptions(auto_eval=False, overtime=1.0))
-
-
-def members_of(result: RunResult) -> list[MemberResult]:
-    [episode] = result.episodes
-    assert episode.result is not None
-    return list(episode.result.agents.values())
+    shared = {"agent": "asks_through_gateway", "model": "anthropic/claude-of-tests", "limits": limits}
+    members = [{**shared, "config": {"init": {"count": count}, "model": model}} for count in counts]
+    return run_team(members, log_dir, messaging=False, max_cost=max_cost)
 
 
 def test_limits_cost_history_events_and_no_key(provider: StandInProvider, surroundings: Path) -> None:
-    done, limited = members_of(run_team(surroundings, counts=(2, 1000), steps=3))
+    done, limited = members_of(run_asking(surroundings, 2, 1000, steps=3))
     assert (done.ending, done.steps) == (Ending.SUBMITTED, 2)
     assert (limited.ending, limited.steps) == (Ending.LIMIT, 3)
     assert limited.limit is not None
@@ -86,7 +62,7 @@ def test_limits_cost_history_events_and_no_key(provider: StandInProvider, surrou
 
 def test_the_limit_of_the_run_holds(provider: StandInProvider, surroundings: Path) -> None:
     cost = Turn(input=1000, cached=600, output=50).cost
-    members = members_of(run_team(surroundings, counts=(1000, 1000), max_cost=4.5 * cost))
+    members = members_of(run_asking(surroundings, 1000, 1000, max_cost=4.5 * cost))
     assert {member.limit.kind for member in members if member.limit} == {"run cost"}
     assert 5 <= len(provider.requests) <= 6  # each member may have one call under way
 
@@ -95,7 +71,7 @@ def test_an_outage_of_the_provider_is_not_the_agents_failure(provider: StandInPr
     provider.steps[:] = [
         Refusal(529, {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}})
     ]
-    result = run_team(surroundings, counts=(3, 3))
+    result = run_asking(surroundings, 3, 3)
     [episode] = result.episodes
     assert episode.result is not None
     assert episode.result.status is EpisodeStatus.INFRA_ERROR

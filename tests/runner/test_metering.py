@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
-from cooperbench.records import Ending, EpisodeStatus, MemberResult
-from cooperbench.runner import RunRequest, RunResult, SessionOptions, execute, make_plan
-from cooperbench.tasks import find_dataset
+from cooperbench.records import Ending, EpisodeStatus
 from tests.agents.standin_llm import StandIn, fails, says, serve
+from tests.runner.one_team import members_of, run_team
 
 PRICE = 1000 * 2.5e-6 + 100 * 1e-5
 """US dollars of one call of gpt-4o with 1000 tokens in and 100 out."""
@@ -27,27 +25,6 @@ def server(surroundings: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stan
         monkeypatch.setenv("OPENAI_BASE_URL", running.url)
         monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
         yield running
-
-
-def run_team(members: list[dict[str, object]], log_dir: Path, *, max_cost: float | None = None) -> RunResult:
-    Path("team.yaml").write_text(yaml.safe_dump({"members": members}))
-    request = RunRequest(
-        run_name="metered",
-        team="team.yaml",
-        dataset_dir=find_dataset(subset="demo"),
-        repo="shelfdb",
-        features=tuple(range(1, len(members) + 1)),
-        messaging=False,
-        log_dir=log_dir,
-        max_cost=max_cost,
-    )
-    return execute(make_plan(request), SessionOptions(auto_eval=False, overtime=1.0))
-
-
-def members_of(result: RunResult) -> list[MemberResult]:
-    [episode] = result.episodes
-    assert episode.result is not None
-    return list(episode.result.agents.values())
 
 
 @pytest.mark.slow  # LiteLLM takes seconds to import
@@ -66,7 +43,7 @@ def test_each_is_ended_at_its_own_limit_with_its_work(server: StandIn, surroundi
         # With a built-in agent in the team all workers share one import; the test below has one in each of them.
         {"agent": "mini_swe_agent", "model": "gpt-4o", "limits": {"steps": 1}},
     ]
-    *ended, built_in = members_of(run_team(members, surroundings))
+    *ended, built_in = members_of(run_team(members, surroundings, messaging=False))
     assert (built_in.ending, built_in.steps) == (Ending.LIMIT, 1)
     assert [member.ending for member in ended] == [*[Ending.LIMIT] * 5, Ending.SUBMITTED]
     limits = [member.limit.kind for member in ended if member.limit is not None]
@@ -86,7 +63,7 @@ def test_each_is_ended_at_its_own_limit_with_its_work(server: StandIn, surroundi
 
 @pytest.mark.slow
 def test_the_limit_of_the_run_holds_for_them_too(server: StandIn, surroundings: Path) -> None:
-    result = run_team([{"agent": "calls", "model": "gpt-4o"}] * 2, surroundings, max_cost=5 * PRICE)
+    result = run_team([{"agent": "calls", "model": "gpt-4o"}] * 2, surroundings, messaging=False, max_cost=5 * PRICE)
     [episode] = result.episodes
     assert episode.result is not None
     assert episode.result.status is EpisodeStatus.INTERRUPTED
@@ -99,7 +76,7 @@ def test_the_limit_of_the_run_holds_for_them_too(server: StandIn, surroundings: 
 def test_an_agent_that_reports_an_outage_as_its_error_is_not_scored(server: StandIn, surroundings: Path) -> None:
     server.answers[:] = [fails(503, "overloaded")]
     members: list[dict[str, object]] = [{"agent": "gives_up", "model": "gpt-4o"}, {"agent": "nop"}]
-    member, _ = members_of(run_team(members, surroundings))
+    member, _ = members_of(run_team(members, surroundings, messaging=False))
     assert member.ending is Ending.INFRA_ERROR
     assert member.error is not None
     assert (member.error.boundary, member.error.kind) == ("model", "ModelOverloadedError")

@@ -4,36 +4,24 @@ import os
 from pathlib import Path
 
 import pytest
-import yaml
 
 from cooperbench.records import Ending, EpisodeStatus, MemberResult, Setting
-from cooperbench.runner import RunRequest, SessionOptions, execute, make_plan
-from cooperbench.tasks import find_dataset
+from cooperbench.runner import SessionOptions
+from tests.runner.one_team import members_of, run_team
 
 pytestmark = pytest.mark.needs("sandbox")
 
 
-def run_team(members: list[dict[str, object]], log_dir: Path, *, memory_mb: int = 4096) -> list[MemberResult]:
+def run_badly(members: list[dict[str, object]], log_dir: Path, *, memory_mb: int = 4096) -> list[MemberResult]:
     """One episode in which each member behaves in its own way; the last one behaves well."""
     sandboxes = Path(os.environ["COOPERBENCH_CACHE_DIR"]) / "sandboxes"
     before = set(sandboxes.glob("*"))  # tests that kill the runner leave some, for as long as they live
-    team = Path("team.yaml")
-    team.write_text(yaml.safe_dump({"members": members}))
-    features = tuple(range(1, len(members) + 1))
-    request = RunRequest(
-        run_name="bad",
-        team=str(team),
-        dataset_dir=find_dataset(subset="demo"),
-        repo="shelfdb",
-        features=features,
-        log_dir=log_dir,
-    )
-    result = execute(make_plan(request), SessionOptions(auto_eval=False, agent_memory_mb=memory_mb))
+    result = run_team(members, log_dir, SessionOptions(auto_eval=False, agent_memory_mb=memory_mb))
     [episode] = result.episodes
     assert episode.result is not None
     assert episode.result.status is EpisodeStatus.COMPLETED, episode.result.error
     assert episode.result.setting is Setting.COOP
-    ended = list(episode.result.agents.values())
+    ended = members_of(result)
     assert ended[-1].ending is Ending.SUBMITTED
     for member in ended:
         assert member.patch_lines == 1, f"the work of {member.agent} was lost"
@@ -60,7 +48,7 @@ def survivors() -> list[str]:
 @pytest.mark.slow
 def test_agents_that_return_nonsense_or_raise(surroundings: Path) -> None:
     names = ["raise", "unprintable", "none", "wrong_type", "negative_cost", "exit", "work"]
-    ended = run_team([{"agent": f"testing/{name}"} for name in names], surroundings)
+    ended = run_badly([{"agent": f"testing/{name}"} for name in names], surroundings)
     assert [member.ending for member in ended] == [*[Ending.ERROR] * 5, Ending.CRASH, Ending.SUBMITTED]
     said = [member.error.message for member in ended if member.error is not None]
     assert said[0] == "the agent raised ValueError: the agent's own mistake"
@@ -82,7 +70,7 @@ def test_agents_that_do_not_end(surroundings: Path) -> None:
         {"agent": "testing/memory", "config": {"init": {"megabytes": 8192}}},
         {"agent": "testing/work"},
     ]
-    ended = run_team(members, surroundings, memory_mb=400)
+    ended = run_badly(members, surroundings, memory_mb=400)
     assert [member.ending for member in ended] == [
         *[Ending.TIMEOUT] * 3,
         Ending.LIMIT,

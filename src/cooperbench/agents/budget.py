@@ -9,7 +9,7 @@ limits.
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from cooperbench.records.ledger import RunLedger
 from cooperbench.records.member_files import Progress
 from cooperbench.records.model_wait import ModelWait
 from cooperbench.records.paths import AnyPath
+from cooperbench.records.process_wide import ProcessWide
 
 
 class Budget:
@@ -212,21 +213,14 @@ def add_usage(left: Usage, right: Usage) -> Usage:
     )
 
 
-_unlimited = Budget()
-_active: Budget | None = None
+_active = ProcessWide(Budget())
 
 
 def current_budget() -> Budget:
     """Return the active budget of this process and all of its threads; outside a run it has no limits."""
-    return _active or _unlimited
+    return _active.current()
 
 
-@contextmanager
-def activate_budget(budget: Budget) -> Iterator[Budget]:
+def activate_budget(budget: Budget) -> AbstractContextManager[Budget]:
     """Make a budget the active one of this process."""
-    global _active
-    before, _active = _active, budget
-    try:
-        yield budget
-    finally:
-        _active = before
+    return _active.activate(budget)

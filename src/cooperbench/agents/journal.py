@@ -6,13 +6,14 @@ the agent's process and reads it afterwards; for an agent that writes none it us
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from cooperbench.agents.call import plain_messages
 from cooperbench.records import TrajectoryMessage, utc_now
 from cooperbench.records.paths import AnyPath
+from cooperbench.records.process_wide import ProcessWide
 from cooperbench.records.trajectory import read_journal
 
 
@@ -41,39 +42,27 @@ class Journal:
             self._stream.close()
 
 
-_none = Journal(None)
-_active: Journal | None = None
-_calls: Journal | None = None
+_active = ProcessWide(Journal(None))
+_calls = ProcessWide(Journal(None))
 
 
 def current_journal() -> Journal:
     """Return the active journal of this process; outside a run it discards messages."""
-    return _active or _none
+    return _active.current()
 
 
 def current_call_journal() -> Journal:
     """Return the journal for what model calls say, which stands in for a history that the agent does not keep."""
-    return _calls or _none
+    return _calls.current()
 
 
-@contextmanager
-def activate_call_journal(journal: Journal) -> Iterator[Journal]:
+def activate_call_journal(journal: Journal) -> AbstractContextManager[Journal]:
     """Make a journal the one for model calls of this process."""
-    global _calls
-    before, _calls = _calls, journal
-    try:
-        yield journal
-    finally:
-        _calls = before
+    return _calls.activate(journal)
 
 
 @contextmanager
 def activate_journal(journal: Journal) -> Iterator[Journal]:
     """Make a journal the active one of this process, and close it at the end."""
-    global _active
-    before, _active = _active, journal
-    try:
+    with closing(journal), _active.activate(journal):
         yield journal
-    finally:
-        _active = before
-        journal.close()

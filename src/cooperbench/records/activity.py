@@ -4,8 +4,7 @@ The harness notes it, so it is there for every agent, also for one that reports 
 """
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,6 +14,7 @@ from cooperbench.errors import RecordError
 from cooperbench.records.base import Record, UtcTime
 from cooperbench.records.episode import Usage
 from cooperbench.records.files import read_file
+from cooperbench.records.process_wide import ProcessWide
 
 LONGEST_COMMAND = 500
 """Characters of a command that are kept here; the trajectory has all of it."""
@@ -76,24 +76,17 @@ class ActivityLog:
             stream.write(line)
 
 
-_nothing = ActivityLog()
-_active: ActivityLog | None = None
+_active = ProcessWide(ActivityLog())
 
 
 def current_activity() -> ActivityLog:
     """Return the active log of this process; outside a run it drops everything."""
-    return _active or _nothing
+    return _active.current()
 
 
-@contextmanager
-def activate_activity(log: ActivityLog) -> Iterator[ActivityLog]:
+def activate_activity(log: ActivityLog) -> AbstractContextManager[ActivityLog]:
     """Make a log the active one of this process."""
-    global _active
-    before, _active = _active, log
-    try:
-        yield log
-    finally:
-        _active = before
+    return _active.activate(log)
 
 
 def read_activity(path: Path) -> tuple[Span, ...]:

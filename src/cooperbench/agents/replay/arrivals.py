@@ -6,13 +6,14 @@ end of the work, and the replay differs for no reason of the agent's.
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from cooperbench.collaboration.mailbox import MessagingConnector
 from cooperbench.collaboration.message import HARNESS, Message, ReceivedMessage
 from cooperbench.errors import TeammateGoneError
+from cooperbench.records.process_wide import ProcessWide
 
 LONGEST_WAIT = 60.0
 """Seconds to wait for messages that came in the recording."""
@@ -52,20 +53,14 @@ def _divided(messages: list[Message], expected: Counter[str]) -> tuple[list[Mess
     return kept, rest
 
 
-_active: RecordedArrivals | None = None
+_active = ProcessWide[RecordedArrivals | None](None)
 
 
 def current_arrivals() -> RecordedArrivals | None:
     """Return what the member of this process got in the run that it replays; `None` outside of a replay."""
-    return _active
+    return _active.current()
 
 
-@contextmanager
-def activate_arrivals(arrivals: RecordedArrivals) -> Iterator[None]:
+def activate_arrivals(arrivals: RecordedArrivals) -> AbstractContextManager[RecordedArrivals | None]:
     """Make arrivals those of this process."""
-    global _active
-    before, _active = _active, arrivals
-    try:
-        yield
-    finally:
-        _active = before
+    return _active.activate(arrivals)
