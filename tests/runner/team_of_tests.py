@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cooperbench.agents import AgentResult
+from cooperbench.agents.pauses import SharedPauses
 from cooperbench.agents.registry import register
 from cooperbench.collaboration import MessagingConnector
 from cooperbench.environments import attach, open_environment
@@ -239,3 +240,12 @@ class NamesItsOwner:
         with open_environment("local", image) as env:
             owner = env.handle().labels.owner
         return AgentResult(status=owner, patch="", cost=0.0, steps=1, messages=[])
+
+
+@register("is_refused")
+class IsRefused:
+    """Tells the others that its provider wants a pause of a minute, and does nothing."""
+
+    def run(self, task: str, image: str, **_: Any) -> AgentResult:
+        SharedPauses().extend("the tests' provider", 60.0)
+        return AgentResult(status="Submitted", patch="", cost=0.0, steps=1, messages=[])

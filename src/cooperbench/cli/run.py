@@ -70,7 +70,12 @@ _SECONDS = Amount(0, YEAR, min_open=True)
 @click.option("--backend", help="Backend that runs the sandboxes.  [default: local for -s demo, else docker]")
 @click.option("--git", is_flag=True, help="Give the team a shared git remote.")
 @click.option("--no-messaging", is_flag=True, help="Do not let members send messages.")
-@click.option("--redis", "redis_url", metavar="URL", help="Redis server for messages.  [default: an embedded one]")
+@click.option(
+    "--redis",
+    "redis_url",
+    metavar="URL",
+    help="Redis server for messages, and for providers' limits shared by machines.  [default: an embedded one]",
+)
 @click.option("-c", "--concurrency", type=int, default=20, show_default=True, help="Episodes to run at once.")
 @click.option(
     "--step-limit",

@@ -1,8 +1,8 @@
 """The rate at which sandboxes are created at a provider, shared by all processes of this user.
 
 Providers count creations per account. A run starts one process per agent, and each of them alone stays below any limit. So the
-next free moment is stored in one small locked file in the cache. When the provider throttles all the same, that moment moves
-for everyone.
+next free moment is stored in one small locked file in the cache, or in the Redis that the run names, for all of its machines. When
+the provider throttles all the same, that moment moves for everyone.
 """
 
 import os
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from cooperbench.environments.locks import locked
+from cooperbench.environments.shared_limits import shared_limits
 from cooperbench.errors import CapacityError, TransportError
 from cooperbench.records import cache_dir
 from cooperbench.records.paths import AnyPath
@@ -30,10 +31,16 @@ class CreationLimiter:
 
     def __init__(self, name: str, *, interval: float, folder: AnyPath | None = None) -> None:
         self._path = Path(folder or cache_dir() / "limits") / f"{name}.next"
+        self._name = f"creations at {name}"
         self._interval = interval
 
     def wait(self) -> float:
         """Sleep until it is our turn, and return for how many seconds."""
+        shared = shared_limits()
+        seconds = None if shared is None else shared.take_turn(self._name, step=self._interval)
+        if seconds is not None:
+            time.sleep(seconds)
+            return seconds
         now = time.time()
         turn = self._update(lambda free: (max(now, free), max(now, free) + self._interval))
         seconds = max(0.0, turn - now)
@@ -42,6 +49,8 @@ class CreationLimiter:
 
     def hold_back(self, seconds: float) -> None:
         """Block all creations for so many seconds, because the provider refused one."""
+        if (shared := shared_limits()) is not None:
+            shared.take_turn(self._name, pause=seconds)
         until = time.time() + seconds
         self._update(lambda free: (until, max(free, until)))
 

@@ -75,7 +75,7 @@ def open_services(
     together = not config.setting.alone
     with ExitStack() as stack:
         scratch = stack.enter_context(scratch_directory())
-        pool = stack.enter_context(closing(WorkerPool(preload(config), scratch, config.backend)))
+        pool = stack.enter_context(closing(WorkerPool(preload(config), scratch, config.backend, options.redis_url)))
         pool.prepare()  # imports for a second, or with LiteLLM several, while the rest starts
         broker = None
         if together and (config.messaging or config.task_board):

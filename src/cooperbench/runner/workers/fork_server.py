@@ -40,6 +40,8 @@ class Setup(Record):
     preload: tuple[str, ...] = ()
     backend: str | None = None
     """Where most workers will open their sandboxes."""
+    redis_url: str | None = None
+    """Where limits are shared. It may hold a password, so it is neither an argument nor a variable."""
 
 
 class Start(Record):
@@ -235,12 +237,14 @@ def main() -> None:
     from importlib import import_module
 
     from cooperbench.environments.registry import get_backend
+    from cooperbench.environments.shared_limits import use_limits
 
     gc.disable()  # nothing of what is imported is garbage, and looking for some takes a tenth of the time
     import_module("cooperbench.runner.workers.worker")
     for name in setup.preload:
         with contextlib.suppress(Exception):  # the worker that needs it will say what is wrong
             import_module(name)
+    use_limits(setup.redis_url)
     if setup.backend is not None:
         with contextlib.suppress(Exception):
             get_backend(setup.backend).before_forking()

@@ -80,7 +80,9 @@ class Worker:
 class _ForkServer:
     """One fork server and the workers that it started."""
 
-    def __init__(self, preload: tuple[str, ...], scratch: Path | None, backend: str | None) -> None:
+    def __init__(
+        self, preload: tuple[str, ...], scratch: Path | None, backend: str | None, redis_url: str | None
+    ) -> None:
         self._lock = threading.Lock()
         self._workers: dict[int, Worker] = {}
         self._next = 0
@@ -94,7 +96,7 @@ class _ForkServer:
             env=None if scratch is None else {**os.environ, SCRATCH: str(scratch)},
             start_new_session=True,  # a Ctrl-C at the terminal is the runner's to handle
         )
-        self._send(Setup(path=tuple(sys.path), preload=preload, backend=backend).model_dump_json())
+        self._send(Setup(path=tuple(sys.path), preload=preload, backend=backend, redis_url=redis_url).model_dump_json())
         threading.Thread(target=self._listen, name="fork-server-reports", daemon=True).start()
 
     @property
@@ -160,10 +162,17 @@ class _ForkServer:
 class WorkerPool:
     """Start workers through a fork server, which is started when it is first needed, and again if it dies."""
 
-    def __init__(self, preload: tuple[str, ...] = (), scratch: Path | None = None, backend: str | None = None) -> None:
+    def __init__(
+        self,
+        preload: tuple[str, ...] = (),
+        scratch: Path | None = None,
+        backend: str | None = None,
+        redis_url: str | None = None,
+    ) -> None:
         self._preload = preload
         self._scratch = scratch
         self._backend = backend
+        self._redis_url = redis_url
         self._lock = threading.Lock()
         self._server: _ForkServer | None = None
 
@@ -192,5 +201,5 @@ class WorkerPool:
 
     def _living_server(self) -> _ForkServer:
         if self._server is None or not self._server.alive:
-            self._server = _ForkServer(self._preload, self._scratch, self._backend)
+            self._server = _ForkServer(self._preload, self._scratch, self._backend, self._redis_url)
         return self._server
