@@ -11,7 +11,7 @@ from jinja2 import Environment, StrictUndefined
 
 from cooperbench.errors import CooperBenchError, UsageError
 from cooperbench.publishing.checking import check_bundle
-from cooperbench.publishing.ranking import Board, BoardEntry, rank_boards
+from cooperbench.publishing.ranking import Board, LeaderboardEntry, rank_boards
 from cooperbench.publishing.unpacking import ARCHIVES, open_bundle
 from cooperbench.publishing.verification import record_path
 from cooperbench.records import read_model, write_bytes
@@ -52,7 +52,7 @@ def read_leaderboard(folder: AnyPath) -> Leaderboard:
     place = Path(folder).expanduser()
     if not place.is_dir():
         raise UsageError(f"{place} is not a folder", subject=str(place))
-    entries: dict[str, list[BoardEntry]] = {}
+    entries: dict[str, list[LeaderboardEntry]] = {}
     left_out = []
     for source in sorted(place.iterdir()):
         if source.name.startswith(".") or not (source.is_dir() or source.name.endswith(ARCHIVES)):
@@ -68,7 +68,7 @@ def read_leaderboard(folder: AnyPath) -> Leaderboard:
     return Leaderboard(boards, tuple(left_out))
 
 
-def _read(source: Path) -> tuple[str, list[BoardEntry]]:
+def _read(source: Path) -> tuple[str, list[LeaderboardEntry]]:
     """Return the digest of a bundle, and its runs as entries. Raises `UsageError` for one that is not as it says."""
     with open_bundle(source) as place:
         checked = check_bundle(place)
@@ -79,7 +79,7 @@ def _read(source: Path) -> tuple[str, list[BoardEntry]]:
     if verification is not None and verification.discrepancies:
         raise UsageError(f"judged again, it differs: {verification.discrepancies[0]}")
     return checked.digest, [
-        BoardEntry(statement.team, run, statement.policy, checked.digest, source.name, verification)
+        LeaderboardEntry(statement.team, run, statement.policy, checked.digest, source.name, verification)
         for run in statement.runs
     ]
 
@@ -112,12 +112,12 @@ def leaderboard_html(leaderboard: Leaderboard) -> str:
     )
 
 
-def _entries(leaderboard: Leaderboard) -> Iterator[BoardEntry]:
+def _entries(leaderboard: Leaderboard) -> Iterator[LeaderboardEntry]:
     for board in leaderboard.boards:
         yield from board.entries
 
 
-def _of_bundle(leaderboard: Leaderboard, digest: str) -> Iterator[BoardEntry]:
+def _of_bundle(leaderboard: Leaderboard, digest: str) -> Iterator[LeaderboardEntry]:
     return (entry for entry in _entries(leaderboard) if entry.digest == digest)
 
 

@@ -35,7 +35,7 @@ class BoardKey(NamedTuple):
 
 
 @dataclass(frozen=True)
-class BoardEntry:
+class LeaderboardEntry:
     """One run of one bundle."""
 
     team: str
@@ -108,20 +108,20 @@ class Board:
     """A ranked leaderboard."""
 
     key: BoardKey
-    entries: tuple[BoardEntry, ...]
+    entries: tuple[LeaderboardEntry, ...]
     comparisons: int
     """Pairs of entries that were tested."""
 
 
-def rank_boards(entries: Iterable[BoardEntry]) -> tuple[Board, ...]:
+def rank_boards(entries: Iterable[LeaderboardEntry]) -> tuple[Board, ...]:
     """Put entries on their leaderboards, and rank each. Entries of the same rank are in the order of their rates."""
-    found: dict[BoardKey, list[BoardEntry]] = {}
+    found: dict[BoardKey, list[LeaderboardEntry]] = {}
     for entry in entries:
         found.setdefault(entry.key, []).append(entry)
     return tuple(_rank(key, found[key]) for key in sorted(found, key=str))
 
 
-def _rank(key: BoardKey, entries: Sequence[BoardEntry]) -> Board:
+def _rank(key: BoardKey, entries: Sequence[LeaderboardEntry]) -> Board:
     pairs = list(combinations(range(len(entries)), 2))
     values = [list(entry.outcomes.values()) for entry in entries]
     found = [paired(values[one], values[other], entries[one].pools) for one, other in pairs]
