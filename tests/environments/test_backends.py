@@ -9,7 +9,7 @@ import cooperbench
 from tests.command_line import cooperbench as command
 
 THIRD_PARTY = Path(__file__).parents[1] / "conformance" / "third_party"
-NAMED = re.compile(r"""(?:[=!]=|\b(?:not )?in\b)\s*[(\[{]?\s*["'](?:local|docker|modal|gcp)["']""")
+NAMED = re.compile(r"""(?:[=!]=|\b(?:not )?in\b)\s*[(\[{]?\s*["'](?:local|docker|modal|gcp|kubernetes)["']""")
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The stand-in as a test uses it: start it, look into it, break it."""
 
+import asyncio
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -53,6 +54,21 @@ class KubernetesStandin:
             await self.api.kubelet.end(pod)
 
         self._background.run(evict())
+
+    def evict_next(self) -> None:
+        """Take the next pod's node away from it as soon as it runs."""
+
+        async def soon(pod: RunningPod) -> None:
+            while pod.status["phase"] != "Running":
+                await asyncio.sleep(0.02)
+            pod.fails("Evicted", "The node was low on resource: memory.")
+            await self.api.kubelet.end(pod)
+
+        def happens(pod: RunningPod) -> bool:
+            self._evicting = asyncio.ensure_future(soon(pod))
+            return False
+
+        self.next_start(happens)
 
     def next_start(self, happens: Callable[[RunningPod], bool]) -> None:
         """Let something happen to the next pod in place of its start."""
