@@ -1,5 +1,6 @@
 """What the conformance suite does not ask: what reaches the cluster, and what the cluster refuses or takes away."""
 
+import re
 import subprocess
 import sys
 import threading
@@ -9,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from cooperbench.environments import EnvironmentOptions, SandboxLabels, get_backend, orphans, readiness, reap, remove
 from cooperbench.environments.kubernetes import KubernetesEnvironment, transport
+from cooperbench.environments.kubernetes.checks import NEEDED
 from cooperbench.errors import (
     CapabilityError,
     CapacityError,
@@ -349,6 +352,19 @@ def test_a_ready_cluster(cluster: KubernetesStandin) -> None:
     assert found.ready
     assert f"namespace {NAMESPACE}" in found.checks[1].detail
     assert len(cluster.pods) == before
+
+
+def test_the_role_of_the_docs_is_what_is_needed(cluster: KubernetesStandin) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "scale.md").read_text()
+    blocks = [
+        block for found in re.findall("```yaml\n(.*?)```", text, re.DOTALL) for block in yaml.safe_load_all(found)
+    ]
+    [role] = [block for block in blocks if block["kind"] == "Role"]
+    granted = {f"{verb} {name}" for rule in role["rules"] for name in rule["resources"] for verb in rule["verbs"]}
+    everything = {f"{verb} {'/'.join(filter(None, (name, sub)))}" for _, name, sub, verbs in NEEDED for verb in verbs}
+    assert granted == everything
+    called = {call for call in cluster.api.calls if "selfsubject" not in call}
+    assert called <= granted
 
 
 def test_no_cluster_is_set_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

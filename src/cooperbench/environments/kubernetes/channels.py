@@ -52,7 +52,7 @@ class PodCommands:
                 raise SilentSandboxError(f"the command did not end within {timeout:g} s", subject=self.name) from error
 
     async def converse(self, argv: Sequence[str], stdin: bytes) -> RunReply:
-        """Run an argv: give its input while its output is read, so that neither waits for the other."""
+        """Run an argv: give its input while its output is read, so that neither can wait for the other."""
         outputs = {STDOUT: bytearray(), STDERR: bytearray()}
         async with self.connected(argv, stdin=bool(stdin), pong_seconds=60) as connection:
             giving = asyncio.create_task(give(connection, stdin, close=True))

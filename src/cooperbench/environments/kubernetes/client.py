@@ -1,8 +1,7 @@
 """The only module that makes lightkube's clients. One cluster as its API server shows it.
 
-lightkube reads kubeconfig, logs in and knows the resources. Its own `exec` is not used: it writes all input before it reads any
-output, ends at frames above 64 KiB, and takes no input from servers older than Kubernetes 1.30. `channels` has one on the
-same HTTP client.
+lightkube reads kubeconfig, logs in and knows the resources. Its own `exec` is not used: it has no streams, gives up at messages
+above 64 KiB, and takes no input on servers before Kubernetes 1.30. `channels` has one on the same HTTP client.
 """
 
 import asyncio
