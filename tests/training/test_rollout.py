@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cooperbench.environments import orphans
-from cooperbench.records import Ending, Outcome
+from cooperbench.records import Ending, Evaluation, Outcome, read_model
 from cooperbench.records.runs import read_runs
 from cooperbench.tasks import Task
 from cooperbench.training import Endpoint, TeamRollout, rollout, rollout_async
@@ -25,7 +25,7 @@ TEAMS = {
     "wrong": ("wrong", "works"),
     "never ends": ("works", "never-ends"),
     "refuses": ("works", "refuses"),
-    "three": ("works", "works", "works"),
+    "three": ("clashes", "clashes", "works"),
 }
 
 
@@ -41,6 +41,8 @@ def results(parts: Task, server: StandIn, log_dir: Path) -> dict[str, TeamRollou
     async def play(models: tuple[str, ...]) -> TeamRollout:
         members = {f"agent{n + 1}": Endpoint(server.url, KEY, model) for n, model in enumerate(models)}
         rewards = {"all": 1.0, "own": 0.5, "conflict": 0.25}
+        if len(models) > 2:
+            rewards = {"difference": 1.0}
         features = range(1, len(models) + 1)
         return await rollout_async(parts, tuple(features), members, rewards=rewards, log_dir=log_dir, **CHEAP)
 
@@ -104,15 +106,21 @@ def test_a_failing_endpoint_is_no_signal(results: dict[str, TeamRollout]) -> Non
 
 def test_three_members(results: dict[str, TeamRollout]) -> None:
     result = results["three"]
-    assert (result.passed, list(result.members)) == (True, ["agent1", "agent2", "agent3"])
+    assert (result.passed, list(result.members)) == (False, ["agent1", "agent2", "agent3"])
     assert parts_of(result, "agent3")["alone"] == 1.0
+    # Without one of those that clash, two of three features pass; without the third, they still clash.
+    assert result.rewards == {"agent1": pytest.approx(-2 / 3), "agent2": pytest.approx(-2 / 3), "agent3": 0.0}
+    left = {path.name: path for path in result.episode.iterdir()}
+    assert {name for name in left if name.startswith("without_")} == {f"without_agent{n}.json" for n in (1, 2, 3)}
+    assert read_model(left["without_agent3.json"], Evaluation).verdict.outcome is Outcome.MERGE_CONFLICT
+    assert ".evaluation" not in left
 
 
 def test_the_records_are_runs_and_hold_no_key(results: dict[str, TeamRollout], log_dir: Path, server: StandIn) -> None:
     names = [result.record.name for result in results.values()]
     runs = read_runs(names, log_dir)
     assert [run.summary.planned for run in runs] == [1] * len(TEAMS)
-    assert sum(run.summary.passed for run in runs) == 3
+    assert sum(run.summary.passed for run in runs) == 2
     assert set(server.keys) == {f"Bearer {KEY}"}
     assert not [path for path in log_dir.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
 

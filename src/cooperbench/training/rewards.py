@@ -10,7 +10,7 @@ from typing import Any
 
 from cooperbench.errors import UnknownNameError, UsageError
 from cooperbench.evaluation import reward
-from cooperbench.records import Evaluation, FeatureId, Outcome, Stage, StageStatus, SuiteResult
+from cooperbench.records import Evaluation, Failure, FeatureId, Outcome, Stage, StageStatus, SuiteResult
 
 
 class RewardPart(StrEnum):
@@ -69,9 +69,15 @@ def nothing_known() -> dict[RewardPart, float | None]:
 
 
 def reward_parts(
-    evaluation: Evaluation, teams: Mapping[str, Sequence[FeatureId]], agent_id: str
+    evaluation: Evaluation,
+    teams: Mapping[str, Sequence[FeatureId]],
+    agent_id: str,
+    without: Evaluation | Failure | None = None,
 ) -> dict[RewardPart, float | None]:
-    """Compute the parts for one member. `teams` has the features of every member."""
+    """Compute the parts for one member. `teams` has the features of every member.
+
+    `without` is the evaluation of the others' work, which `difference` needs in teams of three or more.
+    """
     if evaluation.verdict.outcome is Outcome.INFRA_ERROR:
         return nothing_known()
     own = teams[agent_id]
@@ -82,7 +88,7 @@ def reward_parts(
         RewardPart.OWN: _mean(reward(evaluation, "own", feature=feature) for feature in own),
         RewardPart.ALONE: _share_alone(stages, teams, agent_id, own),
         RewardPart.CONFLICT: _conflict(stages.get("naive"), agent_id),
-        RewardPart.DIFFERENCE: _difference(evaluation, stages, teams, agent_id),
+        RewardPart.DIFFERENCE: _difference(evaluation, stages, teams, agent_id, without),
     }
 
 
@@ -101,15 +107,21 @@ def _share_alone(
 
 
 def _difference(
-    evaluation: Evaluation, stages: Mapping[str, Stage], teams: Mapping[str, Sequence[FeatureId]], agent_id: str
+    evaluation: Evaluation,
+    stages: Mapping[str, Stage],
+    teams: Mapping[str, Sequence[FeatureId]],
+    agent_id: str,
+    without: Evaluation | Failure | None,
 ) -> float | None:
     """Compare with the team without the member: of a pair, the teammate's work alone."""
     others = [each for each in teams if each != agent_id]
+    rest: float | None
     if len(others) > 1:
-        return None  # no stage has the others' work without this member's
+        rest = reward(without, "share") if isinstance(without, Evaluation) else None
+    else:
+        rest = _share_alone(stages, teams, others[0], evaluation.features) if others else 0.0
     share = reward(evaluation, "share")
-    without = _share_alone(stages, teams, others[0], evaluation.features) if others else 0.0
-    return None if share is None or without is None else share - without
+    return None if share is None or rest is None else share - rest
 
 
 def _conflict(naive: Stage | None, agent_id: str) -> float | None:

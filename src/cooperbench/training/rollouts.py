@@ -36,6 +36,7 @@ from cooperbench.training.endpoint import Endpoint, team_entries
 from cooperbench.training.rewards import RewardPart, Rewards, read_weights
 from cooperbench.training.services import SharedServices, shared_services
 from cooperbench.training.team_rollout import TeamRollout, team_rollout
+from cooperbench.training.without_member import judge_without_each
 
 
 @dataclass(frozen=True)
@@ -185,14 +186,17 @@ def _play(ready: _Ready, shared: SharedServices, stop: threading.Event) -> TeamR
         with locked(plan.directory), _cancellable(stop, services, plan.config.backend):
             write_config(plan.directory, plan.config)
             result = run_episode(Job(plan.config, episode, blocked=broken), services, at_work)
-            judged = None
+            judged, without = None, {}
             if result.status is EpisodeStatus.COMPLETED:
                 judged = evaluate_one(episode, plan.config, ready.options, services)
+                if RewardPart.DIFFERENCE in ready.weights:
+                    without = judge_without_each(episode, result, judged, plan.config, ready.options, services)
         sum_up(plan.directory, plan.config, SessionEnd())
     return team_rollout(
         result,
         judged,
         ready.weights,
+        without=without,
         policy=plan.config.policy,
         seconds=time.monotonic() - began,
         record=plan.directory.path,

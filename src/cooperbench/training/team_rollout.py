@@ -1,5 +1,6 @@
 """The result of a rollout: what the team achieved, and what each member is rewarded with."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from cooperbench.records import (
@@ -76,18 +77,24 @@ def team_rollout(
     judged: Evaluation | Failure | None,
     weights: dict[RewardPart, float],
     *,
+    without: Mapping[str, Evaluation | Failure],
     policy: str,
     seconds: float,
     record: Path,
     episode: Path,
 ) -> TeamRollout:
-    """Put the result together. `judged` is `None` for an episode that was not completed."""
+    """Put the result together. `judged` is `None` for an episode that was not completed.
+
+    `without` has the evaluation of the others' work for members of teams of three or more, where a reward needs it.
+    """
     evaluation = judged if isinstance(judged, Evaluation) else None
     outcome = evaluation.verdict.outcome if evaluation is not None else Outcome.INFRA_ERROR
     features = {agent_id: member.features for agent_id, member in result.agents.items()}
     members = {}
     for agent_id, member in result.agents.items():
-        parts = reward_parts(evaluation, features, agent_id) if evaluation is not None else nothing_known()
+        parts = nothing_known()
+        if evaluation is not None:
+            parts = reward_parts(evaluation, features, agent_id, without.get(agent_id))
         members[agent_id] = _member(member, parts, weighted(parts, weights), episode)
     return TeamRollout(
         task=f"{result.repo}/{result.task_id}",
