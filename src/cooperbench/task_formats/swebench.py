@@ -126,8 +126,10 @@ def _rows(path: Path) -> Iterator[Any]:
         raise TaskError(f"{path} is neither .jsonl, .json nor .parquet", subject=str(path))
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TaskError(f"cannot read {path}: {error}", subject=str(path)) from error
+    except OSError as error:
+        raise TaskError(f"cannot read {path}: {error.strerror}", subject=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise TaskError(f"{path} is not text in UTF-8", subject=str(path)) from error
     try:
         if kind == ".json":
             whole = json.loads(text)

@@ -62,6 +62,7 @@ read_signed() { # REPORTER FIRST_KEY SUITE
     : >"$3/bodies"
     offset=1
     while [ "$offset" -le "$bytes" ] && section "$3"; do :; done
+    [ -s "$3/source" ] || return 0
     sort -u "$3/places" >"$3/different"
     [ $(($(wc -l <"$3/different"))) -ge "$count" ] || echo "changed a test program that ended without its report" >>"$3/bodies"
     [ $(($(wc -l <"$3/different"))) -eq $(($(wc -l <"$3/places"))) ] || echo "changed two reports were signed with one key" >>"$3/bodies"
