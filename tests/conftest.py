@@ -1,6 +1,7 @@
 """What several rooms share: stand-ins for providers, and what tests need of the host."""
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +45,16 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """
     cores = len(os.sched_getaffinity(0))
     return min(2 * cores if config.option.numprocesses == "logical" else cores + 1, 8)
+
+
+SLOW_MODULE = re.compile(r"^pytestmark = .*\bmark\.slow\b", re.MULTILINE)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out modules that are slow as a whole before they import what makes them so."""
+    if "not slow" in config.option.markexpr and collection_path.suffix == ".py":
+        return True if SLOW_MODULE.search(collection_path.read_text(encoding="utf-8")) else None
+    return None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

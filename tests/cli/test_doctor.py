@@ -1,12 +1,15 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.command_line import cooperbench, in_a_new_process
-from tests.standins.gce import GceStandin
-from tests.standins.modal import ModalStandin
+
+if TYPE_CHECKING:
+    from tests.standins.gce import GceStandin
+    from tests.standins.modal import ModalStandin
 
 
 @pytest.mark.slow
@@ -85,7 +88,7 @@ def test_docker_is_ready_and_a_message_gets_out_of_a_container() -> None:
 
 
 @pytest.mark.docker
-def test_cloud_backends_are_ready_with_credentials(modal_standin: ModalStandin, gce_standin: GceStandin) -> None:
+def test_cloud_backends_are_ready_with_credentials(modal_standin: "ModalStandin", gce_standin: "GceStandin") -> None:
     said = cooperbench("doctor", "--backend", "modal", "--backend", "gcp", "--json")
     assert said.code == 0, said
     assert [backend["ready"] for backend in said.facts["backends"]] == [True, True]

@@ -15,6 +15,8 @@ from cooperbench.gateway import loopback_listener, open_gateway, read_recording
 from tests.gateway.opened import KEY, gateway
 from tests.gateway.standin_provider import Refusal, StandInProvider, Turn, serve_provider
 
+pytestmark = pytest.mark.slow  # to import the three SDKs takes two seconds
+
 SCHEMA = {"type": "object", "properties": {"command": {"type": "string"}}, "required": ["command"]}
 QUESTION = "List the files."
 SAID = "Here are the files, all of them."

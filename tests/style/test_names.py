@@ -4,10 +4,16 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-MODULES = {path: ast.parse(path.read_text()) for path in sorted((ROOT / "src").rglob("*.py"))}
+
+
+@cache
+def modules() -> dict[Path, ast.Module]:
+    return {path: ast.parse(path.read_text()) for path in sorted((ROOT / "src").rglob("*.py"))}
+
 
 REPLACED = {
     "Accounts": "usage",
@@ -65,7 +71,7 @@ REPLACED_MODULES = {
 
 def test_class_names_are_unique() -> None:
     where = defaultdict(list)
-    for path, tree in MODULES.items():
+    for path, tree in modules().items():
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
                 where[node.name].append(str(path.relative_to(ROOT)))
@@ -76,7 +82,7 @@ def test_class_names_are_unique() -> None:
 def test_names_that_were_replaced_do_not_come_back() -> None:
     found = [
         f"{path.relative_to(ROOT)}: {name}, which is now {REPLACED[plain]}"
-        for path, tree in MODULES.items()
+        for path, tree in modules().items()
         for name in defined(tree)
         if (plain := name.lstrip("_")) in REPLACED
     ]
@@ -84,7 +90,7 @@ def test_names_that_were_replaced_do_not_come_back() -> None:
 
 
 def test_modules_that_were_renamed_do_not_come_back() -> None:
-    found = [f"{path.relative_to(ROOT)}: now {new}" for path in MODULES if (new := REPLACED_MODULES.get(path.stem))]
+    found = [f"{path.relative_to(ROOT)}: now {new}" for path in modules() if (new := REPLACED_MODULES.get(path.stem))]
     assert not found, "\n".join(found)
 
 
