@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 import yaml
 
-from cooperbench.agents.registry import layer_of
+from cooperbench.agents.registry import get_runner, layer_of
+from cooperbench.environments import build_image
 from cooperbench.environments.layers import cpu_of, find_layer, install_layer
 from cooperbench.gateway import read_recording
 from cooperbench.records import Ending, EpisodeStatus
 from cooperbench.runner import RunRequest, SessionOptions, execute, make_plan
-from cooperbench.tasks import find_dataset
+from cooperbench.tasks import discover_tasks, find_dataset
 from tests.needs import CI, need
 
 pytestmark = [pytest.mark.needs("sandbox"), pytest.mark.slow, pytest.mark.timeout(600)]
@@ -106,3 +107,20 @@ def test_four_programs_work_as_a_team(programs: None, tmp_path: Path, monkeypatc
     [calls] = folder.glob(f"{slowest.trajectory}".replace("_traj.json", "_logs/model_calls.jsonl.gz"))
     seen = json.dumps([call.call.body for call in read_recording(calls)])
     assert all(f"MARK of {name}" in seen for name in members if name != slowest.agent_id)
+
+
+@pytest.mark.docker
+def test_a_program_in_a_container(programs: None, tmp_path: Path) -> None:
+    """The same file and program on Docker, where the layer is a volume that nobody can write to."""
+    recipe = discover_tasks(subset="demo", repo="shelfdb")[0].recipe
+    recipe = recipe.model_copy(update={"name": "cooperbench-test/shelfdb:evaluation", "bundled": False})
+    build_image("docker", recipe, base_image="cooperbench-test/base:latest")
+    look = "touch /opt/cooperbench/layers/codex/x 2>seen.txt"
+    turns = [{"tool_calls": [{"name": "bash", "arguments": {"command": look}}]}, {"text": "Done."}]
+    script = tmp_path / "script"
+    script.write_text(yaml.safe_dump({"members": {"agent": turns}}))
+    result = get_runner("codex").run(
+        "Look around.", recipe.name, model_name=f"scripted/{script}", config={"backend": "docker"}
+    )
+    assert (result.status, result.steps) == ("Submitted", 2), result.error
+    assert "+touch: cannot touch '/opt/cooperbench/layers/codex/x': Read-only file system" in result.patch
