@@ -406,6 +406,42 @@ def test_a_file_that_is_not_a_kubeconfig(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert "kubectl" in fix
 
 
+LOGIN_PROGRAM = """#!/bin/sh
+case $KUBERNETES_EXEC_INFO in *'"{version}"'*) ;; *) echo "no version" >&2; exit 1 ;; esac
+echo '{{"kind": "ExecCredential", "apiVersion": "{version}", "status": {{"token": "'$GIVEN'"}}}}'
+"""
+
+
+@pytest.mark.parametrize("version", ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"])
+def test_a_login_program_is_asked(
+    cluster: KubernetesStandin, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: str
+) -> None:
+    """As the kubeconfig files of EKS, GKE, AKS and OpenID Connect name one."""
+    program = tmp_path / "login"
+    program.write_text(LOGIN_PROGRAM.format(version=version))
+    program.chmod(0o755)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+
+    def checks(command: Path, given: str) -> list[str]:
+        config = yaml.safe_load(cluster.kubeconfig.read_text())
+        variables = [{"name": "GIVEN", "value": given}]
+        login = {"apiVersion": version, "command": str(command), "env": variables, "interactiveMode": "Never"}
+        config["users"][0]["user"] = {"exec": login}
+        # A name of its own for each: a process keeps its client.
+        path = tmp_path / f"kubeconfig-{command.name}-{given}"
+        path.write_text(yaml.safe_dump(config))
+        monkeypatch.setenv("KUBECONFIG", str(path))
+        return [f"{check.name}: {check.detail}" for check in readiness("kubernetes").checks if not check.ok]
+
+    assert checks(program, cluster.token) == []
+    assert checks(program, "old") == ["cluster: the cluster rejects the credentials"]
+    [missing] = checks(tmp_path / "missing", cluster.token)
+    assert missing.startswith("cluster: cannot log in: ")
+    program.write_text("#!/bin/sh\necho please log in >&2; exit 3\n")
+    [failed] = checks(program, "nothing")
+    assert "please log in" in failed
+
+
 def test_contexts_of_several_files(cluster: KubernetesStandin, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     other = cluster.write_kubeconfig(tmp_path / "other", context="other", namespace="nowhere")
     monkeypatch.setenv("KUBECONFIG", f"{tmp_path / 'missing'}:{other}:{cluster.kubeconfig}")

@@ -9,7 +9,7 @@ from cooperbench.tasks import find_task
 from tests.command_line import cooperbench
 from tests.standins.kubernetes import NAMESPACE, REGISTRY, KubernetesStandin
 
-pytestmark = [pytest.mark.needs("sandbox", "k8s")]
+pytestmark = [pytest.mark.needs("sandbox", "k8s"), pytest.mark.slow]
 
 RUN = ("run", "-s", "demo", "-r", "ledgerkit", "-f", "2,5", "-a", "gold", "--backend", "kubernetes")
 
@@ -29,7 +29,6 @@ def test_images_that_no_registry_has_are_refused_before_the_start(env: dict[str,
     assert (built.code, "does not build them" in built.err) == (2, True)
 
 
-@pytest.mark.slow
 def test_a_pair_whose_pod_is_evicted_is_repeated_and_judged(
     kubernetes_standin: KubernetesStandin, env: dict[str, str]
 ) -> None:

@@ -29,6 +29,8 @@ class KubernetesStandin:
         self.kubeconfig = Path(self._folder.name, "kubeconfig")
         self.api = Api(TOKEN, {NAMESPACE}, REGISTRY)
 
+    token = TOKEN
+
     @property
     def pods(self) -> list[dict[str, Any]]:
         """The pods that exist."""

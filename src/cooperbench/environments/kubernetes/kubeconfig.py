@@ -3,6 +3,7 @@
 lightkube looks into the pod's service account first, and reads one file; kubectl prefers what the user has set, and takes several.
 """
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,11 @@ from cooperbench.errors import SandboxCredentialsError, UnknownNameError, UsageE
 if TYPE_CHECKING:
     from lightkube import KubeConfig
     from lightkube.config.kubeconfig import SingleConfig
+    from lightkube.config.models import User
 
+LOGIN_REQUEST = "KUBERNETES_EXEC_INFO"
+LOGIN, OLDER_LOGIN = "client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"
+"""Versions of the protocol of login programs, which differ in nothing that lightkube reads; it takes only the older one."""
 NO_CLUSTER = "set KUBECONFIG, or make ~/.kube/config with your provider's tool; then try: kubectl get pods"
 
 
@@ -67,7 +72,21 @@ def _chosen(path: Path, config: "KubeConfig", name: str) -> "SingleConfig":
             hint="kubectl config get-contexts",
         ) from error
     assert found is not None, "a context that exists"
-    return found
+    return found._replace(user=_with_login_program(found.user))
+
+
+def _with_login_program(user: "User | None") -> "User | None":
+    """Let lightkube ask a login program as kubectl does: also in version 1 of its protocol, and with what the program expects."""
+    import msgspec
+    from lightkube.config.models import NameValue
+
+    program = user.exec if user is not None else None
+    if user is None or program is None:
+        return user
+    asked = {"kind": "ExecCredential", "apiVersion": program.apiVersion, "spec": {"interactive": False}}
+    variables = [*(program.env or ()), NameValue(name=LOGIN_REQUEST, value=json.dumps(asked))]
+    version = OLDER_LOGIN if program.apiVersion == LOGIN else program.apiVersion
+    return msgspec.structs.replace(user, exec=msgspec.structs.replace(program, apiVersion=version, env=variables))
 
 
 def _of_this_pod() -> "SingleConfig":

@@ -131,7 +131,7 @@ def has_started(pod: "Pod | None", handle: SandboxHandle) -> bool:
         raise not_pulled(image, reason, said)
     if reason in SHELL_REASONS or (state is not None and state.terminated is not None and not _evicted(pod)):
         ended = state.terminated if state is not None else None
-        said = said or (ended.message or f"exit code {ended.exitCode}" if ended is not None else reason)
+        said = said or (ended.message or f"{ended.reason}, exit code {ended.exitCode}" if ended is not None else reason)
         raise ImageError(f"the image {image!r} does not run a shell: {' '.join(said.split())}", subject=image)
     if reason == "CreateContainerConfigError":
         raise SandboxError(f"the cluster cannot start the pod: {said}", subject=image)

@@ -61,7 +61,7 @@ def translate(raised: BaseException, subject: str) -> SandboxError | None:
         return refusal(error.response.status_code, said, subject)
     if isinstance(error, httpx2.HTTPStatusError):
         return refusal(error.response.status_code, said_by(error), subject)
-    if isinstance(error, ConfigError):
+    if isinstance(error, ConfigError | FileNotFoundError | PermissionError):  # the latter: its login program
         return SandboxCredentialsError(f"cannot log in: {one_line(error)}", subject=subject, hint=LOG_IN)
     if isinstance(error.__cause__ or error.__context__, ssl.SSLCertVerificationError):
         return SandboxCredentialsError(
