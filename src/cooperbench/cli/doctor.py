@@ -7,6 +7,7 @@ import click
 from cooperbench.cli.layers import layer_checks
 from cooperbench.cli.options import json_option, load_environment_file
 from cooperbench.cli.output import check_lines, console, print_json
+from cooperbench.cli.sharing import scheduler_checks
 
 if TYPE_CHECKING:
     from cooperbench.environments import Check, Readiness
@@ -29,7 +30,7 @@ def command(backends: tuple[str, ...], redis_url: str | None, image: str | None,
 
     load_environment_file()
     found = [readiness(name) for name in backends or backend_names()]
-    messages, agents = [_mailbox(redis_url)], layer_checks()
+    messages, agents, machines = [_mailbox(redis_url)], layer_checks(), scheduler_checks()
     if messages[0].ok:
         messages += [_round_trip(one.backend, image, redis_url) for one in found if one.ready and _tries(one, image)]
     if as_json:
@@ -38,10 +39,11 @@ def command(backends: tuple[str, ...], redis_url: str | None, image: str | None,
                 "backends": [one.model_dump(mode="json") for one in found],
                 "messages": [check.model_dump(mode="json") for check in messages],
                 "agents": [check.model_dump(mode="json") for check in agents],
+                "machines": [check.model_dump(mode="json") for check in machines],
             }
         )
     else:
-        _show(found, messages, agents)
+        _show(found, messages, agents, machines)
     usable = all(one.ready for one in found) if backends else any(one.ready for one in found)
     return 0 if usable and all(check.ok for check in messages) else 1
 
@@ -98,7 +100,7 @@ def _round_trip(backend: str, image: str | None, url: str | None) -> "Check":
         return Check(name=name, ok=False, detail=error.message, fix=error.hint)
 
 
-def _show(found: list["Readiness"], messages: list["Check"], agents: list["Check"]) -> None:
+def _show(found: list["Readiness"], messages: list["Check"], agents: list["Check"], machines: list["Check"]) -> None:
     out = console()
     for one in found:
         out.print(f"{one.backend}: " + ("ready" if one.ready else "not ready"), markup=False)
@@ -107,3 +109,5 @@ def _show(found: list["Readiness"], messages: list["Check"], agents: list["Check
     out.print("\n".join(check_lines(messages)), markup=False)
     out.print("agents with a program of their own:")
     out.print("\n".join(check_lines(agents)), markup=False)
+    out.print("more than one machine:")
+    out.print("\n".join(check_lines(machines)), markup=False)

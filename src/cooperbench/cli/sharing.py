@@ -105,3 +105,30 @@ def cluster_checks(plan: "Plan", options: "SessionOptions", ray: "RayOptions | N
     from cooperbench.runner.ray.running import check_cluster
 
     return [] if ray is None else [check_cluster(plan, options, ray)]
+
+
+def scheduler_checks() -> "list[Check]":
+    """Return which schedulers of several machines can be used from here. A run on one machine needs none."""
+    from importlib.util import find_spec
+    from shutil import which
+
+    from cooperbench._installation import install_command
+    from cooperbench.environments import Check
+
+    slurm, ray = which("sbatch"), find_spec("ray")
+    return [
+        Check(
+            name="slurm",
+            ok=slurm is not None,
+            detail=slurm or "sbatch is not installed",
+            fix=None if slurm else "run this on a machine of the cluster",
+            required=False,
+        ),
+        Check(
+            name="ray",
+            ok=ray is not None,
+            detail="installed" if ray else "the extra 'ray' is not installed",
+            fix=None if ray else install_command("ray"),
+            required=False,
+        ),
+    ]

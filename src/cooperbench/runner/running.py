@@ -59,11 +59,7 @@ def execute(
         stack.enter_context(locked(plan.directory, shared=claims is not None))
         stack.enter_context(without_orphans(found.config.backend, services.owner, observer))
         plan = replace(plan, config=_with_digests(found.config, images))
-        if claims is not None:
-            plan = replace(plan, config=agree_on_config(plan.directory, plan.config))
-        else:
-            start_afresh(plan, force=options.force)
-            options = replace(options, force=False)
+        plan, options = _settled(plan, options), replace(options, force=False)
         services.pool.wait_until_ready()
         executor = stack.enter_context(closing(make_executor(services, options.concurrency)))
         work = find_work(plan, images.broken, observer) if claims is None else _shared_work(plan, claims, images.broken)
@@ -74,6 +70,14 @@ def execute(
 
 def _with_digests(config: RunConfig, images: Images) -> RunConfig:
     return config.model_copy(update={"image_digests": {**config.image_digests, **images.digests}})
+
+
+def _settled(plan: Plan, options: SessionOptions) -> Plan:
+    """Write the configuration, or agree with other processes on one. Return the plan with it."""
+    if options.claims is not None:
+        return replace(plan, config=agree_on_config(plan.directory, plan.config))
+    start_afresh(plan, force=options.force)
+    return plan
 
 
 def start_afresh(plan: Plan, *, force: bool) -> None:
