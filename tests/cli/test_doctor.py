@@ -92,3 +92,17 @@ def test_cloud_backends_are_ready_with_credentials(modal_standin: "ModalStandin"
     said = cooperbench("doctor", "--backend", "modal", "--backend", "gcp", "--json")
     assert said.code == 0, said
     assert [backend["ready"] for backend in said.facts["backends"]] == [True, True]
+
+
+@pytest.mark.slow
+def test_a_host_without_an_engine_is_told_what_it_can_do(tmp_path: Path) -> None:
+    (tmp_path / "podman").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "podman").chmod(0o755)
+    (tmp_path / "sh").symlink_to("/bin/sh")
+    nothing = {"DOCKER_HOST": f"unix://{tmp_path}/none.sock", "XDG_RUNTIME_DIR": str(tmp_path), "PATH": str(tmp_path)}
+    said = in_a_new_process("doctor", "--backend", "docker", "--backend", "local", "--json", env=nothing)
+    docker, local = (backend["checks"] for backend in said.facts["backends"])
+    assert f"podman system service --time=0 unix://{tmp_path}/podman/podman.sock" in docker[0]["fix"]
+    fixes = {check["name"]: check["fix"] for check in local}
+    assert "apt-get install bubblewrap" in fixes["isolation"]
+    assert fixes["container images"].startswith("sudo apt-get install skopeo umoci")

@@ -8,6 +8,7 @@ import atexit
 import hashlib
 import json
 import os
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -200,9 +201,16 @@ def _unreachable(error: Exception, subject: str) -> SandboxError:
             hint="sudo usermod -aG docker $USER, and log in again",
         )
     if "FileNotFoundError" in message or "No such file" in message or "Connection refused" in message:
-        return TransportError(
-            "no Docker engine answers", subject=subject, hint="start an engine, set DOCKER_HOST, or use --backend local"
-        )
+        return TransportError("no Docker engine answers", subject=subject, hint=_start())
     return TransportError(
         f"the connection to the Docker engine failed: {message}", subject=subject, hint="check it: docker info"
     )
+
+
+def _start() -> str:
+    """Return how to have an engine: where Podman is installed, by its service, which needs neither root nor a daemon."""
+    place, elsewhere = _podman_sockets()[0], "set DOCKER_HOST, or use --backend local"
+    if shutil.which("podman") is None:
+        return f"start an engine, {elsewhere}"
+    service = f"mkdir -p {Path(place).parent} && podman system service --time=0 unix://{place} &"
+    return f"{elsewhere}, or start Podman's service: {service}"

@@ -210,6 +210,6 @@ def container_images() -> Check:
     """Check whether container images can be unpacked on this machine. Local images do without."""
     absent = unpacking.missing_programs()
     if absent:
-        detail = f"cannot be unpacked without an engine: {' and '.join(absent)} not installed"
+        detail = f"not without {' and '.join(absent)}, which unpack them for hosts without an engine"
         return Check(name="container images", ok=True, detail=detail, fix=unpacking.INSTALL)
     return Check(name="container images", ok=True, detail="can be unpacked, without an engine")
