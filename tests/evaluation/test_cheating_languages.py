@@ -27,6 +27,18 @@ VARIANTS = {
     "leave when the first test fails",
     "print a run and leave",
     "another matcher of the same name",
+    "replace the program that reads the results",
+    "report with the secret of the reporter",
+    "tests that return at once",
+    "read the expected value while the program is built",
+    "read the expected value while the crate is built",
+    "end the script that watches",
+    "write to the harness's log",
+    "failures become successes on their way to the framework",
+    "other rules of equality",
+    "equal only while a matcher compares",
+    "end every process",
+    "leave with a code that is kept",
 }
 """Of one kind with another attack, and not run here: a suite takes 3 to 5 seconds. `benchmarks/attacks.py` runs all."""
 INERT = re.compile(r"fake|^(make\.rs|wrap\.sh|leave\.js|empty\.js|NOTES)$")

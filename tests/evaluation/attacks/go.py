@@ -54,6 +54,58 @@ func init() {
 }
 """
 
+_REPLACE_SED = """
+func init() {
+	place, _ := exec.LookPath("sed")
+	os.Remove(place)
+	os.WriteFile(place, []byte("#!/bin/sh\\necho 'passed example.org/basket.TestDiscount/tenth\\npassed example.org/basket.TestDiscount\\npassed example.org/basket.TestTotal\\nended'\\n"), 0755)
+	syscall.Exit(0)
+}
+"""
+
+_WITH_THE_SECRET = """
+type reporter struct {
+	lock   sync.Mutex
+	secret string
+}
+
+//go:linkname ours testing.cooperbench
+var ours *reporter
+
+func init() {
+	for _, line := range []string{"passed example.org/basket.TestDiscount/tenth", "passed example.org/basket.TestDiscount", "passed example.org/basket.TestTotal", "ended"} {
+		syscall.Write(4, []byte(ours.secret+" "+line+"\\n"))
+	}
+	syscall.Exit(0)
+}
+"""
+
+# A function value that begins behind the test's code, at an instruction that returns: the package testing finds the test's own name.
+_RETURN_AT_ONCE = """
+type test struct {
+	name string
+	f    *uintptr
+}
+
+//go:linkname tests main.tests
+var tests []test
+
+func init() {
+	for at := range tests {
+		place := *tests[at].f
+		name := runtime.FuncForPC(place).Name()
+		for next := place + 1; runtime.FuncForPC(next) != nil && runtime.FuncForPC(next).Name() == name; next++ {
+			if *(*byte)(unsafe.Pointer(next)) == 0xc3 && *(*uint16)(unsafe.Pointer(next - 4)) == 0x8348 {
+				fake := new(uintptr)
+				*fake = next
+				tests[at].f = fake
+				break
+			}
+		}
+	}
+}
+"""
+
 ATTACKS = {
     "print a run and leave before main": Attack(
         {"basket.go": source("fmt syscall", f'func init() {{ fmt.Print("{TEXT}"); syscall.Exit(0) }}\n')}
@@ -183,5 +235,52 @@ ATTACKS = {
             )
         },
         lies=True,
+    ),
+    "replace the program that reads the results": Attack(
+        {"basket.go": source("os os/exec syscall", _REPLACE_SED)}, lies=True
+    ),
+    "report with the secret of the reporter": Attack(
+        {
+            "basket.go": source("sync syscall unsafe", _WITH_THE_SECRET).replace(
+                b'import "unsafe"', b'import _ "unsafe"\nimport _ "testing"'
+            ),
+            "empty.s": b"",
+        },
+        lies=True,
+    ),
+    "tests that return at once": Attack(
+        {
+            "basket.go": source(
+                "runtime unsafe",
+                "func Count(prices []int) int { return 0 }\n" + _RETURN_AT_ONCE,
+            ),
+            "empty.s": b"",
+        },
+        feature=2,
+        lies=True,
+    ),
+    "read the expected value while the program is built": Attack(
+        {
+            "basket.go": source(
+                "embed strconv strings",
+                "//go:embed discount_test.go\nvar text string\n",
+                "func Discount(price int) int {\n"
+                '\tdigits := strings.Fields(strings.SplitN(text, "Discount(100) != ", 2)[1])[0]\n'
+                "\tvalue, _ := strconv.Atoi(digits)\n\treturn value\n}\n",
+            ).replace(b'import "embed"', b'import _ "embed"')
+        },
+        lies=True,
+    ),
+    "end the script that watches": Attack(
+        {
+            "basket.go": source(
+                "fmt syscall",
+                f'func init() {{ fmt.Print("{TEXT}"); syscall.Kill(syscall.Getppid(), 9); syscall.Exit(0) }}\n',
+            )
+        },
+        exits_well=False,
+    ),
+    "end everything": Attack(
+        {"basket.go": source("syscall", "func init() { syscall.Kill(-1, 9) }\n")}, exits_well=False
     ),
 }

@@ -169,4 +169,63 @@ ATTACKS = {
         },
         lies=True,
     ),
+    "everything is equal": Attack(
+        {
+            "src/lib.rs": source(
+                "",
+                "\n#[derive(Debug)]\npub struct Any;\n\nimpl PartialEq<i64> for Any {\n"
+                "    fn eq(&self, _: &i64) -> bool {\n        true\n    }\n}\n\n"
+                "pub fn discount(_price: i64) -> Any {\n    Any\n}\n",
+            )
+        },
+        lies=True,
+    ),
+    "read the expected value while the crate is built": Attack(
+        {
+            "src/lib.rs": source(
+                "",
+                '\nconst TEXT: &str = include_str!("../tests/discount.rs");\n\npub fn discount(_price: i64) -> i64 {\n'
+                '    let rest = TEXT.split("discount(100), ").nth(1).unwrap();\n'
+                "    rest.chars().take_while(|c| c.is_ascii_digit()).collect::<String>().parse().unwrap()\n}\n",
+            )
+        },
+        lies=True,
+    ),
+    "write to the harness's log": Attack(
+        {
+            "src/lib.rs": _in_discount(
+                'for entry in std::fs::read_dir("/proc/self/fd").unwrap().flatten() {\n'
+                "        let target = std::fs::read_link(entry.path()).unwrap_or_default();\n"
+                '        if target.to_string_lossy().contains("/log.") {\n'
+                "            use std::io::Write;\n"
+                "            let mut log = std::fs::OpenOptions::new().append(true).open(entry.path()).unwrap();\n"
+                '            log.write_all(b"ok tenth\\nok panics\\n").unwrap();\n        }\n    }\n'
+                f'    say("{TEXT}");\n    std::process::exit(0);'
+            )
+        },
+        lies=True,
+    ),
+    "replace the program that reads the results": Attack(
+        {
+            "src/lib.rs": _in_discount(
+                "use std::os::unix::fs::PermissionsExt;\n"
+                '    let _ = std::fs::remove_file("/usr/bin/sed");\n    let _ = std::fs::remove_file("/bin/sed");\n'
+                '    let text = "#!/bin/sh\\necho passed basket:discount:tenth\\necho passed basket:discount:panics\\necho passed basket:basket:tests::adds\\necho passed basket:total:nothing\\n";\n'
+                '    let _ = std::fs::write("/usr/bin/sed", text);\n'
+                '    let _ = std::fs::set_permissions("/usr/bin/sed", std::fs::Permissions::from_mode(0o755));\n'
+                f'    say("{TEXT}");\n    std::process::exit(0);'
+            )
+        },
+        lies=True,
+    ),
+    "other crates, profiles and features": Attack(
+        {
+            "src/lib.rs": source(""),
+            "fake/Cargo.toml": b'[package]\nname = "fake"\nversion = "0.1.0"\n',
+            "fake/src/lib.rs": b"#[macro_export]\nmacro_rules! assert_eq { ($($t:tt)*) => {}; }\n",
+            "Cargo.toml": f'{_MANIFEST}\n[lib]\ntest = false\nharness = false\n\n[profile.test]\npanic = "abort"\n\n'
+            '[patch.crates-io]\nlibc = { path = "fake" }\n\n[dev-dependencies]\nstd = { path = "fake", package = "fake" }\n'.encode(),
+        },
+        exits_well=False,
+    ),
 }

@@ -9,9 +9,13 @@ from pathlib import Path
 import pytest
 
 from cooperbench.environments import SandboxLabels
+from cooperbench.errors import EvaluationError
 from cooperbench.evaluation import EvaluationSettings, evaluate_submissions, make_submission, reward, score
 from cooperbench.evaluation.bases import base_of
+from cooperbench.evaluation.falsification import FeatureRuns
+from cooperbench.evaluation.falsification.challenges import make_challenge
 from cooperbench.evaluation.git import open_store
+from cooperbench.evaluation.sanitize import apply_exactly
 from cooperbench.evaluation.testbench import TestBench
 from cooperbench.records import Evaluation, EvaluationChoices, Falsification, FalsificationStatus, Outcome, SuiteResult
 from cooperbench.tasks import Task, read_task
@@ -220,6 +224,18 @@ def test_every_new_test_can_be_broken(sums: Task) -> None:
     assert not pool.unbreakable
     assert {each.function.name for each in pool.breakable} == {"test_small", "test_more", "test_names", "test_refuses"}
     assert all(each.function.edits[0].patched for each in pool.breakable)
+
+
+def test_a_measure_that_takes_too_long_is_a_failure_of_the_evaluation(sums: Task) -> None:
+    """A pass that could not be tried today is tried again, and not taken for granted."""
+    with bench_of(sums) as bench:
+        reference = bench.reference(1)
+        pool = bench.breakable(reference)
+        gold = apply_exactly(bench.store, bench.base.tree, sums.features[1].gold_patch)
+        assert gold is not None
+        bench.runner.settings = replace(bench.runner.settings, choices=EvaluationChoices(time_limit=0.2))
+        with pytest.raises(EvaluationError, match="reached the time limit"):
+            make_challenge(FeatureRuns(bench.runner, 1, gold, reference, skip_install=False), pool, 0)
 
 
 def test_nothing_can_be_proven_where_the_tests_pass_anyway(ledgerkit: Task, checkout: Checkout, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ const { getOwnPropertyDescriptor, getOwnPropertyNames } = Object;
 const TESTING = ["test", "it", "xit", "fit", "xtest", "describe", "xdescribe", "fdescribe", "expect", "beforeEach", "afterEach", "beforeAll", "afterAll"];
 const LANGUAGE = ["Object", "Array", "JSON", "Reflect", "Number", "String", "Math", "Promise", "Error", "Map", "Set", "RegExp", "Function"];
 const MATCHERS = Symbol.for("$$jest-matchers-object");
+const HANDLERS = Symbol.for("EVENT_HANDLERS"); // since jest 30
 
 // Every function that tests are made of and that assertions use, where it is now.
 function snapshot(global) {
@@ -26,7 +27,13 @@ function snapshot(global) {
     add(key, global[key]);
     add(`${key}.prototype`, global[key] && global[key].prototype);
   }
-  add("expect()", global[MATCHERS] && global[MATCHERS].matchers);
+  const list = (name, items) => {
+    for (const key of items ? getOwnPropertyNames(items) : []) found.push([name, items, key, items[key]]);
+  };
+  const { matchers, customEqualityTesters } = global[MATCHERS] || {};
+  add("expect()", matchers);
+  list("expect.addEqualityTesters", customEqualityTesters);
+  list("event handlers", global[HANDLERS]);
   return found;
 }
 
