@@ -73,8 +73,10 @@ def test_the_command_says_what_harbor_cannot_express(tmp_path: Path) -> None:
 def test_gold_passes_and_one_feature_of_two_does_not(folders: Path) -> None:
     solved = play(SHELFDB, folders / "single" / "shelfdb-1-f3", "sh /solution/solve.sh && rm -rf .git")
     assert solved.rewards == {"reward": 1, "feature_3": 1}, solved.verdict
-    work = "git apply /solution/feature3.patch && git add -A && git commit -qm work && "
-    half = play(SHELFDB, folders / "solo" / "shelfdb-1-f1-f3", work + ADD_A_TEST)
+    both = folders / "solo" / "shelfdb-1-f1-f3"
+    assert (both / "solution" / "combined.patch").read_bytes() == SHELFDB.combined_patch
+    (both / "solution" / "half.patch").write_bytes(SHELFDB.features[3].gold_patch)
+    half = play(SHELFDB, both, "git apply /solution/half.patch && git add -A && git commit -qm work && " + ADD_A_TEST)
     assert half.rewards == {"reward": 0, "feature_1": 0, "feature_3": 1}, half.verdict
     assert "left out: tests/test_list_operators.py" in half.verdict
 

@@ -14,15 +14,12 @@ from cooperbench.tasks import Task
 VERIFIER = Path(__file__).parent / "harbor_verifier"
 _SOLVE = """\
 #!/bin/sh
-# Applies the gold patches; where they conflict, the one that holds all features of the task.
+# Applies the gold solution.
 here=$(cd "$(dirname "$0")" && pwd)
 cd /workspace/repo || exit 1
 for patch in {patches}; do
-    git apply --whitespace=nowarn "$here/$patch" || git apply --whitespace=nowarn --3way "$here/$patch" || conflict=yes
+    git apply --whitespace=nowarn "$here/$patch" || git apply --whitespace=nowarn --3way "$here/$patch" || exit 1
 done
-[ -n "${{conflict-}}" ] || exit 0
-[ -f "$here/combined.patch" ] || exit 1
-git reset --quiet --hard && git clean --quiet -fd && git apply --whitespace=nowarn "$here/combined.patch"
 """
 
 
@@ -55,14 +52,18 @@ def write_tests(task: Task, features: Sequence[int], folder: Path, *, time_limit
 
 
 def write_solution(task: Task, features: Sequence[int], folder: Path) -> None:
-    """Write the gold patches, and the script that applies them."""
+    """Write the gold patch of one feature, or what holds several: `combined.patch`, else their patches, each applied after the other.
+
+    Gold patches that merge cleanly may still break each other, as those of features 1 and 3 of the bundled `ledgerkit` do.
+    """
     folder.mkdir()
-    for number in features:
-        (folder / f"feature{number}.patch").write_bytes(task.features[number].gold_patch)
+    patches = {f"feature{number}.patch": task.features[number].gold_patch for number in features}
     if len(features) > 1 and task.combined_patch is not None:
-        (folder / "combined.patch").write_bytes(task.combined_patch)
+        patches = {"combined.patch": task.combined_patch}
+    for name, patch in patches.items():
+        (folder / name).write_bytes(patch)
     script = folder / "solve.sh"
-    script.write_text(_SOLVE.format(patches=" ".join(f"feature{number}.patch" for number in features)))
+    script.write_text(_SOLVE.format(patches=" ".join(patches)))
     script.chmod(0o755)
 
 
