@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
@@ -72,6 +73,12 @@ def ray_cluster(sandboxes: int) -> Iterator[RayCluster]:
             yield RayCluster(process, token, address)
         finally:
             _ask(process, "quit")
+
+
+def claimants(working: Path) -> set[str]:
+    """The tokens of all that have claimed an episode of a run."""
+    beats = (beat.read_text() for beat in working.glob("*/*/.*.claims/claim.*/beat"))
+    return {json.loads(beat)["token"] for beat in beats if beat}
 
 
 def _ask(process: "subprocess.Popen[str]", words: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from cooperbench.records.episode_state import EpisodeState
 from cooperbench.runner import read_run, run
 from cooperbench.testing.conformance.lifecycle import until
 from tests.command_line import PROGRAM, Said, in_a_new_process
-from tests.runner.ray_nodes import RayCluster, ray_cluster
+from tests.runner.ray_nodes import RayCluster, claimants, ray_cluster
 
 pytestmark = [
     pytest.mark.needs("sandbox"),
@@ -72,12 +72,13 @@ def test_lost_nodes_cost_only_what_they_worked_on(surroundings: Path, cluster: R
         cluster, surroundings.parent / "said", *WORK, "--limit", str(GROUPS), "-k", "2", "-a", "gold", "-n", "lost"
     )
     working = surroundings / "lost" / "coop"
-    until(lambda: len(list(working.glob("*/*/.*.claims/work.1"))) >= 2 or "error" in driver.said, seconds=120)
+    until(lambda: len(claimants(working)) == 3 or "error" in driver.said, seconds=120)
     first.lose_raylet()
     driver.await_words("is lost")
     second.lose()
     assert driver.end() == 0, driver.said
     assert driver.said.count("is lost") == 2, driver.said
+    assert "(raylet)" not in driver.said, "Ray prints where facts go"
     lost = read_run("lost", surroundings)
     expected = {
         (each.group.folder, each.group.task_id): each.verdict.outcome for each in alone.episodes if each.verdict
@@ -122,7 +123,7 @@ def test_a_node_that_joins_takes_part_and_ctrl_c_keeps_the_work(surroundings: Pa
     [
         ("0" * 64, (), "asks for another token"),
         ("right", ("-c", "50"), "50 episodes at once need 100 sandboxes, and the cluster has room for"),
-        ("right", ("-f", "1,2,3"), "no node of the cluster has 'sandboxes' for a team of 3"),
+        ("right", ("--ray-address", "127.0.0.1:1"), "no Ray cluster answers at 127.0.0.1:1"),
     ],
 )
 def test_mistakes_are_named_in_one_line(

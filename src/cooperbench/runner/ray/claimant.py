@@ -9,7 +9,7 @@ import pickle
 import signal
 import sys
 import threading
-from typing import BinaryIO, NoReturn, TextIO
+from typing import NoReturn, TextIO
 
 from cooperbench.errors import CooperBenchError
 from cooperbench.records import Evaluation, Failure, GroupKey
@@ -32,7 +32,7 @@ def main() -> int:
     work = sys.stdin.buffer
     sys.path[:] = pickle.load(work)
     plan, options = pickle.load(work)
-    threading.Thread(target=_end_with, args=(work,), daemon=True).start()
+    threading.Thread(target=_end_with, args=(work.fileno(),), daemon=True).start()
     _say(said, _work_on(plan, options, said))
     return 0
 
@@ -73,9 +73,9 @@ def _say(said: TextIO, message: NodeMessage) -> None:
         return
 
 
-def _end_with(work: BinaryIO) -> None:
+def _end_with(work: int) -> None:
     """Wait until standard input is closed, and end the process in order."""
-    while work.read(1):
+    while os.read(work, 1):  # a buffered read would hold a lock that the end of the interpreter needs
         pass
     os.kill(os.getpid(), signal.SIGTERM)
 

@@ -55,6 +55,8 @@ def connected(address: str) -> Iterator[None]:
             ray.init(address=address, log_to_driver=False, configure_logging=False, logging_level="error")
         except (ConnectionError, RayError, RuntimeError, ValueError) as error:
             raise _refused(address, f"{error} {printed()}") from error
+    # Else losses are printed to standard output, where facts go. Ray's debugger has this switch, `init` does not.
+    ray._private.worker._worker_logs_enabled = False
     try:
         yield
     finally:

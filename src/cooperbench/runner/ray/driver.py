@@ -147,7 +147,7 @@ class Driver:
             self._observer.note(f"{name} was interrupted")
 
     def _note_once(self, name: str, text: str) -> None:
-        if text not in self._said:
+        if text not in self._said and not self._interrupted:
             self._said.add(text)
             self._observer.note(f"{name}: {text}")
 
