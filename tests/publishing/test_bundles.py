@@ -335,6 +335,15 @@ def test_no_key_leaves_with_a_bundle(logs: Path, tmp_path: Path) -> None:
     assert yaml.safe_load((tmp_path / "b/README.md").read_text().split("---\n")[1])["license"] == "cc-by-4.0"
 
 
+def test_a_patch_with_a_key_is_not_published(logs: Path, tmp_path: Path) -> None:
+    secret = {"MY_API_KEY": "diff --git", "COOPERBENCH_LOG_DIR": str(logs)}
+    for options in ((), ("--incomplete",)):
+        said = cooperbench("submit", "good", "--out", str(tmp_path / "b"), *options, env=secret)
+        assert said.code == 2
+        assert "ledgerkit_task/1/f2_f3: agent2.patch holds what looks like a key" in said.err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_archives_that_lead_elsewhere_are_refused(bundle: Path, tmp_path: Path) -> None:
     packed = tmp_path / "evil.tar.gz"
     with tarfile.open(packed, "w:gz") as archive:

@@ -16,6 +16,8 @@ from tests.command_line import cooperbench
 from tests.needs import need
 from tests.viewer.browser import Browser
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = "</td><script>alert(1)</script><img src=x onerror=alert(2)>\u202e\x1b[31m' onmouseover='x"
 
 
@@ -171,7 +173,6 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.mark.needs("browser")
-@pytest.mark.slow
 @pytest.mark.xdist_group("browser")
 def test_the_page_in_a_browser(page: Path, browser: Browser) -> None:
     for scheme in ("light", "dark"):

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import CompletionItem
 
 from cooperbench.cli.options import json_option, log_dir_option, policy_option
 from cooperbench.cli.output import counted, print_json
@@ -33,6 +34,13 @@ class _SubmitGroup(click.Group):
         if first not in self.commands and first not in ctx.help_option_names:
             args = [BUNDLE, *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the names of runs besides the subcommand."""
+        from cooperbench.records.runs import run_names
+
+        names = [name for name in (*self.commands, *run_names()) if name != BUNDLE]
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 @click.group("submit", cls=_SubmitGroup, subcommand_metavar="RUN... --out FOLDER | slurm ...")

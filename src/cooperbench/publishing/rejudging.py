@@ -85,6 +85,10 @@ def judge_again(
 ) -> JudgedAgain:
     """Judge these episodes again below the empty folder `scratch`. One that differs is judged again twice, and what differs each time stands."""
     found = JudgedAgain(judged=len(groups))
+    if options.falsify not in (None, said.choices.falsify):
+        found.notes.append(
+            f"{run.config.run}: falsify is {said.choices.falsify} in the bundle, and was {options.falsify} here"
+        )
     seen: dict[GroupKey, list[list[Discrepancy]]] = {group: [] for group in groups}
     for attempt in range(1 + REPEATS):
         pending = [group for group, differences in seen.items() if attempt == 0 or differences[-1]]
