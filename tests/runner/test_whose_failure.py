@@ -1,12 +1,17 @@
 """Whose failure an error is: the provider's is repeated, the agent's is scored."""
 
+from pathlib import Path
+
 import pytest
 
+import cooperbench
+from cooperbench.agents import AgentResult
+from cooperbench.agents.call import AgentArguments, run_agent
 from cooperbench.agents.client_errors import failure_of_provider
 from cooperbench.agents.mini_swe_agent.models.refusals import provider_error
 from cooperbench.errors import AgentError, ModelError, ModelRequestError, SandboxLostError
 from cooperbench.records import Ending
-from cooperbench.runner.workers.failures import ending_of
+from cooperbench.runner.workers.failures import ending_of, failure_of
 
 SETTING = "Unsupported value: 'temperature' does not support 0.2 with this model."
 
@@ -38,3 +43,24 @@ def test_an_error_that_is_its_own_cause_ends() -> None:
     error.__cause__ = error
     assert ending_of(error, steps=1) is Ending.ERROR
     assert failure_of_provider(error) is None
+
+
+def test_a_mistake_of_cooperbench_is_not_the_agents() -> None:
+    class Agent:
+        def run(self, task: str, image: str, **_: object) -> AgentResult:
+            exec(compile("undefined", str(Path(cooperbench.__file__).with_name("mistake.py")), "exec"))
+            return AgentResult(status="Submitted", patch="", cost=0.0, steps=0, messages=[])
+
+    class Wrong:
+        def run(self, task: str, image: str, **_: object) -> AgentResult:
+            raise AssertionError
+
+    arguments = AgentArguments(task="", image="", agent_id="agent1", model_name="", agents=[], log_dir="")
+    with pytest.raises(AgentError) as ours:
+        run_agent(Agent(), arguments)
+    assert ending_of(ours.value, steps=3) is Ending.INFRA_ERROR
+    failure = failure_of(ours.value)
+    assert (failure.boundary, failure.kind) == ("cooperbench", "NameError")
+    with pytest.raises(AgentError) as theirs:
+        run_agent(Wrong(), arguments)
+    assert ending_of(theirs.value, steps=3) is Ending.ERROR

@@ -1,7 +1,8 @@
 """Say what an exception means for a member, an episode and the run.
 
 Every failure is attributed to one boundary, once, here. Failures of the agent are its result and are scored. Failures of
-sandbox, mailbox, remote or provider say nothing about it: they void the episode, which is repeated on resume.
+sandbox, mailbox, remote or provider, and mistakes in CooperBench, say nothing about it: they void the episode, which is repeated on
+resume.
 """
 
 import errno
@@ -17,7 +18,7 @@ from cooperbench.errors import (
     ModelRequestError,
 )
 from cooperbench.records import Ending, Failure
-from cooperbench.runner.workers.tracebacks import frames_of
+from cooperbench.runner.workers.tracebacks import TRACEBACK, frames_of, is_our_mistake
 
 # Boundaries at which a failure is not the agent's, except for what a provider refuses because of what the agent's model wrote.
 _NOT_THE_AGENTS = frozenset(
@@ -31,6 +32,9 @@ _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 
 def failure_of(error: BaseException) -> Failure:
     """Turn what a member's agent raised into data. A full disk of this machine is not the agent's failure."""
+    if is_our_mistake(error):
+        failure = Failure.of(error.__cause__ or error, boundary="cooperbench")
+        return failure.model_copy(update={"hint": f"CooperBench is wrong here: report it with {TRACEBACK}"})
     disk = _disk_error(error) if isinstance(error, AgentError) else None
     failure = Failure.of(disk or error, boundary="agent" if disk is None else "record")
     return failure.model_copy(update={"frames": frames_of(error)})
@@ -59,6 +63,8 @@ def _disk_error(error: BaseException | None) -> OSError | None:
 
 def ending_of(error: BaseException, steps: int) -> Ending:
     """Say how a member's work ended when its agent raised `error` after so many `steps`."""
+    if is_our_mistake(error):
+        return Ending.INFRA_ERROR
     if isinstance(error, LimitReachedError):
         return Ending.TIMEOUT if error.kind == "wall_time" else Ending.LIMIT
     if isinstance(error, _AGENTS) or (isinstance(error, ModelError) and steps > 0 and _by_model(error)):

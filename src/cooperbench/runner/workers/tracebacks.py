@@ -32,6 +32,14 @@ def frames_of(error: BaseException) -> tuple[str, ...]:
     return ()
 
 
+def is_our_mistake(error: BaseException) -> bool:
+    """Return whether CooperBench's own code is wrong: an error that nothing an agent passes to it can cause, raised in it."""
+    cause = _cause(error)
+    if not isinstance(cause, NameError | ImportError | AssertionError) or cause.__traceback__ is None:
+        return False
+    return extract_tb(cause.__traceback__)[-1].filename.startswith(_OURS)
+
+
 def keep_traceback(log_dir: Path, error: BaseException) -> None:
     """Write the traceback of an exception of the agent into its logs. A limit that ended it is none."""
     if isinstance(error, LimitReachedError):
