@@ -104,7 +104,8 @@ def test_conversations_of_its_own_agents_are_counted(tmp_path: Path) -> None:
         body = {"messages": [{"role": "user", "content": content}], "tools": offered}
         call = ModelCall(dialect="anthropic", path="/v1/messages", model="m", stream=False, body=body)
         now = utc_now()
-        return RecordedCall(number=number, started_at=now, ended_at=now, call=call, status=200, usage=Usage())
+        usage = Usage(cost=0.25) if number < 5 else Usage()
+        return RecordedCall(number=number, started_at=now, ended_at=now, call=call, status=200, usage=usage)
 
     path = tmp_path / "model_calls.jsonl.gz"
     recorder = CallRecorder(path)
@@ -112,4 +113,4 @@ def test_conversations_of_its_own_agents_are_counted(tmp_path: Path) -> None:
         recorder.add(recorded(number, text, "Bash"))
     recorder.add(recorded(6, "name this conversation"))
     recorder.add(recorded(7, "refused", "Bash").model_copy(update={"usage": None}))
-    assert count_conversations(path) == (3, 5)
+    assert count_conversations(path) == [(3, 0.75), (1, 0.25), (1, None)]

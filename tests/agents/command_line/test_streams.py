@@ -180,3 +180,39 @@ def test_lines_that_two_programs_write_at_once(
     said = json.dumps(messages, ensure_ascii=False)
     assert "All done." in said
     assert "PROBE" in said
+
+
+def test_agents_that_the_program_starts_are_told_apart(tmp_path: Path) -> None:
+    def said(parent: str | None, *blocks: dict[str, object], role: str = "assistant") -> bytes:
+        event = {"type": role, "message": {"role": role, "content": blocks}, "parent_tool_use_id": parent}
+        return json.dumps(event).encode() + b"\n"
+
+    def text(words: str) -> dict[str, object]:
+        return {"type": "text", "text": words}
+
+    def call(identifier: str, tool: str) -> dict[str, object]:
+        return {"type": "tool_use", "id": identifier, "name": tool, "input": {"command": "ls"}}
+
+    lines = [
+        said(None, text("I delegate.")),
+        said(None, call("a", "Agent"), call("b", "Agent")),
+        said("a", text("Write a."), role="user"),
+        said("a", text("a thinks")),
+        said("b", text("b thinks")),
+        said("b", call("c", "Bash")),
+        said(None, text("All done.")),
+        b'{"type": "result", "result": "end"}\n',
+    ]
+    _, messages = record(tmp_path, "claude_code", b"".join(lines))
+    seen = [
+        (message["role"], message["content"], (message.get("extra") or {}).get("subagent"))
+        for message in messages
+        if message["role"] != "event"
+    ]
+    assert seen == [
+        ("assistant", "I delegate.", None),
+        ("user", "Write a.", "a"),
+        ("assistant", "a thinks", "a"),
+        ("assistant", "b thinks", "b"),
+        ("assistant", "All done.", None),
+    ]

@@ -66,7 +66,9 @@ class StreamRecorder:
 
     def _record(self, event: StreamEvent) -> None:
         if isinstance(event, ModelTurn):
-            # Programs report the text, the thoughts and the calls of one answer one after the other.
+            # Programs report the text, the thoughts and the calls of one answer one after the other; their agents take turns.
+            if self._held is not None and self._held.subagent != event.subagent:
+                self._release()
             self._held = event if self._held is None else self._held.followed_by(event)
             if self._held.calls:
                 self._release()
@@ -75,8 +77,8 @@ class StreamRecorder:
         match event:
             case ToolOutput():
                 self._add(self._output(event))
-            case GivenPrompt(text=text):
-                self._add({"role": "user", "content": _cut(text)})
+            case GivenPrompt(text=text, subagent=subagent):
+                self._add(_of_subagent({"role": "user", "content": _cut(text)}, subagent))
             case FinalReport():
                 self.final = event
                 self._add({"role": "event", "content": _cut(event.text), "extra": _kept("final report", event.event)})
@@ -100,7 +102,9 @@ class StreamRecorder:
         shown = [use.command or f"{use.name} {json.dumps(use.arguments, default=str)}" for use in turn.calls]
         self._budget.note_action("; ".join(shown) or turn.text or turn.reasoning)
         usage = self._charges.take(turn)
-        return message if usage is None else {**message, "extra": {"usage": usage.model_dump()}}
+        if usage is not None:
+            message["extra"] = {"usage": usage.model_dump()}
+        return _of_subagent(message, turn.subagent)
 
     def _output(self, output: ToolOutput) -> Json:
         message: Json = {"role": "tool", "tool_call_id": output.call, "content": _cut(output.text)}
@@ -116,6 +120,11 @@ class StreamRecorder:
         self.messages += 1
         if self.messages <= MOST_MESSAGES:
             self._journal.add(message)
+
+
+def _of_subagent(message: Json, subagent: str) -> Json:
+    """Mark a message of an agent that the program has started by itself."""
+    return {**message, "extra": {**message.get("extra", {}), "subagent": subagent}} if subagent else message
 
 
 def _span(command: str, started_at: datetime, output: ToolOutput) -> CommandSpan:

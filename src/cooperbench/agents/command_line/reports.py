@@ -25,12 +25,14 @@ class ModelTurn(NamedTuple):
     text: str = ""
     reasoning: str = ""
     calls: tuple[ToolUse, ...] = ()
+    subagent: str = ""
+    """The id of the call that started the agent who answered: empty for the program's first agent."""
 
     def followed_by(self, other: "ModelTurn") -> "ModelTurn":
         """Return both parts as one answer."""
         text = "\n".join(filter(None, (self.text, other.text)))
         reasoning = "\n".join(filter(None, (self.reasoning, other.reasoning)))
-        return ModelTurn(text, reasoning, (*self.calls, *other.calls))
+        return ModelTurn(text, reasoning, (*self.calls, *other.calls), self.subagent)
 
 
 class ToolOutput(NamedTuple):
@@ -48,6 +50,7 @@ class GivenPrompt(NamedTuple):
     """A text that the program gives to the model."""
 
     text: str
+    subagent: str = ""
 
 
 class FinalReport(NamedTuple):

@@ -24,14 +24,15 @@ class ClaudeCodeFormat:
     def read(self, event: dict[str, Any]) -> Iterator[StreamEvent]:
         """Yield what one event reports."""
         message = mapping(event.get("message"))
-        content = message.get("content")
+        content, subagent = message.get("content"), text_of(event.get("parent_tool_use_id"))
         match event.get("type"):
             case "assistant" if message:
-                yield _turn(content)
+                yield _turn(content)._replace(subagent=subagent)
             case "user" if isinstance(content, str):
-                yield GivenPrompt(content)
+                yield GivenPrompt(content, subagent)
             case "user" if parts(content):
-                yield from map(_given, parts(content))
+                for block in parts(content):
+                    yield _given(block, subagent)
             case "result":
                 said = text_of(event.get("result") or event.get("error") or event.get("subtype"))
                 yield FinalReport(bool(event.get("is_error")), said, event)
@@ -52,8 +53,8 @@ def _turn(content: object) -> ModelTurn:
     )
 
 
-def _given(block: dict[str, Any]) -> StreamEvent:
+def _given(block: dict[str, Any], subagent: str) -> StreamEvent:
     if block.get("type") == "tool_result":
         failed = bool(block.get("is_error"))
         return ToolOutput(text_of(block.get("tool_use_id")), text_of(block.get("content")), failed)
-    return GivenPrompt(text_of(block.get("text", block)))
+    return GivenPrompt(text_of(block.get("text", block)), subagent)
