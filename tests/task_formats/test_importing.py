@@ -173,6 +173,10 @@ def test_folders_made_of_swebench(tmp_path: Path) -> None:
             ["--image", "x", "--repository", "."],
             "the repository is in the clone or in the image",
         ),
+        ([instance(1), instance(2)], ["--image", "x", "--setup", "true"], "--setup decides nothing here"),
+        ([instance(1), instance(2)], ["--image", "x", "--name", "../x"], "'../x' is not a task name"),
+        ([instance(1, repo="日本"), instance(2, repo="日本")], ["--image", "x"], "'' is not a task name"),
+        ([instance(1, patch="\ud800"), instance(2)], [], "row 1 is not an instance of SWE-bench: patch:"),
     ],
 )
 def test_bad_rows_are_one_line(rows: list[Any], options: list[str], said: str, tmp_path: Path) -> None:
@@ -195,6 +199,7 @@ def test_folders_of_other_kinds_are_one_line(tmp_path: Path) -> None:
             "has the format version 2.0; CooperBench reads 1.x",
         ),
         (toml.replace(SHELFDB.revision, "0" * 64), "is of another base than"),
+        (toml.replace("features = [1]", 'features = ["a"]'), "task.toml: metadata.features.0: "),
         ("[[", "is not TOML"),
         ('metadata = "a"', "is not a task of Harbor: metadata"),
     ):
@@ -208,6 +213,10 @@ def test_folders_of_other_kinds_are_one_line(tmp_path: Path) -> None:
     shutil.rmtree(one / "tests")
     found = imported("--format", "harbor", tmp_path / "out", "--out", tmp_path / "data")
     assert (found.code, "cannot read" in found.err) == (2, True)
+    found = imported(
+        "--format", "harbor", tmp_path / "out" / "shelfdb-1-f3", "--out", tmp_path / "data", "--test", "true"
+    )
+    assert "--test decides nothing here" in found.err
     found = imported("--format", "harbor", tmp_path / "nowhere", "--out", tmp_path / "data")
     assert "has no task.toml" in found.err
     assert not (tmp_path / "data").exists()

@@ -110,6 +110,7 @@ def _show(written: "HarborExport") -> None:
 @click.option("--test", metavar="COMMAND", help="Command that runs the hidden tests.  [default: pytest on their files]")
 @click.option("--setup", metavar="COMMAND", help="Command that installs what the tests need, with --repository.")
 @click.option("--no-history", is_flag=True, help="Copy the commit of the clone without its history.")
+@json_option
 def import_command(
     paths: tuple[Path, ...],
     kind: str,
@@ -118,6 +119,7 @@ def import_command(
     task_id: int,
     base_commit: str | None,
     no_history: bool,
+    as_json: bool,
     **given: Any,
 ) -> None:
     """Make one task, a pool of features, of instances on one base commit. Then build its image, and validate it.
@@ -133,6 +135,10 @@ def import_command(
     else:
         pool = pool_of_instances([each for path in paths for each in read_instances(path)], base_commit)
     task = write_pool(pool, dataset_dir, name=name, task_id=task_id, given=Surrounding(history=not no_history, **known))
+    if as_json:
+        names = {number: feature.name for number, feature in pool.features.items()}
+        print_json({"task": task.key, "path": str(task.path), "base_commit": pool.base_commit, "features": names})
+        return
     click.echo(f"{task.path}: {counted(len(task.features), 'feature')}")
     for number, feature in pool.features.items():
         click.echo(f"  feature {number:<3} {feature.name}")

@@ -1,6 +1,7 @@
 """Write tasks as folders of Harbor (https://harborframework.com): one agent in one container, judged in another by our own tests."""
 
 import hashlib
+import re
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -99,7 +100,8 @@ def _chosen(groups: Sequence[Group], setting: ExportedSetting) -> list[tuple[Tas
 
 def _name(task: Task, features: Sequence[int]) -> str:
     numbers = "-".join(f"f{number}" for number in features)
-    return f"{task.repo.removesuffix('_task')}-{task.task_id}-{numbers}"
+    repo = re.sub(r"[^A-Za-z0-9._-]+", "-", task.repo.removesuffix("_task")).strip("-._")
+    return f"{repo}-{task.task_id}-{numbers}"
 
 
 def _instruction(task: Task, features: Sequence[int]) -> str:

@@ -10,11 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cooperbench.errors import TaskError
+from pydantic import ValidationError
+
+from cooperbench.errors import TaskError, UsageError
+from cooperbench.records import first_error
 from cooperbench.task_formats.harbor_environment import STEPS_BEGIN
-from cooperbench.task_formats.harbor_files import HarborSource, read_task_file
+from cooperbench.task_formats.harbor_files import HarborMetadata, HarborSource, read_task_file
 from cooperbench.task_formats.pools import FeaturePool, PoolFeature
-from cooperbench.task_formats.swebench import SweInstance, instance_of, pool_of_instances
+from cooperbench.task_formats.swebench import SweInstance, instance_of, pool_of_instances, task_name
 
 
 def pool_of_folders(paths: Sequence[Path], base_commit: str | None = None) -> FeaturePool:
@@ -23,6 +26,8 @@ def pool_of_folders(paths: Sequence[Path], base_commit: str | None = None) -> Fe
     files = [read_task_file(folder / "task.toml") for folder in folders]
     exported = [isinstance(file.metadata.get("gold_sha256"), dict) for file in files]
     if all(exported):
+        if base_commit is not None:
+            raise UsageError("folders that CooperBench exported have one base", hint="omit --base-commit")
         return _exported(folders, files)
     if any(exported):
         other = folders[exported.index(False)]
@@ -45,25 +50,35 @@ def _folders(path: Path) -> list[Path]:
 def _exported(folders: Sequence[Path], files: Sequence[HarborSource]) -> FeaturePool:
     """Join folders that CooperBench wrote. They have to come from one revision of one task."""
     features: dict[int, PoolFeature] = {}
-    first = files[0].metadata
-    for folder, file in zip(folders, files, strict=True):
-        if (file.metadata.get("task"), file.metadata.get("revision")) != (first.get("task"), first.get("revision")):
+    known = [_metadata(folder, file) for folder, file in zip(folders, files, strict=True)]
+    first = known[0]
+    for folder, found in zip(folders, known, strict=True):
+        if (found.task, found.revision) != (first.task, first.revision):
             raise TaskError(
-                f"{folder} is of another base than {folders[0]}: {file.metadata.get('task')} "
-                f"{str(file.metadata.get('revision'))[:12]}, not {first.get('task')} {str(first.get('revision'))[:12]}",
+                f"{folder} is of another base than {folders[0]}: {found.task} {found.revision[:12]}, "
+                f"not {first.task} {first.revision[:12]}",
                 subject=str(folder),
             )
-        for number in file.metadata.get("features") or []:
+        for number in found.features:
             place = folder / "tests" / f"feature{number}"
             text = _read(place / "feature.md")
             gold, tests = _bytes(place / "gold.patch"), _bytes(place / "tests.patch")
-            features[int(number)] = PoolFeature(f"{folder.name}, feature {number}", text, gold, tests)
+            features[number] = PoolFeature(f"{folder.name}, feature {number}", text, gold, tests)
     for number, feature in features.items():
         if not (feature.gold_patch.strip() and feature.tests_patch.strip()):
             what = "gold patch" if not feature.gold_patch.strip() else "tests"
             raise TaskError(f"feature {number} has no {what}", subject=feature.name)
-    name = str(first.get("task", "harbor")).split("/")[0].removesuffix("_task")
-    return FeaturePool(name, dict(sorted(features.items())), first.get("base_commit"), files=_task_files(folders))
+    name = task_name(first.task.split("/")[0].removesuffix("_task"))
+    return FeaturePool(name, dict(sorted(features.items())), first.base_commit, files=_task_files(folders))
+
+
+def _metadata(folder: Path, file: HarborSource) -> HarborMetadata:
+    """Check what an export wrote about the task."""
+    try:
+        return HarborMetadata.model_validate(file.metadata)
+    except ValidationError as error:
+        place, message = first_error(error)
+        raise TaskError(f"{folder / 'task.toml'}: metadata.{place}: {message}", subject=str(folder)) from error
 
 
 def _task_files(folders: Sequence[Path]) -> dict[str, bytes]:
@@ -73,7 +88,7 @@ def _task_files(folders: Sequence[Path]) -> dict[str, bytes]:
     files = {
         path.relative_to(environment).as_posix(): path.read_bytes()
         for path in sorted(environment.rglob("*"))
-        if path.is_file() and "cooperbench" not in path.relative_to(environment).parts
+        if path.is_file() and not path.is_symlink() and "cooperbench" not in path.relative_to(environment).parts
     }
     files["Dockerfile"] = _bytes(environment / "Dockerfile").split(STEPS_BEGIN.encode())[0].rstrip() + b"\n"
     files["runner.sh"] = _bytes(folder / "tests" / "runner.sh")

@@ -1,6 +1,7 @@
 """A feature pool that came from elsewhere, and the task that is written of it."""
 
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -78,8 +79,26 @@ class Surrounding:
     image_folder: str | None = None
     test: str | None = None
     """The command that runs the hidden tests; `$1` is the name of their patch in /patches."""
-    setup: str = SETUP
+    setup: str | None = None
+    """The command that installs what the tests need, with `repository`."""
     history: bool = True
+
+    def without_use(self, pool: FeaturePool) -> str | None:
+        """Return the first option that decides nothing about this pool; `None` if all do."""
+        given = {
+            "--repository": self.repository is not None,
+            "--image": self.image is not None,
+            "--image-folder": self.image_folder is not None,
+            "--test": self.test is not None,
+            "--setup": self.setup is not None,
+            "--no-history": not self.history,
+        }
+        used = (
+            {"--repository", "--test", "--setup", "--no-history"}
+            if self.repository
+            else {"--image", "--image-folder", "--test"}
+        )
+        return next((name for name, there in given.items() if there and (pool.files or name not in used)), None)
 
 
 def write_pool(
@@ -87,6 +106,16 @@ def write_pool(
 ) -> Task:
     """Write a pool as the task `<name>_task/task<ID>`. Raises `UsageError` for what is missing or there already, and writes nothing."""
     name = name or pool.name
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_]*", name):
+        raise UsageError(
+            f"{name!r} is not a task name",
+            subject=name,
+            hint="--name NAME, of lower-case letters, digits and underscores",
+        )
+    if given.repository is not None and given.image is not None:
+        raise UsageError("the repository is in the clone or in the image", hint="--repository or --image")
+    if option := given.without_use(pool):
+        raise UsageError(f"{option} decides nothing here", subject=option, hint=f"omit {option}")
     if len(pool.features) < 2:
         only = next(iter(pool.features.values())).name
         raise UsageError(f"{only} is the only feature; a pool has two or more", subject=only)
@@ -129,13 +158,11 @@ def _make(pool: FeaturePool, path: Path, name: str, task_id: int, given: Surroun
         raise UsageError(
             "how the tests run is not known: they are not named as pytest names them", hint="--test COMMAND"
         )
-    if given.repository is not None and given.image is not None:
-        raise UsageError("the repository is in the clone or in the image", hint="--repository or --image")
     image = given.image or pool.image
     if given.repository is not None:
         new_task(
             path.parent.parent, name, repository=given.repository, commit=pool.base_commit or "HEAD", test=test,
-            setup=given.setup, task_id=task_id, features=len(pool.features), history=given.history,
+            setup=given.setup or SETUP, task_id=task_id, features=len(pool.features), history=given.history,
         )  # fmt: skip
     elif image is not None:
         path.mkdir(parents=True)

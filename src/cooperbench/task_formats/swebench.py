@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from cooperbench.errors import MissingExtraError, TaskError
 from cooperbench.records import first_error
@@ -27,7 +27,17 @@ def _names(value: object) -> object:
         raise ValueError("not a list of tests") from error
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+def _encodable(text: str) -> str:
+    """Refuse half characters, which JSON can hold and a file cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("holds half a character") from error
+    return text
+
+
+Text = Annotated[str, AfterValidator(_encodable)]
+Names = Annotated[tuple[Text, ...], BeforeValidator(_names)]
 
 
 class SweInstance(BaseModel):
@@ -35,12 +45,12 @@ class SweInstance(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    instance_id: str = Field(min_length=1)
-    repo: str
+    instance_id: Text = Field(min_length=1)
+    repo: Text
     base_commit: str = Field(pattern=r"^[0-9a-f]{7,64}$")
-    patch: str
-    test_patch: str
-    problem_statement: str
+    patch: Text
+    test_patch: Text
+    problem_statement: Text
     fail_to_pass: Names = Field(validation_alias=AliasChoices("FAIL_TO_PASS", "fail_to_pass"))
     pass_to_pass: Names = Field((), validation_alias=AliasChoices("PASS_TO_PASS", "pass_to_pass"))
 
@@ -110,11 +120,16 @@ def pool_of_instances(instances: list[SweInstance], base_commit: str | None) -> 
         seen.add(each.instance_id)
     names = [name for each in chosen for name in each.fail_to_pass]
     return FeaturePool(
-        name=re.sub(r"[^a-z0-9]+", "_", chosen[0].repo.lower()).strip("_"),
+        name=task_name(chosen[0].repo),
         base_commit=chosen[0].base_commit,
         features={number: each.feature() for number, each in enumerate(chosen, start=1)},
         pytest=all(re.search(r"\.py(::|$)", name) for name in names),
     )
+
+
+def task_name(text: str) -> str:
+    """Return a name that a task may have; empty if none of the text can be used."""
+    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
 
 
 def _rows(path: Path) -> Iterator[Any]:
