@@ -1,6 +1,7 @@
 """What the conformance suite does not ask: what reaches the cluster, and what the cluster refuses or takes away."""
 
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -27,6 +28,7 @@ from cooperbench.errors import (
     UnknownNameError,
     UsageError,
 )
+from cooperbench.testing.conformance.lifecycle import until
 from tests.standins.kubernetes import NAMESPACE, KubernetesStandin
 from tests.standins.kubernetes.api import Fault
 from tests.standins.kubernetes.kubelet import RunningPod
@@ -234,6 +236,25 @@ def test_a_creation_whose_answer_is_lost_makes_one_pod(cluster: KubernetesStandi
     with open_pod(image) as environment:
         assert environment.execute("echo here")["output"] == "here\n"
         assert len(cluster.pods) == before + 1
+
+
+def test_an_interrupt_while_the_server_still_creates_leaves_nothing(
+    cluster: KubernetesStandin, image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, created = len(cluster.pods), cluster.api.created
+    monkeypatch.setattr(cluster.api, "create_seconds", 0.4)
+    asked = cluster.api.calls.count("create pods")
+
+    def interrupt() -> None:
+        while cluster.api.calls.count("create pods") == asked:
+            time.sleep(0.01)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        open_pod(image)
+    assert until(lambda: cluster.api.created > created, 20)
+    assert len(cluster.pods) == before
 
 
 QUOTA = 'pods "x" is forbidden: exceeded quota: lab, requested: pods=1, used: pods=20, limited: pods=20'

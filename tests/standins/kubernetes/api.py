@@ -1,5 +1,6 @@
 """The part of the Kubernetes API that the backend calls. It answers as API servers do: a Status, `application/json` without a charset."""
 
+import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
@@ -60,6 +61,9 @@ class Api:
         """Answers of the next calls, by `<verb> <resource>`."""
         self.calls: list[str] = []
         self.unwritten: list[str] = []
+        self.created = 0
+        self.create_seconds = 0.0
+        """What a creation takes, whether its client waits for it or not."""
         self.protocols = ("v5.channel.k8s.io", "v4.channel.k8s.io")
         self.service = ""
         self.kubelet = Kubelet(registry, self._isolated)
@@ -104,6 +108,8 @@ class Api:
 
     async def _create_pod(self, request: web.Request) -> web.Response:
         body: dict[str, Any] = await request.json()
+        await asyncio.sleep(self.create_seconds)
+        self.created += 1
         key = (request.match_info["namespace"], body["metadata"]["name"])
         if key in self.pods:
             return status(409, "AlreadyExists", f'pods "{key[1]}" already exists')
