@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import psutil
 
-TRIES = 3
+TRIES = 5
 """Ray gives a node 30 s to start, which is not always enough on a busy machine."""
 SURROUNDINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -86,7 +86,9 @@ def _ask(process: "subprocess.Popen[str]", words: str) -> dict[str, Any]:
     assert process.stdout is not None
     process.stdin.write(words + "\n")
     process.stdin.flush()
-    answer: dict[str, Any] = json.loads(process.stdout.readline())
+    line = process.stdout.readline()
+    assert line, f"the Ray cluster does not obey {words!r}: its own words are on standard error"
+    answer: dict[str, Any] = json.loads(line)
     return answer
 
 
