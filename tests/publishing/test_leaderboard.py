@@ -12,7 +12,7 @@ from cooperbench.publishing.writing import bundle_digest, write_manifest
 from cooperbench.records import RunConfig, Setting, read_model, utc_now, write_model
 from cooperbench.records.published import Discrepancy, DiscrepancyKind, Verification
 from tests.analysis.recorded import FAILED, PASSED, Recorded, record_run
-from tests.command_line import cooperbench
+from tests.command_line import Said, cooperbench
 from tests.needs import need
 from tests.viewer.browser import Browser
 
@@ -91,22 +91,28 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def page(folder: Path) -> Path:
-    place = folder.parent / "page.html"
-    said = cooperbench("leaderboard", str(folder), "--out", str(place))
-    assert said.code == 0, said.err
-    assert said.out.endswith("page.html: 4 tables, 8 entries\n")
+def said(folder: Path) -> Said:
+    found = cooperbench("leaderboard", str(folder), "--out", str(folder.parent / "page.html"), "--json")
+    assert found.code == 0, found.err
+    return found
+
+
+@pytest.fixture(scope="module")
+def page(folder: Path, said: Said) -> Path:
+    return folder.parent / "page.html"
+
+
+def test_bundles_that_are_not_as_they_say_are_left_out_with_the_reason(said: Said) -> None:
     left_out = [line for line in said.err.splitlines() if line.startswith("left out: ")]
     assert [line.split(": ", 2)[1:] for line in left_out] == [
         ["forged", f"judged again, it differs: verdict: forged made_task/1/f1_f2: {HOSTILE[:30]}"],
         ["tampered", "changed file: rows.jsonl"],
         ["weak-again", "it is the same as weak"],
     ]
-    return place
 
 
-def test_ranks_differ_only_where_the_difference_is_significant(folder: Path, tmp_path: Path) -> None:
-    boards = cooperbench("leaderboard", str(folder), "--out", str(tmp_path / "p.html"), "--json").facts
+def test_ranks_differ_only_where_the_difference_is_significant(said: Said) -> None:
+    boards = said.facts
     found = {
         (board["setting"], board["data_revision"], board["groups"]): [
             (entry["rank"], entry["team"], entry["verified"]) for entry in board["entries"]
