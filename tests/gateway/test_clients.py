@@ -1,6 +1,7 @@
 """Programs that ask through the SDKs of OpenAI, Anthropic and Google, whatever dialect the model's provider speaks."""
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from google import genai
 
 from cooperbench.agents import Budget
 from cooperbench.errors import ModelContextWindowError
-from cooperbench.gateway import loopback_listener, open_gateway, read_recording
+from cooperbench.gateway import loopback_listener, open_gateway, preload, read_recording
 from tests.gateway.opened import KEY, gateway
 from tests.gateway.standin_provider import Refusal, StandInProvider, Turn, serve_provider
 
@@ -191,3 +192,9 @@ def test_input_written_to_a_cache_has_its_own_price(monkeypatch: pytest.MonkeyPa
         with loopback_listener(open_gateway("claude-sonnet-4-5", budget=budget).handle) as address:
             ask_anthropic(address, False)
     assert budget.usage.cost == pytest.approx((400 * 3 + 400 * 0.3 + 200 * 3.75 + 50 * 15) / 1e6)
+
+
+def test_what_the_fork_server_imports_for_translations_is_there() -> None:
+    names = preload("m", {"model": {"base_url": "http://localhost:1/v1"}}, "anthropic")
+    assert len([import_module(name) for name in names]) == 4
+    assert preload("m", {"model": {"base_url": "http://localhost:1/v1"}}, "chat") == ("cooperbench.gateway",)

@@ -41,19 +41,22 @@ def check_gateway(model_name: str, config: dict[str, Any] | None) -> None:
 def preload(model_name: str, config: dict[str, Any] | None, dialect: str) -> tuple[str, ...]:
     """Return the modules that a gateway for programs of a dialect imports, to be imported once for all members of a run.
 
-    LiteLLM takes 4 to 8 s and 195 MB. It has the prices, unless there is a table, and translates.
+    LiteLLM takes 4 to 8 s and 195 MB. It has the prices, unless there is a table, and translates. For that it counts tokens, with tables
+    of 34 MB.
     """
     settings = _settings(model_name, config)
     if model_name.startswith(OFFLINE) or importlib.util.find_spec("litellm") is None:
         return ("cooperbench.gateway",)
     provider = find_provider(model_name, settings)
     priced = settings.base_url is not None or load_prices(settings.price_table).find(model_name) is not None
-    if priced and dialect in provider.dialects:
+    translated = dialect not in provider.dialects
+    if priced and not translated:
         return ("cooperbench.gateway",)
     return (
         "cooperbench.gateway",
         "litellm",
         "openai.resources",
+        *(("litellm.litellm_core_utils.default_encoding",) if translated else ()),
         *(("litellm.google_genai",) if dialect == "gemini" else ()),
     )
 
