@@ -1,7 +1,6 @@
 """What the API server and the network answer, as our errors.
 
-Kubernetes says most things by a status code and a sentence. Where one code stands for several causes, the sentence decides: its
-words come from the server's own source and have been the same since Kubernetes 1.20.
+Kubernetes says most things by a status code and a sentence. Where one code stands for several causes, the words of the sentence decide.
 """
 
 import ssl
