@@ -38,13 +38,13 @@ print(install_layer("probe", LayerRecipe(npm={"probe-linux-{cpu}": "1.0.0"}, pro
 """
 
 
-def packed(files: dict[str, bytes]) -> bytes:
+def packed(files: dict[str, bytes], mode: int = 0o755) -> bytes:
     """Return a tarball as npm makes them."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=0) as archive:
         for name, data in files.items():
             member = tarfile.TarInfo(name)
-            member.size, member.mode = len(data), 0o755
+            member.size, member.mode = len(data), mode
             archive.addfile(member, io.BytesIO(data))
     return buffer.getvalue()
 
@@ -246,6 +246,13 @@ def test_another_version() -> None:
             pinned.at(version)
     with pytest.raises(UsageError, match="no `version`"):
         LayerRecipe(npm={"a": "1.0.0", "b": "1.0.0"}, program="a").at("2.0.0")
+
+
+def test_a_program_that_its_package_does_not_mark_as_one(registry: NpmServer) -> None:
+    registry.add("unmarked", packed({"package/bin/tool": PROGRAM, "package/README.md": b""}, mode=0o644))
+    layer = install_layer("unmarked", LayerRecipe(npm={"unmarked": "1.0.0"}, program="tool"), "x64")
+    assert layer.program == "node_modules/unmarked/bin/tool"
+    assert os.access(content(layer) / layer.program, os.X_OK)
 
 
 def test_single_files_and_scripts(registry: NpmServer, tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ def make_program(content: Path, recipe: LayerRecipe, name: str) -> str:
     elif script.parts[0] == "site-packages":
         text = PYTHON.format(script=script)
     else:
+        found[0].chmod(found[0].stat().st_mode | 0o111)  # npm makes commands executable, whatever the package says
         return str(script)
     shim = content / "bin" / Path(recipe.program).stem
     shim.parent.mkdir(exist_ok=True)
@@ -46,14 +47,15 @@ def make_program(content: Path, recipe: LayerRecipe, name: str) -> str:
 
 
 def _find(content: Path, program: str) -> list[Path]:
-    """Return the files that a name or a path may mean: the path itself, a package's own command, an executable of the name."""
+    """Return the files that a name or a path may mean: the path itself, a package's own command, an executable of the name, a file."""
     direct = [content / program, content / "node_modules" / program]
     if any(path.is_file() for path in direct):
         return [next(path for path in direct if path.is_file())]
     if "/" in program:
         return []
     commands = {path.resolve() for path in _commands_of_packages(content, program) if path.is_file()}
-    return sorted(commands or (path for path in content.rglob(program) if _is_program(path)))
+    named = [path for path in content.rglob(program) if path.is_file() and not path.is_symlink()]
+    return sorted(commands or [path for path in named if _is_program(path)] or named)
 
 
 def _commands_of_packages(content: Path, program: str) -> list[Path]:
