@@ -169,6 +169,16 @@ def test_a_connection_is_used_again_by_any_thread_until_the_server_closes_it(
     assert server.accepted == 4
 
 
+def test_a_connection_that_ends_while_it_is_used_is_replaced_at_once(
+    server: Server, connections: ProviderConnections
+) -> None:
+    assert b"".join(post(connections, "/plain").chunks()) == b"Hello"
+    [idle] = connections._idle
+    idle.sock.shutdown(socket.SHUT_WR)  # so that sending fails, although nothing says before that it will
+    assert b"".join(post(connections, "/plain").chunks()) == b"Hello"
+    assert server.accepted == 2
+
+
 @pytest.mark.parametrize(
     ("kind", "error"), [("short", ModelAnswerError), ("silent", ModelTimeoutError)], ids=["short", "silent"]
 )

@@ -49,22 +49,30 @@ class ProviderConnections:
 
     def post(self, path: str, body: bytes, headers: dict[str, str], timeout: float) -> "HttpAnswer":
         """Ask, and return the answer when it begins. `timeout` holds for each wait. Raises `ModelError` when none comes."""
-        address = f"{self.base_url}{path}"
-        connection = self._take()
-        try:
-            if connection.sock is None:
-                connection.connect()
-            connection.sock.settimeout(timeout)
-            target, proxying = self._target(path)
-            connection.request("POST", target, body, {**headers, **proxying})
-            return HttpAnswer(connection, connection.getresponse(), address, self._idle)
-        except (OSError, HTTPException) as error:
-            connection.close()
-            raise _unreachable(error, address) from error
-        except ValueError:  # its text repeats the header, which may be the key
-            connection.close()
-            text = "the key has characters that HTTP does not allow"
-            raise ModelAuthenticationError(text, hint="export it again, without line breaks and spaces") from None
+        address, connection = f"{self.base_url}{path}", self._take()
+        while True:
+            used = connection.sock is not None
+            try:
+                return self._ask(connection, path, body, headers, timeout)
+            except (OSError, HTTPException) as error:
+                connection.close()
+                if not used or not isinstance(error, ConnectionError):
+                    raise _unreachable(error, address) from error
+                connection = self._new()  # the server has closed the other one at this moment
+            except ValueError:  # its text repeats the header, which may be the key
+                connection.close()
+                text = "the key has characters that HTTP does not allow"
+                raise ModelAuthenticationError(text, hint="export it again, without line breaks and spaces") from None
+
+    def _ask(
+        self, connection: HTTPConnection, path: str, body: bytes, headers: dict[str, str], timeout: float
+    ) -> "HttpAnswer":
+        if connection.sock is None:
+            connection.connect()
+        connection.sock.settimeout(timeout)
+        target, proxying = self._target(path)
+        connection.request("POST", target, body, {**headers, **proxying})
+        return HttpAnswer(connection, connection.getresponse(), f"{self.base_url}{path}", self._idle)
 
     def _take(self) -> HTTPConnection:
         while True:
