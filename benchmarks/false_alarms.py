@@ -52,8 +52,9 @@ class Notes:
         self.path = path
         self._lock = threading.Lock()
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-        self._known = {line["key"]: line for line in self.lines}
+        lines = path.read_text().splitlines() if path.exists() else []
+        self._known = {line["key"]: line for line in map(json.loads, lines)}  # two processes may have run the same
+        self.lines = list(self._known.values())
 
     def find(self, key: str) -> dict[str, Any] | None:
         """Return what is known of a run."""

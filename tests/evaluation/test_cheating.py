@@ -67,7 +67,7 @@ def test_no_attack_passes(name: str, shelfdb: Task, checkout: Checkout) -> None:
     "name", ["end every process", "a pipe in the place of the report", "a device in the place of the report"]
 )
 def test_who_breaks_the_sandbox_has_failed(name: str, shelfdb: Task, checkout: Checkout) -> None:
-    """It is no `infra_error`, which would be left out of every score."""
+    """An `infra_error` would be left out of every score."""
     assert_failed(score(shelfdb, {FEATURE: python_sandbox.ATTACKS[name].patch(checkout)}, time_limit=8))
 
 

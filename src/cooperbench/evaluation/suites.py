@@ -257,7 +257,7 @@ def _read_report(environment: Environment, placed: _Placed, suite: Suite, output
 def _read(environment: Environment, path: str) -> bytes:
     """Return the first bytes of a file that a suite left. Empty where there is none, or where what ran keeps it from being read.
 
-    Who removes programs, or leaves a pipe or an endless file, has left no report. That is no failure of the sandbox.
+    Who removes programs, or leaves a pipe or an endless file, has left no report. The sandbox did not fail.
     """
     script = '[ -f "$1" ] && head -c "$2" "$1"'
     try:
