@@ -70,7 +70,7 @@ def claim_options(values: dict[str, Any]) -> "ClaimOptions | None":
     from cooperbench.runner import ClaimOptions
 
     claim, shard, patience = values["claim"], values["shard"], values["claim_patience"]
-    if not claim and shard is None and (patience is None or values["executor"] == "local"):
+    if not claim and shard is None and (patience is None or values["executor"] != "ray"):
         if patience is not None:
             raise UsageError(
                 "--claim-patience is about a run that is shared", subject="claim_patience", hint="add --claim"

@@ -110,8 +110,9 @@ def _write_files(run: _Part, groups: Sequence[GroupKey], target: Path) -> tuple[
     return files, redactions
 
 
-def read_shareable(source: Path, directory: RunDirectory, config: RunConfig) -> tuple[bytes, int]:
+def read_shareable(source: AnyPath, directory: RunDirectory, config: RunConfig) -> tuple[bytes, int]:
     """Read a file of a run as others may have it; return it and the number of places that were redacted. Patches stay as they are."""
+    source = Path(source)
     data = read_file(source)
     if source == directory.config:
         data = f"{config.recorded().model_dump_json(indent=2)}\n".encode()
