@@ -203,7 +203,6 @@ ATTACKS = {
                 f'    say("{TEXT}");\n    std::process::exit(0);'
             )
         },
-        lies=True,
     ),
     "replace the program that reads the results": Attack(
         {
