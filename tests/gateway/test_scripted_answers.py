@@ -103,3 +103,17 @@ def test_a_turn_may_depend_on_what_was_read() -> None:
     )
     assert read(silent, "anthropic")[0] == "alone"
     assert read(heard, "anthropic")[0] == "heard"
+
+
+def test_a_tool_of_the_program_is_called_by_its_name_or_ending() -> None:
+    answers = script([{"tool_calls": [{"name": "team"}, {"name": "unheard_of"}]}, {"tool_calls": [{"name": "submit"}]}])
+    own = {"type": "namespace", "name": "mcp__coop", "tools": [{"type": "function", "name": "team", "parameters": {}}]}
+    reply = answers.ask(call("responses", False, tools=[*TOOLS["responses"], own]))
+    named, unknown = [item for item in json.loads(reply.whole())["output"] if item["type"] == "function_call"]
+    assert (named["name"], named["namespace"], named["arguments"]) == ("team", "mcp__coop", "{}")
+    assert unknown["name"] == "shell"
+    assert "there is no tool unheard_of" in unknown["arguments"]
+    prefixed = {"type": "function", "function": {"name": "coop_team", "parameters": {}}}
+    again = script([{"tool_calls": [{"name": "team"}]}, {"tool_calls": [{"name": "submit"}]}])
+    chosen = json.loads(again.ask(call("chat", False, tools=[*TOOLS["chat"], prefixed])).whole())
+    assert chosen["choices"][0]["message"]["tool_calls"][0]["function"]["name"] == "coop_team"
