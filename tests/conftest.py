@@ -4,6 +4,7 @@ import os
 import re
 import signal
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,18 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if "not slow" in config.option.markexpr and collection_path.suffix == ".py":
         return True if SLOW_MODULE.search(collection_path.read_text(encoding="utf-8")) else None
     return None
+
+
+@cache
+def makes_something_once(module: Path) -> bool:
+    """Tell whether tests of a module share what one of its fixtures makes."""
+    return 'scope="module"' in module.read_text(encoding="utf-8")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Give tests that share something to one worker, which makes it once."""
+    if item.get_closest_marker("xdist_group") is None and makes_something_once(item.path):
+        item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
