@@ -1,10 +1,10 @@
 """What several rooms share: stand-ins for providers, and what tests need of the host."""
 
+import functools
 import os
 import re
 import signal
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +58,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None
 
 
-@cache
+@functools.cache
 def makes_something_once(module: Path) -> bool:
     """Tell whether tests of a module share what one of its fixtures makes."""
     return 'scope="module"' in module.read_text(encoding="utf-8")
@@ -66,6 +66,8 @@ def makes_something_once(module: Path) -> bool:
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Give tests that share something to one worker, which makes it once."""
+    if not hasattr(item.config, "workerinput"):
+        return
     if item.get_closest_marker("xdist_group") is None and makes_something_once(item.path):
         item.add_marker(pytest.mark.xdist_group(item.path.stem))
 

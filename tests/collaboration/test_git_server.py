@@ -311,6 +311,7 @@ def test_clients_that_are_cut_off_are_no_news(
     server: GitServer, base: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """As when the process of an agent is killed: the connection ends with a reset, in front of a request or inside one."""
+    before = set(threading.enumerate())
     url = urlsplit(server.create_repository("one", AGENTS, base=base)["agent1"])
     head = f"POST /one.git/git-receive-pack HTTP/1.1\r\nAuthorization: {_basic(f'{url.username}:{url.password}')}\r\n"
     for sent in ("", "POST /one", head, f"{head}Content-Length: 100000\r\n\r\n0000"):
@@ -319,7 +320,7 @@ def test_clients_that_are_cut_off_are_no_news(
         cut.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         cut.close()
     assert must(tmp_path, "ls-remote", url.geturl(), "main")
-    assert until(lambda: not [each for each in threading.enumerate() if "process_request_thread" in each.name], 10)
+    assert until(lambda: not [each for each in set(threading.enumerate()) - before if "request" in each.name], 10)
     assert capfd.readouterr().err == ""
 
 

@@ -56,6 +56,7 @@ def test_peek_leaves_messages_unread(open_mailboxes: Open) -> None:
         ("agent3", "hello", "there is no teammate 'agent3'; you can write to: two"),
         ("two", "x" * (1024 * 1024 + 1), "1048577 bytes, more than 1048576"),
     ],
+    ids=["to nobody", "too long"],
 )
 def test_what_cannot_be_delivered_is_refused_with_the_reason(
     open_mailboxes: Open, to: str, text: str, reason: str

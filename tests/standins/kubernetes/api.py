@@ -61,6 +61,8 @@ class Api:
         """Answers of the next calls, by `<verb> <resource>`."""
         self.calls: list[str] = []
         self.unwritten: list[str] = []
+        self.creating = 0
+        """Creations whose request has come whole, whether or not they are done."""
         self.created = 0
         self.create_seconds = 0.0
         """What a creation takes, whether its client waits for it or not."""
@@ -108,6 +110,7 @@ class Api:
 
     async def _create_pod(self, request: web.Request) -> web.Response:
         body: dict[str, Any] = await request.json()
+        self.creating += 1
         await asyncio.sleep(self.create_seconds)
         self.created += 1
         key = (request.match_info["namespace"], body["metadata"]["name"])
