@@ -30,11 +30,11 @@ demo: $(VENV)/demo.stamp  ## Show a team of agents at work; needs no engine, key
 test: $(VENV)/dev.stamp check  ## All checks, and every test that can run on this machine.
 	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
-quick: $(VENV)/dev.stamp  ## All checks, and beside them the tests that take little and need no engine: under a minute.
+quick: $(VENV)/dev.stamp  ## All checks, and beside them the tests that take little and need neither engine nor sandbox: under a minute.
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target check quick-tests
 
 quick-tests: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -q -n logical --dist loadgroup -m 'not slow and not docker' $(ARGS)
+	$(BIN)/python -m pytest -q -n logical --dist loadgroup -m 'not slow and not docker and not needs' $(ARGS)
 
 images:  ## The images of the container tests; without them these tests are skipped.
 	@.ci/images.sh

@@ -48,13 +48,14 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return min(2 * cores if config.option.numprocesses == "logical" else cores + 1, 8)
 
 
-SLOW_MODULE = re.compile(r"^pytestmark = .*\bmark\.slow\b", re.MULTILINE)
+MODULE_MARK = re.compile(r"^pytestmark = .*?\bmark\.(slow|docker|needs)\b", re.MULTILINE)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out modules that are slow as a whole before they import what makes them so."""
-    if "not slow" in config.option.markexpr and collection_path.suffix == ".py":
-        return True if SLOW_MODULE.search(collection_path.read_text(encoding="utf-8")) else None
+    """Leave modules out that `-m` deselects as a whole, before they import what makes them slow."""
+    if "not " in config.option.markexpr and collection_path.suffix == ".py":
+        found = MODULE_MARK.search(collection_path.read_text(encoding="utf-8"))
+        return True if found and f"not {found[1]}" in config.option.markexpr else None
     return None
 
 
@@ -65,7 +66,9 @@ def makes_something_once(module: Path) -> bool:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Give tests that share something to one worker, which makes it once."""
+    """Mark what runs in sandboxes, and give tests that share something to one worker, which makes it once."""
+    if "image" in getattr(item, "fixturenames", ()):
+        item.add_marker(pytest.mark.needs("sandbox"))
     if not hasattr(item.config, "workerinput"):
         return
     if item.get_closest_marker("xdist_group") is None and makes_something_once(item.path):
@@ -83,8 +86,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Ask for what a test needs before its fixtures are made."""
     if item.get_closest_marker("docker"):
         need("docker")
-    if "image" in getattr(item, "fixturenames", ()):
-        need("sandbox")
     for marker in item.iter_markers("needs"):
         for name in marker.args:
             need(name)

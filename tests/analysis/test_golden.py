@@ -11,6 +11,8 @@ import pytest
 
 from cooperbench.analysis import statistics as st
 
+pytestmark = pytest.mark.xdist_group("golden")  # one worker imports what computes them
+
 VALUES = {value["id"]: value for value in json.loads((Path(__file__).parent / "golden.json").read_text())["values"]}
 Given = Mapping[str, Any]
 CALCULATIONS: dict[str, Callable[[Given], dict[str, Any]]] = {}

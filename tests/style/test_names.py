@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.xdist_group("names")  # one worker parses all modules, once
+
 ROOT = Path(__file__).parents[2]
 
 
