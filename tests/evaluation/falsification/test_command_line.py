@@ -65,7 +65,7 @@ def test_it_decides_unless_it_only_warns_or_is_left_out(logs: Path) -> None:
     found, before = proof(judged), proof(warned)
     assert found is not None
     assert before is not None
-    assert (found.status, found.seed) == (FalsificationStatus.FORCED, before.seed)
+    assert (found.status, found.seed, found.mismatch) == (FalsificationStatus.FORCED, before.seed, before.mismatch)
     _forced_results_are_shown(logs, found)
 
     assert evaluate(logs).code == 0  # the run's own choice: off
