@@ -11,21 +11,12 @@ from typing import Any
 from cooperbench.errors import UsageError
 from cooperbench.records.paths import AnyPath
 from cooperbench.tasks import Task, new_task, read_task
-from cooperbench.tasks.skeleton import SETUP
+from cooperbench.tasks.skeleton import RUNNER, SETUP
 
 PYTEST = """python3 -m pytest -q $(git apply --numstat "/patches/$1" | cut -f 3 | grep '\\.py$')"""
 """Runs the files of the hidden tests."""
-_RUNNER = """\
-#!/bin/bash
-# runner.sh <tests.patch> [<feature.patch>]: names of files in /patches. The exit code is that of the tests.
-set -eu
-cd /workspace/repo
-git reset --hard --quiet
-git clean -fdq
-[ $# -lt 2 ] || git apply --whitespace=nowarn "/patches/$2"
-git apply --whitespace=nowarn "/patches/$1"
-{test}
-"""
+_RUNNER = RUNNER.replace("#!/bin/sh", "#!/bin/bash", 1)
+"""Imported test commands are written for bash."""
 _FROM_IMAGE = """\
 FROM {image}
 

@@ -4,13 +4,12 @@ Kubernetes says most things by a status code and a sentence. Where one code stan
 """
 
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
+from cooperbench.environments.translation import translated_by
 from cooperbench.errors import (
     CapabilityError,
     CapacityError,
-    CooperBenchError,
     QuotaError,
     SandboxCredentialsError,
     SandboxError,
@@ -26,18 +25,9 @@ LOG_IN = "log in to the cluster again; try: kubectl get pods"
 REACH = "check the network and the address in the kubeconfig file; try: kubectl get pods"
 
 
-@contextmanager
-def our_errors(subject: str) -> Iterator[None]:
+def our_errors(subject: str) -> AbstractContextManager[None]:
     """Translate errors of lightkube and its HTTP client to classes below `SandboxError`."""
-    try:
-        yield
-    except CooperBenchError:
-        raise
-    except Exception as error:
-        translated = translate(error, subject)
-        if translated is None:
-            raise
-        raise translated from error
+    return translated_by(translate, subject)
 
 
 def innermost(error: BaseException) -> BaseException:

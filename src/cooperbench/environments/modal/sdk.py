@@ -1,17 +1,16 @@
 """The only module that imports the Modal SDK. It translates the SDK's errors to ours."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from cooperbench.environments.configuration import BackendSettings, Prompt, read_config
+from cooperbench.environments.translation import translated_by
 from cooperbench.errors import (
     CapacityError,
-    CooperBenchError,
     ImageError,
     MissingExtraError,
     QuotaError,
@@ -65,18 +64,9 @@ def modal_sdk() -> Any:
     return modal
 
 
-@contextmanager
-def our_errors(subject: str) -> Iterator[None]:
+def our_errors(subject: str) -> AbstractContextManager[None]:
     """Translate the SDK's errors to classes below `SandboxError`."""
-    try:
-        yield
-    except CooperBenchError:
-        raise
-    except Exception as error:
-        translated = translate(error, subject)
-        if translated is None:
-            raise
-        raise translated from error
+    return translated_by(translate, subject)
 
 
 def translate(error: Exception, subject: str) -> SandboxError | None:
