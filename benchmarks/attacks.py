@@ -24,17 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from cooperbench.evaluation import EvaluationSettings, evaluate_submissions, make_submission
 from cooperbench.records import EvaluationChoices, Falsify, Outcome
 from cooperbench.tasks import Task, discover_tasks
-from tests.evaluation.attacks import (
-    go,
-    python_files,
-    python_lies,
-    python_memory,
-    python_process,
-    python_sandbox,
-    rust,
-    typescript,
-    vitest,
-)
+from tests.evaluation.attacks import go, python, rust, typescript, vitest
 from tests.evaluation.edits import base_checkout
 from tests.evaluation.languages import LANGUAGES, VITEST, make_task
 
@@ -50,11 +40,6 @@ WEAKER: dict[str, tuple[str, ...]] = {
     "files": ("none",),
     "falsification": ("none",),
     "both": ("none", "files", "falsification"),
-}
-PYTHON = {
-    name: attack
-    for module in (python_files, python_process, python_lies, python_memory, python_sandbox)
-    for name, attack in module.ATTACKS.items()
 }
 OTHERS = {"go": go.ATTACKS, "rust": rust.ATTACKS, "typescript": typescript.ATTACKS, "vitest": vitest.ATTACKS}
 SHELFDB_FEATURE = 3
@@ -90,7 +75,7 @@ def cases(language: str, folder: Path) -> Iterator[Case]:
     if language == "python":
         task = discover_tasks(subset="demo", repo="shelfdb")[0]
         checkout = base_checkout(task, folder / "repo")
-        for name, attack in PYTHON.items():
+        for name, attack in python.ATTACKS.items():
             yield Case(task, "local", name, SHELFDB_FEATURE, attack.patch(checkout))
         return
     if language == "vitest":
