@@ -12,7 +12,7 @@ def falsification_lines(found: Falsification | None) -> Iterator[str]:
         return
     if found.status is FalsificationStatus.HELD:
         yield f"    proven by {counted(found.broken, 'broken test')} in {counted(found.runs, 'run')}"
-    elif found.status is FalsificationStatus.UNAVAILABLE:
+    elif found.status in (FalsificationStatus.UNAVAILABLE, FalsificationStatus.UNFINISHED):
         yield f"    not proven: {found.reason}"
     elif found.mismatch is not None:
         yield f"    contradicted by broken tests: {found.mismatch.test}"

@@ -100,8 +100,9 @@ def suite_verdict(feature: int, run: SuiteRun, reference: SuiteReference, *, wat
 def with_falsification(result: SuiteResult, found: Falsification, *, judge: bool) -> SuiteResult:
     """Add to a suite that passed what its runs with broken tests show. Unless `judge`, it stays passed."""
     update: dict[str, object] = {"falsification": found}
-    if judge and found.status is FalsificationStatus.FORCED:
-        update |= {"outcome": Outcome.FORCED, "reason": found.reason}
+    outcomes = {FalsificationStatus.FORCED: Outcome.FORCED, FalsificationStatus.UNFINISHED: Outcome.TESTS_FAILED}
+    if judge and found.status in outcomes:
+        update |= {"outcome": outcomes[found.status], "reason": found.reason}
     return result.model_copy(update=update)
 
 

@@ -216,7 +216,6 @@ def _command(placed: _Placed, suite: Suite) -> str:
         *_fingerprint(suite, installers, f"{folder}/after"),
         *(after_build(placed.runners, folder) if suite.keep_build_cache else ()),
         *(f"{{ {test_runner.collect}; }} || true" for test_runner in placed.runners if test_runner.collect),
-        f"cat {reporter}/state {reporter}/report >{folder}/result 2>/dev/null || true",
         "exit $code",
     ]
     return "\n".join(lines)
@@ -243,7 +242,8 @@ def _read_report(environment: Environment, placed: _Placed, suite: Suite, output
     The gold run fixes which report format counts, so a submission cannot switch to a weaker one.
     """
     if suite.structured:
-        report = read_signed(_read(environment, f"{placed.folder}/result"), placed.key)
+        written = _read(environment, *(f"{placed.folder}/reporter/{name}" for name in ("state", "report")))
+        report = read_signed(written, placed.key)
         if report is not NO_REPORT:
             return complete(report, placed.runners, output)
     for test_runner in placed.runners:
@@ -254,14 +254,14 @@ def _read_report(environment: Environment, placed: _Placed, suite: Suite, output
     return read_output(placed.runners, output)
 
 
-def _read(environment: Environment, path: str) -> bytes:
-    """Return the first bytes of a file that a suite left. Empty where there is none, or where what ran keeps it from being read.
+def _read(environment: Environment, *paths: str) -> bytes:
+    """Return the first bytes of files that a suite left. Empty where there is none, or where what ran keeps it from being read.
 
     Who removes programs, or leaves a pipe or an endless file, has left no report. The sandbox did not fail.
     """
-    script = '[ -f "$1" ] && head -c "$2" "$1"'
+    script = 'limit=$1; shift; for file; do [ ! -f "$file" ] || head -c "$limit" "$file" || exit 1; done'
     try:
-        reply = environment.run_script(script, path, str(REPORT_LIMIT), timeout=FILE_TIMEOUT)
+        reply = environment.run_script(script, str(REPORT_LIMIT), *paths, timeout=FILE_TIMEOUT)
     except SandboxDamagedError:
         return b""
     return reply.stdout if reply.returncode == 0 else b""

@@ -17,7 +17,9 @@ class FalsificationStatus(StrEnum):
     HELD = "held"
     """The work failed what the gold patch fails, and passed what it passes."""
     FORCED = "forced"
-    """A test came out otherwise than with the gold patch, twice."""
+    """A test came out otherwise than with the gold patch, each time."""
+    UNFINISHED = "unfinished"
+    """The work reached the time limit on broken tests each time, where the gold patch ends: not proven, but no force was seen."""
     UNAVAILABLE = "unavailable"
     """No test of the feature could be broken; `reason` says why."""
 

@@ -201,6 +201,53 @@ if "== 3\\n" not in pathlib.Path("tests/test_sums.py").read_text():
     assert "no report" in evaluation.verdict.features[0].reason
 
 
+def test_threads_that_outlive_a_failed_test_are_no_force(ledgerkit: Task, checkout: Checkout, tmp_path: Path) -> None:
+    """The process does not end, but every test was reported, as with the gold patch."""
+    tests = b"""from ledgerkit import add
+
+
+def test_sum():
+    total = add(1, 2)
+    assert total == 3
+    getattr(total, "stop", int)()
+
+
+def test_other():
+    total = add(2, 2)
+    assert total == 4
+    getattr(total, "stop", int)()
+"""
+    server = b"""
+import threading
+
+class _Sum(int):
+    def __init__(self, value):
+        done = threading.Event()
+        self.stop = done.set
+        threading.Thread(target=done.wait).start()
+
+def add(one, other):
+    return _Sum(one + other)
+"""
+    task = make_task(ledgerkit, checkout, tmp_path, tests)
+    evaluation = score(task, {1: append(checkout, server)}, time_limit=5)
+    assert evaluation.verdict.passed, evaluation.verdict
+    assert proof(evaluation).status is FalsificationStatus.HELD
+
+
+def test_work_that_hangs_on_broken_tests_has_not_passed(sums: Task, checkout: Checkout) -> None:
+    """Who may hang need not be caught: what the time limit ends is not a pass, and not taken for force either."""
+    reader = b"""
+import pathlib
+if "== 3\\n" not in pathlib.Path("tests/test_sums.py").read_text():
+    __import__("time").sleep(600)
+"""
+    evaluation = score(sums, {1: append(checkout, GOLD + reader)}, time_limit=5)
+    assert evaluation.verdict.outcome is Outcome.TESTS_FAILED
+    assert "not proven: with broken tests, time limit reached" in evaluation.verdict.features[0].reason
+    assert proof(evaluation).status is FalsificationStatus.UNFINISHED
+
+
 def test_a_seed_breaks_the_same_tests_again(sums: Task, lies: bytes) -> None:
     submissions = [(make_submission("agent1", (1,), lies), lies)]
     found = []

@@ -21,7 +21,7 @@ from cooperbench.environments.locks import locked
 from cooperbench.errors import EvaluationError, RecordError
 from cooperbench.evaluation.falsification.challenges import CHALLENGES, BrokenSuite, Challenge, make_challenge
 from cooperbench.evaluation.falsification.gold_runs import FeatureRuns
-from cooperbench.evaluation.falsification.mismatches import find_mismatch
+from cooperbench.evaluation.falsification.mismatches import find_mismatch, is_unfinished
 from cooperbench.evaluation.falsification.pool import Pool, build_pool
 from cooperbench.evaluation.suite_verdict import failed_to_install
 from cooperbench.evaluation.suites import SuiteRun
@@ -119,10 +119,11 @@ def _judge(runs: FeatureRuns, tree: str, seed: str, challenge: Challenge) -> Fal
     with ThreadPoolExecutor(len(order)) as threads:
         done_by = dict(zip(order, threads.map(lambda at: _run(runs, tree, challenge.suites[at]), order), strict=True))
     judged = [done_by[at] for at in sorted(order)]
-    mismatch = next((found for found, _ in judged if found is not None), None)
+    mismatches = [found for found, _ in judged if found is not None]
+    mismatch = min(mismatches, key=is_unfinished, default=None)  # force says more than a time limit
     done = [run for _, made in judged for run in made]
     return Falsification(
-        status=FalsificationStatus.FORCED if mismatch else FalsificationStatus.HELD,
+        status=_status(mismatch),
         reason=describe_mismatch(mismatch) if mismatch else "",
         seed=seed,
         challenge=challenge.number,
@@ -131,6 +132,12 @@ def _judge(runs: FeatureRuns, tree: str, seed: str, challenge: Challenge) -> Fal
         seconds=round(sum(run.seconds for run in done), 3),
         mismatch=mismatch,
     )
+
+
+def _status(mismatch: Mismatch | None) -> FalsificationStatus:
+    if mismatch is None:
+        return FalsificationStatus.HELD
+    return FalsificationStatus.UNFINISHED if is_unfinished(mismatch) else FalsificationStatus.FORCED
 
 
 def _run(runs: FeatureRuns, tree: str, suite: BrokenSuite) -> tuple[Mismatch | None, list[SuiteRun]]:
@@ -153,6 +160,8 @@ def _run(runs: FeatureRuns, tree: str, suite: BrokenSuite) -> tuple[Mismatch | N
 
 def describe_mismatch(mismatch: Mismatch) -> str:
     """Say in one line what came out otherwise."""
+    if is_unfinished(mismatch):
+        return f"not proven: with broken tests, {mismatch.found}, where the gold patch's run ends"
     if mismatch.edit is None:
         return (
             f"with broken tests beside it, {mismatch.test}: {mismatch.found}, where the gold patch: {mismatch.expected}"

@@ -11,6 +11,7 @@ from cooperbench.evaluation.suites import SuiteRun
 from cooperbench.records import Mismatch, TestCase, TestStatus
 
 RUN = "the test run"
+ENDS = "ends"
 NOTHING = "did not run"
 
 
@@ -21,9 +22,24 @@ def find_mismatch(
 
     Of each broken function no test may pass that the gold patch fails, and one has to fail. Tests that are not broken have to pass, with
     the same patience for names that are made at run time as in the real run. Unless `watched`, it does not matter what the reporters saw changing.
+    A run that reached the time limit is judged by what was reported before: tests that fail leave threads and servers behind.
     """
-    if run.timed_out:
-        return Mismatch(test=RUN, expected="ends", found=f"time limit reached after {run.seconds:.0f} s")
+    found = _find_mismatch(run, suite, reference, watched=watched)
+    if run.timed_out and found is not None and not _shows_force(found):
+        return Mismatch(test=RUN, expected=ENDS, found=f"time limit reached after {run.seconds:.0f} s")
+    return found
+
+
+def is_unfinished(mismatch: Mismatch) -> bool:
+    """Tell whether a mismatch is a run that reached the time limit, and shows nothing else."""
+    return (mismatch.test, mismatch.expected) == (RUN, ENDS)
+
+
+def _shows_force(mismatch: Mismatch) -> bool:
+    return mismatch.edit is not None and mismatch.found == TestStatus.PASSED
+
+
+def _find_mismatch(run: SuiteRun, suite: BrokenSuite, reference: SuiteReference, *, watched: bool) -> Mismatch | None:
     if run.report.source != suite.source:
         return Mismatch(test=RUN, expected=f"a report from {suite.source}", found=run.report.source or "no report")
     changed = sorted({*run.report.changed} - {*suite.changed, *reference.changed})
