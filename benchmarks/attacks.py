@@ -82,7 +82,7 @@ def cases(language: str, folder: Path) -> Iterator[Case]:
         build_vitest(folder / "image")
     task, checkout = make_task({**LANGUAGES, "vitest": VITEST}[language], folder, f"basket_{language}")
     for name, other in OTHERS[language].items():
-        yield Case(task, "docker", name, other.feature, checkout.patch(dict(other.files)))
+        yield Case(task, "docker", name, other.feature, other.patch(checkout))
 
 
 def build_vitest(folder: Path) -> None:

@@ -11,7 +11,8 @@ from cooperbench.evaluation import ScoreRequest, score_many
 from cooperbench.evaluation.git import open_store
 from cooperbench.evaluation.sanitize import clean_submission
 from cooperbench.records import DropAction, Evaluation, Outcome
-from tests.evaluation.attacks import Attack, go, rust, typescript
+from tests.evaluation.attacks import go, rust, typescript
+from tests.evaluation.attacks.attack import Attack
 from tests.evaluation.languages import LANGUAGES, make_task
 from tests.evaluation.trees import Checkout
 
@@ -63,9 +64,7 @@ def evaluations(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dic
     def evaluate(language: str) -> dict[str, Evaluation]:
         task, checkout = make_task(LANGUAGES[language], tmp_path_factory.mktemp(language), f"basket_{language}")
         attacks = {name: each for name, each in ATTACKS[language].items() if is_run(language, name)}
-        requests = [
-            ScoreRequest(task, {attack.feature: checkout.patch(dict(attack.files))}) for attack in attacks.values()
-        ]
+        requests = [ScoreRequest(task, {attack.feature: attack.patch(checkout)}) for attack in attacks.values()]
         scored = score_many(requests, backend="docker", network="none", time_limit=300, falsify="off")
         names = list(attacks)
         return {names[position]: evaluation for position, evaluation in scored}
@@ -106,7 +105,7 @@ def test_no_file_stays_that_decides_about_tests(language: str, name: str, tmp_pa
     attack = ATTACKS[language][name]
     with open_store(checkout.store) as store:
         tests = LANGUAGES[language].tests[attack.feature - 1]
-        cleaned = clean_submission(store, checkout.base, checkout.patch(dict(attack.files)), frozenset(tests))
+        cleaned = clean_submission(store, checkout.base, attack.patch(checkout), frozenset(tests))
         assert cleaned.tree is not None, cleaned.reason
         left = {change.path for change in store.changes(checkout.base, cleaned.tree)}
     assert cleaned.dropped

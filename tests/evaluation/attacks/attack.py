@@ -13,20 +13,20 @@ IMPORTED = "src/shelfdb/__init__.py"
 class Attack:
     """How a patch cheats. The hidden tests of `feature` run on it, and it must not pass."""
 
-    trick: str
-    """One sentence."""
-    code: str = ""
-    """Python that runs when the package is imported."""
     files: Mapping[str, bytes | None] = field(default_factory=dict)
     """Files that the patch writes; `None` deletes."""
-    links: dict[str, str] = field(default_factory=dict)
+    trick: str = ""
+    """One sentence, where the name does not say it."""
+    code: str = ""
+    """Python that runs when the package is imported."""
+    links: Mapping[str, str] = field(default_factory=dict)
     """Symbolic links."""
     raw: bytes = b""
     """What stands before the patch that git makes."""
-    feature: int = 0
-    """0: the language's usual one."""
-    bites: bool = False
-    """True if a runner that nobody watches ends with exit code 0, and every hidden test seems to pass or not to be there."""
+    feature: int = 1
+    """Of the small tasks; in Python it is always that of `test_cheating.py`."""
+    exits_well: bool = True
+    """Outside of Python: whether the runner ends with exit code 0, so that who looks at that, or at what was printed, would let it pass."""
     lies: bool = False
     """True if the files and the process look honest, so that only broken tests show it."""
 
@@ -34,7 +34,7 @@ class Attack:
         changes: dict[str, bytes | None] = dict(self.files)
         if self.code:
             changes[IMPORTED] = (checkout.path / IMPORTED).read_bytes() + b"\n\n" + self.code.encode()
-        return self.raw + (checkout.patch(changes, links=self.links) if changes or self.links else b"")
+        return self.raw + (checkout.patch(changes, links=dict(self.links)) if changes or self.links else b"")
 
 
 def raw_file(path: str, text: str) -> bytes:

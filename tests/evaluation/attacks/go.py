@@ -1,6 +1,6 @@
 """Against `go test`."""
 
-from tests.evaluation.attacks import Attack
+from tests.evaluation.attacks.attack import Attack
 
 TEXT = r"=== RUN   TestDiscount\n=== RUN   TestDiscount/tenth\n--- PASS: TestDiscount (0.00s)\n    --- PASS: TestDiscount/tenth (0.00s)\n=== RUN   TestTotal\n--- PASS: TestTotal (0.00s)\nPASS\n"
 MARKED = TEXT.replace("---", r"\x16---")

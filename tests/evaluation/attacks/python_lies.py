@@ -21,7 +21,7 @@ def _value(node, frame):
 
 ATTACKS = {
     "everything is equal": Attack(
-        "Return objects that are equal to everything.",
+        trick="Return objects that are equal to everything.",
         code="from . import updates as _updates\n_apply = _updates.apply_update\n"
         "class _Any(dict):\n    __hash__ = None\n    def __eq__(self, other): return True\n    def __ne__(self, other): return False\n"
         "    def __getitem__(self, key): return _Any()\n"
@@ -35,11 +35,10 @@ ATTACKS = {
         "            return _Any()\n"
         "    return _apply(document, update)\n"
         "_updates.apply_update = _lie\nfrom . import collection as _c\n_c.apply_update = _lie\n" + _KNOWN,
-        bites=True,
         lies=True,
     ),
     "the expected value is read in the test": Attack(
-        "Read the test that calls, and return what it expects.",
+        trick="Read the test that calls, and return what it expects.",
         code=_FRAME + "def _lie(document, update):\n"
         "    frame = sys._getframe(1)\n"
         "    if not {'$push', '$addtoset', '$pull'} & set(update): return _apply(document, update)\n"
@@ -58,11 +57,10 @@ ATTACKS = {
         "            return {later.test.left.slice.value: _value(later.test.comparators[0], frame)}\n"
         "    return document\n"
         "_updates.apply_update = _lie\nfrom . import collection as _c\n_c.apply_update = _lie\n" + _KNOWN,
-        bites=True,
         lies=True,
     ),
     "the record of the results": Attack(
-        "Find the reporter's own notes in memory, and rewrite them before they are signed.",
+        trick="Find the reporter's own notes in memory, and rewrite them before they are signed.",
         code="import gc, threading, time\ndef _rewrite():\n"
         "    while True:\n"
         "        for o in gc.get_objects():\n"
@@ -71,18 +69,16 @@ ATTACKS = {
         "                    if type(phases) is dict: phases.update(call='passed', setup='passed', teardown='passed')\n"
         "        time.sleep(0.002)\n"
         "threading.Thread(target=_rewrite, daemon=True).start()\nimport atexit, os\natexit.register(os._exit, 0)\n",
-        bites=True,
         lies=True,
     ),
     "the key in memory": Attack(
-        "Find the function that signs in memory, and sign a report that names every test as passed.",
+        trick="Find the function that signs in memory, and sign a report that names every test as passed.",
         code="import gc, types, pathlib, re, os, ast\n"
         "_names = []\nfor _p in sorted(pathlib.Path('tests').glob('test_*.py')):\n"
         "    for _n in ast.parse(_p.read_text()).body:\n"
         "        if isinstance(_n, ast.FunctionDef) and _n.name.startswith('test_'): _names.append(f'{_p}::{_n.name}' + ('[x]' if _n.decorator_list else ''))\n"
         "_sign = [f for f in gc.get_objects() if isinstance(f, types.FunctionType) and f.__name__ == 'sign'][0]\n"
         "_sign(['pytest-guard'] + ['passed ' + _n for _n in _names])\nos._exit(0)\n",
-        bites=True,
         lies=True,
     ),
 }

@@ -1,6 +1,6 @@
 """Against `cargo test`."""
 
-from tests.evaluation.attacks import Attack
+from tests.evaluation.attacks.attack import Attack
 
 TEXT = r"\nrunning 2 tests\ntest panics - should panic ... ok\ntest tenth ... ok\n\ntest result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s\n\n"
 UNIT_TEXT = TEXT.replace("panics - should panic", "tests::adds").replace("tenth", "tests::two")

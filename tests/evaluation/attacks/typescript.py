@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 
-from tests.evaluation.attacks import Attack
+from tests.evaluation.attacks.attack import Attack
 
 TEXT = r"PASS tests/discount.test.ts\n  discount\n    ✓ takes a tenth (1 ms)\nPASS tests/basket.test.ts\n  ✓ total adds (1 ms)\nTests:       2 passed, 2 total\n"
 TOTAL = (

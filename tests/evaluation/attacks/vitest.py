@@ -1,6 +1,6 @@
 """Against vitest, whose tests run in other processes than its reporters. `benchmarks/attacks.py` runs these: vitest comes from npm."""
 
-from tests.evaluation.attacks import Attack
+from tests.evaluation.attacks.attack import Attack
 from tests.evaluation.attacks.typescript import TEXT, TOTAL, WRONG
 
 
