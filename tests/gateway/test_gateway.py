@@ -228,7 +228,8 @@ def test_a_recording_plays_without_a_provider(dialect: str, tmp_path: Path) -> N
         none_left = ask(address, dialect)
     assert [answer.text for answer in again] == [answer.text for answer in asked]
     assert none_left.status_code == 400
-    assert "no further answer" in none_left.text
+    assert "recorded answers limit reached: 1 of 1" in none_left.text
+    assert budget.reached is not None
     assert (budget.steps, budget.usage.cost) == (2, 0.0)
 
 

@@ -73,6 +73,12 @@ class Budget:
             if self._ledger is not None and self._ledger.limit is not None:
                 self._check("run cost", self._ledger.total(), self._ledger.limit)
 
+    def reach(self, error: LimitReachedError) -> None:
+        """Note a limit that is not one of `limits`, such as the end of a recording."""
+        with self._lock:
+            self.reached = error
+            self._write()
+
     @contextmanager
     def asking(self) -> Iterator[None]:
         """Record that an answer of the model is pending: a time limit reached meanwhile may not be the agent's fault.

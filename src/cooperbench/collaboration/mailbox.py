@@ -17,6 +17,7 @@ from typing import Literal, Self
 from cooperbench.collaboration import presence
 from cooperbench.collaboration._inbox import Inbox
 from cooperbench.collaboration._store import MailboxAddress, Store, text_of
+from cooperbench.collaboration.arrivals import current_arrivals
 from cooperbench.collaboration.message import (
     HARNESS,
     MESSAGE_LIMIT,
@@ -189,11 +190,14 @@ class MessagingConnector:
         """
         if from_ is not None and from_ not in self.teammates:
             raise UnknownNameError("teammate", from_, self.teammates)
+        recorded = current_arrivals()
+        if recorded is not None and (not wait or recorded.due(from_)):
+            return recorded.take(self._inbox, from_, stop)
         if not wait:
             return self._inbox.take(from_)
         with _noted_wait(from_, timeout) as came:
             came += (messages := self._inbox.wait(from_, timeout, stop=stop))
-        return messages
+        return _noted(messages)
 
     def take_answer(
         self, from_: str, question: str, *, timeout: float | None = None, stop: threading.Event | None = None
@@ -201,7 +205,7 @@ class MessagingConnector:
         """Wait for the answer to the question with this id. Returns at most one message, in flight until acknowledged."""
         with _noted_wait(from_, timeout) as came:
             came += (messages := self._inbox.wait(from_, timeout, answer=question, stop=stop))
-        return messages
+        return _noted(messages)
 
     def wake(self) -> None:
         """Make everyone who waits on this inbox look again, also at `stop`."""
@@ -250,6 +254,12 @@ class MessagingConnector:
     def _acknowledge_last(self) -> None:
         self.acknowledge(self._returned_last)
         self._returned_last = []
+
+
+def _noted(messages: list[Message]) -> list[Message]:
+    if (recorded := current_arrivals()) is not None:
+        recorded.note(messages)
+    return messages
 
 
 @contextmanager

@@ -116,6 +116,9 @@ class ModelGateway:
             self._ask(http, call)
         except TransportError:
             raise
+        except LimitReachedError as error:
+            self._budget.reach(error)
+            self._refuse(http, call, ProviderRefusal(ModelError(error.message)), "limit_reached")
         except Exception as error:  # a bug of ours, or a full disk: the program is not to wait and ask again
             logger.exception("the gateway failed")
             if not http.begun:
@@ -124,11 +127,7 @@ class ModelGateway:
     def _ask(self, http: HttpConnection, asked: ModelCall) -> None:
         began = utc_now()
         model, priced_as = self.models.chosen(asked.model)
-        try:
-            self._budget.before_call()
-        except LimitReachedError as error:
-            self._refuse(http, asked, ProviderRefusal(ModelError(error.message)), "limit_reached")
-            return
+        self._budget.before_call()
         asked = self.rewrite(asked)
         self._history.asked(DIALECTS[asked.dialect].messages(asked.body))
         with self._budget.asking():

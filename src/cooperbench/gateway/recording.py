@@ -8,15 +8,17 @@ import gzip
 import threading
 import time
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import Field, ValidationError
 
-from cooperbench.errors import ModelRequestError, UsageError
+from cooperbench.errors import LimitReachedError, ModelRequestError, UsageError
 from cooperbench.gateway.dialects import ModelCall, TokenCounts
 from cooperbench.gateway.replies import ProviderReply
+from cooperbench.gateway.written_answers import offered_tools
 from cooperbench.records import Record, Usage
 from cooperbench.records.base import UtcTime
 from cooperbench.records.secrets import scrubbed
@@ -114,18 +116,23 @@ class RecordedAnswers:
         self._path = path
         self._left = [call for call in read_recording(path) if call.usage is not None]
         self._paced = paced
+        self._given: Counter[tuple[str, bool]] = Counter()
         self._lock = threading.Lock()
 
     def ask(self, call: ModelCall) -> ProviderReply:
-        """Return the next recorded answer. Raises `ModelRequestError` when there is none."""
+        """Return the next recorded answer. Raises `LimitReachedError` after the last: there the recorded work ended.
+
+        Raises `ModelRequestError` for a call of a kind that was not recorded.
+        """
+        kind = call.dialect, call.stream
         with self._lock:
-            same = (
-                each for each in self._left if each.call.dialect == call.dialect and each.call.stream == call.stream
-            )
-            candidates = list(same)
+            candidates = [each for each in self._left if (each.call.dialect, each.call.stream) == kind]
+            if not candidates and (not self._left or (kind in self._given and offered_tools(call))):
+                raise LimitReachedError("recorded answers", self._given[kind], self._given[kind])
             if not candidates:
-                text = f"the recording {self._path.name} has no further answer for {call.dialect}"
+                text = f"the recording {self._path.name} has no answer for {call.dialect}"
                 raise ModelRequestError(text, hint="record the calls again with this program")
+            self._given[kind] += 1
             found = next((each for each in candidates if each.call.model == call.model), candidates[0])
             self._left.remove(found)
         return ProviderReply(found.status, {"content-type": found.content_type}, self._parts(found))

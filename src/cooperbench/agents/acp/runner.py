@@ -15,7 +15,6 @@ from cooperbench.agents.command_line.charges import ChargedAnswers
 from cooperbench.agents.command_line.event_lines import EventLine
 from cooperbench.agents.command_line.recorder import StreamRecorder
 from cooperbench.agents.journal import current_journal
-from cooperbench.agents.replay.arrivals import current_arrivals
 from cooperbench.agents.result import AgentResult
 from cooperbench.agents.session import AgentSession
 from cooperbench.collaboration.message import HARNESS, shown_message
@@ -160,8 +159,7 @@ class AcpConversation:
         """Return what teammates wrote meanwhile; `None` for nothing, and for notices alone, which ends the work."""
         if self._mailbox is None:
             return None
-        recorded = current_arrivals()
-        received = self._mailbox.receive() if recorded is None else recorded.receive(self._mailbox)
+        received = self._mailbox.receive()
         if all(message["from"] == HARNESS for message in received):
             return None
         senders = [str(message["from"]) for message in received]

@@ -22,6 +22,7 @@ class Recording(Record):
 
     run: str
     agent: str
+    episode: Path
     trajectory: Path
     calls: Path | None = None
     """The recording of the gateway, for programs that asked their model through it."""
@@ -54,7 +55,12 @@ def find_recording(name: str, assignment: Assignment) -> Recording:
     _check_history(run, agent_id, group, trajectory, agent, asks_gateway=recorded is not None)
     given = next((each.config for each in config.team if each.agent_id == agent_id), {})
     return Recording(
-        run=run, agent=agent, trajectory=trajectory.absolute(), calls=recorded, config=_without_provider(given)
+        run=run,
+        agent=agent,
+        episode=place.path.absolute(),
+        trajectory=trajectory.absolute(),
+        calls=recorded,
+        config=_without_provider(given),
     )
 
 
@@ -104,7 +110,7 @@ def _check_history(
     except (FileNotFoundError, RecordError) as error:
         text = f"the history of {agent_id} in {group} of run {run!r} cannot be read: {trajectory.name}"
         raise UsageError(text, subject=str(trajectory), hint=f"cooperbench runs show {run} {group}") from error
-    if not any(entry.message.get("role") == "assistant" for entry in messages):
+    if not asks_gateway and not any(entry.message.get("role") == "assistant" for entry in messages):
         text = f"{agent_id} in {group} of run {run!r} recorded no answer of a model"
         raise UsageError(text, subject=agent_id, hint=f"cooperbench runs show {run} {group}")
 

@@ -5,14 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from cooperbench.agents.assignment import Assignment
+from cooperbench.agents.budget import current_budget
 from cooperbench.agents.call import AgentArguments, run_agent
 from cooperbench.agents.journal import current_journal
 from cooperbench.agents.reading import read_section
 from cooperbench.agents.registry import get_runner
-from cooperbench.agents.replay.arrivals import RecordedArrivals, activate_arrivals
 from cooperbench.agents.replay.comparison import compare
+from cooperbench.agents.replay.reads import recorded_reads
 from cooperbench.agents.replay.recording import Recording, find_recording
 from cooperbench.agents.result import AgentResult
+from cooperbench.collaboration.arrivals import RecordedArrivals, activate_arrivals
 from cooperbench.errors import UsageError
 from cooperbench.records import Trajectory, TrajectoryMessage, Usage, read_model, write_model
 from cooperbench.records.replay import FILE, ReplayReport
@@ -63,11 +65,16 @@ class ReplayRunner:
                     "log_dir": log_dir,
                 }
             )
-            with activate_arrivals(RecordedArrivals(entry.message for entry in recorded.messages)):
+            with activate_arrivals(_arrivals(recording, agent_id)):
                 result = run_agent(get_runner(recording.agent, arguments.config), arguments)
         if log_dir is not None:
             write_model(Path(log_dir) / FILE, _report(recording, agent_id, recorded, result))
         return result
+
+
+def _arrivals(recording: Recording, agent_id: str) -> RecordedArrivals | None:
+    reads, budget = recorded_reads(recording.episode, agent_id), current_budget()
+    return None if reads is None else RecordedArrivals(reads, lambda: budget.steps)
 
 
 def _without_costs(recorded: Trajectory) -> Trajectory:
@@ -86,4 +93,9 @@ def _without_costs(recorded: Trajectory) -> Trajectory:
 def _report(recording: Recording, agent_id: str, recorded: Trajectory, result: AgentResult) -> ReplayReport:
     replayed = current_journal().read() or result.messages
     compared = compare((entry.message for entry in recorded.messages), replayed)
+    if not compared.answers and recording.calls is not None:  # a program that reports no answers
+        from cooperbench.gateway import read_recording  # brings HTTP and the dialects with it
+
+        answers = sum(call.usage is not None for call in read_recording(recording.calls))
+        compared = compared._replace(answers=answers, played=min(answers, current_budget().steps))
     return ReplayReport(run=recording.run, agent_id=agent_id, agent=recording.agent, **compared._asdict())
