@@ -12,7 +12,10 @@ import pytest
 import requests
 
 from cooperbench.records import RunDirectory
+from cooperbench.records.episode_state import EpisodeState
 from cooperbench.records.labels import read_labels
+from cooperbench.viewer.server.episodes import EpisodeCache
+from cooperbench.viewer.server.library import Library
 from tests.command_line import cooperbench
 from tests.viewer.serving import Served, serving
 
@@ -223,3 +226,21 @@ def test_mistakes_are_one_line(logs: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert said.code == 2
     assert "cooperbench view needs the extra 'view', which is not installed" in said.err
     assert "[view]'" in said.err
+
+
+def test_an_episode_that_ends_while_it_is_read_is_not_kept_as_unfinished(logs: Path, tmp_path: Path) -> None:
+    """A page that asks in the middle of the end gets, the next time, what the episode has become."""
+    place = tmp_path / "logs" / "pairs"
+    shutil.copytree(logs / "pairs", place, symlinks=True)
+    result = place / "coop" / EPISODE / "result.json"
+    ended = result.read_bytes()
+    result.unlink()
+    (result.parent / ".work").mkdir()
+    before = Library(tmp_path / "logs").episode("pairs", EPISODE)
+    result.write_bytes(ended)
+    cache = EpisodeCache()
+    cache.parts(*before)
+    after = Library(tmp_path / "logs").episode("pairs", EPISODE)
+    assert before[1].state is EpisodeState.UNFINISHED
+    assert after[1].state is EpisodeState.FINISHED
+    assert dict(cache.parts(*after)) == dict(EpisodeCache().parts(*after))

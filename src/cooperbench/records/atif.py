@@ -13,7 +13,8 @@ from typing import Any
 import atif
 
 from cooperbench.errors import UsageError
-from cooperbench.records.files import read_model, write_bytes
+from cooperbench.records.files import is_linked, matching, read_model, write_bytes
+from cooperbench.records.layout import DEPTH
 from cooperbench.records.paths import AnyPath
 from cooperbench.records.runs import open_run
 from cooperbench.records.secrets import scrubbed
@@ -34,7 +35,9 @@ def export_atif(name: str, target: AnyPath, *, log_dir: AnyPath | None = None) -
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f"{target} is not an empty folder", subject=str(target), hint="name a new one")
     directory, config = open_run(name, log_dir)
-    sources = [path for path in sorted(directory.path.rglob(f"*{SUFFIX}")) if not _is_hidden(path, directory.path)]
+    episodes = [directory.episode(config.setting, group).path for group in config.groups]
+    found = sorted(path for episode in episodes for path in matching(episode, f"*{SUFFIX}"))
+    sources = [path for path in found if not is_linked(path, DEPTH + 1)]
     if not sources:
         raise UsageError(f"run {name!r} has no trajectory yet", subject=name, hint=f"cooperbench runs show {name}")
     version = config.versions.get("cooperbench", "unknown")
@@ -47,10 +50,6 @@ def export_atif(name: str, target: AnyPath, *, log_dir: AnyPath | None = None) -
         write_bytes(path, scrubbed((document.model_dump_json(indent=2, exclude_none=True) + "\n").encode())[0])
         written.append(path)
     return written
-
-
-def _is_hidden(path: Path, root: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(root).parts)
 
 
 def to_atif(trajectory: Trajectory, *, version: str, session_id: str | None = None) -> atif.Trajectory:

@@ -13,6 +13,7 @@ from typing import Literal, Self
 from pydantic import Field
 
 from cooperbench.records.base import Record
+from cooperbench.records.files import matching
 from cooperbench.records.layout import EpisodeDirectory
 
 _NUMBER = re.compile(r"claim\.([1-9][0-9]*)")
@@ -70,4 +71,4 @@ def newest_attempt(directory: EpisodeDirectory) -> EpisodeDirectory | None:
 
 def claim_folders(run: Path) -> list[Path]:
     """List the folders of claims below a run directory."""
-    return sorted(path for path in run.glob("*/*/*/.*.claims") if path.is_dir() and not path.is_symlink())
+    return [path for path in matching(run, "*/*/*/.*.claims") if path.is_dir() and not path.is_symlink()]

@@ -176,7 +176,9 @@ def read_state(directory: EpisodeDirectory, group: GroupKey, policy: str | None 
     try:
         result = read_model(directory.result, EpisodeResult)
     except (FileNotFoundError, NotADirectoryError):
-        return _read_unfinished(directory, group)
+        found = _read_unfinished(directory, group)
+        # An episode that ends meanwhile has lost its work when that is looked for, and would pass for a new one.
+        return read_state(directory, group, policy) if directory.result.exists() else found
     except RecordError as error:
         return view(EpisodeState.UNREADABLE, note=error.message)
     state = _STATES[result.status]

@@ -4,6 +4,7 @@ Each raises `RecordError` for a file that cannot be read, and `FileNotFoundError
 """
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -25,12 +26,18 @@ def read_conversation(directory: EpisodeDirectory) -> tuple[ConversationMessage,
 
 def read_events(directory: EpisodeDirectory) -> tuple[Event, ...]:
     """Read what has happened in an episode, also while it is in progress."""
-    finished = directory.events.exists()
-    path = directory.events if finished else directory.live_events
-    lines = read_file(path).splitlines(keepends=True)
+    path, data = _newest_events(directory)
     # The harness may be writing the last line of an episode in progress.
-    whole = [line for line in lines if finished or line.endswith(b"\n")]
+    whole = [line for line in data.splitlines(keepends=True) if path == directory.events or line.endswith(b"\n")]
     return tuple(_event(path, number, line) for number, line in enumerate(whole, 1))
+
+
+def _newest_events(directory: EpisodeDirectory) -> tuple[Path, bytes]:
+    # The first place again at last: an episode may end between two looks.
+    for path in (directory.events, directory.live_events):
+        with suppress(FileNotFoundError):
+            return path, read_file(path)
+    return directory.events, read_file(directory.events)
 
 
 def _event(path: Path, number: int, line: bytes) -> Event:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cooperbench.errors import UnknownNameError, UsageError
 from cooperbench.records.episode_state import EpisodeView
-from cooperbench.records.files import read_model
+from cooperbench.records.files import matching, read_model
 from cooperbench.records.layout import RunDirectory
 from cooperbench.records.paths import default_log_dir
 from cooperbench.records.run import GroupKey, RunConfig
@@ -46,7 +46,7 @@ def default_run_name(*parts: str | None) -> str:
 def run_names(log_dir: LogDir = None) -> list[str]:
     """List the names of the runs below a log directory."""
     place = _log_dir(log_dir)
-    return sorted(path.parent.name for path in place.glob("*/config.json"))
+    return [path.parent.name for path in matching(place, "*/config.json")]
 
 
 def open_run(name: str, log_dir: LogDir = None) -> tuple[RunDirectory, RunConfig]:

@@ -7,7 +7,7 @@ from itertools import islice
 from cooperbench.errors import RecordError
 from cooperbench.records import Record
 from cooperbench.records.episode_state import EpisodeView
-from cooperbench.records.files import is_linked, read_file
+from cooperbench.records.files import is_linked, matching, read_file
 from cooperbench.records.layout import DEPTH
 from cooperbench.records.run_result import RunResult
 from cooperbench.viewer.details import EpisodeParts, StepDetails
@@ -60,7 +60,7 @@ def _hits(run: RunResult, words: str) -> Iterator[Hit]:
 def _may_have(episode: EpisodeView, words: str) -> bool:
     """Look into the files as they are: putting a page together takes a hundred times as long."""
     forms = {json.dumps(words, ensure_ascii=escaped)[1:-1].lower() for escaped in (False, True)}
-    for path in (*sorted(episode.directory.glob("*.json")), *episode.directory.glob(".work/members/*/messages.jsonl")):
+    for path in (*matching(episode.directory, "*.json"), *matching(episode.files.members, "*/messages.jsonl")):
         if is_linked(path, DEPTH + 4):
             continue
         try:

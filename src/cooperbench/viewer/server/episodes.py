@@ -6,7 +6,8 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 
-from cooperbench.records.episode_state import EpisodeView
+from cooperbench.records.episode_state import EpisodeView, read_state
+from cooperbench.records.files import matching
 from cooperbench.records.run_result import RunResult
 from cooperbench.viewer.episode import read_episode
 from cooperbench.viewer.parts import episode_parts
@@ -23,13 +24,16 @@ class EpisodeCache:
         self._lock = threading.Lock()
 
     def parts(self, run: RunResult, episode: EpisodeView) -> Mapping[str, bytes]:
-        """Return the parts of an episode by name, as JSON."""
+        """Return the parts of an episode by name, as JSON.
+
+        The episode is read again after its stamp: parts may be newer than the stamp that they are kept under, never older.
+        """
         stamp = episode_stamp(run, episode)
         with self._lock:
             kept = self._kept.get(episode.directory)
         if kept is not None and kept[0] == stamp:
             return kept[1]
-        parts = episode_parts(read_episode(run, episode))
+        parts = episode_parts(read_episode(run, read_state(episode.files, episode.group, run.policy)))
         with self._lock:
             self._kept[episode.directory] = stamp, parts
             self._kept.move_to_end(episode.directory)
@@ -42,7 +46,7 @@ def episode_stamp(run: RunResult, episode: EpisodeView) -> str:
     """Return a word that changes when the episode, or what is said about it, has changed."""
     files = episode.files
     paths = [files.result, files.evaluation, files.live_events, run.directory / "labels.jsonl"]
-    paths += sorted(files.members.glob("*/messages.jsonl")) if files.members.is_dir() else []
+    paths += matching(files.members, "*/messages.jsonl")
     return hashlib.sha256(repr([run.policy, *map(_changed, paths)]).encode()).hexdigest()[:16]
 
 

@@ -50,14 +50,15 @@ class Library:
         with self._lock:
             lock = self._locks.setdefault(name, threading.Lock())
         with lock:
-            stamp = self._stamp(name)
+            running = self.is_running(name)  # once: a run may end between two looks
+            stamp = self._stamp(name, running=running)
             known = self._known.get(name)
             if known is None or known.stamp != stamp:
                 # Verdicts that were seen stay while a run goes on; afterwards all is read anew.
-                settled = known.settled if known is not None and self.is_running(name) else {}
+                settled = known.settled if known is not None and running else {}
                 known = _KnownRun(stamp, read_run(name, self.log_dir, settled=settled), settled)
                 self._known[name] = known
-            elif self.is_running(name):
+            elif running:
                 known.result, known.page = read_run(name, self.log_dir, settled=known.settled), None
             return known
 
@@ -88,9 +89,9 @@ class Library:
         run = self.run(name)
         return run, run.episode(episode)
 
-    def _stamp(self, name: str) -> tuple[object, ...]:
+    def _stamp(self, name: str, *, running: bool) -> tuple[object, ...]:
         directory = RunDirectory(self.log_dir / name)
-        return self.is_running(name), *(_changed_at(path) for path in (directory.config, directory.summary))
+        return running, *(_changed_at(path) for path in (directory.config, directory.summary))
 
 
 def _changed_at(path: Path) -> tuple[int, int] | None:
