@@ -196,5 +196,5 @@ def test_input_written_to_a_cache_has_its_own_price(monkeypatch: pytest.MonkeyPa
 
 def test_what_the_fork_server_imports_for_translations_is_there() -> None:
     names = preload("m", {"model": {"base_url": "http://localhost:1/v1"}}, "anthropic")
-    assert len([import_module(name) for name in names]) == 4
+    assert len([import_module(name) for name in names]) == 5
     assert preload("m", {"model": {"base_url": "http://localhost:1/v1"}}, "chat") == ("cooperbench.gateway",)
