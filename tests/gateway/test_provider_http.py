@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from cooperbench.agents.mini_swe_agent.models import make_model
+from cooperbench.agents.mini_swe_agent.models.base import ModelConfig
 from cooperbench.errors import (
     ModelAnswerError,
     ModelAuthenticationError,
@@ -29,6 +31,7 @@ from cooperbench.errors import (
 )
 from cooperbench.gateway import check_gateway
 from cooperbench.gateway.provider_http import HttpAnswer, ProviderConnections
+from cooperbench.gateway.providers import find_provider
 
 ACCOUNT = f"Basic {b64encode(b'me:p@ss').decode()}"
 
@@ -235,7 +238,7 @@ def test_certificates_of_the_environment_also_through_a_proxy(
 
 
 @pytest.mark.parametrize(
-    "address", ["http://", "http:///v1", "http://host:port/v1", "http://host:99999/v1", "ftp://host"]
+    "address", ["http://", "http:///v1", "http://host:port/v1", "http://host:99999/v1", "ftp://host", "http://a b/v1"]
 )
 def test_addresses_that_are_none_are_refused_before_the_run(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="not the URL of a server"):
@@ -243,6 +246,30 @@ def test_addresses_that_are_none_are_refused_before_the_run(address: str, monkey
     monkeypatch.setenv("ANTHROPIC_BASE_URL", address)
     with pytest.raises(UsageError, match="not the URL of a server"):
         check_gateway("claude-sonnet-4-5", {})
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("http://h/v1/chat/completions", "more than the base URL of a server: http://h/v1 may be meant"),
+        ("http://h/v1/messages/", "http://h/v1 may be meant"),
+        ("http://h/v1?api-version=3", "http://h/v1 may be meant"),
+        ("http://h/v1#part", "http://h/v1 may be meant"),
+        ("http://me:s3cret@h/v1", "cannot hold a name and a password"),
+    ],
+)
+def test_addresses_that_are_more_than_a_base_are_refused_for_every_model(address: str, said: str) -> None:
+    for ask in (check_gateway, make_model):
+        with pytest.raises(UsageError) as raised:
+            ask("m", {"model": {"base_url": address}})
+        assert said in str(raised.value)
+        assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("ending", ["", "/", "//", " "])
+def test_slashes_and_spaces_at_the_end_of_an_address_change_nothing(ending: str) -> None:
+    settings = ModelConfig(model_name="m", base_url=f" http://h/proxy/v1{ending}")
+    assert find_provider("m", settings).base_url == "http://h/proxy/v1"
 
 
 def certificate(path: Path) -> Path:

@@ -63,7 +63,7 @@ def show_agent(name: str, as_json: bool) -> None:
     for label, text in (
         ("name", agent.name),
         ("from", agent.origin),
-        ("class", agent.target),
+        ("file" if Path(agent.target).is_file() else "class", agent.target),
         ("about", agent.summary),
     ):
         click.echo(f"{label:<6} {text}")

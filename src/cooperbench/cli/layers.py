@@ -1,5 +1,6 @@
 """`cooperbench agents install`, and what `agents list`, `agents show` and `doctor` say about the programs of agents."""
 
+from shlex import quote
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import click
@@ -108,7 +109,9 @@ def install(name: str, version: str | None, cpu: Literal["x64", "arm64"] | None,
 
     recipe = layer_of(name)
     if recipe is None:
-        raise UsageError(f"the agent {name!r} needs no installation", subject=name, hint=f"cooperbench run -a {name}")
+        raise UsageError(
+            f"the agent {name!r} needs no installation", subject=name, hint=f"cooperbench run -a {quote(name)}"
+        )
     if version is not None:
         recipe = recipe.at(version)
     layer = install_layer(name, recipe, cpu or cpu_of(None), progress_line())

@@ -56,7 +56,7 @@ def _bound_lines(found: Preview) -> Iterator[str]:
     if not found.to_run:
         return
     hours = max(member.limits.wall_time for member in team) * -(-found.to_run // found.concurrency) / 3600
-    yield f"at most {hours:,.1f} hours of work with {found.concurrency} episodes at once"
+    yield f"at most {hours:,.1f} hours of work with {counted(found.concurrency, 'episode')} at once"
     if found.mean_seconds is not None:
         money = "" if found.mean_cost is None else f"${found.mean_cost * found.to_run:,.2f} and "
         minutes = found.mean_seconds * found.to_run / min(found.concurrency, found.to_run) / 60

@@ -6,11 +6,11 @@ is found out by asking. A provider that is not in the table is LiteLLM's.
 
 import os
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from cooperbench.agents.mini_swe_agent.models.base import ModelConfig
 from cooperbench.agents.mini_swe_agent.models.known_providers import PROVIDERS, provider_name
 from cooperbench.agents.mini_swe_agent.models.select import OFFLINE
+from cooperbench.agents.mini_swe_agent.models.server_address import server_address
 from cooperbench.errors import UsageError
 from cooperbench.gateway.dialects import DIALECTS
 
@@ -80,37 +80,28 @@ def find_provider(model_name: str, settings: ModelConfig) -> ModelProvider:
     address, dialects = ADDRESSES[name]
     elsewhere = next((os.environ[each] for each in provider.addresses if os.environ.get(each)), None)
     if elsewhere:
-        _check_address(elsewhere, f"set {' or '.join(provider.addresses)} to such as https://host/v1, or unset it")
-        address = _versioned(elsewhere) if name == "anthropic" else elsewhere.rstrip("/")
+        given = server_address(
+            elsewhere, f"set {' or '.join(provider.addresses)} to such as https://host/v1, or unset it"
+        )
+        address = _versioned(given) if name == "anthropic" else given
     inner = model_name.removeprefix(f"{name}/")
     key = _named_key(settings) or os.environ.get(variable)
     return ModelProvider(inner, f"{name}/{inner}", address, dialects, key, variable, elsewhere is not None)
 
 
 def _of_server(model_name: str, base_url: str, settings: ModelConfig) -> ModelProvider:
-    _check_address(base_url, "--base-url http://localhost:8000/v1")
+    address = server_address(base_url)
     variable = settings.api_key_env or "OPENAI_API_KEY"
     key = _named_key(settings) or os.environ.get("OPENAI_API_KEY")
-    dialects = ("gemini",) if base_url.rstrip("/").endswith("/v1beta") else ("chat",)
+    dialects = ("gemini",) if address.endswith("/v1beta") else ("chat",)
     return ModelProvider(
-        model_name, f"hosted_vllm/{model_name}", base_url.rstrip("/"), dialects, key, variable, dialects == ("chat",)
+        model_name, f"hosted_vllm/{model_name}", address, dialects, key, variable, dialects == ("chat",)
     )
-
-
-def _check_address(address: str, hint: str) -> None:
-    url = urlsplit(address)
-    try:
-        usable = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
-    except ValueError:  # a port that is not a number, or too large a one
-        usable = False
-    if not usable:
-        raise UsageError(f"{address!r} is not the URL of a server", hint=hint)
 
 
 def _versioned(address: str) -> str:
     """Return an address of Anthropic, which its own variable names without the version."""
-    plain = address.rstrip("/")
-    return plain if plain.endswith("/v1") else f"{plain}/v1"
+    return address if address.endswith("/v1") else f"{address}/v1"
 
 
 def _named_key(settings: ModelConfig) -> str | None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cooperbench.agents.mini_swe_agent.models.server_address import server_address
 from cooperbench.errors import UnknownNameError, UsageError
 from cooperbench.records import Setting
 from cooperbench.runner.planning.request import DEFAULT_AGENT
@@ -53,12 +54,8 @@ def team_entries(
                 subject=name,
                 hint="Endpoint(base_url='http://localhost:8000/v1', model='policy')",
             )
-        if endpoint.base_url is not None and not endpoint.base_url.startswith(("http://", "https://")):
-            raise UsageError(
-                f"{endpoint.base_url!r} of {name} is not the URL of a server",
-                subject=name,
-                hint="Endpoint(base_url='http://localhost:8000/v1', …)",
-            )
+        if endpoint.base_url is not None:
+            server_address(endpoint.base_url, f"{name}: Endpoint(base_url='http://localhost:8000/v1', …)")
         if not endpoint.model:
             raise UsageError(
                 f"the endpoint of {name} names no model", subject=name, hint="Endpoint(..., model='policy')"

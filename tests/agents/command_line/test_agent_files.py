@@ -56,7 +56,7 @@ def test_configurations_can_be_read_with_teammates_and_without(name: str) -> Non
 
 def test_an_agent_in_a_folder_of_ones_own(folder: Path) -> None:
     write(folder, summary="Mine")
-    write(folder, "codex", name="codex", summary="My own codex")
+    write(folder, "codex", name="codex", summary="My own codex").rename(folder / "codex.yml")
     assert "my_cli" in agent_names()
     found = describe("my_cli")
     assert (found.origin, found.summary, found.target) == (AGENTS_DIR, "Mine", str(folder / "my_cli.yaml"))

@@ -13,6 +13,7 @@ AGENTS_DIR = "COOPERBENCH_AGENTS_DIR"
 """Environment variable: a folder with files of agents, or several, separated as in PATH."""
 BUILT_IN_FILES = Path(__file__).parent / "built_in"
 SUFFIX = ".yaml"
+SUFFIXES = (SUFFIX, ".yml")
 
 
 class FoundAgentFile(NamedTuple):
@@ -29,7 +30,7 @@ class FoundAgentFile(NamedTuple):
             raise UsageError(
                 f"the agent file {self.path} names its agent {file.name!r}",
                 subject=str(self.path),
-                hint=f"call the file {file.name}{SUFFIX}, or write name: {self.path.stem}",
+                hint=f"call the file {file.name}{self.path.suffix}, or write name: {self.path.stem}",
             )
         return file
 
@@ -49,7 +50,7 @@ def users_files() -> dict[str, FoundAgentFile]:
                 subject=name,
                 hint="cooperbench agents new my_cli --cli writes one",
             )
-        for path in sorted(folder.glob(f"*{SUFFIX}")):
+        for path in sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES):
             if path.stem in found:
                 raise UsageError(
                     f"two files describe the agent {path.stem!r}: {found[path.stem].path} and {path}",

@@ -72,7 +72,8 @@ def _pip(arguments: list[str], what: str) -> None:
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()
         reason = lines[-1].removeprefix("ERROR: ") if lines else f"exit code {done.returncode}"
-        raise AgentError(f"pip cannot install {what}: {reason}", subject=what)
+        hint = f"check the network; the versions that there are: pip index versions {what.partition('==')[0]}"
+        raise AgentError(f"pip cannot install {what}: {reason}", subject=what, hint=hint)
 
 
 def _command() -> list[str]:

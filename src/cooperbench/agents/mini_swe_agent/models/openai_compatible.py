@@ -12,6 +12,7 @@ from cooperbench.agents.mini_swe_agent.models.base import Completion, ModelConfi
 from cooperbench.agents.mini_swe_agent.models.exchange import LARGEST_ANSWER, Exchange, answer_within
 from cooperbench.agents.mini_swe_agent.models.refusals import provider_error
 from cooperbench.agents.mini_swe_agent.models.remote import RemoteModel
+from cooperbench.agents.mini_swe_agent.models.server_address import server_address
 from cooperbench.agents.mini_swe_agent.tools import Tool
 from cooperbench.errors import ModelOverloadedError, ModelTimeoutError, UsageError
 
@@ -21,11 +22,7 @@ class OpenAICompatibleModel(RemoteModel):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)
-        if not (config.base_url or "").startswith(("http://", "https://")):
-            raise UsageError(
-                f"{config.base_url!r} is not the URL of a server", hint="--base-url http://localhost:8000/v1"
-            )
-        self._url = f"{(config.base_url or '').rstrip('/')}/chat/completions"
+        self._url = f"{server_address(config.base_url or '')}/chat/completions"
         self._key = _key(config.api_key_env)
 
     def _send(self, view: list[dict[str, Any]], tools: tuple[Tool, ...], arguments: dict[str, Any]) -> Completion:
