@@ -24,7 +24,7 @@ turns = st.builds(
     output=st.integers(200, 900),
     reasoning=st.integers(0, 100),
 )
-ends = st.sampled_from(["\n", "\r\n"])
+ends = st.sampled_from(["\n", "\r\n", "\r"])
 
 
 def as_stream(events: list[Any], end: str) -> bytes:

@@ -12,7 +12,7 @@ from cooperbench.gateway.dialects import Json
 
 LARGEST_EVENT = 64 * 1024 * 1024
 """Bytes."""
-_END = re.compile(rb"\r?\n\r?\n")
+_END = re.compile(rb"\r?\n\r?\n|\r\r")
 
 
 class EventBlock(NamedTuple):

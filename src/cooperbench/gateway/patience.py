@@ -17,7 +17,7 @@ from cooperbench.agents.mini_swe_agent.models.base import ModelConfig
 from cooperbench.agents.mini_swe_agent.models.refusals import provider_error
 from cooperbench.agents.pauses import SharedPauses
 from cooperbench.agents.reading import one_line
-from cooperbench.errors import ModelAnswerError, ModelError, ModelTimeoutError
+from cooperbench.errors import ModelAnswerError, ModelError, ModelRequestError, ModelTimeoutError
 from cooperbench.gateway.dialects import DIALECTS, ModelCall
 from cooperbench.gateway.events import EventSplitter, read_json
 from cooperbench.gateway.replies import AnswerSource, ProviderReply
@@ -105,6 +105,10 @@ class PatientSource:
 
 def _checked(reply: ProviderReply, call: ModelCall) -> ProviderReply | ProviderRefusal:
     """Look at what begins to come. An error may be inside a 200, and a page of a proxy is not an answer."""
+    if 300 <= reply.status < 400:  # a key is sent to nobody who was not named
+        reply.close()
+        text = f"the provider answered {reply.status}: it is elsewhere, {reply.headers.get('location', 'and does not say where')}"
+        return ProviderRefusal(ModelRequestError(text, hint="--base-url with the address where it is"), reply.status)
     if reply.status >= 400:
         body = reply.whole()
         text = body.decode("utf-8", "replace")
@@ -135,7 +139,8 @@ def _checked_events(reply: ProviderReply, call: ModelCall) -> ProviderReply | Pr
         return ProviderRefusal(ModelAnswerError("the provider's answer is empty"), reply.status)
     reader = DIALECTS[call.dialect].reader()
     for block in blocks:
-        reader.feed(block.data or {})
+        if reader.feed(block.data or {}) or reader.tokens.input:
+            break  # what fails after that is an answer that broke off, and is billed
     if reader.failure:
         reply.close()
         said = json.dumps({"error": reader.failure})

@@ -128,7 +128,7 @@ class HttpAnswer:
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the body as it comes. Raises `ModelError` when it breaks off."""
-        packed = self.headers.get("content-encoding", "").lower() in {"gzip", "deflate"}
+        packed = self.headers.get("content-encoding", "").lower() in {"gzip", "x-gzip", "deflate"}
         decoder = zlib.decompressobj(zlib.MAX_WBITS | 32) if packed else None
         try:
             while data := self._read():

@@ -28,7 +28,7 @@ class ProviderReply:
     @property
     def in_events(self) -> bool:
         """Whether it is a stream of events."""
-        return "event-stream" in self.headers.get("content-type", "")
+        return "event-stream" in self.headers.get("content-type", "").lower()
 
     def whole(self) -> bytes:
         """Read all of the body, as far as that is of a sensible size."""

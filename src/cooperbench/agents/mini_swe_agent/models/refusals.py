@@ -8,6 +8,7 @@ does. Both ways to call a model use this.
 import json
 import math
 import re
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -225,6 +226,8 @@ def _seconds(retry_after: str | None) -> float | None:
         return seconds if seconds is None or 0 <= seconds < math.inf else None
     except ValueError:
         try:
-            return max((parsedate_to_datetime(str(retry_after)) - utc_now()).total_seconds(), 0.0)
+            date = parsedate_to_datetime(str(retry_after))
+            date = date if date.tzinfo else date.replace(tzinfo=UTC)  # the older forms of HTTP name no zone
+            return max((date - utc_now()).total_seconds(), 0.0)
         except (ValueError, TypeError, OverflowError):
             return None
