@@ -151,9 +151,10 @@ class Api:
         pod = self.find(request)
         if pod is None:
             return self._missing(request)
-        if pod.status["phase"] != "Running" or pod.sandbox is None:
+        sandbox = pod.behind(request.query["container"])
+        if sandbox is None:
             return status(500, "InternalError", f"cannot exec into a container in a {pod.status['phase']} pod")
-        return await answer(request, pod, self.protocols, self.service)
+        return await answer(request, pod, sandbox, self.protocols, self.service)
 
     async def _create_policy(self, request: web.Request) -> web.Response:
         body: dict[str, Any] = await request.json()

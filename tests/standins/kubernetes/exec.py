@@ -9,21 +9,21 @@ from typing import Any, BinaryIO
 
 from aiohttp import WSMsgType, web
 
-from tests.standins.kubernetes.kubelet import RunningPod
+from tests.standins.kubernetes.kubelet import ContainerSandbox, RunningPod
 
 FRAME = 1 << 15
 """Bytes of output in one frame, as kubelet copies them."""
 
 
 async def answer(
-    request: web.Request, pod: RunningPod, protocols: tuple[str, ...], service: str
+    request: web.Request, pod: RunningPod, sandbox: ContainerSandbox, protocols: tuple[str, ...], service: str
 ) -> web.WebSocketResponse:
     """Run one command. It goes on when the connection ends, as in a real container."""
     connection = web.WebSocketResponse(protocols=protocols, max_msg_size=0)
     await connection.prepare(request)
     host, _, port = service.partition(":")
     variables = [f"KUBERNETES_SERVICE_HOST={host}", f"KUBERNETES_SERVICE_PORT={port}"]
-    command = Command(pod, ["env", *variables, *request.query.getall("command")], request.query["stdin"] == "true")
+    command = Command(sandbox, ["env", *variables, *request.query.getall("command")], request.query["stdin"] == "true")
     pod.connections.add(connection)
     feeding = asyncio.ensure_future(command.feed(connection))
     try:
@@ -38,9 +38,9 @@ async def answer(
 
 
 class Command:
-    """One process in a pod."""
+    """One process in a container."""
 
-    def __init__(self, pod: RunningPod, argv: list[str], stdin: bool) -> None:
+    def __init__(self, sandbox: ContainerSandbox, argv: list[str], stdin: bool) -> None:
         self._given: int | None = None
         given: int
         if stdin:
@@ -50,9 +50,12 @@ class Command:
         out, out_end = os.pipe()
         errors, errors_end = os.pipe()
         self._outputs = {1: os.fdopen(out, "rb", 0), 2: os.fdopen(errors, "rb", 0)}
-        assert pod.sandbox is not None
         try:
-            self._control = pod.sandbox._ask({"argv": argv}, [given, out_end, errors_end])
+            self._control = sandbox._ask({"argv": argv}, [given, out_end, errors_end])
+        except BaseException:  # it has ended
+            for pipe in self._outputs.values():
+                pipe.close()
+            raise
         finally:
             for descriptor in (given, out_end, errors_end):
                 os.close(descriptor)

@@ -66,7 +66,7 @@ class AcpRunner:
         with AgentSession(
             image, model_name=model_name, config=config, log_dir=log_dir, options=options, **others
         ) as session:
-            for folder in settings.folders():
+            for folder in settings.folders(session.env.handle().layers):
                 session.env.add_to_path(folder)
             variables = settings.variables(session.serve_gateway(), session.gateway.models.model)
             with session.env.spawn(self._command, env=variables, stdin=None) as process:

@@ -1,13 +1,13 @@
 """The configuration of `acp:COMMAND`: what the program finds in its sandbox."""
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import Field
 
 from cooperbench.agents.reading import read_section
-from cooperbench.environments.layers import installed
+from cooperbench.environments.layers import installed, pinned
 from cooperbench.errors import UsageError, suggestion
 from cooperbench.records import Record
 
@@ -48,10 +48,10 @@ class AcpSettings(Record):
         for name in self.layers:
             installed(name)
 
-    def folders(self) -> Iterator[str]:
-        """Yield the folders of the sandbox in which the programs of the layers are."""
+    def folders(self, shown: Mapping[str, str]) -> Iterator[str]:
+        """Yield the folders of the sandbox in which the programs of the layers are. `shown` are the sandbox's pins."""
         for name in self.layers:
-            yield posixpath.dirname(installed(name).program_path)
+            yield posixpath.dirname(pinned(name, shown[name]).program_path)
 
 
 def read_settings(config: dict[str, Any] | None) -> AcpSettings:

@@ -26,7 +26,7 @@ from cooperbench.agents.session import AgentSession
 from cooperbench.collaboration.mailbox import MessagingConnector
 from cooperbench.collaboration.message import shown_message
 from cooperbench.environments import Check, Environment, EnvironmentOptions
-from cooperbench.environments.layers import LayerRecipe, cpu_of, find_layer, install_command, installed
+from cooperbench.environments.layers import LayerRecipe, find_layer, install_command, pinned
 from cooperbench.environments.process import Process
 from cooperbench.errors import SandboxDamagedError, UsageError, suggestion
 from cooperbench.gateway import check_gateway, preload
@@ -103,7 +103,7 @@ class CommandLineAgent:
     def _start(self, session: AgentSession, task: str, model: str) -> Process:
         env = session.env
         home = env.run_script('printf %s "${HOME:-/tmp}"', timeout=SECONDS).stdout.decode()
-        layer = installed(self.file.name, cpu_of(env.options.platform)) if self.file.layer else None
+        layer = pinned(self.file.name, env.handle().layers[self.file.name]) if self.file.layer else None
         values = {
             "address": session.serve_gateway(),
             "home": home,

@@ -18,6 +18,7 @@ from cooperbench.environments.docker import images
 from cooperbench.environments.docker.engine import DockerEngine, translated
 from cooperbench.environments.docker.labels import LABEL, LIFETIME_LABEL
 from cooperbench.environments.docker.removal import removed_at_the_end
+from cooperbench.environments.layers.packing import add_files, of_root
 from cooperbench.environments.layers.recipe import Layer
 from cooperbench.environments.layers.store import content, cpu_of, installed, layers_dir, pins
 from cooperbench.environments.locks import locked
@@ -104,11 +105,5 @@ def _packed(layer: Layer) -> Iterator[bytes]:
 def _pack(layer: Layer, writing: int) -> None:
     with contextlib.suppress(BrokenPipeError), os.fdopen(writing, "wb") as pipe:
         with tarfile.open(fileobj=pipe, mode="w|", dereference=False) as archive:
-            archive.add(content(layer), arcname=".", filter=_of_root)
-            archive.addfile(_of_root(tarfile.TarInfo(COMPLETE)))
-
-
-def _of_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    member.uid = member.gid = 0
-    member.uname = member.gname = "root"
-    return member
+            add_files(archive, layer)
+            archive.addfile(of_root(tarfile.TarInfo(COMPLETE)))

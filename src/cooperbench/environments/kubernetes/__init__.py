@@ -56,8 +56,8 @@ class KubernetesBackend(CloudBackend):
     configuration = KubernetesSettings
 
     def capabilities(self, settings: Mapping[str, str]) -> frozenset[Capability]:
-        """Return what a pod can be asked for. Snapshots, a limit on processes and shared read-only folders are not among it."""
-        return frozenset(Capability) - {Capability.SNAPSHOT, Capability.PROCESS_LIMIT, Capability.LAYERS}
+        """Return what a pod can be asked for. Snapshots and a limit on processes are not among it."""
+        return frozenset(Capability) - {Capability.SNAPSHOT, Capability.PROCESS_LIMIT}
 
     def transport(
         self, image: str, options: EnvironmentOptions, labels: SandboxLabels, settings: Mapping[str, str]

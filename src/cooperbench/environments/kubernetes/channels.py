@@ -9,6 +9,7 @@ import contextlib
 import json
 import threading
 from collections.abc import AsyncIterator, Sequence
+from mmap import mmap
 from typing import TYPE_CHECKING
 
 from cooperbench.environments.background import run_async, start_async
@@ -36,14 +37,15 @@ ANNOUNCE = 'echo $$; exec "$@"'
 
 
 class PodCommands:
-    """Runs commands in one pod."""
+    """Runs commands in one container of a pod."""
 
-    def __init__(self, cluster: Cluster, namespace: str, name: str) -> None:
+    def __init__(self, cluster: Cluster, namespace: str, name: str, container: str = CONTAINER) -> None:
         self._cluster = cluster
+        self._container = container
         self._url = f"api/v1/namespaces/{namespace}/pods/{name}/exec"
         self.name = name
 
-    def run(self, argv: Sequence[str], stdin: bytes, timeout: float) -> RunReply:
+    def run(self, argv: Sequence[str], stdin: bytes | mmap, timeout: float) -> RunReply:
         """Run an argv with input. Raises `SilentSandboxError` after `timeout` seconds, and what the connection raises."""
         with our_errors(self.name):
             try:
@@ -51,10 +53,10 @@ class PodCommands:
             except TimeoutError as error:
                 raise SilentSandboxError(f"the command did not end within {timeout:g} s", subject=self.name) from error
 
-    async def converse(self, argv: Sequence[str], stdin: bytes) -> RunReply:
+    async def converse(self, argv: Sequence[str], stdin: bytes | mmap) -> RunReply:
         """Run an argv: give its input while its output is read, so that neither can wait for the other."""
         outputs = {STDOUT: bytearray(), STDERR: bytearray()}
-        async with self.connected(argv, stdin=bool(stdin), pong_seconds=60) as connection:
+        async with self.connected(argv, stdin=len(stdin) > 0, pong_seconds=60) as connection:
             giving = asyncio.create_task(give(connection, stdin, close=True))
             try:
                 while (frame := await next_frame(connection)) is not None:
@@ -75,7 +77,7 @@ class PodCommands:
         """Start an argv. Waits as long as a server that throttles asks for."""
         from httpx2 import websockets
 
-        chosen = [("container", CONTAINER), ("stdout", "true"), ("stderr", "true"), ("stdin", str(stdin).lower())]
+        chosen = [("container", self._container), ("stdout", "true"), ("stderr", "true"), ("stdin", str(stdin).lower())]
         parameters = [*chosen, *(("command", word) for word in argv)]
         while True:
             try:
@@ -95,11 +97,11 @@ class PodCommands:
             await asyncio.sleep(pause)
 
 
-async def give(connection: "AsyncWebSocketSession", data: bytes, *, close: bool = False) -> None:
+async def give(connection: "AsyncWebSocketSession", data: bytes | mmap, *, close: bool = False) -> None:
     """Send input."""
     for begin in range(0, len(data), PIECE):
         await connection.send_bytes(bytes([STDIN]) + data[begin : begin + PIECE])
-    if close and data and connection.subprotocol == CLOSABLE:
+    if close and len(data) > 0 and connection.subprotocol == CLOSABLE:
         await connection.send_bytes(bytes([CLOSE, STDIN]))
 
 

@@ -7,6 +7,7 @@ from cooperbench.environments.contract import SandboxHandle
 from cooperbench.environments.kubernetes.names import NETWORK, annotations_of, labels_of
 from cooperbench.environments.kubernetes.network import PodNetwork
 from cooperbench.environments.kubernetes.settings import KubernetesSettings, listed
+from cooperbench.environments.layers import LAYERS
 from cooperbench.errors import CapacityError, ImageError, SandboxError, SandboxLostError
 
 if TYPE_CHECKING:
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from lightkube.resources.core_v1 import Pod
 
 CONTAINER = "main"
+FILLING = "layers"
+"""The container that takes the sandbox's layers, and ends before the sandbox starts."""
+COMPLETE = f"{LAYERS}/.cooperbench-complete"
+WAIT_FOR_LAYERS = f"until [ -e {COMPLETE} ]; do sleep 0.2 || exit 1; done"
 KEEP_ALIVE = """trap '' HUP INT TERM
 sleep "$1" & wait $! && exit 0
 command -v sleep >/dev/null && exec sleep "$1"
@@ -55,7 +60,7 @@ def manifest(handle: SandboxHandle, settings: KubernetesSettings, network: PodNe
             "imagePullSecrets": [{"name": name} for name in listed(settings.registry_login)],
             "nodeSelector": nodes,
             "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
-            "containers": [_container(handle, settings.full_name(handle.image), seconds)],
+            **_containers(handle, settings.full_name(handle.image), seconds),
         },
     }
     if settings.service_account:
@@ -66,14 +71,27 @@ def manifest(handle: SandboxHandle, settings: KubernetesSettings, network: PodNe
     return made
 
 
-def _container(handle: SandboxHandle, image: str, seconds: int) -> dict[str, Any]:
-    return {
-        "name": CONTAINER,
+def _containers(handle: SandboxHandle, image: str, seconds: int) -> dict[str, Any]:
+    """Return the sandbox's container, and with layers one of the same image before it, which alone may write them."""
+    common = {
         "image": image,
-        "command": ["sh", "-c", KEEP_ALIVE, "sh", str(seconds)],
-        "stdin": True,  # what `read` waits for
         "securityContext": {"capabilities": {"drop": ["NET_RAW"]}},
         "resources": _resources(handle),
+    }
+    main: dict[str, Any] = {
+        "name": CONTAINER,
+        "command": ["sh", "-c", KEEP_ALIVE, "sh", str(seconds)],
+        "stdin": True,  # what `read` waits for
+        **common,
+    }
+    if not handle.options.layers:
+        return {"containers": [main]}
+    filling = {"name": FILLING, "command": ["sh", "-c", WAIT_FOR_LAYERS], **common}
+    mount = {"name": "layers", "mountPath": LAYERS}
+    return {
+        "volumes": [{"name": "layers", "emptyDir": {}}],
+        "initContainers": [{**filling, "volumeMounts": [mount]}],
+        "containers": [{**main, "volumeMounts": [{**mount, "readOnly": True}]}],
     }
 
 
@@ -140,6 +158,14 @@ def has_started(pod: "Pod | None", handle: SandboxHandle) -> bool:
     return False
 
 
+def takes_layers(pod: "Pod | None", handle: SandboxHandle) -> bool:
+    """Return whether a pod's layers can be unpacked now. Raises the error of one that never runs."""
+    if has_started(pod, handle):
+        return True
+    state = _state(pod) if pod is not None else None
+    return state is not None and state.running is not None
+
+
 def not_pulled(image: str, reason: str, said: str) -> ImageError:
     """Return the error of an image that the cluster does not get."""
     return ImageError(
@@ -172,4 +198,8 @@ def _status(pod: "Pod") -> "PodStatus":
 
 
 def _state(pod: "Pod") -> "ContainerState | None":
+    """Return the state of the container whose turn it is."""
+    for status in _status(pod).initContainerStatuses or ():
+        if status.state is None or status.state.terminated is None or status.state.terminated.exitCode != 0:
+            return status.state
     return next((status.state for status in _status(pod).containerStatuses or ()), None)

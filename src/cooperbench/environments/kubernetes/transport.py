@@ -3,14 +3,17 @@
 import contextlib
 import time
 import uuid
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cooperbench.environments.contract import EnvironmentOptions, RunReply, SandboxHandle, SandboxLabels, Transport
 from cooperbench.environments.kubernetes import pod as pods
 from cooperbench.environments.kubernetes.channels import PodCommands, PodStream
 from cooperbench.environments.kubernetes.client import Cluster, connect
+from cooperbench.environments.kubernetes.layers import fill
 from cooperbench.environments.kubernetes.network import ensure_policy, network_of
 from cooperbench.environments.kubernetes.settings import KubernetesSettings
+from cooperbench.environments.layers.store import pins
 from cooperbench.environments.limiter import CreationLimiter, create_patiently
 from cooperbench.environments.scripts import without_comments
 from cooperbench.errors import CapabilityError, SandboxLostError, SilentSandboxError, TransportError
@@ -69,7 +72,11 @@ class KubernetesTransport(Transport):
         except (KeyboardInterrupt, SystemExit):
             self._remove_late()
             raise
-        self._await_start()
+        if self._handle.options.layers:
+            self._await(pods.takes_layers)
+            self._fill_layers()
+        started = self._await(pods.has_started)
+        self._handle = self._handle.model_copy(update={"digest": pods.digest(started)})
         self._check_network()
 
     def _create(self, wanted: "Pod") -> None:
@@ -87,16 +94,24 @@ class KubernetesTransport(Transport):
             time.sleep(0.1)
         self.stop()
 
-    def _await_start(self) -> None:
+    def _await(self, reached: Callable[["Pod | None", SandboxHandle], bool]) -> "Pod":
         deadline = time.monotonic() + START_SECONDS
         pause = FIRST_LOOK
-        while not pods.has_started(pod := self._find(), self._handle):
+        while not reached(pod := self._find(), self._handle) or pod is None:
             if time.monotonic() > deadline and pod is not None:
                 raise pods.never_started(pod, self._handle, START_SECONDS)
             time.sleep(pause)
             pause = min(LONGEST_LOOK, pause * 1.5)
-        if pod is not None:
-            self._handle = self._handle.model_copy(update={"digest": pods.digest(pod)})
+        return pod
+
+    def _fill_layers(self) -> None:
+        commands = PodCommands(self._cluster, self._namespace, self._handle.identifier, pods.FILLING)
+        try:
+            shown = fill(commands, self._handle.options.layers)
+        except TransportError as error:
+            self._raise_if_ended(error)
+            raise
+        self._handle = self._handle.model_copy(update={"layers": pins(shown)})
 
     def _check_network(self) -> None:
         """Raise `CapabilityError` where the pod reaches what no sandbox may: the cluster does not enforce policies."""
@@ -141,6 +156,12 @@ class KubernetesTransport(Transport):
         """Raise `SandboxLostError` with what became of the pod, unless it is alive or cannot be asked for."""
         with contextlib.suppress(TransportError):
             if not pods.is_alive(pod := self._find()):
+                raise SandboxLostError(pods.fate(pod, self._handle.identifier), subject=error.subject) from error
+
+    def _raise_if_ended(self, error: TransportError) -> None:
+        """Raise `SandboxLostError` for a pod that ended or was deleted before its sandbox started."""
+        with contextlib.suppress(TransportError):
+            if (pod := self._find()) is None or pods.has_ended(pod):
                 raise SandboxLostError(pods.fate(pod, self._handle.identifier), subject=error.subject) from error
 
     def alive(self) -> bool:

@@ -2,7 +2,7 @@
 
 from cooperbench.environments.layers.installing import install_layer
 from cooperbench.environments.layers.recipe import LAYERS, Cpu, Layer, LayerFile, LayerPackage, LayerRecipe
-from cooperbench.environments.layers.store import cpu_of, find_layer, install_command, installed
+from cooperbench.environments.layers.store import cpu_of, find_layer, install_command, installed, pinned
 
 __all__ = [
     "LAYERS",
@@ -16,4 +16,5 @@ __all__ = [
     "install_command",
     "install_layer",
     "installed",
+    "pinned",
 ]

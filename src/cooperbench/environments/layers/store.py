@@ -75,6 +75,16 @@ def use(found: Layer) -> None:
     write_bytes(target, f"{found.digest}\n".encode())
 
 
+def pinned(name: str, pin: str) -> Layer:
+    """Return the layer that a sandbox shows, by its pin. Raises `UsageError` when it was removed from this machine."""
+    found = next((layer for layer in kept_layers(name) if pins([layer])[name] == pin), None)
+    if found is None:
+        raise UsageError(
+            f"the layer {name} {pin} is not on this machine", subject=name, hint=install_command(name, None)
+        )
+    return found
+
+
 def pins(layers: Iterable[Layer]) -> dict[str, str]:
     """Return version and digest of layers, for records."""
     return {layer.name: f"{layer.version}@sha256:{layer.digest}" for layer in layers}
