@@ -52,6 +52,7 @@ IN_A_SANDBOX = "/opt/cooperbench/layers/"
 class Model:
     """Answers by what a request shows of its conversation, so that any number of programs can share it."""
 
+    commands: tuple[str, ...] = COMMANDS
     calls: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -79,9 +80,9 @@ class Model:
         """Return the next turn of a conversation. Requests for titles offer no shell."""
         shell = next((tool for tool in offered_tools(call) if SHELL.fullmatch(tool.name)), None)
         done = sum(message.get("role") == "tool" for message in DIALECTS[call.dialect].messages(call.body))
-        if shell is None or done >= len(COMMANDS):
+        if shell is None or done >= len(self.commands):
             return WrittenAnswer("The work is done.", (), **TOKENS)
-        written = WrittenCall(f"call_{done}", shell.name, shell_arguments(shell, COMMANDS[done]), shell.namespace)
+        written = WrittenCall(f"call_{done}", shell.name, shell_arguments(shell, self.commands[done]), shell.namespace)
         return WrittenAnswer("Next.", (written,), **TOKENS)
 
 

@@ -184,4 +184,6 @@ def test_updates_come_in_pieces() -> None:
     assert read("brand_new", x=1) == [OtherEvent("brand_new", {"sessionUpdate": "brand_new", "x": 1})]
     assert read("agent_message_chunk", content=7) == []
     assert read("agent_message_chunk", content=text("end")) == []
-    assert list(updates.finish()) == [ModelTurn("end", "", ())]
+    picture = {"type": "image", "data": "aGk="}
+    assert read("agent_message_chunk", content=picture) == []
+    assert list(updates.finish()) == [ModelTurn("end", "", (), others=(picture,))]

@@ -97,6 +97,15 @@ def test_an_unknown_event_is_kept(tmp_path: Path) -> None:
     assert recording.recorder.unknown == {"brand_new": 1}
 
 
+def test_an_unknown_part_of_an_answer_is_kept_at_the_answer(tmp_path: Path) -> None:
+    part = {"type": "hologram", "depth": 3}
+    parts = [{"type": "text", "text": "Look."}, part, {"type": "tool_use", "id": "1", "name": "Bash", "input": {}}]
+    event = {"type": "assistant", "message": {"content": parts}}
+    _, [message] = record(tmp_path, "claude_code", json.dumps(event).encode() + b"\n")
+    assert (message["content"], len(message["tool_calls"])) == ("Look.", 1)
+    assert message["extra"]["parts"] == [{"kind": "hologram", "event": part}]
+
+
 def test_lines_for_people_are_kept_as_text(tmp_path: Path) -> None:
     _, messages = record(tmp_path, "jsonl", b"loading...\n\n[1, 2]\n{not json\n\xff\xfe bytes\r\n")
     assert [message["content"] for message in messages] == ["loading...", "[1, 2]", "{not json", "\ufffd\ufffd bytes"]

@@ -21,6 +21,7 @@ class SessionUpdates:
     def __init__(self) -> None:
         self._text = ""
         self._reasoning = ""
+        self._others: list[dict[str, Any]] = []
         self._waiting: dict[str, dict[str, Any]] = {}
         """Tool calls of which only the beginning was told, by their ids."""
         self._begun: set[str] = set()
@@ -28,6 +29,8 @@ class SessionUpdates:
     def read(self, event: dict[str, Any]) -> Iterator[StreamEvent]:
         """Yield what one update reports."""
         match event.get("sessionUpdate"):
+            case "agent_message_chunk" if "text" not in (content := mapping(event.get("content"))) and content:
+                self._others.append(content)  # a picture, a sound or a link
             case "agent_message_chunk":
                 self._text += text_of(mapping(event.get("content")).get("text"))
             case "agent_thought_chunk":
@@ -44,7 +47,7 @@ class SessionUpdates:
         """Yield the turn that is not complete yet: the prompt has ended."""
         for identifier in list(self._waiting):
             yield self._turn(identifier)
-        if self._text or self._reasoning:
+        if self._text or self._reasoning or self._others:
             yield self._turn(None)
 
     def _tool(self, event: dict[str, Any]) -> Iterator[StreamEvent]:
@@ -67,8 +70,9 @@ class SessionUpdates:
             title, kind = str(told.get("title") or ""), told.get("kind")
             name = title if _NAME.fullmatch(title) or not kind else str(kind)
             calls = (ToolUse(identifier, name or "tool", arguments_of(told.get("rawInput"))),)
-        turn = ModelTurn(self._text.strip(), self._reasoning.strip(), calls)
+        turn = ModelTurn(self._text.strip(), self._reasoning.strip(), calls, others=tuple(self._others))
         self._text = self._reasoning = ""
+        self._others = []
         return turn
 
 

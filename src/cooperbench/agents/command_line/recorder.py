@@ -104,6 +104,8 @@ class StreamRecorder:
         usage = self._charges.take(turn)
         if usage is not None:
             message["extra"] = {"usage": usage.model_dump()}
+        if turn.others:
+            message.setdefault("extra", {})["parts"] = [_kept(str(part.get("type")), part) for part in turn.others]
         return _of_subagent(message, turn.subagent)
 
     def _output(self, output: ToolOutput) -> Json:

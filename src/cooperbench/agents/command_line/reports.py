@@ -27,12 +27,14 @@ class ModelTurn(NamedTuple):
     calls: tuple[ToolUse, ...] = ()
     subagent: str = ""
     """The id of the call that started the agent who answered: empty for the program's first agent."""
+    others: tuple[dict[str, Any], ...] = ()
+    """Parts of kinds that have no place in a message, as they came."""
 
     def followed_by(self, other: "ModelTurn") -> "ModelTurn":
         """Return both parts as one answer."""
         text = "\n".join(filter(None, (self.text, other.text)))
         reasoning = "\n".join(filter(None, (self.reasoning, other.reasoning)))
-        return ModelTurn(text, reasoning, (*self.calls, *other.calls), self.subagent)
+        return ModelTurn(text, reasoning, (*self.calls, *other.calls), self.subagent, (*self.others, *other.others))
 
 
 class ToolOutput(NamedTuple):

@@ -17,6 +17,9 @@ from cooperbench.agents.command_line.reports import (
     ToolUse,
 )
 
+_KNOWN = ("text", "thinking", "tool_use")
+"""Kinds of blocks in an answer."""
+
 
 class ClaudeCodeFormat:
     """Reads `stream-json`."""
@@ -50,6 +53,7 @@ def _turn(content: object) -> ModelTurn:
             for block in blocks
             if block.get("type") == "tool_use"
         ),
+        others=tuple(block for block in blocks if block.get("type") not in _KNOWN),
     )
 
 
