@@ -75,8 +75,15 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that tests ask for which take too long for every change."""
+    parser.addoption("--extensive", action="store_true", help="run tests marked `extensive` as well")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With several workers, begin with what takes long: nobody waits for it in the end."""
+    """Leave out what is too much for every change. With several workers, begin with what takes long: nobody waits for it in the end."""
+    if not config.option.extensive:
+        items[:] = [item for item in items if item.get_closest_marker("extensive") is None]
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 

@@ -199,7 +199,7 @@ class SilentSandboxError(TransportError):
 
 
 class SandboxDamagedError(SandboxError):
-    """The sandbox runs, but what was done in it keeps something from working: a result of whoever works in it."""
+    """What was done in the sandbox keeps something from working: a result of whoever works in it."""
 
     boundary = "agent"
 

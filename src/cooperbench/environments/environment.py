@@ -212,7 +212,7 @@ class Environment:
         transport, cwd = self._transport, posixpath.normpath(self._path(self.options.cwd))
         if isinstance(transport, SeenFromOutside):
             argv = ["sh", "-c", f"{ENTER}{script}", "sh", transport.outside, cwd, *arguments]
-            return self._supervisor.repeatedly(lambda: transport.run_outside(argv, stdin=stdin, timeout=timeout))
+            return self._supervisor.outside(lambda: transport.run_outside(argv, stdin=stdin, timeout=timeout))
         return self._supervisor.run(
             ["sh", "-c", f"{ENTER}{script}", "sh", "", cwd, *arguments], stdin=stdin, timeout=timeout
         )

@@ -4,6 +4,17 @@ import re
 from importlib.resources import files
 
 FILE_TIMEOUT = 600.0
+KEEP_ALIVE = """trap '' HUP INT TERM
+look() { read -r now _ </proc/uptime || now=0; now=${now%.*}; }
+look; end=$((now + $1))
+for attempt in 1 2 3 4 5; do
+    sleep $((end - now)) & wait $!
+    look; [ "$now" -lt "$end" ] || exit 0
+done
+while read -r _; do :; done
+"""
+"""The first process of a container, which nothing inside can end. `sleep` may be killed, replaced or gone: then the shell waits by itself
+for input that never comes, without an end, because the container would take the work with it. While it waits it reaps orphans."""
 MISSING = 66
 GONE = 67
 """Exit code of `run_outside` when the working directory is not there any more."""

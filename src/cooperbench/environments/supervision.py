@@ -74,9 +74,7 @@ class Supervisor:
         if result is None:
             try:
                 result = self.repeatedly(lambda: self._one_shot(command, forget))
-            except (
-                SandboxDamagedError
-            ) as error:  # its engine carries out what it is asked, so the shell is the agent's doing
+            except SandboxDamagedError as error:  # its engine does what it is asked: the shell is the agent's doing
                 result = CommandResult.of_damage(error.message)
             except SilentSandboxError:
                 if not self._works_outside():
@@ -154,6 +152,15 @@ class Supervisor:
                     raise
                 time.sleep(FIRST_PAUSE * 2**attempt)
         raise AssertionError("unreachable")
+
+    def outside(self, action: Callable[[], RunReply]) -> RunReply:
+        """Do something to the files from outside. Raises `SandboxDamagedError` where these never come to an end."""
+        try:
+            return self.repeatedly(action)
+        except SilentSandboxError as error:
+            if self._works_outside():
+                raise SandboxDamagedError(f"its files have no end: {error.message}", subject=error.subject) from error
+            raise
 
     def _works_outside(self) -> bool:
         """Return whether the engine runs programs as fast as ever, so that it is the sandbox that does not answer."""

@@ -17,7 +17,7 @@ from cooperbench._git import Git
 from cooperbench.environments.contract import RunReply
 from cooperbench.environments.environment import Environment
 from cooperbench.environments.scripts import GONE
-from cooperbench.errors import SandboxError
+from cooperbench.errors import SandboxDamagedError, SandboxError
 from cooperbench.records import PatchFinding, utc_now
 from cooperbench.records.member_files import Capture
 
@@ -62,7 +62,10 @@ def capture(env: Environment, store: Path, base: str) -> Capture:
     """
     prepare_store(store)
     entries = git(store, "ls-tree", "-r", "-z", "--full-tree", base)
-    done = env.run_outside(_program(), str(LARGEST_FILE), str(len(entries)), stdin=entries, timeout=TIMEOUT)
+    try:
+        done = env.run_outside(_program(), str(LARGEST_FILE), str(len(entries)), stdin=entries, timeout=TIMEOUT)
+    except SandboxDamagedError as error:
+        return _empty(base, "unreadable", error.message)
     if done.returncode == GONE:
         return _empty(base, "repository_gone", f"nothing is left in {env.options.cwd}")
     try:

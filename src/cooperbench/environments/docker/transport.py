@@ -1,4 +1,4 @@
-"""One container: created with our labels, kept alive by `LIFETIME`, removed by force."""
+"""One container: created with our labels, kept alive by `KEEP_ALIVE`, removed by force."""
 
 import contextlib
 import math
@@ -21,6 +21,7 @@ from cooperbench.environments.docker.hijack import STDERR, STDOUT
 from cooperbench.environments.docker.labels import LABEL, labels_of
 from cooperbench.environments.docker.removal import remove, remove_late
 from cooperbench.environments.docker.stream import DockerStream
+from cooperbench.environments.scripts import KEEP_ALIVE
 from cooperbench.errors import (
     CapabilityError,
     ImageError,
@@ -36,13 +37,6 @@ if TYPE_CHECKING:
 
 PROCESSES = 4096
 """Default limit of processes and threads, so that a fork bomb stays in its own container."""
-LIFETIME = """trap '' HUP INT TERM
-sleep "$1" & wait $! && exit 0
-command -v sleep >/dev/null && exec sleep "$1"
-read -r _
-"""
-"""The first process, which nothing inside can kill. Where its `sleep` is killed it becomes one, or waits without an end: the work in
-the container is still there, and `auto_remove` would remove it. While it waits it reaps orphans."""
 ANNOUNCE = 'printf "\\ncooperbench %s\\n" $$ >&2; exec "$@"'
 """Says which process it is, in a line of its own: programs of an image may write to stderr before."""
 PATCHES = """mkdir -p /patches && chmod 1777 /patches
@@ -89,7 +83,7 @@ class DockerTransport(Transport):
                 container = self._engine.client.containers.create(
                     image,
                     command=[str(math.ceil(options.lifetime))],
-                    entrypoint=["sh", "-c", LIFETIME, "sh"],
+                    entrypoint=["sh", "-c", KEEP_ALIVE, "sh"],
                     name=self._handle.identifier,
                     labels=labels_of(self._handle),
                     stdin_open=True,

@@ -54,8 +54,23 @@ prepare() {
     echo '* -text -filter -ident !eol !working-tree-encoding' >"$work/git/info/attributes"
 }
 
-# The agent's own repositories, whose configuration and hooks have no say.
-theirs() { git -c core.fsmonitor=false -c core.hooksPath=/dev/null -c safe.directory='*' -c protocol.allow=never "$@"; }
+# The agent's own repositories, whose configuration and hooks have no say. Their files may be pipes and devices, which never end.
+limit=
+command -v timeout >/dev/null && limit="timeout -s KILL 10"
+theirs() (
+    ulimit -v 4194304 2>/dev/null
+    exec $limit git -c core.fsmonitor=false -c core.hooksPath=/dev/null -c safe.directory='*' -c protocol.allow=never "$@" </dev/null
+)
+
+# Git reads these wherever they are, whatever they are. Where one is a pipe or a device, take a copy of the work tree without it.
+leave_endless_files() {
+    endless=$(find . \( -name .gitignore -o -name .gitattributes -o -name .gitmodules \) ! -type f ! -type d ! -type l 2>/dev/null | head -n 1)
+    [ -n "$endless" ] || return 0
+    mkdir "$work/copy" || exit 1
+    cp -a . "$work/copy" 2>/dev/null
+    cd "$work/copy" || exit 1
+    find . ! -type f ! -type d ! -type l -exec rm -f {} +
+}
 
 # Whether the repository in $1 is a work tree of the one in the current folder, or a clone of it: copies that agents leave are no work.
 is_copy() {
@@ -70,10 +85,13 @@ is_copy() {
     return 1
 }
 
+newline=$(printf '\001') # what stands for one in lists of lines
+
 # Repositories inside the current folder, copies of the one that it holds, and files that are too large or special, into $1.repositories, $1.copies
 # and $1.huge
 look_around() {
-    find . -name .git -prune -print -o -type f -size "+${huge}k" -print -o ! -type f ! -type d ! -type l -print >"$1.found" 2>/dev/null
+    find . -name .git -prune -print0 -o -type f -size "+${huge}k" -print0 -o ! -type f ! -type d ! -type l -print0 2>/dev/null |
+        tr '\0\n' '\n\001' >"$1.found"
     : >"$1.repositories"
     : >"$1.copies"
     : >"$1.huge"
@@ -81,6 +99,7 @@ look_around() {
         path=${path#./}
         case $path in
         .git) ;;
+        *$newline*) printf '%s\n' "${path%/.git}" >>"$1.huge" ;;
         */.git)
             kind=repositories
             is_copy "${path%/.git}" && kind=copies
@@ -118,8 +137,13 @@ take() {
     [ ! -s "$index.repositories" ] || sort -o "$index.repositories" "$index.repositories"
     while IFS= read -r path; do set -- "$@" ":(exclude,literal)$path"; done <"$index.repositories"
     while IFS= read -r path; do
-        git update-index --assume-unchanged -- "$path" 2>/dev/null
-        set -- "$@" ":(exclude,literal)$path"
+        case $path in
+        *$newline*) set -- "$@" ":(exclude,glob)$(printf '%s' "$path" | tr '\001*[\\' '????')" ;;
+        *)
+            git update-index --assume-unchanged -- "$path" 2>/dev/null
+            set -- "$@" ":(exclude,literal)$path"
+            ;;
+        esac
         printf '%s\0' "$prefix$path" >>"$work/skipped"
     done <"$index.huge"
     git add --all --ignore-errors -- "$@" 2>"$index.errors"
@@ -161,6 +185,7 @@ prefix=
 : >"$work/foreign"
 : >"$work/ignored"
 prepare
+leave_endless_files
 take "$work/index" || exit 1
 read -r tree <"$work/index.tree"
 # Neither a file nor a repository is left, which says that the whole is gone rather than that each file was removed.

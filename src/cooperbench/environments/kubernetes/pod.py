@@ -8,6 +8,7 @@ from cooperbench.environments.kubernetes.names import NETWORK, annotations_of, l
 from cooperbench.environments.kubernetes.network import PodNetwork
 from cooperbench.environments.kubernetes.settings import KubernetesSettings, listed
 from cooperbench.environments.layers import LAYERS
+from cooperbench.environments.scripts import KEEP_ALIVE
 from cooperbench.errors import CapacityError, ImageError, SandboxError, SandboxLostError
 
 if TYPE_CHECKING:
@@ -19,12 +20,6 @@ FILLING = "layers"
 """The container that takes the sandbox's layers, and ends before the sandbox starts."""
 COMPLETE = f"{LAYERS}/.cooperbench-complete"
 WAIT_FOR_LAYERS = f"until [ -e {COMPLETE} ]; do sleep 0.2 || exit 1; done"
-KEEP_ALIVE = """trap '' HUP INT TERM
-sleep "$1" & wait $! && exit 0
-command -v sleep >/dev/null && exec sleep "$1"
-read -r _
-"""
-"""The first process, which nothing inside can kill. Where its `sleep` is killed it becomes one, or waits without an end."""
 IMAGE_REASONS = frozenset({"InvalidImageName", "ErrImageNeverPull", "ImageInspectError"})
 PULL_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable"})
 FINAL_PULLS = (

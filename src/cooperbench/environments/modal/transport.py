@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import math
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 from cooperbench.environments.background import start_async
@@ -19,7 +20,8 @@ from cooperbench.environments.collected import CollectedOutput
 from cooperbench.environments.contract import RunReply, SandboxHandle, SandboxLabels, Stream, Transport
 from cooperbench.environments.limiter import CreationLimiter, create_patiently
 from cooperbench.environments.modal.sdk import modal_sdk, our_errors
-from cooperbench.errors import SandboxLostError, SilentSandboxError, TransportError
+from cooperbench.environments.scripts import KEEP_ALIVE
+from cooperbench.errors import SandboxDamagedError, SandboxError, SandboxLostError, SilentSandboxError, TransportError
 
 APP = "cooperbench"
 CHUNK = 1 << 20
@@ -30,6 +32,8 @@ PATIENCE = 600.0
 INTERRUPTED_SECONDS = 10.0
 """Seconds for which an interrupted start waits for its request, to end the sandbox that it created."""
 HANG_UP_SECONDS = 20.0
+SIGNALLED, SIGNALS = 128, 32
+"""A process that a signal killed has an exit code above the first, by the signal's number."""
 SNAPSHOT_PREFIX = "modal-snapshot:"
 # The first line names the process to hang up on when the stream is closed.
 ANNOUNCE = 'echo $$; exec "$@"'
@@ -72,8 +76,7 @@ class ModalTransport(Transport):
         modal, options, labels = modal_sdk(), self._handle.options, self._handle.labels
         app = await modal.App.lookup.aio(APP, create_if_missing=True)
         return await modal.Sandbox.create.aio(
-            "sleep",
-            "infinity",
+            *("sh", "-c", KEEP_ALIVE, "sh", str(LONGEST_LIFETIME)),
             app=app,
             image=_image(modal, self._handle.image),
             timeout=min(LONGEST_LIFETIME, math.ceil(options.lifetime)),
@@ -86,7 +89,7 @@ class ModalTransport(Transport):
 
     def run(self, argv: list[str], *, stdin: bytes = b"", timeout: float) -> RunReply:
         """Run one argv. Modal's worker buffers both outputs, so reading one after the other cannot block."""
-        with our_errors(self._id):
+        with self._whose_end(), our_errors(self._id):
             process = self._sandbox.exec(*argv, text=False, timeout=max(1, math.ceil(timeout)))
             self._give(process, stdin)
             out, errors = process.stdout.read(), process.stderr.read()
@@ -94,6 +97,27 @@ class ModalTransport(Transport):
         if code == -1:
             raise SilentSandboxError(f"the command did not end within {timeout:g} s", subject=self._id)
         return RunReply(code, out, errors)
+
+    @contextlib.contextmanager
+    def _whose_end(self) -> Iterator[None]:
+        try:
+            yield
+        except SandboxLostError as error:
+            if self.ended_from_inside():
+                raise SandboxDamagedError("what ran in the sandbox has ended it", subject=self._id) from error
+            raise
+
+    def ended_from_inside(self) -> bool:
+        """Return whether the main process was killed by a signal although nobody terminated the sandbox: Modal raises then."""
+        if self.alive():
+            return False
+        try:
+            with our_errors(self._id):
+                self._sandbox.wait(raise_on_termination=True)
+                code: int | None = self._sandbox.poll()
+        except SandboxError:
+            return False
+        return code is not None and SIGNALLED < code < SIGNALLED + SIGNALS
 
     def _give(self, process: Any, stdin: bytes) -> None:
         conflict = modal_sdk().exception.ConflictError
@@ -108,7 +132,7 @@ class ModalTransport(Transport):
 
     def open(self, argv: list[str]) -> Stream:
         """Start one argv; the background loop collects its output."""
-        with our_errors(self._id):
+        with self._whose_end(), our_errors(self._id):
             process = self._sandbox.exec("sh", "-c", ANNOUNCE, "sh", *argv, text=False)
         return ModalStream(self._sandbox, process, self._id)
 
@@ -238,6 +262,6 @@ def attach(handle: SandboxHandle) -> ModalTransport:
     with our_errors(handle.identifier):
         sandbox = modal_sdk().Sandbox.from_id(handle.identifier)
     transport = ModalTransport(handle, sandbox)
-    if not transport.alive():
+    if not transport.alive() and not transport.ended_from_inside():
         raise SandboxLostError(f"the Modal sandbox {handle.identifier} is gone", subject=handle.identifier)
     return transport
