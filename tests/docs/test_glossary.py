@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 from cooperbench.records import Outcome
@@ -11,6 +12,7 @@ PAGE = (ROOT / "docs" / "concepts.md").read_text()
 ROWS = re.findall(r"^\| ([a-z ]+) \| .+ \| `(\w+)\.(\w+)` \|$", PAGE, re.MULTILINE)
 
 
+@cache
 def definitions(room: str) -> set[str]:
     """Return the classes and type aliases that the modules of a room define."""
     found: set[str] = set()
