@@ -72,6 +72,30 @@ class Control(Service):
         return api_pb2.ImageFromIdResponse(image_id=request.image_id)
 
     @rpc
+    async def VolumeGetOrCreate(self, request: Any) -> Any:  # noqa: N802
+        found = self.fleet.volumes.get_or_create(request.deployment_name)
+        metadata = api_pb2.VolumeMetadata(version=api_pb2.VOLUME_FS_VERSION_V1, name=request.deployment_name)
+        return api_pb2.VolumeGetOrCreateResponse(volume_id=found, metadata=metadata)
+
+    @rpc
+    async def VolumeListFiles(self, request: Any) -> Any:  # noqa: N802
+        entries = self.fleet.volumes.list(request.volume_id, request.path)
+        return api_pb2.VolumeListFilesResponse(entries=entries)
+
+    @rpc
+    async def MountPutFile(self, request: Any) -> Any:  # noqa: N802
+        return api_pb2.MountPutFileResponse(exists=self.fleet.volumes.put_file(request))
+
+    @rpc
+    async def BlobCreate(self, request: Any) -> Any:  # noqa: N802
+        return self.fleet.volumes.create_blob()
+
+    @rpc
+    async def VolumePutFiles(self, request: Any) -> Any:  # noqa: N802
+        self.fleet.volumes.commit(request)
+        return Empty()
+
+    @rpc
     async def SandboxCreateV2(self, request: Any) -> Any:  # noqa: N802
         sources = [source for source in request.secret_sources if source.HasField("env")]
         sandbox = Sandbox(

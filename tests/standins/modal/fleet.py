@@ -10,6 +10,7 @@ from grpclib import GRPCError, Status
 from modal_proto import api_pb2
 
 from tests.standins.modal.sandboxes import Sandbox
+from tests.standins.modal.volumes import Volumes
 
 if TYPE_CHECKING:
     from tests.standins.modal.machines import Machine
@@ -25,6 +26,7 @@ class Fleet:
         self.token_seconds = token_seconds
         self.sandboxes: dict[str, Sandbox] = {}
         self.images: dict[str, str] = {}
+        self.volumes = Volumes()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def keep_image(self, content: str) -> str:
@@ -49,6 +51,10 @@ class Fleet:
 
     async def start(self, sandbox: Sandbox) -> None:
         """Start it. Raises `RuntimeError`."""
+        sandbox.folders = {
+            mount.mount_path: (self.volumes.folder(mount.volume_id), mount.read_only)
+            for mount in sandbox.definition.volume_mounts
+        }
         await self.machine.start(sandbox, self.images[sandbox.definition.image_id])
         self.sandboxes[sandbox.id] = sandbox
         self.spawn(self._watch(sandbox))

@@ -75,6 +75,8 @@ class Containers:
             flags += ["--cpus", str(definition.resources.milli_cpu_max / 1000)]
         if definition.resources.memory_mb_max:
             flags += ["--memory", f"{definition.resources.memory_mb_max}m"]
+        for target, (source, read_only) in sandbox.folders.items():
+            flags += ["--volume", f"{source}:{target}{':ro' if read_only else ''}"]
         for name, value in sandbox.env.items():
             flags += ["--env", f"{name}={value}"]
         code, out = await command("docker", "run", "--detach", *flags, image, *argv[1:])

@@ -6,6 +6,7 @@ import time
 import uuid
 from asyncio.subprocess import Process
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 STDOUT, STDERR = 1, 2
@@ -76,6 +77,8 @@ class Sandbox:
     execs: dict[str, Exec] = field(default_factory=dict)
     result: Any = None
     place: str = ""
+    folders: dict[str, tuple[Path, bool]] = field(default_factory=dict)
+    """Folders of this machine by where they are mounted, each with whether that is read-only."""
     processes: list[Process] = field(default_factory=list)
     done: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -74,6 +74,7 @@ class ModalStandin:
 
     async def _start(self) -> None:
         self.fleet = Fleet(self._machine, self._token_seconds)
+        await self.fleet.volumes.start()
         self._control = Control(self.calls, self.fleet)
         self._server = Server([self._control, Router(self.calls, self.fleet)], status_details_codec=custom_detail_codec)
         grpclib.events.listen(self._server, grpclib.events.RecvRequest, _check_credentials)
@@ -83,6 +84,7 @@ class ModalStandin:
 
     async def _stop(self) -> None:
         await self.fleet.end_all()
+        await self.fleet.volumes.stop()
         await self._relay.stop()
         self._server.close()
 

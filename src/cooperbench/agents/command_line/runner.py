@@ -67,7 +67,8 @@ class CommandLineAgent:
         if self.file.layer is not None:
             layer, name = find_layer(self.file.name), self.file.name
             detail = "not installed" if layer is None else f"version {layer.version} is installed"
-            yield Check(name=f"the agent {name}", ok=layer is not None, detail=detail, fix=install_command(name))
+            fix = install_command(name) if layer is None else None
+            yield Check(name=f"the agent {name}", ok=layer is not None, detail=detail, fix=fix)
         if not model_name.startswith(OFFLINE):
             yield from key_checks(model_name, model_config(model_name, (config or {}).get("model")))
 

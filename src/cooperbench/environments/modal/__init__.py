@@ -8,13 +8,11 @@ from cooperbench.environments.backend import CloudBackend, Orphan
 from cooperbench.environments.contract import Capability, EnvironmentOptions, SandboxHandle, SandboxLabels, Transport
 from cooperbench.environments.environment import Environment
 from cooperbench.environments.modal.sdk import ModalSettings, modal_sdk, our_errors
-from cooperbench.environments.modal.transport import APP, ModalTransport, attach
+from cooperbench.environments.modal.transport import APP, PLATFORM, ModalTransport, attach
 from cooperbench.environments.readiness import Check, attempt
 from cooperbench.errors import CapabilityError, SandboxLostError
 
 __all__ = ["ModalBackend", "ModalEnvironment"]
-
-PLATFORM = "linux/amd64"
 
 
 class ModalEnvironment(Environment):
@@ -32,7 +30,7 @@ class ModalBackend(CloudBackend):
 
     def capabilities(self, settings: Mapping[str, str]) -> frozenset[Capability]:
         """Return all of them but a limit on processes, which Modal does not have, and an allowlist of names."""
-        return frozenset(Capability) - {Capability.PROCESS_LIMIT, Capability.NETWORK_ALLOWLIST, Capability.LAYERS}
+        return frozenset(Capability) - {Capability.PROCESS_LIMIT, Capability.NETWORK_ALLOWLIST}
 
     def transport(
         self, image: str, options: EnvironmentOptions, labels: SandboxLabels, settings: Mapping[str, str]

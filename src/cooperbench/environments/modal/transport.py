@@ -18,12 +18,15 @@ from typing import Any
 from cooperbench.environments.background import start_async
 from cooperbench.environments.collected import CollectedOutput
 from cooperbench.environments.contract import RunReply, SandboxHandle, SandboxLabels, Stream, Transport
+from cooperbench.environments.layers.store import cpu_of, installed, pins
 from cooperbench.environments.limiter import CreationLimiter, create_patiently
+from cooperbench.environments.modal.layers import mounts
 from cooperbench.environments.modal.sdk import modal_sdk, our_errors
 from cooperbench.environments.scripts import KEEP_ALIVE
 from cooperbench.errors import SandboxDamagedError, SandboxError, SandboxLostError, SilentSandboxError, TransportError
 
 APP = "cooperbench"
+PLATFORM = "linux/amd64"
 CHUNK = 1 << 20
 LONGEST_LIFETIME = 24 * 3600
 CREATION_INTERVAL = 0.2
@@ -52,13 +55,15 @@ class ModalTransport(Transport):
 
     def start(self) -> None:
         """Create the sandbox. Wait for our turn among all processes of this user, and while Modal has no capacity."""
+        layers = [installed(name, cpu_of(PLATFORM)) for name in self._handle.options.layers]
+        volumes = mounts(layers)
         limiter = CreationLimiter("modal", interval=CREATION_INTERVAL)
-        self._sandbox = create_patiently(self._create, limiter, patience=PATIENCE)
-        update = {"identifier": self._sandbox.object_id, "isolation": "modal"}
+        self._sandbox = create_patiently(lambda: self._create(volumes), limiter, patience=PATIENCE)
+        update = {"identifier": self._sandbox.object_id, "isolation": "modal", "layers": pins(layers)}
         self._handle = self._handle.model_copy(update=update)
 
-    def _create(self) -> Any:
-        creation = start_async(self._created())
+    def _create(self, volumes: dict[str, Any]) -> Any:
+        creation = start_async(self._created(volumes))
         try:
             with our_errors(self._handle.image):
                 return creation.result()
@@ -72,7 +77,7 @@ class ModalTransport(Transport):
             creation.cancel()
             raise
 
-    async def _created(self) -> Any:
+    async def _created(self, volumes: dict[str, Any]) -> Any:
         modal, options, labels = modal_sdk(), self._handle.options, self._handle.labels
         app = await modal.App.lookup.aio(APP, create_if_missing=True)
         return await modal.Sandbox.create.aio(
@@ -81,6 +86,7 @@ class ModalTransport(Transport):
             image=_image(modal, self._handle.image),
             timeout=min(LONGEST_LIFETIME, math.ceil(options.lifetime)),
             tags=tags(labels),
+            volumes=volumes,
             block_network=options.network == "none",
             # A pair is a request and a limit; a single number would be a request only.
             cpu=None if options.cpus is None else (options.cpus, options.cpus),
