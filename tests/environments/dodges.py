@@ -71,7 +71,7 @@ DODGES = {
     "first process written to": Dodge("kill -9 -1; (timeout 1 sh -c 'echo x >/proc/1/fd/0'); true"),
     "sleep replaced, everything killed": Dodge(f"rm -f $(command -v sleep); {NO_SLEEP}; kill -9 -1"),
     "many processes": Dodge("i=0; while [ $i -lt 300 ]; do sleep 600 & i=$((i+1)); done"),
-    "fork bomb": Dodge("bomb() { bomb | bomb & }; bomb & sleep 2", heavy=True),
+    "fork bomb": Dodge("bomb() { [ $1 -gt 10 ] && exec sleep 600; bomb $(($1+1)) & bomb $(($1+1)) & wait; }; bomb 0 & sleep 2", heavy=True),
     # Programs
     "git removed": Dodge("rm -f $(command -v git)"),
     "git does nothing": Dodge(SHADOW.format(name="git", text="#!/bin/sh\nexit 0\n")),

@@ -1,8 +1,10 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from cooperbench.tasks import find_dataset
 from tests.command_line import cooperbench
 
 
@@ -36,6 +38,16 @@ def test_stats_merge_every_pair() -> None:
     conflicting = [merge["features"] for merge in found["merges"] if merge["conflicts"]]
     assert conflicting == [[1, 2], [4, 5], [4, 6]]
     assert "  1 + 2   src/ledgerkit/" in tasks("stats", "-s", "demo", "-r", "ledgerkit", "--pairs")
+
+
+def test_stats_in_a_clone_say_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundled = find_dataset(subset="demo") / "ledgerkit_task"
+    shutil.copytree(bundled, tmp_path / "data/ledgerkit_task", ignore=shutil.ignore_patterns("Dockerfile"))
+    (tmp_path / "clone").mkdir()
+    monkeypatch.chdir(tmp_path)
+    asked = ("stats", "--dataset-dir", "data", "--repository")
+    assert "'nowhere' does not exist" in tasks(*asked, "nowhere", code=2)
+    assert "needs the base commit of ledgerkit_task/1, and it has no Dockerfile" in tasks(*asked, "clone", code=2)
 
 
 def test_sample_needs_a_dataset(tmp_path: Path) -> None:

@@ -115,7 +115,11 @@ def show_task(task: str, features: str | None, subset: str | None, dataset_dir: 
 @command.command("stats")
 @task_filters
 @backend_option
-@click.option("--repository", type=click.Path(path_type=Path), help="Local clone to merge in, instead of the image.")
+@click.option(
+    "--repository",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Local clone to merge in, instead of the image.",
+)
 @click.option("--pairs", "list_pairs", is_flag=True, help="Also list every pair and its conflicts.")
 @json_option
 def show_statistics(
@@ -231,7 +235,16 @@ def _conflicts(task: "Task", backend: str | None, repository: Path | None) -> "l
 
     if repository is not None:
         if task.recipe.base_commit is None:
-            raise UsageError(f"{task.key} does not name its base commit", subject=task.key, hint="omit --repository")
+            said = (
+                "its Dockerfile names no base commit"
+                if (task.path / "Dockerfile").is_file()
+                else "it has no Dockerfile"
+            )
+            raise UsageError(
+                f"--repository needs the base commit of {task.key}, and {said}",
+                subject=task.key,
+                hint="cooperbench tasks stats without --repository opens the task's image",
+            )
         return gold_conflicts(task, base_of_repository(repository, task.recipe.base_commit))
     try:
         return gold_conflicts(task, base_of(task, task_backend(task, backend)))

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from cooperbench.cli.options import TaskFilter, json_option, parse_features, task_filters
-from cooperbench.cli.output import print_json
+from cooperbench.cli.output import counted, print_json
 from cooperbench.cli.typed import print_next
 
 if TYPE_CHECKING:
-    from cooperbench.evaluation import GroupValidation, TaskValidation
+    from cooperbench.evaluation import FeatureValidation, GroupValidation, TaskValidation
     from cooperbench.tasks import Group, Task
 
 backend_option = click.option(
@@ -86,14 +86,27 @@ class _Check(NamedTuple):
         from cooperbench.cli.task_tables import validated
         from cooperbench.evaluation import validate_groups, validate_task
 
-        validation = validate_task(
-            task,
-            backend=task_backend(task, self.backend),
-            repetitions=self.repetitions,
-            features=self.features,
-            time_limit=self.time_limit,
-            finished=lambda feature: click.echo(validated(feature), err=True),
-        )
+        wanted = self.features or tuple(task.features)
+        done: list[int] = []
+
+        def finished(feature: "FeatureValidation") -> None:
+            done.append(feature.feature)
+            click.echo(validated(feature), err=True)
+
+        click.echo(f"validating {task.key}: {counted(len(wanted), 'feature')}", err=True)
+        try:
+            validation = validate_task(
+                task,
+                backend=task_backend(task, self.backend),
+                repetitions=self.repetitions,
+                features=self.features,
+                time_limit=self.time_limit,
+                finished=finished,
+            )
+        except KeyboardInterrupt:
+            said = f"{len(done)} of {counted(len(wanted), 'feature')} of {task.key} done; the same command goes on with the others"
+            click.echo(f"interrupted: {said}", err=True)
+            raise
         return validation, validate_groups(task, groups, validation, time_limit=self.time_limit) if groups else ()
 
 
