@@ -2,6 +2,7 @@
 
 import json
 import socket
+import sys
 import threading
 import time
 from contextlib import closing
@@ -14,7 +15,13 @@ import pytest
 
 from cooperbench.agents import Budget
 from cooperbench.agents.journal import Journal, activate_call_journal
-from cooperbench.errors import ModelAuthenticationError, ModelOverloadedError, ModelRateLimitError, UsageError
+from cooperbench.errors import (
+    MissingExtraError,
+    ModelAuthenticationError,
+    ModelOverloadedError,
+    ModelRateLimitError,
+    UsageError,
+)
 from cooperbench.gateway import check_gateway, loopback_listener, open_gateway, read_recording
 from cooperbench.records import Limits
 from cooperbench.records.activity import ActivityLog, ModelSpan, activate_activity, read_activity
@@ -328,6 +335,16 @@ def test_settings_that_programs_cannot_keep_are_refused(monkeypatch: pytest.Monk
         check_gateway("m", {"model": {"base_url": url, "api_key_env": "MY_KEY"}})
     with pytest.raises(UsageError, match="not the URL"):
         check_gateway("m", {"model": {"base_url": "localhost:1"}})
+    with pytest.raises(UsageError, match=r"unknown member in the script 'agent2'"):
+        check_gateway("scripted/solo_passes", {}, agent_id="agent2")
+    with pytest.raises(UsageError, match=r"cannot read the recording .*none.jsonl.gz"):
+        check_gateway("replay/none.jsonl.gz", {})
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "litellm", None)
+        without.setenv("ANTHROPIC_API_KEY", "sk-ant-x")
+        check_gateway("claude-sonnet-4-5", {}, dialect="anthropic")
+        with pytest.raises(MissingExtraError, match="translating for the model 'claude-sonnet-4-5' needs the extra"):
+            check_gateway("claude-sonnet-4-5", {}, dialect="responses")
     with pytest.raises(UsageError, match="not at the provider"):
         open_gateway("openai/gpt-5", {"side_model": "anthropic/claude-haiku-4-5"})
 

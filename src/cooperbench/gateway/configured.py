@@ -10,7 +10,7 @@ from cooperbench.agents.mini_swe_agent.models.prices import load_prices
 from cooperbench.agents.mini_swe_agent.models.script_file import load_script
 from cooperbench.agents.mini_swe_agent.models.select import OFFLINE, REPLAY, SCRIPTED, model_config, script_path
 from cooperbench.agents.pauses import SharedPauses
-from cooperbench.errors import UsageError
+from cooperbench.errors import MissingExtraError, UsageError
 from cooperbench.gateway.gateway import GatewayModels, ModelGateway
 from cooperbench.gateway.pricing import CallPrices
 from cooperbench.gateway.providers import ModelProvider, find_provider
@@ -27,15 +27,25 @@ _NOT_KEPT = {"tool_format": "native", "stream": True, "prompt_cache": True}
 """Settings of a model that a program decides by itself, and the only value that is accepted."""
 
 
-def check_gateway(model_name: str, config: dict[str, Any] | None) -> None:
-    """Raise `UsageError` for settings that programs behind a gateway cannot keep, and for a key that is not there."""
+def check_gateway(
+    model_name: str, config: dict[str, Any] | None, *, agent_id: str = "agent", dialect: str | None = None
+) -> None:
+    """Raise `UsageError` for settings that programs behind a gateway cannot keep, for a key or a script that is not there.
+
+    Raises `MissingExtraError` when a program that speaks the dialect needs a translation, and LiteLLM is not installed.
+    """
     settings = _settings(model_name, config)
-    if model_name.startswith(SCRIPTED):
+    if model_name.startswith(SCRIPTED) and agent_id == "agent":  # outside of a run: who plays it is not known
         load_script(script_path(model_name.removeprefix(SCRIPTED).partition("#")[0]))
-    elif not _plays_recording(model_name):
-        find_provider(model_name, settings)
-        if side := _side_model(config):
-            find_provider(side, settings)
+        return
+    if _played(model_name, agent_id) is not None:
+        return
+    provider = find_provider(model_name, settings)
+    if side := _side_model(config):
+        find_provider(side, settings)
+    spoken = dialect is None or dialect in provider.dialects or provider.may_speak_more
+    if not (spoken and provider.dialects) and importlib.util.find_spec("litellm") is None:
+        raise MissingExtraError(f"translating for the model {model_name!r}", "litellm")
 
 
 def preload(model_name: str, config: dict[str, Any] | None, dialect: str) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ class AcpRunner:
 
         settings = read_settings(config)
         settings.check_layers()
-        check_gateway(model_name, config)
+        check_gateway(model_name, config, agent_id=agent_id)
 
     def run(
         self,

@@ -60,7 +60,7 @@ class CommandLineAgent:
                 subject=unknown[0],
                 hint=f"known are {', '.join(SECTIONS)}; what else the program does is in its agent file",
             )
-        check_gateway(model_name, config)
+        check_gateway(model_name, config, agent_id=agent_id, dialect=self.file.dialect)
 
     def checks(self, model_name: str, config: dict[str, Any] | None) -> Iterator[Check]:
         """Yield what is missing on this machine."""
