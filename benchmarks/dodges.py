@@ -76,7 +76,7 @@ def main() -> None:
             )
         finally:
             sys.stdout = shown
-    table.show()
+            table.show()
 
 
 if __name__ == "__main__":

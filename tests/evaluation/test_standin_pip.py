@@ -22,6 +22,8 @@ LAST_MINORS = {
 }
 VERSIONS = [f"{major}.{rest}" for major, minors in LAST_MINORS.items() for rest in minors.split(" ")]
 """The last of each minor version since 21."""
+IN_EVERY_RUN = ("21.0.1", "23.3.2", "26.3")
+"""The oldest, one that most images have, and the newest; `--extensive` tries all."""
 
 
 def shell(command: str, folder: Path) -> str:
@@ -82,7 +84,10 @@ def test_a_real_pip_installs_what_it_needs_itself(bin_folder: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.needs("package index")
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    "version",
+    [pytest.param(each, marks=() if each in IN_EVERY_RUN else pytest.mark.extensive) for each in VERSIONS],
+)
 def test_each_pip_is_answered(tmp_path: Path, version: str) -> None:
     install = [*PIP, "install", "-q", "--disable-pip-version-check", "--no-deps", "--no-compile"]
     subprocess.run([*install, "--target", str(tmp_path), f"pip=={version}"], check=True)
