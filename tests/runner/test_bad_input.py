@@ -36,7 +36,7 @@ MISTAKES = {
     "team of another length": (["--team", "gold:x,nop,nop"], "needs 2 members, but gold:x,nop,nop names 3", ""),
     "unreadable team": (["--team", "gold:x,,nop"], "cannot read the member ''", "agent:model,agent:model"),
     "unknown agent in a team": (["--team", "gold,gould"], "unknown agent 'gould'; did you mean 'gold'?", ""),
-    "log directory that cannot be made": (["--log-dir", "/proc/no"], "cannot write to /proc/no", "--log-dir"),
+    "log directory that cannot be made": (["--log-dir", "/proc/no"], "cannot write to /proc", "--log-dir"),
     "no Redis at the address": (["--redis", "redis://127.0.0.1:1"], "127.0.0.1:1", "leave out --redis"),
     "run name with a path": (["-n", "../exp"], "run name '../exp' has a path in it", "--log-dir"),
     "strange run name": (["-n", "a b"], "run name 'a b' cannot be used", "letters, digits"),
