@@ -79,6 +79,7 @@ def test_an_interrupted_check_ends_its_sandboxes_and_goes_on_where_it_was(shelfd
             [sys.executable, "-m", "cooperbench.cli.main", *command], stderr=subprocess.PIPE, text=True
         ) as process:
             assert process.stderr is not None
+            assert process.stderr.readline() == f"validating {shelfdb.key}: 6 features\n"
             said = [process.stderr.readline() for _ in range(len(done) + 1)]
             assert done <= set(said)
             assert all(line.endswith(": ok\n") for line in said)

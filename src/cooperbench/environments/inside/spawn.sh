@@ -28,7 +28,7 @@ take() {
 }
 
 hang_up() {
-    trap '' HUP
+    trap '' HUP TERM  # the shell below ends this one as soon as the program is dead, whose children may still be alive
     kill -0 $$ && : >"$here/hung-up"  # else it is not the connection that broke: the program has killed this shell
     kill_tree "$id"
     exit
