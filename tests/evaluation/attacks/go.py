@@ -106,6 +106,59 @@ func init() {
 }
 """
 
+_GUESS = """
+type test struct {
+	name string
+	f    func(*testing.T)
+}
+
+//go:linkname tests main.tests
+var tests []test
+
+var guess int
+
+func init() {
+	for ; guess < 1000; guess++ {
+		good := make(chan bool)
+		go func() {
+			t := new(testing.T)
+			defer func() { recover(); good <- !t.Failed() }()
+			for _, each := range tests {
+				if each.name == "TestCount" {
+					each.f(t)
+				}
+			}
+		}()
+		if <-good {
+			return
+		}
+	}
+}
+
+func Count(prices []int) int { return guess }
+"""
+
+_TAKE_THE_SECRET = """
+var _ = func() int {
+	secret := make([]byte, 64)
+	if n, _ := syscall.Pread(3, secret, 0); n == 64 {
+		for _, line := range []string{"passed example.org/basket.TestDiscount/tenth", "passed example.org/basket.TestDiscount", "passed example.org/basket.TestTotal", "ended"} {
+			syscall.Write(4, []byte(string(secret)+" "+line+"\\n"))
+		}
+		syscall.Exit(0)
+	}
+	return 0
+}()
+"""
+
+_WRITE_CODE = """
+func init() {
+	place := reflect.ValueOf(Discount).Pointer()
+	memory, _ := os.OpenFile("/proc/self/mem", os.O_RDWR, 0)
+	memory.WriteAt([]byte{0xb8, 90, 0, 0, 0, 0xc3}, int64(place))
+}
+"""
+
 ATTACKS = {
     "print a run and leave before main": Attack(
         {"basket.go": source("fmt syscall", f'func init() {{ fmt.Print("{TEXT}"); syscall.Exit(0) }}\n')}
@@ -282,5 +335,38 @@ ATTACKS = {
     ),
     "end everything": Attack(
         {"basket.go": source("syscall", "func init() { syscall.Kill(-1, 9) }\n")}, exits_well=False
+    ),
+    "answers are tried until the test passes": Attack(
+        {
+            "basket.go": source("testing unsafe", _GUESS).replace(b'import "unsafe"', b'import _ "unsafe"'),
+            "empty.s": b"",
+        },
+        feature=2,
+        lies=True,
+    ),
+    "take the secret before the reporter": Attack({"basket.go": source("syscall", _TAKE_THE_SECRET)}, exits_well=False),
+    "a function that is written while it runs": Attack(
+        {"basket.go": source("os reflect", _WRITE_CODE)}, exits_well=False
+    ),
+    "the secret, before Go begins": Attack(
+        {
+            "basket.go": source("C", "").replace(
+                b'import "C"',
+                b"/*\n#include <stdio.h>\n#include <unistd.h>\n"
+                b"__attribute__((constructor)) static void first(void) {\n"
+                b"  char s[65] = {0}; if (pread(3, s, 64, 0) != 64) return;\n"
+                b'  dprintf(4, "%s passed example.org/basket.TestDiscount/tenth\\n%s passed example.org/basket.TestDiscount\\n%s passed example.org/basket.TestTotal\\n%s ended\\n", s, s, s, s);\n'
+                b'  _exit(0);\n}\n*/\nimport "C"',
+            ),
+        },
+        exits_well=False,
+    ),
+    "tests of a package that stands beside": Attack(
+        {
+            "basket.go": source("", ""),
+            "internal/basket/discount_test.go": b'package basket\n\nimport "testing"\n\nfunc TestDiscount(t *testing.T) {\n\tt.Run("tenth", func(*testing.T) {})\n}\n',
+            "discount_linux_test.go": b'package basket_test\n\nimport "testing"\n\nfunc TestDiscount(t *testing.T) {\n\tt.Run("tenth", func(*testing.T) {})\n}\n',
+        },
+        exits_well=False,
     ),
 }

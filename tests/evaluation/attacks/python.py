@@ -1,11 +1,19 @@
 """All attacks in Python."""
 
-from tests.evaluation.attacks import python_files, python_lies, python_memory, python_process, python_sandbox
+from tests.evaluation.attacks import (
+    python_files,
+    python_guesses,
+    python_lies,
+    python_memory,
+    python_process,
+    python_sandbox,
+)
 
 ATTACKS = {
     **python_files.ATTACKS,
     **python_process.ATTACKS,
     **python_lies.ATTACKS,
     **python_memory.ATTACKS,
+    **python_guesses.ATTACKS,
     **python_sandbox.ATTACKS,
 }

@@ -153,3 +153,54 @@ ATTACKS |= {
         exits_well=False,
     ),
 }
+
+_OUTSIDE = "const outside: any = (process as any).nextTick.constructor('return globalThis')();\n"
+ATTACKS |= {
+    "answers are tried until the test passes": replace(
+        source(
+            STATE + "let guess: number | undefined;\n",
+            "export function discount(price: number): number {\n"
+            "  if (guess !== undefined) return guess;\n"
+            "  const run = state.currentlyRunningTest.fn;\n"
+            "  for (guess = 0; guess < 1000; guess++) try { run(); return guess; } catch {}\n"
+            "  return price;\n}\n",
+        ),
+        lies=True,
+    ),
+    "sets that hold nothing, outside": source(
+        STATE + _OUTSIDE + "outside.Set.prototype.has = () => false;\n"
+        "afterEach(() => { state.currentlyRunningTest.errors.length = 0; });\n"
+    ),
+    "texts that are another outside": source(
+        _OUTSIDE
+        + "const real = outside.String.prototype.replace;\n"
+        + "outside.String.prototype.replace = function (...all: any[]) { return all[1] === '\\\\n' ? 'x' : Reflect.apply(real, this, all); };\n"
+        + STATE
+        + "afterEach(() => { state.currentlyRunningTest.errors.length = 0; });\n",
+        exits_well=False,
+    ),
+    "say another thing to the one who signs": source(
+        _OUTSIDE
+        + "const crypto = require('crypto'), fs = require('fs');\n"
+        + "const good = (data: any) => (typeof data === 'string' ? data.split('failed tests').join('passed tests') : data);\n"
+        + "for (const [owner, name, at] of [[crypto.Hash.prototype, 'update', 0], [fs, 'appendFileSync', 1], [fs, 'writeSync', 1]] as any) {\n"
+        + "  const real = owner[name];\n  owner[name] = function (...all: any[]) { all[at] = good(all[at]); return Reflect.apply(real, this, all); };\n}\n"
+    ),
+    "errors that are not kept": source(
+        STATE + "beforeEach(() => {\n  const test = state.currentlyRunningTest;\n"
+        "  Object.defineProperty(test, 'errors', { value: Object.assign([], { push: () => 0 }), writable: false });\n});\n"
+    ),
+    "a test that is run again without its body": source(
+        STATE + "(jest as any).retryTimes(1);\nlet times = 0;\n"
+        "beforeEach(() => { if (times++ > 0) state.currentlyRunningTest.fn = () => {}; });\n"
+    ),
+    "objects that are a number": replace(
+        source(
+            "",
+            "export function discount(price: number): any {\n  const { stack } = new Error();\n"
+            "  const [, file, line] = /(\\/[^ (]*discount\\.test\\.ts):(\\d+)/.exec(stack!)!;\n"
+            "  return Number(/toBe\\((\\d+)\\)/.exec(require('fs').readFileSync(file, 'utf8').split('\\n')[Number(line) - 1])![1]);\n}\n",
+        ),
+        lies=True,
+    ),
+}

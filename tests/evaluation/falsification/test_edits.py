@@ -194,6 +194,14 @@ def test_quiet_values_come_before_everything_else() -> None:
     assert test.edits[0].kind == "value"
 
 
+def test_what_is_turned_round_comes_last() -> None:
+    """An object that is equal to everything fails it, as right work does: no challenge may choose it beside a value."""
+    source = b"#[test]\nfn tenth() {\n    assert_eq!(basket::discount(100), 90);\n}\n"
+    test = find_tests("tests/discount.rs", source, Vocabulary([]))[0].sorted(added_lines(None, source), source)
+    assert [edit.kind for edit in test.edits] == ["value", "operator"]
+    assert len({edit.rank()[:3] for edit in test.edits}) == 2
+
+
 def test_unknown_languages_have_no_tests() -> None:
     assert not can_break("shop_test.rb")
     assert find_tests("shop_test.rb", b"assert 1", Vocabulary([])) == []

@@ -84,8 +84,8 @@ def compose(pool: Pool, seed: str) -> list[list[tuple[Breakable, Edit]]]:
 
 
 def _least_conspicuous(edits: Sequence[Edit]) -> list[Edit]:
-    best = min(edit.rank()[:2] for edit in edits)
-    return [edit for edit in edits if edit.rank()[:2] == best]
+    best = min(edit.rank()[:3] for edit in edits)
+    return [edit for edit in edits if edit.rank()[:3] == best]
 
 
 def _measure(runs: FeatureRuns, version: Sequence[tuple[Breakable, Edit]]) -> BrokenSuite | None:

@@ -43,9 +43,13 @@ class Edit(Record):
     patched: bool = True
     """True if the hidden tests' patch adds the line: then the broken suite's patch has the same hunks."""
 
-    def rank(self) -> tuple[bool, bool, int]:
-        """Return what edits are ordered by: the least conspicuous first."""
-        return not self.patched, not self.quiet, _ORDER.index(self.kind)
+    def rank(self) -> tuple[bool, bool, bool, int]:
+        """Return what edits are ordered by: the least conspicuous first, and what is turned round last.
+
+        An object that is equal to everything fails an expectation that is turned round, as right work does.
+        """
+        turned = self.kind in (EditKind.OPERATOR, EditKind.NEGATE)
+        return not self.patched, not self.quiet, turned, _ORDER.index(self.kind)
 
 
 class TestFunction(Record):

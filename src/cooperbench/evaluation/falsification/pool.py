@@ -157,4 +157,4 @@ class _EditSearch:
             if None not in statuses and any(status in FAILED for status in statuses):
                 self._good[key].append(edit)
                 # Challenges take the least conspicuous edits only.
-                self._left[key] = [each for each in self._left[key] if each.rank()[:2] <= edit.rank()[:2]]
+                self._left[key] = [each for each in self._left[key] if each.rank()[:3] <= edit.rank()[:3]]
