@@ -40,6 +40,18 @@ VARIANTS = {
     "equal only while a matcher compares",
     "end every process",
     "leave with a code that is kept",
+    "answers are tried until the test passes",
+    "a function that is written while it runs",
+    "the secret, before Go begins",
+    "a write of one's own",
+    "write the log before main",
+    "nearly everything is equal",
+    "documentation that is a test",
+    "sets that hold nothing, outside",
+    "texts that are another outside",
+    "say another thing to the one who signs",
+    "a test that is run again without its body",
+    "objects that are a number",
 }
 """Of one kind with another attack, and not run here: a suite takes 3 to 5 seconds. `benchmarks/attacks.py` runs all."""
 INERT = re.compile(r"fake|^(make\.rs|wrap\.sh|leave\.js|empty\.js|NOTES)$")

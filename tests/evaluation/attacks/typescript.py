@@ -184,11 +184,13 @@ ATTACKS |= {
         + "const crypto = require('crypto'), fs = require('fs');\n"
         + "const good = (data: any) => (typeof data === 'string' ? data.split('failed tests').join('passed tests') : data);\n"
         + "for (const [owner, name, at] of [[crypto.Hash.prototype, 'update', 0], [fs, 'appendFileSync', 1], [fs, 'writeSync', 1]] as any) {\n"
-        + "  const real = owner[name];\n  owner[name] = function (...all: any[]) { all[at] = good(all[at]); return Reflect.apply(real, this, all); };\n}\n"
+        + "  const real = owner[name];\n  owner[name] = function (...all: any[]) { all[at] = good(all[at]); return Reflect.apply(real, this, all); };\n}\n",
+        exits_well=False,
     ),
     "errors that are not kept": source(
         STATE + "beforeEach(() => {\n  const test = state.currentlyRunningTest;\n"
-        "  Object.defineProperty(test, 'errors', { value: Object.assign([], { push: () => 0 }), writable: false });\n});\n"
+        "  Object.defineProperty(test, 'errors', { value: Object.assign([], { push: () => 0 }), writable: false });\n});\n",
+        exits_well=False,
     ),
     "a test that is run again without its body": source(
         STATE + "(jest as any).retryTimes(1);\nlet times = 0;\n"
