@@ -12,7 +12,15 @@ from cooperbench.evaluation import EvaluationSettings, evaluate_submissions, mak
 from cooperbench.evaluation.suites import Suite, run_suite
 from cooperbench.records import DropAction, DropRule, Evaluation, EvaluationChoices, Outcome
 from cooperbench.tasks import Task
-from tests.evaluation.attacks import attack, honest, python_files, python_lies, python_process, python_sandbox
+from tests.evaluation.attacks import (
+    attack,
+    honest,
+    python_dodges,
+    python_files,
+    python_lies,
+    python_process,
+    python_sandbox,
+)
 from tests.evaluation.edits import append, base_checkout, together
 from tests.evaluation.trees import Checkout
 
@@ -21,6 +29,7 @@ pytestmark = [pytest.mark.needs("sandbox"), pytest.mark.slow]
 FEATURE = 3
 SOURCE = attack.IMPORTED
 ATTACKS = {**python_files.ATTACKS, **python_process.ATTACKS}
+BREAKING = {**python_sandbox.ATTACKS, **python_dodges.ATTACKS}
 BITING = (
     "conftest at the root",
     "DIST-INFO in capitals",
@@ -64,11 +73,18 @@ def test_no_attack_passes(name: str, shelfdb: Task, checkout: Checkout) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["end every process", "a pipe in the place of the report", "a device in the place of the report"]
+    "name",
+    [
+        "end every process",
+        "a pipe in the place of the report",
+        "a device in the place of the report",
+        "a machine without a network",
+        "a number without an end",
+    ],
 )
 def test_who_breaks_the_sandbox_has_failed(name: str, shelfdb: Task, checkout: Checkout) -> None:
     """An `infra_error` would be left out of every score."""
-    assert_failed(score(shelfdb, {FEATURE: python_sandbox.ATTACKS[name].patch(checkout)}, time_limit=8))
+    assert_failed(score(shelfdb, {FEATURE: BREAKING[name].patch(checkout)}, time_limit=8))
 
 
 @pytest.mark.parametrize("name", BITING)

@@ -78,3 +78,11 @@ def test_a_report_that_was_edited_does_not_count(position: int, flip: int) -> No
     edited = bytearray(section(0, BODY))
     edited[-1 - position] ^= flip
     assert not read_signed(state(1) + bytes(edited), KEY).tests
+
+
+def test_numbers_without_an_end_are_no_report() -> None:
+    """Python refuses to read integers of thousands of digits."""
+    endless = b"9" * 6000
+    assert read_signed(endless + b" " + b"b" * 64 + b"\n", KEY) is NO_REPORT
+    for section_head in (b"0 " + b"b" * 64 + b" " + endless, endless + b" " + b"b" * 64 + b" 1"):
+        assert read_signed(state(1) + section(0, BODY) + section_head + b"\n", KEY).source == "go-guard"

@@ -218,7 +218,7 @@ class TestBench:
         prove = prove and mode != "off"
         folder = self._challenges(runs.feature)
         with falsifying(runs, tree, self.seed, folder, early=prove and early) as falsified:
-            run = runs.run(tree)
+            run = runs.run_submission(tree)
             result = suite_verdict(runs.feature, run, runs.reference, watched=self.settings.protected)
             if result.outcome is Outcome.PASSED:
                 if prove:

@@ -1,6 +1,7 @@
 """All attacks in Python."""
 
 from tests.evaluation.attacks import (
+    python_dodges,
     python_files,
     python_guesses,
     python_lies,
@@ -16,4 +17,5 @@ ATTACKS = {
     **python_memory.ATTACKS,
     **python_guesses.ATTACKS,
     **python_sandbox.ATTACKS,
+    **python_dodges.ATTACKS,
 }

@@ -18,12 +18,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from cooperbench.environments.locks import locked
-from cooperbench.errors import EvaluationError, RecordError
+from cooperbench.errors import RecordError
 from cooperbench.evaluation.falsification.challenges import CHALLENGES, BrokenSuite, Challenge, make_challenge
 from cooperbench.evaluation.falsification.gold_runs import FeatureRuns
 from cooperbench.evaluation.falsification.mismatches import find_mismatch, is_unfinished
 from cooperbench.evaluation.falsification.pool import Pool, build_pool
-from cooperbench.evaluation.suite_verdict import failed_to_install
 from cooperbench.evaluation.suites import SuiteRun
 from cooperbench.records import (
     Falsification,
@@ -148,9 +147,7 @@ def _run(runs: FeatureRuns, tree: str, suite: BrokenSuite) -> tuple[Mismatch | N
     done: list[SuiteRun] = []
     mismatch = None
     for repeat in range(3):
-        done.append(runs.run(tree, [(each.shown.path, each.edit) for each in suite.functions]))
-        if failed_to_install(done[-1]):
-            raise EvaluationError("the runner could not install what the tests need", subject=runs.runner.task.key)
+        done.append(runs.run_submission(tree, [(each.shown.path, each.edit) for each in suite.functions]))
         mismatch = find_mismatch(done[-1], suite, runs.reference, watched=runs.runner.settings.protected)
         settled = mismatch is None if repeat == 0 else mismatch is not None
         if settled:

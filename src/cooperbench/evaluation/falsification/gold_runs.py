@@ -5,9 +5,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from cooperbench.errors import EvaluationError
 from cooperbench.evaluation.falsification.edits import Edit, apply_edits
 from cooperbench.evaluation.suite_runner import SuiteRunner
-from cooperbench.evaluation.suite_verdict import SuiteReference
+from cooperbench.evaluation.suite_verdict import SuiteReference, failed_to_install
 from cooperbench.evaluation.suites import SuiteRun
 
 Broken = Iterable[tuple[str, Edit]]
@@ -57,3 +58,15 @@ class FeatureRuns:
             edited={path: apply_edits(sources[path], each) for path, each in edits.items()},
             time_limit=time_limit,
         )
+
+    def run_submission(self, tree: str, broken: Broken = ()) -> SuiteRun:
+        """Run the suite on a submission's tree. One that seems to have had no network has to show it beside the gold patch.
+
+        Raises `EvaluationError` if the gold patch cannot be installed now either. What is printed may come from the code under test.
+        """
+        run = self.run(tree, broken)
+        if self.skip_install or not failed_to_install(run):
+            return run
+        if failed_to_install(self.run(self.gold)):
+            raise EvaluationError("the runner could not install what the tests need", subject=self.runner.task.key)
+        return self.run(tree, broken)
