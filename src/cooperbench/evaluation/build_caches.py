@@ -18,7 +18,6 @@ BUILD_CACHE = "build-cache.tar.gz"
 LIMIT = 96 * 1024 * 1024
 """Bytes of a packed cache. A larger one would take longer to copy than it saves, and every suite holds it in memory."""
 
-_FILES = "find . -type f | LC_ALL=C sort"
 _locks: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
 
 
@@ -33,28 +32,20 @@ def filled(path: Path, fill: Callable[[], bytes]) -> bytes:
 
 def before_build(runners: Sequence[TestRunner], folder: str, *, given: bool, keep: bool) -> Iterator[str]:
     """Yield shell that unpacks a cache that was `given`, or lists what is there, so that what is added is known."""
-    for place in _places(runners):
+    for script in _scripts(runners):
+        if given or keep:
+            yield f". {script}"
         if given:
-            yield f"{_entered(place)} && tar -xzf {folder}/{BUILD_CACHE}) || true"
+            yield f"give_cache {folder}/{BUILD_CACHE}"
         if keep:
-            # Results of tests are kept there too; those of the base must not stand for those of a submission.
-            yield 'export GOFLAGS="${GOFLAGS:+$GOFLAGS }-count=1"'
-            yield f"{_entered(place)} && {_FILES}) >{folder}/begun || true"
+            yield f"begin_cache {folder}/{BUILD_CACHE} {folder}/begun"
 
 
 def after_build(runners: Sequence[TestRunner], folder: str) -> Iterator[str]:
-    """Yield shell that packs what was added."""
-    file = f"{folder}/{BUILD_CACHE}"
-    for place in _places(runners):
-        yield f"{_entered(place)} && {_FILES} | comm -13 {folder}/begun - | tar -czf {file} -T -) || rm -f {file}"
-        yield f"[ ! -f {file} ] || [ $(wc -c <{file}) -le {LIMIT} ] || rm {file}"
+    """Yield shell that packs what is to be kept."""
+    for _ in _scripts(runners):
+        yield f"pack_cache {folder}/{BUILD_CACHE} {folder}/begun {LIMIT} || true"
 
 
-def _entered(place: str) -> str:
-    """Return the start of a subshell in the folder that a command prints; it ends at once where the command is missing."""
-    # Silent: what a runner prints is read as the task's own words.
-    return f'(exec 2>/dev/null; place="$({place})"; [ -n "$place" ] && mkdir -p "$place" && cd "$place"'
-
-
-def _places(runners: Sequence[TestRunner]) -> list[str]:
+def _scripts(runners: Sequence[TestRunner]) -> list[str]:
     return [runner.build_cache for runner in runners if runner.build_cache][:1]

@@ -16,7 +16,7 @@ class Go(TestRunner):
 
     kind = RunnerKind.GO
     reporter = (". $reporter/go/setup.sh || true",)
-    build_cache = "go env GOCACHE"
+    build_cache = "$reporter/go/cache.sh"
     calls = re.compile(r"\bgo\s+test\b")
 
     def without_reporter(self, runner: bytes) -> Sequence[str]:

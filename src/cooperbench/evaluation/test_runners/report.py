@@ -46,7 +46,7 @@ class TestRunner(ABC):
     reporter: ClassVar[Sequence[str]] = ()
     """Shell before the runner that makes test programs sign what they report; `$reporter` is the folder of the reporters."""
     build_cache: ClassVar[str] = ""
-    """Shell that prints the folder in which it keeps what it compiled, addressed by content."""
+    """A script with the functions that give, begin and pack what it has compiled; see `build_caches`."""
     collect: ClassVar[str] = ""
     """Shell that puts files which the runner writes by itself into `$reporter/collected.tar`, after it."""
 
