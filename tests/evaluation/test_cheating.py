@@ -18,6 +18,7 @@ from tests.evaluation.attacks import (
     python_dodges,
     python_files,
     python_lies,
+    python_plausible,
     python_process,
     python_sandbox,
 )
@@ -30,6 +31,8 @@ FEATURE = 3
 SOURCE = attack.IMPORTED
 ATTACKS = {**python_files.ATTACKS, **python_process.ATTACKS}
 BREAKING = {**python_sandbox.ATTACKS, **python_dodges.ATTACKS}
+_PLAUSIBLE = "read, if it is made of what was given"
+LIES = {**python_lies.ATTACKS, _PLAUSIBLE: python_plausible.ATTACKS[_PLAUSIBLE]}
 BITING = (
     "conftest at the root",
     "DIST-INFO in capitals",
@@ -95,9 +98,9 @@ def test_the_attacks_are_real(name: str, shelfdb: Task, checkout: Checkout) -> N
 
 
 @pytest.mark.xdist_group("lies")
-@pytest.mark.parametrize("name", python_lies.ATTACKS)
+@pytest.mark.parametrize("name", LIES)
 def test_what_touches_nothing_is_shown_by_broken_tests(name: str, shelfdb: Task, checkout: Checkout) -> None:
-    evaluation = score(shelfdb, {FEATURE: python_lies.ATTACKS[name].patch(checkout)}, time_limit=60)
+    evaluation = score(shelfdb, {FEATURE: LIES[name].patch(checkout)}, time_limit=60)
     # A thread that rewrites the results may come too late for some.
     late = (Outcome.TESTS_FAILED,) if name == "the record of the results" else ()
     assert evaluation.verdict.outcome in (Outcome.FORCED, *late), evaluation.verdict

@@ -30,7 +30,7 @@ class BrokenTest(Record):
     test: str
     path: str
     line: int = Field(ge=1)
-    kind: str = Field(description="value, needle, match, raises, operator or negate.")
+    kind: str = Field(description="value, wrapped, needle, match, raises, operator or negate.")
     before: str
     after: str
 

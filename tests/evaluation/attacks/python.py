@@ -6,6 +6,7 @@ from tests.evaluation.attacks import (
     python_guesses,
     python_lies,
     python_memory,
+    python_plausible,
     python_process,
     python_sandbox,
 )
@@ -17,5 +18,6 @@ ATTACKS = {
     **python_memory.ATTACKS,
     **python_guesses.ATTACKS,
     **python_sandbox.ATTACKS,
+    **python_plausible.ATTACKS,
     **python_dodges.ATTACKS,
 }

@@ -140,7 +140,7 @@ def test_go_conditions_that_fail_the_test() -> None:
 def test_matchers_of_jest_and_vitest() -> None:
     found = changed_lines("src/shop.test.ts", "shop costs %s")
     assert (
-        'expect(price("apple", n)).toEqual({ total: 77, parts: [4] });'
+        'expect(price("apple", n)).toEqual({ total: 1, parts: [4] });'
         in found['expect(price("apple", n)).toEqual({ total: 12, parts: [4] });']
     )
     assert found["expect(closed(1)).not.toBe(true);"] == {"expect(closed(1)).toBe(true);"}
@@ -198,8 +198,44 @@ def test_what_is_turned_round_comes_last() -> None:
     """An object that is equal to everything fails it, as right work does: no challenge may choose it beside a value."""
     source = b"#[test]\nfn tenth() {\n    assert_eq!(basket::discount(100), 90);\n}\n"
     test = find_tests("tests/discount.rs", source, Vocabulary([]))[0].sorted(added_lines(None, source), source)
-    assert [edit.kind for edit in test.edits] == ["value", "operator"]
-    assert len({edit.rank()[:3] for edit in test.edits}) == 2
+    assert [edit.kind for edit in test.edits] == ["value", "value", "operator"]
+    assert [edit.rank()[2] for edit in test.edits] == [False, False, True]
+
+
+def test_a_tests_own_values_come_first() -> None:
+    """Who accepts whatever is made of a test's own words does not tell them apart."""
+    source = b"def test_push():\n    assert push({'tags': ['a']}, 'b') == {'tags': ['a', 'b']}\n"
+    (test,) = find_tests("test_a.py", source, Vocabulary([WORDS]))
+    texts = [edit.text for edit in test.edits if edit.quiet]
+    assert texts[:2] == ["'b'", "'tags'"]
+    rust = b"#[test]\nfn tenth() {\n    assert_eq!(discount(100), 90);\n}\n"
+    assert find_tests("tests/a.rs", rust, Vocabulary([WORDS]))[0].edits[0].text == "100"
+
+
+EXPECTED = {
+    "test_a.py": b"def test_a(books):\n    expected = {'a': 12}\n    given = 3\n    assert f(given) == expected\n    assert g(given) == books.all()\n",
+    "a.test.ts": b'test("a", () => {\n  const expected = { a: 12 };\n  const given = 3;\n  expect(f(given)).toEqual(expected);\n  expect(g(given)).toEqual(books.all());\n});\n',
+    "tests/a.rs": b"#[test]\nfn a() {\n    let expected = 12;\n    let given = 3;\n    assert_eq!(f(given), expected);\n    assert_eq!(g(given), all(given));\n}\n",
+}
+
+
+@pytest.mark.parametrize("path", EXPECTED)
+def test_what_was_made_to_be_expected_is_broken_where_it_was_made(path: str) -> None:
+    """A name that is used for nothing else. What is computed is put into a list, for nothing but everything is equal to that."""
+    source = EXPECTED[path]
+    (test,) = find_tests(path, source, Vocabulary([WORDS]))
+    lines = {describe(test, edit, source).after for edit in test.edits if edit.kind in ("value", "wrapped")}
+    assert any("expected" in line and "12" not in line for line in lines)
+    assert not any(line.startswith(("given", "const given", "let given")) for line in lines)
+    if not path.endswith(".rs"):
+        assert any("[books.all()]" in line for line in lines)
+
+
+def test_short_texts_that_have_to_be_found_are_made_longer() -> None:
+    """An object that holds everything fails `not in`, as right work does."""
+    source = b"def test_a():\n    assert 'ab' in f(1)\n"
+    (test,) = find_tests("test_a.py", source, Vocabulary([WORDS]))
+    assert re.fullmatch(r"'ab[a-z]{5}'", test.edits[0].text)
 
 
 def test_unknown_languages_have_no_tests() -> None:

@@ -3,7 +3,7 @@
 import random
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 MANY = 2
 """Uses from which on a value is part of the repository's own language."""
@@ -33,17 +33,18 @@ class Vocabulary:
         self._numbers = sorted(number for number, uses in numbers.items() if uses >= MANY)
         self._words = sorted(word for word, uses in words.items() if uses >= MANY)
 
-    def numbers(self, value: str, rnd: random.Random) -> list[str]:
-        """Return numbers that may stand in for one: of its form, those of as many digits first."""
-        fits = [each for each in self._numbers if ("." in each) == ("." in value) and float(each) != float(value)]
+    def numbers(self, value: str, rnd: random.Random, own: Sequence[str] = ()) -> list[str]:
+        """Return numbers that may stand in for one: of its form, the test's `own` first, then those of as many digits."""
+        fits = [each for each in self._numbers if _is_other_number(each, value)]
         rnd.shuffle(fits)
-        return sorted(fits, key=lambda each: abs(len(each) - len(value)))[:3]
+        fits.sort(key=lambda each: abs(len(each) - len(value)))
+        return _first([each for each in own if _is_other_number(each, value)], fits)
 
-    def texts(self, value: str, rnd: random.Random) -> list[str]:
-        """Return texts that may stand in for one: others of its form, else itself with one word or number exchanged."""
+    def texts(self, value: str, rnd: random.Random, own: Sequence[str] = ()) -> list[str]:
+        """Return texts that may stand in for one: others of its form, the test's `own` first, else itself with one word or number exchanged."""
         fits = [each for each in self._texts if _alike(each, value)]
         rnd.shuffle(fits)
-        return fits[:3] or self.phrases(value, rnd)
+        return _first([each for each in own if _alike(each, value)], fits) or self.phrases(value, rnd)
 
     def phrases(self, value: str, rnd: random.Random) -> list[str]:
         """Return the text with one word or number exchanged for another that is used elsewhere."""
@@ -59,6 +60,22 @@ class Vocabulary:
             if fits:
                 found.append(value[: place.start()] + rnd.choice(fits) + value[place.end() :])
         return found[:3]
+
+
+class OwnValues:
+    """Literals of one test. Who accepts only what is made of a test's own words tells those from others, not among each other."""
+
+    def __init__(self, literals: Iterable[tuple[int, str]]) -> None:
+        self._literals = list(literals)
+
+    def near(self, position: int) -> list[str]:
+        """Return them, those first that stand next to a place."""
+        return [text for _, text in sorted(self._literals, key=lambda each: abs(each[0] - position))]
+
+
+def unlikely(value: str, rnd: random.Random) -> str:
+    """Return a longer text that nothing holds by chance: conspicuous, for short ones that have to be found."""
+    return value + "".join(rnd.sample("bdfghjkqvwxz", 5))
 
 
 def typo(value: str, rnd: random.Random) -> str | None:
@@ -77,6 +94,19 @@ def other_number(value: str) -> str:
         f"{float(value) + 1:g}" + (".0" if "." in value and float(value).is_integer() else "")
         if "." in value
         else str(int(value) + 1)
+    )
+
+
+def _first(own: Iterable[str], others: Iterable[str]) -> list[str]:
+    """Return two of the test's own values, if there are, and others, three at most."""
+    return list(dict.fromkeys([*list(dict.fromkeys(own))[:2], *others]))[:3]
+
+
+def _is_other_number(text: str, value: str) -> bool:
+    return (
+        re.fullmatch(r"\d+(\.\d+)?", text) is not None
+        and ("." in text) == ("." in value)
+        and float(text) != float(value)
     )
 
 

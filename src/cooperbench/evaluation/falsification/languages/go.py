@@ -48,7 +48,7 @@ def go_tests(path: str, source: bytes, vocabulary: Vocabulary) -> list[TestFunct
         method = node.type == "method_declaration"
         if (method or node.type == "function_declaration") and body is not None and re.match(r"Test(?![a-z])", name):
             before = r"[.:]Test\w*/" if method else r"(?:^|[.:])"
-            literals = Literals(vocabulary, text_of(node))
+            literals = Literals(vocabulary, node)
             edits = tuple(_edits(body, literals, _receiver(node)))
             found.append(
                 TestFunction(path=path, name=name, reported=rf"{before}{re.escape(name)}(?:/.*)?$", edits=edits)

@@ -1,7 +1,7 @@
 """Break tests of jest and vitest, in JavaScript and TypeScript: the arguments of `expect`'s matchers, and the matchers themselves."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
 import tree_sitter_javascript
@@ -16,6 +16,7 @@ from cooperbench.evaluation.falsification.languages.syntax import (
     parser,
     replace,
     text_of,
+    used_once,
 )
 from cooperbench.evaluation.falsification.vocabulary import Vocabulary
 
@@ -25,6 +26,8 @@ _TESTS, _BLOCKS = {"it", "test", "fit"}, {"describe", "suite", "fdescribe"}
 _VALUES = {"toBe", "toEqual", "toStrictEqual", "toHaveLength", "toHaveBeenCalledTimes", "toHaveBeenCalledWith"}
 _VALUES |= {"toHaveBeenLastCalledWith", "toHaveBeenNthCalledWith", "toMatchObject", "toBeCloseTo", "toHaveReturnedWith"}
 _VALUES |= {"toMatchInlineSnapshot", "toHaveTextContent", "toHaveAttribute", "toHaveValue", "equal", "eql"}
+_EQUAL = {"toBe", "toEqual", "toStrictEqual"}
+_MADE = {"identifier", "member_expression", "subscript_expression", "call_expression"}
 _NEEDLES = {
     "toContain": EditKind.NEEDLE,
     "toMatch": EditKind.NEEDLE,
@@ -55,7 +58,8 @@ def _tests(path: str, node: Node, titles: tuple[Node, ...], vocabulary: Vocabula
         if called in _TESTS and arguments and arguments[0].type in ("string", "template_string"):
             names = [text_of(title)[1:-1] for title in (*titles, arguments[0])]
             reported = rf"(?:^|/){re.escape(PurePosixPath(path).name)}:{' '.join(map(_pattern, names))}$"
-            edits = tuple(_edits(child, Literals(vocabulary, text_of(child))))
+            made = used_once(child, "variable_declarator", "name", "value")
+            edits = tuple(_edits(child, Literals(vocabulary, child), made))
             yield TestFunction(path=path, name=" ".join(names), reported=reported, edits=edits)
         elif called in _BLOCKS and arguments:
             yield from _tests(path, child, (*titles, arguments[0]), vocabulary)
@@ -79,12 +83,12 @@ def _pattern(title: str) -> str:
     return ".*".join(map(re.escape, parts))
 
 
-def _edits(node: Node, literals: Literals) -> Iterator[Edit]:
+def _edits(node: Node, literals: Literals, made: Mapping[str, Node]) -> Iterator[Edit]:
     function = field(node, "function") if node.type == "call_expression" else None
     if function is not None and function.type == "member_expression" and _expects(function):
-        yield from _assertion(node, function, literals)
+        yield from _assertion(node, function, literals, made)
     for child in node.children:
-        yield from _edits(child, literals)
+        yield from _edits(child, literals, made)
 
 
 def _expects(node: Node) -> bool:
@@ -95,7 +99,7 @@ def _expects(node: Node) -> bool:
     return start is not None and start.type == "call_expression" and _called(start) == "expect"
 
 
-def _assertion(node: Node, function: Node, literals: Literals) -> Iterator[Edit]:
+def _assertion(node: Node, function: Node, literals: Literals, made: Mapping[str, Node]) -> Iterator[Edit]:
     name, owner = field(function, "property"), field(function, "object")
     assert name is not None
     assert owner is not None
@@ -103,8 +107,7 @@ def _assertion(node: Node, function: Node, literals: Literals) -> Iterator[Edit]
     negated = re.search(r"\.not\b(?=[.\w]*$)", text_of(owner)) is not None
     if not negated:
         if matcher in _VALUES:
-            for argument in arguments_of(node):
-                yield from _values(argument, literals, EditKind.VALUE)
+            yield from _expected(arguments_of(node), matcher, literals, made)
         elif matcher in _NEEDLES:
             for argument in arguments_of(node)[:1]:
                 yield from _values(argument, literals, _NEEDLES[matcher])
@@ -115,6 +118,18 @@ def _assertion(node: Node, function: Node, literals: Literals) -> Iterator[Edit]
             yield Edit(start=owner.end_byte, end=owner.end_byte, text=".not", kind=EditKind.NEGATE, quiet=False)
         elif text_of(owner).endswith(".not"):
             yield Edit(start=owner.end_byte - 4, end=owner.end_byte, text="", kind=EditKind.NEGATE, quiet=False)
+
+
+def _expected(arguments: Sequence[Node], matcher: str, literals: Literals, made: Mapping[str, Node]) -> Iterator[Edit]:
+    """Yield edits of what is expected, also where it was declared for that. What the test makes otherwise is put into an array."""
+    found = [
+        edit
+        for argument in arguments
+        for edit in _values(made.get(text_of(argument), argument), literals, EditKind.VALUE)
+    ]
+    yield from found
+    if not found and len(arguments) == 1 and matcher in _EQUAL and arguments[0].type in _MADE:
+        yield replace(arguments[0], f"[{text_of(arguments[0])}]", EditKind.WRAPPED)
 
 
 def _values(node: Node, literals: Literals, kind: EditKind) -> Iterator[Edit]:

@@ -2,12 +2,13 @@
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from random import Random
 
 from cooperbench.evaluation.falsification.edits import Edit, EditKind, TestFunction
-from cooperbench.evaluation.falsification.vocabulary import Vocabulary, other_number, typo
+from cooperbench.evaluation.falsification.vocabulary import OwnValues, Vocabulary, other_number, typo, unlikely
 
 _OPERATORS: dict[type[ast.cmpop], tuple[str, str]] = {
     ast.Eq: ("==", "!="),
@@ -43,6 +44,10 @@ _MATCHES = {"raises", "warns", "assertRaisesRegex", "assertWarnsRegex"}
 _LITERAL_CALLS = {"approx", "Decimal", "Fraction", "set", "frozenset", "Path", "timedelta", "date", "datetime", "call"}
 """Calls that make an expected value out of constants."""
 _EXCEPTIONS = ("KeyError", "TypeError", "ValueError", "AttributeError", "IndexError", "RuntimeError", "OSError")
+
+
+SHORT = 5
+"""Characters below which one letter more or less is often found elsewhere."""
 
 
 def python_tests(path: str, source: bytes, vocabulary: Vocabulary) -> list[TestFunction]:
@@ -85,10 +90,15 @@ class _Module:
             self._starts.append(self._starts[-1] + len(line))
         self._exceptions = [name for name in _EXCEPTIONS if len(re.findall(rb"\b%s\b" % name.encode(), source)) > 1]
         self._random = Random(0)
+        self._own = OwnValues(())
+        self._made_for: dict[str, ast.expr] = {}
+        """Values that are assigned to a name which is used once: nobody else than the comparison sees them."""
 
     def edits(self, function: ast.AST) -> Iterator[Edit]:
         """Yield the edits of one test. The same source always gives the same ones."""
         self._random = Random(ast.dump(function))
+        self._own = OwnValues(self._literals(function))
+        self._made_for = _used_once(function)
         for node in ast.walk(function):
             if isinstance(node, ast.Assert):
                 yield from self._condition(node.test)
@@ -96,6 +106,16 @@ class _Module:
                 yield from (edit for edit in self._condition(node.test) if edit.kind is EditKind.OPERATOR)
             elif isinstance(node, ast.Call):
                 yield from self._call(node)
+
+    def _literals(self, function: ast.AST) -> Iterator[tuple[int, str]]:
+        for node in ast.walk(function):
+            if isinstance(node, ast.Constant) and isinstance(node.value, (str, int, float)):
+                start, end = self._span(node)
+                source = self._source[start:end].decode()
+                if isinstance(node.value, str) and "\\" not in source and "\n" not in source:
+                    yield start, node.value
+                elif not isinstance(node.value, (str, bool)):
+                    yield start, source
 
     def _condition(self, test: ast.expr) -> Iterator[Edit]:
         comparisons = [test] if isinstance(test, ast.Compare) else []
@@ -109,8 +129,7 @@ class _Module:
         left = node.left
         for operator, right in zip(node.ops, node.comparators, strict=True):
             if isinstance(operator, ast.Eq) or (isinstance(operator, ast.Is) and _is_bool(right)):
-                yield from self._constants(left, EditKind.VALUE)
-                yield from self._constants(right, EditKind.VALUE)
+                yield from self._compared(left, right)
             elif isinstance(operator, ast.In):
                 yield from self._constants(left, EditKind.NEEDLE)
             old, new = _OPERATORS[type(operator)]
@@ -147,11 +166,8 @@ class _Module:
         if not isinstance(node.func, ast.Attribute):
             return
         if name in _EQUAL:
-            for argument in (
-                *node.args[:2],
-                *(each.value for each in node.keywords if each.arg not in ("msg", "places", "delta")),
-            ):
-                yield from self._constants(argument, EditKind.VALUE)
+            named = [each.value for each in node.keywords if each.arg not in ("msg", "places", "delta")]
+            yield from self._compared(*node.args[:2], *named)
         elif name == "assertIn" and node.args:
             yield from self._constants(node.args[0], EditKind.NEEDLE)
         if name in _OPPOSITES:
@@ -168,9 +184,23 @@ class _Module:
         for name in [*quiet, *(name for name in _EXCEPTIONS if name not in used and name not in quiet)][:3]:
             yield self._edit(start, end, name, EditKind.RAISES, quiet=name in quiet)
 
+    def _compared(self, *sides: ast.expr) -> Iterator[Edit]:
+        """Yield edits of what is compared. Where no side holds constants, one of them is put into a list."""
+        found = [edit for side in sides for edit in self._constants(side, EditKind.VALUE)]
+        yield from found
+        for side in reversed(sides) if not found else ():
+            yield from self._wrapped(side)
+
+    def _wrapped(self, node: ast.expr) -> Iterator[Edit]:
+        if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)):
+            start, end = self._span(node)
+            yield self._edit(start, end, f"[{self._source[start:end].decode()}]", EditKind.WRAPPED, quiet=False)
+
     def _constants(self, node: ast.expr, kind: EditKind) -> Iterator[Edit]:
-        """Yield edits of the constants that make up an expected value; nothing inside of other calls, indices and names."""
-        if isinstance(node, ast.Constant):
+        """Yield edits of the constants that make up an expected value; nothing inside of other calls and indices."""
+        if isinstance(node, ast.Name) and node.id in self._made_for:
+            yield from self._constants(self._made_for[node.id], kind)
+        elif isinstance(node, ast.Constant):
             yield from self._constant(node, kind)
         elif isinstance(node, (ast.List, ast.Tuple, ast.Set)):
             for element in node.elts:
@@ -190,16 +220,16 @@ class _Module:
     def _constant(self, node: ast.Constant, kind: EditKind) -> Iterator[Edit]:
         start, end = self._span(node)
         old, value = self._source[start:end].decode(), node.value
-        for new, quiet in self._others(old, value, kind):
+        for new, quiet in self._others(old, value, kind, self._own.near(start)):
             if _same_type(new, value) and new.count("\n") == old.count("\n"):
                 yield self._edit(start, end, new, kind, quiet=quiet)
 
-    def _others(self, old: str, value: object, kind: EditKind) -> Iterator[tuple[str, bool]]:
+    def _others(self, old: str, value: object, kind: EditKind, own: Sequence[str]) -> Iterator[tuple[str, bool]]:
         rnd = self._random
         if isinstance(value, bool):
             yield str(not value), True
         elif isinstance(value, (int, float)) and re.fullmatch(r"\d+(\.\d+)?", old):
-            yield from ((number, True) for number in self._vocabulary.numbers(old, rnd))
+            yield from ((number, True) for number in self._vocabulary.numbers(old, rnd, own))
             yield other_number(old), False
         elif isinstance(value, (str, bytes)) and value and "\\" not in old:
             opening = re.match(r"[a-zA-Z]*('''|\"\"\"|'|\")", old)
@@ -209,13 +239,13 @@ class _Module:
             body = old[len(head) : len(old) - len(tail)]
             # A text that has to be found may by chance be found elsewhere: only long ones, and never exchanged as a whole.
             if kind is EditKind.VALUE:
-                texts = self._vocabulary.texts(body, rnd)
+                texts = self._vocabulary.texts(body, rnd, own)
             else:
                 texts = self._vocabulary.phrases(body, rnd) if len(body) >= 8 else []
             yield from ((head + text + tail, True) for text in texts if tail not in text)
-            if kind is EditKind.VALUE or len(body) >= 5:
-                changed = typo(body, rnd)
-                yield from [(head + changed + tail, False)] if changed else []
+            is_short = kind is not EditKind.VALUE and len(body) < SHORT
+            changed = unlikely(body, rnd) if is_short else typo(body, rnd)
+            yield from [(head + changed + tail, False)] if changed else []
 
     def _span(self, node: ast.expr) -> tuple[int, int]:
         assert node.end_lineno is not None
@@ -226,6 +256,19 @@ class _Module:
     @staticmethod
     def _edit(start: int, end: int, text: str, kind: EditKind, *, quiet: bool) -> Edit:
         return Edit(start=start, end=end, text=text, kind=kind, quiet=quiet)
+
+
+def _used_once(function: ast.AST) -> dict[str, ast.expr]:
+    """Return what is assigned to names that a test stores once and uses once."""
+    names = Counter(node.id for node in ast.walk(function) if isinstance(node, ast.Name))
+    return {
+        node.targets[0].id: node.value
+        for node in ast.walk(function)
+        if isinstance(node, ast.Assign)
+        and len(node.targets) == 1
+        and isinstance(node.targets[0], ast.Name)
+        and names[node.targets[0].id] == 2
+    }
 
 
 def _always_fails(node: ast.If) -> bool:

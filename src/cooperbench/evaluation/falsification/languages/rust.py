@@ -2,13 +2,21 @@
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import tree_sitter_rust
 from tree_sitter import Node
 
 from cooperbench.evaluation.falsification.edits import Edit, EditKind, TestFunction
-from cooperbench.evaluation.falsification.languages.syntax import Literals, field, parser, replace, text_of, walk
+from cooperbench.evaluation.falsification.languages.syntax import (
+    Literals,
+    field,
+    parser,
+    replace,
+    text_of,
+    used_once,
+    walk,
+)
 from cooperbench.evaluation.falsification.vocabulary import Vocabulary
 
 _TEST = re.compile(r"#\[\s*(?:\w+::)*(?:test|rstest|test_case|wasm_bindgen_test)\b")
@@ -34,8 +42,9 @@ def _tests(path: str, node: Node, modules: str, vocabulary: Vocabulary) -> Itera
         if child.type == "mod_item" and body is not None:
             yield from _tests(path, body, f"{modules}{name}::", vocabulary)
         elif child.type == "function_item" and body is not None and any(_TEST.match(text_of(a)) for a in attributes):
-            literals = Literals(vocabulary, text_of(child))
-            edits = (*_edits(body, literals), *(e for each in attributes for e in _should_panic(each, literals)))
+            literals = Literals(vocabulary, child)
+            made = used_once(body, "let_declaration", "pattern", "value")
+            edits = (*_edits(body, literals, made), *(e for each in attributes for e in _should_panic(each, literals)))
             yield TestFunction(path=path, name=modules + name, reported=_reported(modules + name), edits=edits)
         if "comment" not in child.type:
             attributes = []
@@ -56,7 +65,7 @@ def _should_panic(attribute: Node, literals: Literals) -> Iterator[Edit]:
     yield replace(inner, "allow(unused)", EditKind.RAISES)
 
 
-def _edits(body: Node, literals: Literals) -> Iterator[Edit]:
+def _edits(body: Node, literals: Literals, made: Mapping[str, Node]) -> Iterator[Edit]:
     for node in walk(body):
         macro, tokens = field(node, "macro"), node.children[-1] if node.children else None
         if node.type != "macro_invocation" or macro is None or tokens is None or tokens.type != "token_tree":
@@ -66,7 +75,8 @@ def _edits(body: Node, literals: Literals) -> Iterator[Edit]:
         if name in _OPPOSITES:
             if name == "assert_eq":
                 for argument in arguments[:2]:
-                    yield from _values(argument, literals)
+                    named = made.get(text_of(argument[0])) if len(argument) == 1 else None
+                    yield from _values([named] if named else argument, literals)
             end = macro.end_byte
             yield Edit(start=end - len(name), end=end, text=_OPPOSITES[name], kind=EditKind.OPERATOR, quiet=False)
         elif name == "assert" and arguments and arguments[0]:

@@ -1,14 +1,15 @@
 """Read sources by their tree-sitter grammar, and edit literals in them."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from random import Random
 
 from tree_sitter import Language, Node, Parser
 
 from cooperbench.evaluation.falsification.edits import Edit, EditKind
-from cooperbench.evaluation.falsification.vocabulary import Vocabulary, other_number, typo
+from cooperbench.evaluation.falsification.vocabulary import OwnValues, Vocabulary, other_number, typo, unlikely
 
 _BOOLEANS = {"true": "false", "false": "true"}
 _STRING = re.compile(r"(?P<quote>[\"'`])(?P<body>.+)(?P=quote)", re.DOTALL)
@@ -46,6 +47,18 @@ def arguments_of(node: Node) -> list[Node]:
     return list(found.named_children) if found is not None else []
 
 
+def used_once(test: Node, declaration: str, name: str, value: str) -> dict[str, Node]:
+    """Return what is declared in a test under names that are used once. `declaration` is a type of node, the others its fields."""
+    names: Counter[str] = Counter()
+    values: dict[str, Node] = {}
+    for node in walk(test):
+        if node.type in ("identifier", "shorthand_property_identifier"):
+            names[text_of(node)] += 1
+        if node.type == declaration and (made := field(node, value)) is not None:
+            values[text_of(field(node, name))] = made
+    return {each: made for each, made in values.items() if names[each] == 2}
+
+
 def replace(node: Node, text: str, kind: EditKind, *, quiet: bool = False) -> Edit:
     """Replace a node's source."""
     return Edit(start=node.start_byte, end=node.end_byte, text=text, kind=kind, quiet=quiet)
@@ -54,32 +67,49 @@ def replace(node: Node, text: str, kind: EditKind, *, quiet: bool = False) -> Ed
 class Literals:
     """Edits of literals, the same ones for the same test."""
 
-    def __init__(self, vocabulary: Vocabulary, seed: str) -> None:
+    def __init__(self, vocabulary: Vocabulary, test: Node) -> None:
         self._vocabulary = vocabulary
-        self._random = Random(seed)
+        self._random = Random(text_of(test))
+        self._own = OwnValues(_literals(test))
 
     def edits(self, node: Node, kind: EditKind = EditKind.VALUE) -> Iterator[Edit]:
         """Yield edits of one literal; none if the node is something else."""
         old = text_of(node)
-        for new, quiet in self._others(old, kind):
+        for new, quiet in self._others(old, kind, self._own.near(node.start_byte)):
             if new != old and new.count("\n") == old.count("\n"):
                 yield replace(node, new, kind, quiet=quiet)
 
-    def _others(self, old: str, kind: EditKind) -> Iterator[tuple[str, bool]]:
+    def _others(self, old: str, kind: EditKind, own: Sequence[str]) -> Iterator[tuple[str, bool]]:
         if old in _BOOLEANS:
             yield _BOOLEANS[old], True
         elif number := _NUMBER.fullmatch(old):
             suffix = number["suffix"] or ""
-            yield from ((each + suffix, True) for each in self._vocabulary.numbers(number["digits"], self._random))
+            yield from ((each + suffix, True) for each in self._vocabulary.numbers(number["digits"], self._random, own))
             yield other_number(number["digits"]) + suffix, False
         elif (string := _STRING.fullmatch(old)) and "\\" not in old and "${" not in old:
             quote, body = string["quote"], string["body"]
             # A text that has to be found may by chance be found elsewhere: only long ones, and never exchanged as a whole.
             if kind is EditKind.VALUE:
-                texts = self._vocabulary.texts(body, self._random)
+                texts = self._vocabulary.texts(body, self._random, own)
             else:
                 texts = self._vocabulary.phrases(body, self._random) if len(body) >= LONG else []
             yield from ((quote + text + quote, True) for text in texts if quote not in text)
-            changed = typo(body, self._random) if kind is EditKind.VALUE or len(body) >= LONG // 2 else None
+            is_short = kind is not EditKind.VALUE and len(body) < LONG // 2
+            changed = unlikely(body, self._random) if is_short else typo(body, self._random)
             if changed:
                 yield quote + changed + quote, False
+
+
+def _literals(node: Node) -> Iterator[tuple[int, str]]:
+    """Yield numbers, and what stands between quotes."""
+    text = text_of(node)
+    if "string" in node.type:
+        string = _STRING.fullmatch(text)
+        if string and "\\" not in text and "${" not in text:
+            yield node.start_byte, string["body"]
+        return
+    number = _NUMBER.fullmatch(text)
+    if number and not node.named_children:
+        yield node.start_byte, number["digits"]
+    for child in node.children:
+        yield from _literals(child)
