@@ -10,6 +10,7 @@ import pytest
 
 from cooperbench.evaluation.suites import REPORTER
 from cooperbench.evaluation.test_runners import SuiteReport, first_state, read_signed
+from cooperbench.evaluation.test_runners.python import Pytest
 from cooperbench.records import TestStatus
 
 KEY = "c" * 64
@@ -183,9 +184,13 @@ def pytest_runtest_makereport(item, call):
 
 @pytest.mark.parametrize(
     ("outcomes", "status"),
-    [(["passed", "failed", "passed"], TestStatus.FAILED), (["passed", "passed"], TestStatus.PASSED)],
+    [
+        (["passed", "failed", "passed"], TestStatus.FAILED),
+        (["passed", "skipped"], TestStatus.SKIPPED),
+        (["passed", "passed"], TestStatus.PASSED),
+    ],
 )
-def test_a_phase_that_failed_once_stays_failed(project: Project, outcomes: list[str], status: TestStatus) -> None:
+def test_the_worst_of_a_phase_counts(project: Project, outcomes: list[str], status: TestStatus) -> None:
     """As pytest-subtests reports each part of a test before the test, which passes."""
     project.write("conftest.py", SUBTESTS.format(outcomes=outcomes))
     project.write("work.py", HONEST)
@@ -211,6 +216,86 @@ def test_what_became_of_unittest(project: Project, code: str, changed: str) -> N
     project.write("test_work.py", UNITTESTS)
     project.run("unittest", "-q")
     assert any(changed in name for name in project.report().changed), project.report()
+
+
+STRANGE = """\
+import sys
+from unittest import mock
+
+
+class Standing:
+    def __getattr__(self, name):
+        raise RuntimeError("outside of a context")
+
+
+class Meta(type):
+    @property
+    def __module__(cls):
+        raise RuntimeError("nowhere")
+
+
+class Placeless(metaclass=Meta):
+    pass
+
+
+standing, mocked, call = Standing(), mock.MagicMock(), mock.call
+sys.modules["standing"] = standing
+"""
+
+
+@pytest.mark.parametrize("runner", ["pytest", "unittest"])
+def test_objects_that_answer_with_errors_are_not_the_reporters_business(project: Project, runner: str) -> None:
+    """As those of Flask that stand for the current request."""
+    project.write("work.py", HONEST + STRANGE)
+    names = "import work\nfrom work import Placeless, call, mocked, standing\n"
+    project.write(
+        "test_work.py", UNITTESTS.replace("import work\n", names).replace("with self.subTest('x')", "if True")
+    )
+    project.run(runner, "-q")
+    assert sorted(project.results().values()) == [TestStatus.FAILED, TestStatus.PASSED, TestStatus.SKIPPED]
+    assert project.changed() == set()
+
+
+RERUN = """\
+import pytest
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item, nextitem):
+    from _pytest.runner import runtestprotocol
+
+    for outcome in ("rerun", None):
+        for report in runtestprotocol(item, nextitem=nextitem, log=False):
+            if report.when == "call" and outcome:
+                report.outcome = outcome
+            item.ihook.pytest_runtest_logreport(report=report)
+    return True
+"""
+
+
+def test_a_test_that_runs_again_is_not_changed(project: Project) -> None:
+    """As pytest-rerunfailures reports one that failed first."""
+    project.write("conftest.py", RERUN)
+    project.write("work.py", "calls = []\n\n\ndef one():\n    calls.append(1)\n    return len(calls) - 1\n")
+    project.run("pytest", "-q", "test_work.py::test_one")
+    assert project.results() == {"test_work.py::test_one": TestStatus.PASSED}
+    assert project.changed() == {"plugin conftest"}
+
+
+def test_what_tests_start_sees_the_variables_of_the_image(tmp_path: Path) -> None:
+    names = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONPATH")
+    code = (
+        f"import cooperbench_chain, os; cooperbench_chain.give_back_environment(); print(*map(os.environ.get, {names}))"
+    )
+    for before in (dict.fromkeys(names, "own"), {}):
+        done = subprocess.run(
+            ["sh", "-ec", "\n".join([f"reporter={REPORTER}", *Pytest.reporter, f'"{sys.executable}" -c "{code}"'])],
+            env={"PATH": os.environ["PATH"], **before},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.split() == [before.get(name, "None") for name in names]
 
 
 def test_a_module_that_stands_in_for_another(project: Project) -> None:

@@ -12,7 +12,7 @@ from cooperbench.records import TestStatus
 
 # Puts the reporters where every interpreter looks first.
 PYTHON_REPORTER = (
-    'export COOPERBENCHPYTHON_REPORTERPATH="${PYTHONPATH-}"',
+    'export COOPERBENCH_PYTHONPATH="${PYTHONPATH-}"',
     'export PYTHONPATH="$reporter/python${PYTHONPATH:+:$PYTHONPATH}"',
 )
 _PYTEST_WORDS = {
@@ -42,9 +42,12 @@ class Pytest(TestRunner):
         *PYTHON_REPORTER,
         'export COOPERBENCH_PYTEST_ADDOPTS="${PYTEST_ADDOPTS-}"',
         'export PYTEST_ADDOPTS="-p cooperbench_reporter ${PYTEST_ADDOPTS-}"',
+        # Runners set their own options; the first of both that is left counts.
+        'export COOPERBENCH_PYTEST_PLUGINS="${PYTEST_PLUGINS-}"',
+        'export PYTEST_PLUGINS="cooperbench_reporter${PYTEST_PLUGINS:+,$PYTEST_PLUGINS}"',
         # tox passes on only what it is configured to: version 4 by the first, version 3 by the second.
-        'export TOX_OVERRIDE="testenv.pass_env+=PYTEST_ADDOPTS,PYTHONPATH,COOPERBENCH_*"',
-        'export TOX_TESTENV_PASSENV="PYTEST_ADDOPTS PYTHONPATH COOPERBENCH_*"',
+        'export TOX_OVERRIDE="testenv.pass_env+=PYTEST_ADDOPTS,PYTEST_PLUGINS,PYTHONPATH,COOPERBENCH_*"',
+        'export TOX_TESTENV_PASSENV="PYTEST_ADDOPTS PYTEST_PLUGINS PYTHONPATH COOPERBENCH_*"',
     )
 
     def without_reporter(self, runner: bytes) -> Sequence[str]:

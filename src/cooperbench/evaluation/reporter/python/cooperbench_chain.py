@@ -51,7 +51,7 @@ def claim(place):
 
 def give_back_environment():
     """What the tests start sees the variables as they were."""
-    for name in ("PYTEST_ADDOPTS", "PYTHONPATH"):
+    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONPATH"):
         before = os.environ.get("COOPERBENCH_" + name)
         if before:
             os.environ[name] = before

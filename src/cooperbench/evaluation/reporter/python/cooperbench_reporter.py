@@ -19,6 +19,7 @@ from _pytest.reports import TestReport
 from pluggy import PluginManager
 
 WATCHED = ("_pytest", "pytest", "pluggy", "unittest")
+_ORDER = ("rerun", "passed", "xfailed", "skipped", "failed")
 
 
 def _status(phases):
@@ -30,9 +31,9 @@ def _status(phases):
 
 
 def _note(phases, report):
-    # A phase is reported several times where a test has subtests: one that failed stays failed.
-    if phases.get(report.when) != "failed":
-        phases[report.when] = "xfailed" if hasattr(report, "wasxfail") and report.skipped else report.outcome
+    # A phase is reported several times where a test has subtests: the worst counts. What runs again begins anew.
+    outcome = "xfailed" if hasattr(report, "wasxfail") and report.skipped else report.outcome
+    phases[report.when] = max(phases.get(report.when, "rerun"), outcome, key=_ORDER.index)
 
 
 def _plugins(manager, is_watched, name_of=watch.name_of, function_of=watch.function_of):
@@ -109,10 +110,10 @@ class _Observer(object):
         self.look(item.session, item.nodeid, often=call.when == "call")
 
     def reported(self, report):
-        """Note what reached the reporter: the same outcome as where the test ran."""
+        """Note what reached the reporter: the same outcome as where the test ran, or that it runs again."""
         if type(report) is not TestReport:
             self.changed.add("reports: " + self._helpers[-1](report))
-        elif self._seen.get((report.nodeid, report.when), report.outcome) != report.outcome:
+        elif report.outcome not in (self._seen.get((report.nodeid, report.when), report.outcome), "rerun"):
             self.changed.add(report.nodeid)
 
 
@@ -204,7 +205,8 @@ def _hooks():
         sys.modules.pop(name, None)
     if os.environ.get("PYTEST_XDIST_WORKER"):
         return _worker_hooks(place)
-    return _main_hooks(place) if __name__ in os.environ.get("PYTEST_ADDOPTS", "") else {}
+    asked = os.environ.get("PYTEST_ADDOPTS", "") + os.environ.get("PYTEST_PLUGINS", "")
+    return _main_hooks(place) if __name__ in asked else {}
 
 
 globals().update(_hooks())

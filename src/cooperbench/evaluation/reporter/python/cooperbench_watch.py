@@ -15,6 +15,7 @@ import threading
 import types
 
 _any, _map, _is_not = any, map, operator.is_not
+_dict_of = vars(type)["__dict__"].__get__
 _PARTS = [operator.attrgetter(name) for name in ("__code__", "__defaults__", "__kwdefaults__")]
 _find_spec = importlib.machinery.PathFinder.find_spec
 _MAKES_CODE = ("ast", "importlib._bootstrap", "importlib._bootstrap_external", "importlib.util", "marshal", "linecache")
@@ -22,10 +23,18 @@ _OFTEN = ("_pytest.python", "_pytest.runner", "_pytest.reports", "pluggy", "unit
 _DESCRIPTORS = (classmethod, staticmethod, property)
 
 
+def attribute_of(value, name, default=None):
+    """An attribute; the default also of an object that answers with an error of its own, as one that stands for another does."""
+    try:
+        return getattr(value, name, default)
+    except Exception:
+        return default
+
+
 def function_of(value):
     """The function in a method, property or the like; `None` for other things."""
-    function = getattr(value, "__func__", getattr(value, "fget", value))
-    return function if isinstance(function, types.FunctionType) else None
+    function = attribute_of(value, "__func__", attribute_of(value, "fget", value))
+    return function if type(function) is types.FunctionType else None
 
 
 def _is_code(value):
@@ -142,7 +151,7 @@ def stand_ins():
     outside = [entry for entry in sys.path if entry and not _inside(os.path.abspath(entry), root)]
     found = set()
     for name, module in list(sys.modules.items()):
-        origin = getattr(module, "__file__", None)
+        origin = attribute_of(module, "__file__")
         if "." in name or not isinstance(origin, str) or not _inside(os.path.abspath(origin), root):
             continue
         spec = _find_spec(name, outside)
@@ -199,11 +208,12 @@ class Texts(object):
         namespace = vars(module)
         own = namespace.get("__builtins__")
         found = [] if own in (builtins, vars(builtins)) else ["__builtins__"]
-        owners = [namespace] + [vars(value) for value in list(namespace.values()) if isinstance(value, type) and value.__module__ == module.__name__]
+        classes = [_dict_of(value) for value in list(namespace.values()) if issubclass(type(value), type)]
+        owners = [namespace] + [each for each in classes if each.get("__module__") == module.__name__]
         codes = self._codes(path, config)
         for owner in owners:
             for key, value in list(owner.items()):
-                function = function_of(getattr(value, "_fixture_function", value))
+                function = function_of(attribute_of(value, "_fixture_function", value))
                 if function is not None and function.__module__ == module.__name__ and _key(function.__code__) not in codes:
                     found.append(key)
         return found
