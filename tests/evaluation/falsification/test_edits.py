@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -221,14 +222,55 @@ EXPECTED = {
 
 @pytest.mark.parametrize("path", EXPECTED)
 def test_what_was_made_to_be_expected_is_broken_where_it_was_made(path: str) -> None:
-    """A name that is used for nothing else. What is computed is put into a list, for nothing but everything is equal to that."""
+    """A name that is used for nothing else. What is computed is put into a container: only what equals everything equals that."""
     source = EXPECTED[path]
     (test,) = find_tests(path, source, Vocabulary([WORDS]))
     lines = {describe(test, edit, source).after for edit in test.edits if edit.kind in ("value", "wrapped")}
     assert any("expected" in line and "12" not in line for line in lines)
     assert not any(line.startswith(("given", "const given", "let given")) for line in lines)
     if not path.endswith(".rs"):
-        assert any("[books.all()]" in line for line in lines)
+        wrapped = "{0: books.all()}" if path.endswith(".py") else "[books.all()]"
+        assert any(wrapped in line for line in lines)
+
+
+class Scalar(float):
+    """A number that is compared with each element of a list, as numpy's are."""
+
+    def __eq__(self, other: object) -> bool:
+        return all(map(self.__eq__, other)) if isinstance(other, list) else float(self) == other
+
+    __hash__ = float.__hash__
+
+
+def test_what_compares_element_by_element_is_not_equal_to_what_was_put_into_a_container() -> None:
+    """The gold patch may return plain numbers, and another correct work numpy's."""
+    source = b"def test_a(wanted):\n    assert total() == wanted()\n"
+    (test,) = find_tests("test_a.py", source, Vocabulary([WORDS]))
+    wrapped = [edit for edit in test.edits if edit.kind == "wrapped"]
+    assert wrapped
+    for edit in wrapped:
+        names: dict[str, Callable[[Callable[[], float]], None]] = {}
+        exec(apply_edits(source, [edit]), {"total": lambda: Scalar(3)}, names)
+        with pytest.raises(AssertionError):
+            names["test_a"](lambda: 3.0)
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("test_a.py", "assert f(1) == pytest.approx(3.1, abs=0.5)"),
+        ("test_a.py", "assert f(1) == approx(3.1, 0.5)"),
+        ("test_a.py", "self.assertAlmostEqual(f(1), 3.1, delta=0.5)"),
+        ("test_a.py", "self.assertAlmostEqual(f(1), 3.1, 0)"),
+        ("a.test.ts", "expect(f(1)).toBeCloseTo(3.1, 0);"),
+    ],
+)
+def test_what_is_compared_with_a_tolerance_gets_no_other_value(path: str, line: str) -> None:
+    """3.5 as well as 3.1 may be near enough to other correct work, and not to the gold patch."""
+    source = f"def test_a(self):\n    {line}\n" if path.endswith(".py") else f'test("a", () => {{ {line} }});\n'
+    (test,) = find_tests(path, source.encode(), Vocabulary([b"3.5 3.5"]))
+    assert test.edits
+    assert not [edit for edit in test.edits if edit.kind == "value"]
 
 
 def test_short_texts_that_have_to_be_found_are_made_longer() -> None:

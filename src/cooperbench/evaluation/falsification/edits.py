@@ -18,7 +18,7 @@ class EditKind(StrEnum):
     VALUE = "value"
     """A constant that a result is compared with."""
     WRAPPED = "wrapped"
-    """A value that the test makes by itself, in a list: only what is equal to everything is equal to that."""
+    """A value that the test makes by itself, in a container: only what is equal to everything is equal to that."""
     NEEDLE = "needle"
     """A constant that a result has to contain."""
     MATCH = "match"

@@ -165,7 +165,7 @@ class _Module:
                 yield from self._constants(pattern, EditKind.MATCH)
         if not isinstance(node.func, ast.Attribute):
             return
-        if name in _EQUAL:
+        if name in _EQUAL and not (name == "assertAlmostEqual" and _is_tolerant(node, exact=2)):
             named = [each.value for each in node.keywords if each.arg not in ("msg", "places", "delta")]
             yield from self._compared(*node.args[:2], *named)
         elif name == "assertIn" and node.args:
@@ -185,7 +185,7 @@ class _Module:
             yield self._edit(start, end, name, EditKind.RAISES, quiet=name in quiet)
 
     def _compared(self, *sides: ast.expr) -> Iterator[Edit]:
-        """Yield edits of what is compared. Where no side holds constants, one of them is put into a list."""
+        """Yield edits of what is compared. Where no side holds constants, one of them is put into a dictionary."""
         found = [edit for side in sides for edit in self._constants(side, EditKind.VALUE)]
         yield from found
         for side in reversed(sides) if not found else ():
@@ -194,7 +194,8 @@ class _Module:
     def _wrapped(self, node: ast.expr) -> Iterator[Edit]:
         if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)):
             start, end = self._span(node)
-            yield self._edit(start, end, f"[{self._source[start:end].decode()}]", EditKind.WRAPPED, quiet=False)
+            # Not into a list: a number of numpy's equals a list of itself, where another correct work returns a plain number.
+            yield self._edit(start, end, f"{{0: {self._source[start:end].decode()}}}", EditKind.WRAPPED, quiet=False)
 
     def _constants(self, node: ast.expr, kind: EditKind) -> Iterator[Edit]:
         """Yield edits of the constants that make up an expected value; nothing inside of other calls and indices."""
@@ -210,11 +211,8 @@ class _Module:
                 yield from self._constants(value, kind)
         elif isinstance(node, ast.UnaryOp):
             yield from self._constants(node.operand, kind)
-        elif isinstance(node, ast.Call) and _name(node.func) in _LITERAL_CALLS:
-            for argument in (
-                *node.args,
-                *(keyword.value for keyword in node.keywords if keyword.arg not in ("rel", "abs")),
-            ):
+        elif isinstance(node, ast.Call) and _name(node.func) in _LITERAL_CALLS and not _is_approximate(node):
+            for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
                 yield from self._constants(argument, kind)
 
     def _constant(self, node: ast.Constant, kind: EditKind) -> Iterator[Edit]:
@@ -269,6 +267,15 @@ def _used_once(function: ast.AST) -> dict[str, ast.expr]:
         and isinstance(node.targets[0], ast.Name)
         and names[node.targets[0].id] == 2
     }
+
+
+def _is_approximate(node: ast.Call) -> bool:
+    return _name(node.func) == "approx" and _is_tolerant(node, exact=1)
+
+
+def _is_tolerant(node: ast.Call, *, exact: int) -> bool:
+    """Tell whether a call names its own tolerance: within that, other correct work may meet what the gold patch misses."""
+    return len(node.args) > exact or any(each.arg in ("rel", "abs", "places", "delta") for each in node.keywords)
 
 
 def _always_fails(node: ast.If) -> bool:
