@@ -1,13 +1,13 @@
 """Seconds per evaluated pair against two floors, on any data set with images in Docker.
 
     python benchmarks/evaluate.py --dataset-dir DIR [-s SUBSET] [-r REPO] [-t TASK] [--pairs 20] [--seed 1] [--json FILE]
-    python benchmarks/evaluate.py --small go,typescript --repeats 5
+    python benchmarks/evaluate.py --small python,uv,go,typescript --repeats 5
 
-The second form makes small tasks of these languages, those of `tests/evaluation/languages.py`.
+The second form makes small tasks of these languages (`small_tasks.py`), and prints their tables one by one.
 
 The floors are a bare script in one `docker run --rm`: apply and commit both gold patches, `git merge` (again with merge=union where
 it conflicts), then each feature's hidden tests once. The *runner floor* calls the task's runner as it is; the *bare floor* the
-same runner without its lines that install. `once` leaves out installing again where that was seen to change nothing;
+same runner without its lines that install, and with `UV_NO_SYNC` for `uv run`. `once` leaves out installing again where that was seen to change nothing;
 `always` lets the runner install; `proven` is `once` with broken tests for what passes. All are warm: base trees and the gold patches' own runs are in the cache, and the time that took
 is printed apart.
 
@@ -19,6 +19,7 @@ for the next pair while tests run. Verdicts are compared too.
 
 import argparse
 import json
+import os
 import random
 import re
 import statistics
@@ -35,6 +36,7 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.small_tasks import SMALL, small_group
 from cooperbench.evaluation import (
     EvaluationSettings,
     ScoreRequest,
@@ -48,7 +50,6 @@ from cooperbench.evaluation import (
 )
 from cooperbench.records import Evaluation, EvaluationChoices, Falsify, Install, Outcome, StageStatus
 from cooperbench.tasks import Group, Task, discover_groups, discover_tasks
-from tests.evaluation.languages import LANGUAGES, make_task
 
 MERGE = """
 set -e
@@ -78,7 +79,8 @@ exit $status
 """
 
 INSTALLS = re.compile(
-    r"^[^#\n]*\b(?:pip3?\s+install|npm\s+(?:ci|install)|yarn\s+install|pnpm\s+install)\b.*$", re.MULTILINE
+    r"^[^#\n]*\b(?:pip3?\s+install|uv\s+(?:venv|sync)|npm\s+(?:ci|install)|yarn\s+install|pnpm\s+install)\b.*$",
+    re.MULTILINE,
 )
 
 
@@ -116,6 +118,7 @@ def floor(group: Group, *, install: bool) -> Answer:
             "run",
             "--rm",
             "--init",
+            *(() if install else ("-e", "UV_NO_SYNC=1")),
             "-v",
             f"{patches}:/patches",
             "--entrypoint",
@@ -268,32 +271,8 @@ def show_batches(rates: dict[str, float], concurrency: int) -> None:
         print(f"{way:<14} {rate:>9.1f} {ratio(rate, rates, RUNNER):>8} {ratio(rate, rates, BARE):>7}")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--dataset-dir", type=Path)
-    parser.add_argument("-s", "--subset")
-    parser.add_argument("-r", "--repo")
-    parser.add_argument("-t", "--task")
-    parser.add_argument("--pairs", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--ways", default=",".join(ONE), help="comma-separated")
-    parser.add_argument("--concurrency", default="1,2", help="of the batches, comma-separated; empty leaves them out")
-    parser.add_argument("--json", type=Path, help="write everything to a file")
-    parser.add_argument(
-        "--small", help="make tasks of these languages instead, comma-separated: " + ", ".join(LANGUAGES)
-    )
-    parser.add_argument("--repeats", type=int, default=1, help="measure every pair so often")
-    options = parser.parse_args()
-    if options.small:
-        folder = tempfile.TemporaryDirectory()  # until the process ends
-        root = Path(folder.name)
-        made = [make_task(LANGUAGES[name], root / name, f"basket_{name}") for name in options.small.split(",")]
-        groups = [Group(task, tuple(task.features)) for task, _ in made]
-    else:
-        tasks = discover_tasks(options.dataset_dir, options.subset, options.repo, options.task)
-        groups = discover_groups(tasks, subset=options.subset)
-        groups = random.Random(options.seed).sample(groups, min(options.pairs, len(groups)))
-    groups = [group for group in groups for _ in range(options.repeats)]
+def measure(groups: list[Group], options: argparse.Namespace) -> dict[str, object]:
+    """Measure these pairs, print their tables, and return every number."""
     ways = options.ways.split(",")
     chosen = list({group.task.key: group.task for group in groups}.values())
     warming = warm(groups, ways)
@@ -307,18 +286,48 @@ def main() -> None:
     differing = [
         group.key for position, group in enumerate(groups) if len({times[way].passed[position] for way in ways}) > 1
     ]
-    print(f"pairs with differing verdicts: {', '.join(differing) or 'none'}")
-    if options.json:
-        facts = {
-            "pairs": [group.key for group in groups],
-            "conflicts": conflicts,
-            "seconds": {way: found.seconds for way, found in times.items()},
-            "harness": {way: found.harness for way, found in times.items()},
-            "passed": {way: found.passed for way, found in times.items()},
-            "pairs_per_minute": rates,
-            "warming_seconds": warming,
-        }
-        options.json.write_text(json.dumps(facts, indent=2) + "\n")
+    print(f"pairs with differing verdicts: {', '.join(differing) or 'none'}", flush=True)
+    return {
+        "pairs": [group.key for group in groups],
+        "conflicts": conflicts,
+        "seconds": {way: found.seconds for way, found in times.items()},
+        "harness": {way: found.harness for way, found in times.items()},
+        "passed": {way: found.passed for way, found in times.items()},
+        "pairs_per_minute": rates,
+        "warming_seconds": warming,
+    }
+
+
+def chosen_groups(options: argparse.Namespace, folder: Path) -> dict[str, list[Group]]:
+    """Return the pairs to measure, by the title of their tables: small tasks each by itself, those of a data set together."""
+    if options.small:
+        return {name: [small_group(name, folder / name)] for name in options.small.split(",")}
+    tasks = discover_tasks(options.dataset_dir, options.subset, options.repo, options.task)
+    groups = discover_groups(tasks, subset=options.subset)
+    return {"all": random.Random(options.seed).sample(groups, min(options.pairs, len(groups)))}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--dataset-dir", type=Path)
+    parser.add_argument("-s", "--subset")
+    parser.add_argument("-r", "--repo")
+    parser.add_argument("-t", "--task")
+    parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--ways", default=",".join(ONE), help="comma-separated")
+    parser.add_argument("--concurrency", default="1,2", help="of the batches, comma-separated; empty leaves them out")
+    parser.add_argument("--json", type=Path, help="write everything to a file")
+    parser.add_argument("--small", help="make these small tasks instead, comma-separated: " + ", ".join(SMALL))
+    parser.add_argument("--repeats", type=int, default=1, help="measure every pair so often")
+    options = parser.parse_args()
+    facts = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for title, groups in chosen_groups(options, Path(folder)).items():
+            print(f"\n{title}; load {os.getloadavg()[0]:.1f}")
+            facts[title] = measure([group for group in groups for _ in range(options.repeats)], options)
+            if options.json:
+                options.json.write_text(json.dumps(facts, indent=2) + "\n")
 
 
 if __name__ == "__main__":
