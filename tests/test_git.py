@@ -139,3 +139,28 @@ def test_a_failure_is_one_error_with_what_git_wrote(clone: Path, monkeypatch: py
     with pytest.raises(RemoteError, match="git is not installed") as caught:
         Git(RemoteError).run("version")
     assert caught.value.hint == "install git 2.38 or newer"
+
+
+def test_what_is_not_a_clone_of_the_repository_is_named_by_its_own_fault(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    commit = make_repository(source, {"folder/a.py": "1\n"})
+    plain = Git(RemoteError)
+    plain.run("commit", "--quiet", "--allow-empty", "--message", "later", cwd=source)
+    plain.run("clone", "--quiet", "--depth", "1", f"file://{source}", tmp_path / "shallow")
+    plain.run("clone", "--quiet", "--bare", source, tmp_path / "bare.git")
+    plain.run("init", "--quiet", tmp_path / "empty")
+    make_repository(tmp_path / "other", {"a.py": "2\n"})
+    (tmp_path / "folder").mkdir()
+    faults = {
+        "shallow": "does not hold commit .*git fetch --unshallow",
+        "other": "does not hold commit .*git fetch --all",
+        "empty": "is an empty repository .* git clone",
+        "folder": "is not a git repository .* git clone",
+        "source/folder": "is not a git repository",
+        "missing": "is not a folder",
+    }
+    for name, fault in faults.items():
+        with pytest.raises(RemoteError, match=fault):
+            plain.require_commit(tmp_path / name, commit)
+    for name in ("source", "source/.git", "bare.git"):
+        plain.require_commit(tmp_path / name, commit)

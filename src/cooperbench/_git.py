@@ -22,6 +22,8 @@ OLDEST = (2, 38)
 
 _INSTALL = f"install git {OLDEST[0]}.{OLDEST[1]} or newer"
 
+_CLONE = "name a clone of the task's repository, as git clone makes it"
+
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "TMPDIR")
 # Set on the command, because a repository's own configuration would win over a file.
 _SETTINGS = {
@@ -125,6 +127,24 @@ class Git:
         version = re.search(r"(\d+)\.(\d+)", found)
         if version is None or (int(version[1]), int(version[2])) < OLDEST:
             raise self.error(f"{found} is too old", subject="git", hint=_INSTALL)
+
+    def require_commit(self, clone: Path, commit: str) -> None:
+        """Raise `error` with the remedy unless a folder is a repository that holds a commit."""
+        if not clone.is_dir():
+            raise self.error(f"{clone} is not a folder", subject=str(clone), hint=_CLONE)
+        inside = self.run("rev-parse", "--show-prefix", cwd=clone, check=False)
+        if inside.code != 0 or inside.text:
+            raise self.error(f"{clone} is not a git repository", subject=str(clone), hint=_CLONE)
+        if self.run("rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}", cwd=clone, check=False).code == 0:
+            return
+        if not self.run("for-each-ref", "--count=1", cwd=clone).text:
+            raise self.error(f"{clone} is an empty repository", subject=str(clone), hint=_CLONE)
+        shallow = self.run("rev-parse", "--is-shallow-repository", cwd=clone).text == "true"
+        raise self.error(
+            f"{clone} does not hold commit {commit}",
+            subject=str(clone),
+            hint=f"run git fetch {'--unshallow' if shallow else '--all --tags'} in it",
+        )
 
     def _environment(self, variables: Mapping[str, str]) -> dict[str, str]:
         settings = {**_SETTINGS, **self.settings}

@@ -234,8 +234,14 @@ def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.wait()
 
 
-@pytest.mark.parametrize("incomplete", [("--depth", "1"), ("--bare", "--filter=blob:none")], ids=["shallow", "partial"])
-def test_an_incomplete_clone_is_refused_with_the_remedy(tmp_path: Path, incomplete: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("incomplete", "remedy"),
+    [(("--depth", "1"), "git fetch --unshallow"), (("--bare", "--filter=blob:none"), "git fetch --refetch")],
+    ids=["shallow", "partial"],
+)
+def test_an_incomplete_clone_is_refused_with_the_remedy(
+    tmp_path: Path, incomplete: tuple[str, ...], remedy: str
+) -> None:
     source = tmp_path / "source"
     commit = make_repository(source, {"a": "first\n"})
     git(source, "config", "uploadpack.allowFilter", "true")
@@ -247,4 +253,4 @@ def test_an_incomplete_clone_is_refused_with_the_remedy(tmp_path: Path, incomple
     recipe = ImageRecipe(name="cooperbench-test/never-built", context=context, base_commit=commit)
     with pytest.raises(ImageError, match="does not hold") as caught:
         build_image("docker", recipe, repo_source=tmp_path / "clone")
-    assert "git fetch --unshallow" in str(caught.value.hint)
+    assert remedy in str(caught.value.hint)

@@ -47,7 +47,9 @@ def test_stats_in_a_clone_say_what_is_missing(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     asked = ("stats", "--dataset-dir", "data", "--repository")
     assert "'nowhere' does not exist" in tasks(*asked, "nowhere", code=2)
-    assert "needs the base commit of ledgerkit_task/1, and it has no Dockerfile" in tasks(*asked, "clone", code=2)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for clone in ("clone", "./clone", "~/clone"):
+        assert "needs the base commit of ledgerkit_task/1, and it has no Dockerfile" in tasks(*asked, clone, code=2)
 
 
 def test_sample_needs_a_dataset(tmp_path: Path) -> None:

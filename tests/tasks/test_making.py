@@ -66,7 +66,8 @@ def test_a_clone_without_its_history_gives_a_task_of_one_commit(clone: Path, tmp
 
 
 @pytest.mark.parametrize(
-    ("name", "commit", "message"), [("My Tool", "HEAD", "is not a task name"), ("tool", "nope", "git rev-parse failed")]
+    ("name", "commit", "message"),
+    [("My Tool", "HEAD", "is not a task name"), ("tool", "nope", "does not hold commit nope")],
 )
 def test_nothing_is_written_for_a_task_that_cannot_be(
     clone: Path, tmp_path: Path, name: str, commit: str, message: str

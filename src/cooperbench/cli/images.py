@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cooperbench.cli.options import TaskFilter, json_option, task_filters
+from cooperbench.cli.options import ClonePath, TaskFilter, json_option, task_filters
 from cooperbench.cli.output import console, counted, print_json
 from cooperbench.cli.typed import print_next
 
@@ -88,7 +88,7 @@ def unpack(source: str, name: str | None, as_json: bool) -> None:
 @backend_option
 @click.option(
     "--repo-source",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    type=ClonePath(),
     help="Local clone to use instead of downloading the repository.",
 )
 @click.option("--base-image", help="Image that replaces the first FROM of the Dockerfile.")

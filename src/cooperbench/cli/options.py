@@ -1,6 +1,7 @@
 """Options that several commands share, and the parsing of their values."""
 
 import math
+import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -16,6 +17,21 @@ if TYPE_CHECKING:
 
 YEAR = 365 * 86_400.0
 """Seconds. The clocks of kernels and engines overflow somewhere beyond it."""
+
+
+class ClonePath(click.Path):
+    """A folder that exists. `~` is the home folder, which shells leave as it is in `--option=~/folder`."""
+
+    def __init__(self) -> None:
+        super().__init__(exists=True, file_okay=False, path_type=Path)
+
+    def convert(
+        self, value: "str | os.PathLike[str]", param: click.Parameter | None, ctx: click.Context | None
+    ) -> "str | bytes | os.PathLike[str]":
+        """Return the path of the folder."""
+        path = Path(value)
+        return super().convert(path.expanduser() if path.parts[:1] == ("~",) else path, param, ctx)
+
 
 subset_option = click.option("-s", "--subset", help="Only tasks of this subset; `demo` selects the bundled tasks.")
 repo_option = click.option("-r", "--repo", help="Only tasks of this repository.")

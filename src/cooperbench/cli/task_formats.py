@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cooperbench.cli.options import Amount, TaskFilter, json_option, parse_features, task_filters
+from cooperbench.cli.options import Amount, ClonePath, TaskFilter, json_option, parse_features, task_filters
 from cooperbench.cli.output import counted, print_json
 from cooperbench.cli.typed import print_next
 
@@ -104,7 +104,7 @@ def _show(written: "HarborExport") -> None:
 @click.option("-n", "--name", help="Name of the task.  [default: that of the repository]")
 @click.option("--task-id", type=click.IntRange(0), default=1, show_default=True, help="Number of the task.")
 @click.option("--base-commit", metavar="COMMIT", help="Only instances on this commit.")
-@click.option("--repository", type=click.Path(exists=True, path_type=Path), help="Local clone to build the image from.")
+@click.option("--repository", type=ClonePath(), help="Local clone to build the image from.")
 @click.option("--image", help="Image that has the repository, instead of a clone.")
 @click.option("--image-folder", metavar="PATH", help="Folder of the repository in the image.  [default: /testbed]")
 @click.option("--test", metavar="COMMAND", help="Command that runs the hidden tests.  [default: pytest on their files]")

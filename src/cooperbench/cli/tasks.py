@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cooperbench.cli.options import (
+    ClonePath,
     TaskFilter,
     dataset_option,
     json_option,
@@ -117,7 +118,7 @@ def show_task(task: str, features: str | None, subset: str | None, dataset_dir: 
 @backend_option
 @click.option(
     "--repository",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=ClonePath(),
     help="Local clone to merge in, instead of the image.",
 )
 @click.option("--pairs", "list_pairs", is_flag=True, help="Also list every pair and its conflicts.")
@@ -182,7 +183,7 @@ def sample(
 
 @command.command("new")
 @click.argument("name")
-@click.option("--repository", type=click.Path(exists=True, path_type=Path), required=True, help="Local clone.")
+@click.option("--repository", type=ClonePath(), required=True, help="Local clone.")
 @click.option("--commit", default="HEAD", show_default=True, help="Commit that agents start from.")
 @click.option("--test", required=True, help="Command that runs the hidden tests, such as 'python3 -m pytest tests'.")
 @click.option(

@@ -7,16 +7,18 @@ submissions apply to it exactly.
 import tempfile
 from pathlib import Path
 
+from cooperbench._git import Git
 from cooperbench.environments import EnvironmentOptions, SandboxLabels, ensure_image, open_environment
 from cooperbench.environments.bases import ensure_base, find_base
 from cooperbench.environments.worktree import pin_base
 from cooperbench.errors import EvaluationError
 from cooperbench.evaluation.check_in import check_in
-from cooperbench.evaluation.git import GitStore, open_store
+from cooperbench.evaluation.git import GitStore
 from cooperbench.records import scratch_dir
 from cooperbench.records.paths import AnyPath
 from cooperbench.tasks import Task
 
+_GIT = Git(EvaluationError)
 _without_digest: dict[str, "Base"] = {}
 
 
@@ -64,11 +66,8 @@ def base_of(task: Task, backend: str) -> Base:
 
 
 def base_of_repository(repository: AnyPath, commit: str) -> Base:
-    """Return the base in a local clone, for git work without an image. Raises `EvaluationError` if the commit is missing."""
-    repository = Path(repository).resolve()  # git runs in another folder
-    git_dir = repository / ".git" if (repository / ".git").is_dir() else repository
-    with open_store(git_dir) as store:
-        output = store.run("rev-parse", "--verify", "--quiet", f"{commit}^{{tree}}")
-    if output.code != 0:
-        raise EvaluationError(f"{repository} has no commit {commit}", subject=str(repository), hint="git fetch")
-    return Base(git_dir, output.stdout.decode().strip())
+    """Return the base in a local clone, for git work without an image. Raises `EvaluationError` with the remedy if it lacks the commit."""
+    repository = Path(repository).expanduser().resolve()  # git runs in another folder
+    _GIT.require_commit(repository, commit)
+    store = Path(_GIT.run("rev-parse", "--path-format=absolute", "--git-common-dir", cwd=repository).text)
+    return Base(store, _GIT.run("rev-parse", "--verify", f"{commit}^{{tree}}", cwd=store).text)

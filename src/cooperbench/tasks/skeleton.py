@@ -100,6 +100,7 @@ def new_task(
 
 def _bundle(repository: Path, commit: str, *, history: bool) -> bytes:
     """Bundle a commit and its history on one branch, without tags and later commits."""
+    _GIT.require_commit(repository, commit)
     identifier = _GIT.run("rev-parse", "--verify", f"{commit}^{{commit}}", cwd=repository).text
     objects = Path(_GIT.run("rev-parse", "--git-path", "objects", cwd=repository).text)
     with tempfile.TemporaryDirectory(prefix="cooperbench-") as scratch:

@@ -183,13 +183,14 @@ def replace_base(text: str, base_image: str) -> str:
 
 def _check_history(clone: Path, commit: str | None) -> None:
     """Raise `ImageError` with the remedy when a clone lacks the commit or one of its files, as shallow and partial ones do."""
-    found = None if commit is None else _GIT.run(
-        "-c", "protocol.allow=never", "rev-list", "--objects", "--quiet", "--no-walk", f"{commit}^{{commit}}",
+    _GIT.require_commit(clone, commit or "HEAD")
+    found = _GIT.run(
+        "-c", "protocol.allow=never", "rev-list", "--objects", "--quiet", "--no-walk", f"{commit or 'HEAD'}^{{commit}}",
         cwd=clone, check=False,
     )  # fmt: skip
-    if found is not None and found.code != 0:
+    if found.code != 0:
         raise ImageError(
-            f"{clone} does not hold {commit} with all of its files: {found.stderr.splitlines()[-1]}",
+            f"{clone} does not hold {commit} with all of its files: {found.stderr.splitlines()[0]}",
             subject=str(clone),
             hint="run git fetch --unshallow or git fetch --refetch in it",
         )

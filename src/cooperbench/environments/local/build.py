@@ -44,8 +44,8 @@ def key_of(recipe: ImageRecipe, source: Path) -> str:
         digest.update(source.read_bytes())
     else:
         commit = recipe.base_commit or "HEAD"
-        with _history_of(source, commit):
-            digest.update(_GIT.run("rev-parse", "--verify", f"{commit}^{{commit}}", cwd=source).text.encode())
+        _GIT.require_commit(source, commit)
+        digest.update(_GIT.run("rev-parse", "--verify", f"{commit}^{{commit}}", cwd=source).text.encode())
     for name in closure(recipe.host_packages, recipe.name):
         digest.update(f"{name}=={metadata.version(name)}\0".encode())
     return "sha256:" + digest.hexdigest()
