@@ -40,6 +40,7 @@ def reads(folder: Path, base: Files, changes: dict[str, bytes | None]) -> list[s
         ({"module.py": b""}, ["module.py"]),
         ({"src/pkg/core.py": b"x = 1\n__version__ = '2'\n"}, ["the version"]),
         ({"requirements-dev.txt": b"x"}, ["requirements-dev.txt"]),
+        ({"requirements/dev.txt": b"x", "deps/tests.in": b"y"}, ["deps/tests.in", "requirements/dev.txt"]),
     ],
 )
 def test_what_pip_reads(tmp_path: Path, changes: dict[str, bytes | None], expected: list[str]) -> None:
@@ -54,6 +55,7 @@ def test_what_pip_reads(tmp_path: Path, changes: dict[str, bytes | None], expect
         ({"packages/a/package.json": None}, ["packages/a/package.json"]),
         ({"pnpm-lock.yaml": b"lockfileVersion: 8\n"}, ["pnpm-lock.yaml"]),
         ({"patches/left-pad.patch": b"x", ".npmrc": b"y"}, [".npmrc", "patches/left-pad.patch"]),
+        ({".yarn/releases/yarn-4.5.0.cjs": b"x", ".pnp.cjs": b"y"}, [".pnp.cjs", ".yarn/releases/yarn-4.5.0.cjs"]),
     ],
 )
 def test_what_node_reads(tmp_path: Path, changes: dict[str, bytes | None], expected: list[str]) -> None:
@@ -73,6 +75,11 @@ def test_what_node_reads(tmp_path: Path, changes: dict[str, bytes | None], expec
 def test_scripts_of_the_repository_may_read_anything(tmp_path: Path, script: bytes, expected: list[str]) -> None:
     base = {**NODE, "packages/a/package.json": b'{\n  "scripts": {\n    ' + script + b"\n  }\n}\n"}
     assert reads(tmp_path, base, {"src/index.ts": b"changed\n"}) == expected
+
+
+def test_packages_out_of_folders_may_be_copied(tmp_path: Path) -> None:
+    base = {**NODE, "packages/a/package.json": b'{"dependencies": {"rates": "file:../../vendor/rates"}}\n'}
+    assert reads(tmp_path, base, {"vendor/rates/index.js": b"changed\n"}) == ["vendor/rates/index.js"]
 
 
 @pytest.mark.parametrize(

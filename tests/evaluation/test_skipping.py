@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from cooperbench.environments import build_image
 from cooperbench.evaluation import score
 from cooperbench.records import SuiteResult
 from cooperbench.tasks import Task
+from tests.evaluation.edits import append, base_checkout
 from tests.evaluation.test_suites import with_runner
 
 pytestmark = pytest.mark.needs("sandbox")
@@ -67,3 +69,18 @@ def test_work_without_a_report_is_tested_the_long_way(shelfdb: Task, tmp_path: P
     evaluation = score(task, {3: task.features[3].gold_patch + patch}, install="once", falsify="off")
     assert evaluation.verdict.passed, evaluation.verdict
     assert "really" in evaluation.stages[0].suites[0].output_tail
+
+
+@pytest.mark.docker
+@pytest.mark.slow
+def test_work_with_other_dependencies_may_fetch_them(shelfdb: Task, tmp_path: Path) -> None:
+    """By a tool that is not known here, as poetry, hatch or tox are to the evaluator."""
+    fetch = "if grep -q '# new' pyproject.toml; then ls /sys/class/net | grep -q eth; fi"
+    own = with_runner(shelfdb, tmp_path, f"{fetch}\n{TESTS}")
+    recipe = own.recipe.model_copy(update={"name": "cooperbench-test/shelfdb:evaluation", "bundled": False})
+    build_image("docker", recipe, base_image="cooperbench-test/base:latest")
+    task = Task(own.repo, own.task_id, own.path, recipe.name, recipe, own.features)
+    gold = task.features[3].gold_patch
+    patch = append(base_checkout(shelfdb, tmp_path / "repo"), "pyproject.toml", "# new\n")
+    evaluation = score(task, {3: gold + patch}, backend="docker", falsify="off")
+    assert evaluation.verdict.passed, evaluation.verdict

@@ -7,7 +7,7 @@ from pathlib import Path
 from cooperbench.errors import RecordError
 from cooperbench.evaluation.bases import Base
 from cooperbench.evaluation.git import GitStore
-from cooperbench.evaluation.installers import Installer, installers_of, reads_of_installation
+from cooperbench.evaluation.installers import Installer, changed_dependencies, installers_of, reads_of_installation
 from cooperbench.evaluation.settings import EvaluationSettings
 from cooperbench.evaluation.suite_verdict import SuiteReference, suite_verdict, telling_line
 from cooperbench.evaluation.suites import SuiteRun
@@ -58,6 +58,10 @@ class Installation:
         """Tell whether to watch this run: that of the first gold patch which changes nothing that an installation reads."""
         wanted = self._settings.choices.install == "once" and bool(self.installers) and not self._record.is_file()
         return wanted and not self._is_read_from(tree)
+
+    def may_need_network(self, tree: str) -> bool:
+        """Tell whether a tree that failed without a network names other dependencies, which an unknown tool may fetch."""
+        return bool(changed_dependencies(self._store, self._base.tree, tree))
 
     def _is_read_from(self, tree: str) -> bool:
         return bool(reads_of_installation(self.installers, self._store, self._base.tree, tree))

@@ -44,8 +44,8 @@ def _stand_before(*tools: str) -> tuple[str, ...]:
 
 
 _PIP_INPUTS = re.compile(
-    r"^(pyproject\.toml|setup\.(py|cfg)|MANIFEST(\.in)?|.*requirements.*\.(txt|in)|constraints.*\.txt|.*\.lock|Pipfile"
-    r"|hatch\.toml|flit\.ini|meson\.build|CMakeLists\.txt|build\.py|VERSION(\.txt)?|_?version\.py|__about__\.py"
+    r"^(pyproject\.toml|setup\.(py|cfg)|MANIFEST(\.in)?|.*\.(txt|in)|.*\.lock|Pipfile"
+    r"|hatch\.toml|flit\.ini|meson\.build|build\.py|VERSION|_?version\.py|__about__\.py"
     r"|.*\.(pyx|pxd|pxi|c|cc|cpp|cxx|h|hpp|rs|f|f90|so|pyd|toml))$"
 )
 _VERSION = re.compile(rb"^[+-].*(__version__|VERSION)", re.MULTILINE)
@@ -98,9 +98,12 @@ class Uv(Pip):
 
 _NODE_INPUTS = re.compile(
     r"^(package\.json|package-lock\.json|npm-shrinkwrap\.json|pnpm-lock\.yaml|pnpm-workspace\.yaml|\.pnpmfile\.c?js|yarn\.lock"
-    r"|\.npmrc|\.yarnrc(\.yml)?|lerna\.json|\.nvmrc|\.node-version|\.tool-versions|binding\.gyp|.*\.(patch|tgz))$"
+    r"|\.npmrc|\.yarnrc(\.yml)?|lerna\.json|\.nvmrc|\.node-version|\.tool-versions|binding\.gyp|\.pnp\.\w+|.*\.(patch|tgz))$"
 )
-_OWN_SCRIPTS = '"(preinstall|install|postinstall|preprepare|prepare|postprepare|prepublish)"[[:space:]]*:'
+# Scripts may read anything, and packages out of folders are copied by some versions of npm, by pnpm and by yarn.
+_READS_ANYTHING = (
+    '"(preinstall|install|postinstall|preprepare|prepare|postprepare|prepublish)"[[:space:]]*:|:[[:space:]]*"file:'
+)
 # Hooks for commits, which no test needs.
 _HARMLESS = re.compile(rb':\s*"(is-ci \|\| )?husky( install)?( [\w./-]+)?( \|\| (true|exit 0))?"')
 
@@ -117,11 +120,26 @@ class Node(Installer):
     skip = _stand_before("npm", "pnpm", "yarn")
 
     def reads(self, store: GitStore, base: str, tree: str) -> list[str]:
-        """List changed manifests and lock files, or everything that changed if scripts of the repository take part."""
+        """List changed manifests and lock files, or everything that changed if scripts or folders of the repository take part."""
         changed = [change.path for change in store.changes(base, tree)]
-        found = store.run("grep", "-h", "-E", "-e", _OWN_SCRIPTS, base, "--", "*package.json")
+        found = store.run("grep", "-h", "-E", "-e", _READS_ANYTHING, base, "--", "*package.json")
         scripts = [line for line in found.stdout.splitlines() if not _HARMLESS.search(line)]
-        return changed if scripts else [path for path in changed if _NODE_INPUTS.match(PurePosixPath(path).name)]
+        if scripts:
+            return changed
+        return [path for path in changed if _NODE_INPUTS.match(PurePosixPath(path).name) or path.startswith(".yarn/")]
+
+
+_DEPENDENCIES = re.compile(
+    r"^(pyproject\.toml|setup\.(py|cfg)|.*\.(txt|in|lock|lockb|gradle|gradle\.kts)|Pipfile|environment\.ya?ml|tox\.ini|noxfile\.py"
+    r"|package\.json|package-lock\.json|npm-shrinkwrap\.json|pnpm-lock\.yaml|pnpm-workspace\.yaml|deno\.jsonc?"
+    r"|go\.(mod|sum|work)|Cargo\.toml|pom\.xml|.*\.versions\.toml|gradle\.properties|Gemfile|composer\.json)$"
+)
+
+
+def changed_dependencies(store: GitStore, base: str, tree: str) -> list[str]:
+    """List the changed files that name dependencies for any tool: with other ones, tests may need the network."""
+    changed = (change.path for change in store.changes(base, tree))
+    return [path for path in changed if _DEPENDENCIES.match(PurePosixPath(path).name)]
 
 
 INSTALLERS: tuple[Installer, ...] = (Pip(), Uv(), Node())

@@ -226,10 +226,17 @@ class TestBench:
                 if mode != "off":
                     self._passed[runs.feature, tree] = runs
                 return result
-        # Where no test was reported, what stands in for the installer may be why, or a download that was not possible.
-        reported = run.timed_out or run.report.source == runs.reference.source
-        reported = reported or not (self._installation.installers or failed_to_install(run))
-        return result if reported or not runs.skip_install else None
+        return result if not runs.skip_install or self._says_enough(run, runs.reference, tree) else None
+
+    def _says_enough(self, run: SuiteRun, reference: SuiteReference, tree: str) -> bool:
+        """Tell whether a failure without installation and network is one of the work.
+
+        Where no test was reported, what stands in for the installer may be why. Where work names dependencies for a tool that is not
+        known here, such as poetry or tox, a download that was not possible may be.
+        """
+        if not self._installation.installers:
+            return not (failed_to_install(run) or self._installation.may_need_network(tree))
+        return run.timed_out or run.report.source == reference.source
 
     def _prove(self, suite: _Key, stop: threading.Event) -> SuiteResult:
         feature, tree = suite
