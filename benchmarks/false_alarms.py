@@ -32,7 +32,7 @@ from cooperbench.evaluation.bases import base_of
 from cooperbench.evaluation.falsification.challenges import BrokenSuite, Challenge, make_challenge
 from cooperbench.evaluation.falsification.gold_runs import FeatureRuns
 from cooperbench.evaluation.falsification.mismatches import find_mismatch
-from cooperbench.evaluation.falsification.pool import Pool
+from cooperbench.evaluation.falsification.pool import EDITS, Pool
 from cooperbench.evaluation.git import open_store
 from cooperbench.evaluation.merging import merge_members
 from cooperbench.evaluation.sanitize import apply_exactly
@@ -104,7 +104,7 @@ class Feature:
     def _challenge(self, position: int) -> Challenge | None:
         if not self.pool.breakable:
             return None
-        path = self.notes.path.parent / "challenges" / self.bench.address(str(self.number)) / f"{position}.json"
+        path = self.notes.path.parent / "challenges" / self.bench.address(str(self.number), EDITS) / f"{position}.json"
         if path.is_file():
             return read_model(path, Challenge)
         made = make_challenge(self.runs, self.pool, position)
@@ -114,7 +114,8 @@ class Feature:
         return made
 
     def _key(self, *parts: str) -> str:
-        return hashlib.sha256("\0".join((self.bench.address(str(self.number)), *parts)).encode()).hexdigest()[:24]
+        address = self.bench.address(str(self.number), EDITS)
+        return hashlib.sha256("\0".join((address, *parts)).encode()).hexdigest()[:24]
 
     def _try(self, kind: str, tree: str, challenge: Challenge) -> None:
         facts = {**self._facts, "kind": kind, "tree": tree}

@@ -15,7 +15,7 @@ from pathlib import Path
 from cooperbench.environments import SandboxLabels
 from cooperbench.errors import CooperBenchError, EvaluationError, RecordError, SandboxError
 from cooperbench.evaluation.bases import Base
-from cooperbench.evaluation.falsification import FeatureRuns, Pool, falsify, falsifying, new_seed, pool_of
+from cooperbench.evaluation.falsification import EDITS, FeatureRuns, Pool, falsify, falsifying, new_seed, pool_of
 from cooperbench.evaluation.git import GitStore
 from cooperbench.evaluation.installation import Installation
 from cooperbench.evaluation.sanitize import apply_exactly
@@ -260,7 +260,7 @@ class TestBench:
         return FeatureRuns(self.runner, feature, self._gold_tree(feature), reference, skip_install, stop)
 
     def _challenges(self, feature: int) -> Path:
-        return cache_dir() / "challenges" / self.address(str(feature))
+        return cache_dir() / "challenges" / self.address(str(feature), EDITS)
 
 
 def _infra_error(feature: int, error: CooperBenchError) -> SuiteResult:

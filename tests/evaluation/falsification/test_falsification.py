@@ -40,9 +40,9 @@ def test_more(n):
     assert add(10, 20) == 30
 
 
-def test_names():
-    assert name(add(1, 1)) == "two"
-    assert name(3) != "two"
+@pytest.mark.parametrize(("number", "text"), [(1, "two"), (2, "three")])
+def test_names(number, text):
+    assert name(add(number, 1)) == text
 
 
 def test_refuses():
@@ -65,7 +65,7 @@ class _Anything:
         return True
 
     def __ne__(self, other):
-        return True
+        return False
 
 
 def add(one, other):

@@ -2,6 +2,6 @@
 
 from cooperbench.evaluation.falsification.falsifier import falsify, falsifying, new_seed, pool_of
 from cooperbench.evaluation.falsification.gold_runs import FeatureRuns
-from cooperbench.evaluation.falsification.pool import Pool
+from cooperbench.evaluation.falsification.pool import EDITS, Pool
 
-__all__ = ["FeatureRuns", "Pool", "falsify", "falsifying", "new_seed", "pool_of"]
+__all__ = ["EDITS", "FeatureRuns", "Pool", "falsify", "falsifying", "new_seed", "pool_of"]

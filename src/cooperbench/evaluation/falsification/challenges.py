@@ -7,7 +7,7 @@ there are four. How the gold patch fares in each is measured before a challenge 
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from cooperbench.errors import EvaluationError
@@ -112,7 +112,7 @@ def _describe(runs: FeatureRuns, version: Sequence[tuple[Breakable, Edit]], run:
             edit=edit,
             shown=describe(each.function, edit, runs.sources[each.function.path]),
             reported=each.function.reported,
-            must_fail=tuple(name for name in each.tests if results.get(name) in FAILED),
+            must_fail=_failed_cases(runs, each, results),
         )
         for each, edit in version
     ]
@@ -124,4 +124,15 @@ def _describe(runs: FeatureRuns, version: Sequence[tuple[Breakable, Edit]], run:
     )
     return BrokenSuite(
         functions=tuple(functions), must_pass=must_pass, source=run.report.source, changed=run.report.changed
+    )
+
+
+def _failed_cases(runs: FeatureRuns, broken: Breakable, results: Mapping[str, TestStatus]) -> tuple[str, ...]:
+    """List what failed of a broken function. A case with the broken value in its name has a name that the real suite does not have."""
+    known = {*runs.reference.passed, *runs.reference.others}
+    pattern = re.compile(broken.function.reported)
+    return tuple(
+        name
+        for name, status in results.items()
+        if status in FAILED and (name in broken.tests or (name not in known and pattern.search(name)))
     )

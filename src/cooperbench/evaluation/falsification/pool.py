@@ -1,7 +1,7 @@
 """Collect, for each test that turns from fail to pass, edits that the gold patch was seen to fail.
 
 All tests are broken at once, each by its next edit, and the gold patch runs: a few runs suffice for hundreds of tests. An edit counts
-if its test fails and none of its cases vanishes.
+if its test fails and none of its cases vanishes; one that has the broken value in its name may get another name.
 """
 
 import random
@@ -16,6 +16,8 @@ from cooperbench.evaluation.falsification.languages import can_break, find_tests
 from cooperbench.evaluation.falsification.vocabulary import Vocabulary
 from cooperbench.records import Record, TestStatus
 
+EDITS = "edits@2"
+"""Part of every key of pools and challenges: a change in how tests are broken needs a new number."""
 WANTED = 3
 """Edits for each test, so that it is not always broken in the same way."""
 ROUNDS = 8
@@ -105,6 +107,7 @@ class _EditSearch:
 
     def __init__(self, runs: FeatureRuns, functions: Iterable[TestFunction], fail_to_pass: Sequence[str]) -> None:
         self._runs = runs
+        self._known = {*runs.reference.passed, *runs.reference.others}
         self.tests: dict[str, tuple[str, ...]] = {}
         self._functions: dict[str, TestFunction] = {}
         for function in functions:
@@ -145,7 +148,8 @@ class _EditSearch:
         run = self._runs.run(self._runs.gold, broken, self._runs.gold_limit)
         self.timed_out = self.timed_out or run.timed_out
         results = {test.name: test.status for test in run.report.tests}
-        lost = [key for key in choice if not any(name in results for name in self.tests[key])]
+        cases = {key: self._cases(key, results) for key in choice}
+        lost = [key for key in choice if not cases[key]]
         if len(lost) * 2 >= len(choice) > 1 and self._count < MOST_RUNS:
             keys = sorted(choice)
             random.Random(len(keys)).shuffle(keys)
@@ -153,8 +157,16 @@ class _EditSearch:
                 self._try({key: choice[key] for key in half})
             return
         for key, edit in choice.items():
-            statuses = [results.get(name) for name in self.tests[key]]
-            if None not in statuses and any(status in FAILED for status in statuses):
+            complete = len(cases[key]) >= len(self.tests[key])
+            if complete and any(status in FAILED for status in cases[key]):
                 self._good[key].append(edit)
                 # Challenges take the least conspicuous edits only.
                 self._left[key] = [each for each in self._left[key] if each.rank()[:3] <= edit.rank()[:3]]
+
+    def _cases(self, key: str, results: Mapping[str, TestStatus]) -> list[TestStatus]:
+        """Return the results of a test's cases: those known, and for those that are missing the ones with names of their own."""
+        cases = [results[name] for name in self.tests[key] if name in results]
+        if len(cases) < len(self.tests[key]):
+            pattern = re.compile(self._functions[key].reported)
+            cases += [status for name, status in results.items() if name not in self._known and pattern.search(name)]
+        return cases

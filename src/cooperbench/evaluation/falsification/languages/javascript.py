@@ -1,7 +1,7 @@
 """Break tests of jest and vitest, in JavaScript and TypeScript: the arguments of `expect`'s matchers, and the matchers themselves."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 import tree_sitter_javascript
@@ -9,6 +9,7 @@ import tree_sitter_typescript
 from tree_sitter import Node
 
 from cooperbench.evaluation.falsification.edits import Edit, EditKind, TestFunction
+from cooperbench.evaluation.falsification.languages.javascript_names import values
 from cooperbench.evaluation.falsification.languages.syntax import (
     Literals,
     arguments_of,
@@ -16,24 +17,25 @@ from cooperbench.evaluation.falsification.languages.syntax import (
     parser,
     replace,
     text_of,
-    used_once,
+    walk,
 )
 from cooperbench.evaluation.falsification.vocabulary import Vocabulary
 
 _GRAMMARS = {".ts": tree_sitter_typescript.language_typescript, ".mts": tree_sitter_typescript.language_typescript}
 _GRAMMARS |= {".cts": tree_sitter_typescript.language_typescript, ".tsx": tree_sitter_typescript.language_tsx}
 _TESTS, _BLOCKS = {"it", "test", "fit"}, {"describe", "suite", "fdescribe"}
-_VALUES = {"toBe", "toEqual", "toStrictEqual", "toHaveLength", "toHaveBeenCalledTimes", "toHaveBeenCalledWith"}
-_VALUES |= {"toHaveBeenLastCalledWith", "toHaveBeenNthCalledWith", "toMatchObject", "toHaveReturnedWith"}
-_VALUES |= {"toMatchInlineSnapshot", "toHaveTextContent", "toHaveAttribute", "toHaveValue", "equal", "eql"}
-_EQUAL = {"toBe", "toEqual", "toStrictEqual"}
-_MADE = {"identifier", "member_expression", "subscript_expression", "call_expression"}
-_NEEDLES = {
+_EQUAL = {"toBe", "toEqual", "toStrictEqual", "toHaveLength", "toHaveBeenCalledTimes", "toHaveBeenCalledWith"}
+_EQUAL |= {"toHaveBeenLastCalledWith", "toHaveBeenNthCalledWith", "toMatchObject", "toHaveReturnedWith"}
+_EQUAL |= {"toMatchInlineSnapshot", "toHaveTextContent", "toHaveAttribute", "toHaveValue", "equal", "eql"}
+_VALUES = {
+    **dict.fromkeys(_EQUAL, EditKind.VALUE),
     "toContain": EditKind.NEEDLE,
     "toMatch": EditKind.NEEDLE,
     "toThrow": EditKind.MATCH,
     "toThrowError": EditKind.MATCH,
 }
+_WHOLE = {"toBe", "toEqual", "toStrictEqual"}
+"""What takes an expected value of any type."""
 _PAIRS = (
     ("toBeTruthy", "toBeFalsy"),
     ("toBeDefined", "toBeUndefined"),
@@ -58,8 +60,7 @@ def _tests(path: str, node: Node, titles: tuple[Node, ...], vocabulary: Vocabula
         if called in _TESTS and arguments and arguments[0].type in ("string", "template_string"):
             names = [text_of(title)[1:-1] for title in (*titles, arguments[0])]
             reported = rf"(?:^|/){re.escape(PurePosixPath(path).name)}:{' '.join(map(_pattern, names))}$"
-            made = used_once(child, "variable_declarator", "name", "value")
-            edits = tuple(_edits(child, Literals(vocabulary, child), made))
+            edits = (*_broken_values(child, Literals(vocabulary, child)), *_turned(child))
             yield TestFunction(path=path, name=" ".join(names), reported=reported, edits=edits)
         elif called in _BLOCKS and arguments:
             yield from _tests(path, child, (*titles, arguments[0]), vocabulary)
@@ -83,12 +84,36 @@ def _pattern(title: str) -> str:
     return ".*".join(map(re.escape, parts))
 
 
-def _edits(node: Node, literals: Literals, made: Mapping[str, Node]) -> Iterator[Edit]:
-    function = field(node, "function") if node.type == "call_expression" else None
-    if function is not None and function.type == "member_expression" and _expects(function):
-        yield from _assertion(node, function, literals, made)
-    for child in node.children:
-        yield from _edits(child, literals, made)
+def _assertions(node: Node) -> Iterator[tuple[Node, Node]]:
+    """Yield the calls of matchers, and what they are called on."""
+    for each in walk(node):
+        function = field(each, "function") if each.type == "call_expression" else None
+        if function is not None and function.type == "member_expression" and _expects(function):
+            yield each, function
+
+
+def _broken_values(test: Node, literals: Literals) -> Iterator[Edit]:
+    expected = [
+        (value, _VALUES.get(matcher), list(_leaves(value)), matcher)
+        for call, function in _assertions(test)
+        if not _negated(function) and (matcher := text_of(field(function, "property"))) in _VALUES
+        for value in arguments_of(call)[: None if _VALUES[matcher] is EditKind.VALUE else 1]
+    ]
+    leaves = [leaf for _, _, found, _ in expected for leaf in found]
+    done: set[int] = set()
+    for value, kind, found, matcher in expected:
+        known = [each for leaf in found for given in (leaf, *values(leaf, leaves)) for each in _leaves(given)]
+        literal = [each for each in known if each.type in _LITERALS]
+        for each in literal:
+            if each.start_byte not in done:
+                done.add(each.start_byte)
+                yield from literals.edits(each, kind or EditKind.VALUE)
+        if not literal and matcher in _WHOLE and value.type != "spread_element":
+            yield replace(value, f"[{text_of(value)}]", EditKind.WRAPPED)
+
+
+def _negated(function: Node) -> bool:
+    return re.search(r"\.not\b(?=[.\w]*$)", text_of(field(function, "object"))) is not None
 
 
 def _expects(node: Node) -> bool:
@@ -99,53 +124,35 @@ def _expects(node: Node) -> bool:
     return start is not None and start.type == "call_expression" and _called(start) == "expect"
 
 
-def _assertion(node: Node, function: Node, literals: Literals, made: Mapping[str, Node]) -> Iterator[Edit]:
-    name, owner = field(function, "property"), field(function, "object")
-    assert name is not None
-    assert owner is not None
-    matcher = text_of(name)
-    negated = re.search(r"\.not\b(?=[.\w]*$)", text_of(owner)) is not None
-    if not negated:
-        if matcher in _VALUES:
-            yield from _expected(arguments_of(node), matcher, literals, made)
-        elif matcher in _NEEDLES:
-            for argument in arguments_of(node)[:1]:
-                yield from _values(argument, literals, _NEEDLES[matcher])
-    if matcher in _OPPOSITES:
-        yield replace(name, _OPPOSITES[matcher], EditKind.OPERATOR)
-    elif matcher.startswith("to") and "Snapshot" not in matcher:
-        if not negated:
-            yield Edit(start=owner.end_byte, end=owner.end_byte, text=".not", kind=EditKind.NEGATE, quiet=False)
-        elif text_of(owner).endswith(".not"):
-            yield Edit(start=owner.end_byte - 4, end=owner.end_byte, text="", kind=EditKind.NEGATE, quiet=False)
+def _turned(test: Node) -> Iterator[Edit]:
+    for _, function in _assertions(test):
+        name, owner = field(function, "property"), field(function, "object")
+        assert name is not None
+        assert owner is not None
+        matcher = text_of(name)
+        if matcher in _OPPOSITES:
+            yield replace(name, _OPPOSITES[matcher], EditKind.OPERATOR)
+        elif matcher.startswith("to") and "Snapshot" not in matcher:
+            if not _negated(function):
+                yield Edit(start=owner.end_byte, end=owner.end_byte, text=".not", kind=EditKind.NEGATE, quiet=False)
+            elif text_of(owner).endswith(".not"):
+                yield Edit(start=owner.end_byte - 4, end=owner.end_byte, text="", kind=EditKind.NEGATE, quiet=False)
 
 
-def _expected(arguments: Sequence[Node], matcher: str, literals: Literals, made: Mapping[str, Node]) -> Iterator[Edit]:
-    """Yield edits of what is expected, also where it was declared for that. What the test makes otherwise is put into an array."""
-    found = [
-        edit
-        for argument in arguments
-        for edit in _values(made.get(text_of(argument), argument), literals, EditKind.VALUE)
-    ]
-    yield from found
-    if not found and len(arguments) == 1 and matcher in _EQUAL and arguments[0].type in _MADE:
-        yield replace(arguments[0], f"[{text_of(arguments[0])}]", EditKind.WRAPPED)
-
-
-def _values(node: Node, literals: Literals, kind: EditKind) -> Iterator[Edit]:
-    """Yield edits of the literals that make up an expected value; nothing inside of calls, and no keys."""
-    if node.type in _LITERALS:
-        yield from literals.edits(node, kind)
+def _leaves(node: Node) -> Iterator[Node]:
+    """Yield the literals and names that make up an expected value; nothing inside of calls, and no keys."""
+    if node.type in _LITERALS or node.type in ("identifier", "member_expression"):
+        yield node
     elif node.type == "pair":
         value = field(node, "value")
         if value is not None:
-            yield from _values(value, literals, kind)
+            yield from _leaves(value)
     elif node.type in _INSIDE:
         for child in node.named_children:
-            yield from _values(child, literals, kind)
+            yield from _leaves(child)
     elif node.type == "call_expression" and text_of(field(node, "function")) in (
         "expect.objectContaining",
         "expect.arrayContaining",
     ):
         for argument in arguments_of(node):
-            yield from _values(argument, literals, kind)
+            yield from _leaves(argument)

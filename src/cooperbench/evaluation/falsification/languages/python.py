@@ -2,12 +2,20 @@
 
 import ast
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from random import Random
 
 from cooperbench.evaluation.falsification.edits import Edit, EditKind, TestFunction
+from cooperbench.evaluation.falsification.languages.python_expectations import (
+    Expectation,
+    always_fails,
+    called,
+    comparisons,
+    expectations,
+    leaves,
+)
+from cooperbench.evaluation.falsification.languages.python_names import Function, Names
 from cooperbench.evaluation.falsification.vocabulary import OwnValues, Vocabulary, other_number, typo, unlikely
 
 _OPERATORS: dict[type[ast.cmpop], tuple[str, str]] = {
@@ -36,13 +44,6 @@ _PAIRS = (
     ("assert_called", "assert_not_called"),
 )
 _OPPOSITES = {**dict(_PAIRS), **{second: first for first, second in _PAIRS}, "assert_called_once": "assert_not_called"}
-_EQUAL = {"assertEqual", "assertListEqual", "assertDictEqual", "assertTupleEqual", "assertSetEqual", "assertCountEqual"}
-_EQUAL |= {"assertMultiLineEqual", "assertSequenceEqual", "assertAlmostEqual", "assertIs", "assert_called_with"}
-_EQUAL |= {"assert_called_once_with", "assert_any_call", "assert_has_calls"}
-_RAISES = {"raises", "assertRaises", "assertRaisesRegex", "warns", "assertWarns"}
-_MATCHES = {"raises", "warns", "assertRaisesRegex", "assertWarnsRegex"}
-_LITERAL_CALLS = {"approx", "Decimal", "Fraction", "set", "frozenset", "Path", "timedelta", "date", "datetime", "call"}
-"""Calls that make an expected value out of constants."""
 _EXCEPTIONS = ("KeyError", "TypeError", "ValueError", "AttributeError", "IndexError", "RuntimeError", "OSError")
 
 
@@ -56,7 +57,7 @@ def python_tests(path: str, source: bytes, vocabulary: Vocabulary) -> list[TestF
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
         return []
-    module = _Module(source, vocabulary)
+    module = _Module(source, tree, vocabulary)
     return [
         TestFunction(path=path, name=name, reported=_reported(path, name), edits=tuple(module.edits(function)))
         for name, function in _functions(tree.body, "")
@@ -69,7 +70,7 @@ def _reported(path: str, name: str) -> str:
     return rf"(?:^|[./]){re.escape(PurePosixPath(path).stem)}(?:\.py::|\.){dotted}(?:\[.*)?$"
 
 
-def _functions(body: Sequence[ast.stmt], prefix: str) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+def _functions(body: Sequence[ast.stmt], prefix: str) -> Iterator[tuple[str, Function]]:
     for node in body:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test"):
             yield prefix + node.name, node
@@ -82,30 +83,36 @@ def _functions(body: Sequence[ast.stmt], prefix: str) -> Iterator[tuple[str, ast
 class _Module:
     """One source, and the edits of its expectations."""
 
-    def __init__(self, source: bytes, vocabulary: Vocabulary) -> None:
+    def __init__(self, source: bytes, tree: ast.Module, vocabulary: Vocabulary) -> None:
         self._source = source
         self._vocabulary = vocabulary
+        self._names = Names(tree)
         self._starts = [0]
         for line in source.splitlines(keepends=True):
             self._starts.append(self._starts[-1] + len(line))
         self._exceptions = [name for name in _EXCEPTIONS if len(re.findall(rb"\b%s\b" % name.encode(), source)) > 1]
         self._random = Random(0)
         self._own = OwnValues(())
-        self._made_for: dict[str, ast.expr] = {}
-        """Values that are assigned to a name which is used once: nobody else than the comparison sees them."""
 
-    def edits(self, function: ast.AST) -> Iterator[Edit]:
+    def edits(self, function: Function) -> Iterator[Edit]:
         """Yield the edits of one test. The same source always gives the same ones."""
         self._random = Random(ast.dump(function))
         self._own = OwnValues(self._literals(function))
-        self._made_for = _used_once(function)
+        expected = list(expectations(function))
+        leaves = [leaf for each in expected for leaf in each.leaves()]
+        for each in expected:
+            found = [edit for leaf in each.leaves() for edit in self._leaf(function, leaf, each, leaves)]
+            yield from found
+            for whole in each.wholes if not found else ():
+                yield from self._wrapped(whole)
         for node in ast.walk(function):
             if isinstance(node, ast.Assert):
-                yield from self._condition(node.test)
-            elif isinstance(node, ast.If) and _always_fails(node):
-                yield from (edit for edit in self._condition(node.test) if edit.kind is EditKind.OPERATOR)
+                yield from self._operators(node.test)
+                yield from self._negation(node.test)
+            elif isinstance(node, ast.If) and always_fails(node):
+                yield from self._operators(node.test)
             elif isinstance(node, ast.Call):
-                yield from self._call(node)
+                yield from self._opposite(node)
 
     def _literals(self, function: ast.AST) -> Iterator[tuple[int, str]]:
         for node in ast.walk(function):
@@ -117,24 +124,32 @@ class _Module:
                 elif not isinstance(node.value, (str, bool)):
                     yield start, source
 
-    def _condition(self, test: ast.expr) -> Iterator[Edit]:
-        comparisons = [test] if isinstance(test, ast.Compare) else []
-        if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
-            comparisons = [each for each in test.values if isinstance(each, ast.Compare)]
-        for comparison in comparisons:
-            yield from self._comparison(comparison)
-        yield from self._negation(test)
+    def _leaf(
+        self, function: Function, leaf: ast.expr, expectation: Expectation, expected: Sequence[ast.expr]
+    ) -> Iterator[Edit]:
+        """Edit a part of an expected value, or what gives it its value."""
+        kind, values = expectation.kind, list(self._names.values(function, leaf, expected))
+        if kind is EditKind.RAISES:
+            for each in values or [leaf]:
+                yield from self._raises(each, warning=expectation.warning)
+            return
+        for each in (part for value in values or [leaf] for part in leaves(value)):
+            if isinstance(each, ast.Constant):
+                yield from self._constant(each, kind)
 
-    def _comparison(self, node: ast.Compare) -> Iterator[Edit]:
-        left = node.left
-        for operator, right in zip(node.ops, node.comparators, strict=True):
-            if isinstance(operator, ast.Eq) or (isinstance(operator, ast.Is) and _is_bool(right)):
-                yield from self._compared(left, right)
-            elif isinstance(operator, ast.In):
-                yield from self._constants(left, EditKind.NEEDLE)
-            old, new = _OPERATORS[type(operator)]
-            yield from self._operator(self._span(left)[1], self._span(right)[0], old, new)
-            left = right
+    def _wrapped(self, node: ast.expr) -> Iterator[Edit]:
+        """Put a value into a dictionary, which nothing is equal to that is equal to the value."""
+        if not isinstance(node, (ast.Starred, ast.Yield, ast.YieldFrom)):
+            start, end = self._span(node)
+            # Not into a list: a number of numpy's equals a list of itself, where another correct work returns a plain number.
+            yield self._edit(start, end, f"{{0: {self._source[start:end].decode()}}}", EditKind.WRAPPED, quiet=False)
+
+    def _operators(self, test: ast.expr) -> Iterator[Edit]:
+        for node in comparisons(test):
+            left = node.left
+            for operator, right in zip(node.ops, node.comparators, strict=True):
+                yield from self._operator(self._span(left)[1], self._span(right)[0], *_OPERATORS[type(operator)])
+                left = right
 
     def _operator(self, start: int, end: int, old: str, new: str) -> Iterator[Edit]:
         gap = self._source[start:end]
@@ -154,23 +169,9 @@ class _Module:
         elif "\n" not in text:
             yield self._edit(start, end, f"not ({text})", EditKind.NEGATE, quiet=False)
 
-    def _call(self, node: ast.Call) -> Iterator[Edit]:
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        if name in _RAISES and node.args:
-            yield from self._raises(node.args[0], warning=name in ("warns", "assertWarns"))
-        if name in _MATCHES:
-            patterns = [keyword.value for keyword in node.keywords if keyword.arg == "match"]
-            patterns += node.args[1:2] if name.endswith("Regex") else []
-            for pattern in patterns:
-                yield from self._constants(pattern, EditKind.MATCH)
-        if not isinstance(node.func, ast.Attribute):
-            return
-        if name in _EQUAL and not (name == "assertAlmostEqual" and _is_tolerant(node, exact=2)):
-            named = [each.value for each in node.keywords if each.arg not in ("msg", "places", "delta")]
-            yield from self._compared(*node.args[:2], *named)
-        elif name == "assertIn" and node.args:
-            yield from self._constants(node.args[0], EditKind.NEEDLE)
-        if name in _OPPOSITES:
+    def _opposite(self, node: ast.Call) -> Iterator[Edit]:
+        name = called(node)
+        if isinstance(node.func, ast.Attribute) and name in _OPPOSITES:
             end = self._span(node.func)[1]
             yield self._edit(end - len(name), end, _OPPOSITES[name], EditKind.OPERATOR, quiet=False)
 
@@ -183,37 +184,6 @@ class _Module:
         quiet = [name for name in self._exceptions if name not in used]
         for name in [*quiet, *(name for name in _EXCEPTIONS if name not in used and name not in quiet)][:3]:
             yield self._edit(start, end, name, EditKind.RAISES, quiet=name in quiet)
-
-    def _compared(self, *sides: ast.expr) -> Iterator[Edit]:
-        """Yield edits of what is compared. Where no side holds constants, one of them is put into a dictionary."""
-        found = [edit for side in sides for edit in self._constants(side, EditKind.VALUE)]
-        yield from found
-        for side in reversed(sides) if not found else ():
-            yield from self._wrapped(side)
-
-    def _wrapped(self, node: ast.expr) -> Iterator[Edit]:
-        if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)):
-            start, end = self._span(node)
-            # Not into a list: a number of numpy's equals a list of itself, where another correct work returns a plain number.
-            yield self._edit(start, end, f"{{0: {self._source[start:end].decode()}}}", EditKind.WRAPPED, quiet=False)
-
-    def _constants(self, node: ast.expr, kind: EditKind) -> Iterator[Edit]:
-        """Yield edits of the constants that make up an expected value; nothing inside of other calls and indices."""
-        if isinstance(node, ast.Name) and node.id in self._made_for:
-            yield from self._constants(self._made_for[node.id], kind)
-        elif isinstance(node, ast.Constant):
-            yield from self._constant(node, kind)
-        elif isinstance(node, (ast.List, ast.Tuple, ast.Set)):
-            for element in node.elts:
-                yield from self._constants(element, kind)
-        elif isinstance(node, ast.Dict):
-            for value in node.values:
-                yield from self._constants(value, kind)
-        elif isinstance(node, ast.UnaryOp):
-            yield from self._constants(node.operand, kind)
-        elif isinstance(node, ast.Call) and _name(node.func) in _LITERAL_CALLS and not _is_approximate(node):
-            for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
-                yield from self._constants(argument, kind)
 
     def _constant(self, node: ast.Constant, kind: EditKind) -> Iterator[Edit]:
         start, end = self._span(node)
@@ -254,42 +224,6 @@ class _Module:
     @staticmethod
     def _edit(start: int, end: int, text: str, kind: EditKind, *, quiet: bool) -> Edit:
         return Edit(start=start, end=end, text=text, kind=kind, quiet=quiet)
-
-
-def _used_once(function: ast.AST) -> dict[str, ast.expr]:
-    """Return what is assigned to names that a test stores once and uses once."""
-    names = Counter(node.id for node in ast.walk(function) if isinstance(node, ast.Name))
-    return {
-        node.targets[0].id: node.value
-        for node in ast.walk(function)
-        if isinstance(node, ast.Assign)
-        and len(node.targets) == 1
-        and isinstance(node.targets[0], ast.Name)
-        and names[node.targets[0].id] == 2
-    }
-
-
-def _is_approximate(node: ast.Call) -> bool:
-    return _name(node.func) == "approx" and _is_tolerant(node, exact=1)
-
-
-def _is_tolerant(node: ast.Call, *, exact: int) -> bool:
-    """Tell whether a call names its own tolerance: within that, other correct work may meet what the gold patch misses."""
-    return len(node.args) > exact or any(each.arg in ("rel", "abs", "places", "delta") for each in node.keywords)
-
-
-def _always_fails(node: ast.If) -> bool:
-    return any(
-        isinstance(each, ast.Raise) or re.match(r"(pytest|self)\.fail\(", ast.unparse(each)) for each in node.body
-    )
-
-
-def _is_bool(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, bool)
-
-
-def _name(function: ast.expr) -> str:
-    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
 def _same_type(text: str, value: object) -> bool:

@@ -2,19 +2,26 @@
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import tree_sitter_rust
 from tree_sitter import Node
 
 from cooperbench.evaluation.falsification.edits import Edit, EditKind, TestFunction
+from cooperbench.evaluation.falsification.languages.rust_names import (
+    MAKES_VALUES,
+    RustNames,
+    attribute_of,
+    split,
+    variable_of,
+)
 from cooperbench.evaluation.falsification.languages.syntax import (
     Literals,
     field,
+    in_place_of,
     parser,
     replace,
     text_of,
-    used_once,
     walk,
 )
 from cooperbench.evaluation.falsification.vocabulary import Vocabulary
@@ -22,17 +29,16 @@ from cooperbench.evaluation.falsification.vocabulary import Vocabulary
 _TEST = re.compile(r"#\[\s*(?:\w+::)*(?:test|rstest|test_case|wasm_bindgen_test)\b")
 _OPPOSITES = {"assert_eq": "assert_ne", "assert_ne": "assert_eq"}
 _LITERALS = {"integer_literal", "float_literal", "string_literal", "boolean_literal", "char_literal"}
-_MAKES_VALUES = {"Some", "Ok", "Err", "None", "vec", "String", "from", "to_string", "to_owned", "into", "Box", "new"}
-"""Names inside of an expected value that change nothing about it."""
 _SEARCHES = {"contains", "starts_with", "ends_with"}
 
 
 def rust_tests(path: str, source: bytes, vocabulary: Vocabulary) -> list[TestFunction]:
     """List the tests of a source by the modules around them."""
-    return list(_tests(path, parser(tree_sitter_rust.language).parse(source).root_node, "", vocabulary))
+    root = parser(tree_sitter_rust.language).parse(source).root_node
+    return list(_tests(path, root, root, "", vocabulary))
 
 
-def _tests(path: str, node: Node, modules: str, vocabulary: Vocabulary) -> Iterator[TestFunction]:
+def _tests(path: str, root: Node, node: Node, modules: str, vocabulary: Vocabulary) -> Iterator[TestFunction]:
     attributes: list[Node] = []
     for child in node.named_children:
         if child.type == "attribute_item":
@@ -40,79 +46,110 @@ def _tests(path: str, node: Node, modules: str, vocabulary: Vocabulary) -> Itera
             continue
         name, body = text_of(field(child, "name")), field(child, "body")
         if child.type == "mod_item" and body is not None:
-            yield from _tests(path, body, f"{modules}{name}::", vocabulary)
+            yield from _tests(path, root, body, f"{modules}{name}::", vocabulary)
         elif child.type == "function_item" and body is not None and any(_TEST.match(text_of(a)) for a in attributes):
             literals = Literals(vocabulary, child)
-            made = used_once(body, "let_declaration", "pattern", "value")
-            edits = (*_edits(body, literals, made), *(e for each in attributes for e in _should_panic(each, literals)))
+            names = RustNames(root, child, attributes)
+            edits = (
+                *_broken_values(body, literals, names),
+                *(edit for each in attributes for edit in _in_attribute(each, literals)),
+                *_turned(body),
+            )
             yield TestFunction(path=path, name=modules + name, reported=_reported(modules + name), edits=edits)
         if "comment" not in child.type:
             attributes = []
 
 
 def _reported(name: str) -> str:
-    """Match `crate:binary:module::test`, and the cases of `rstest`. Tests of one name in several files are broken together."""
-    return rf"(?:^|:){re.escape(name)}(?:::case\w*)?$"
+    """Match `crate:binary:module::test`, and the cases of `rstest` and `test_case`. Tests of one name in several files are broken together."""
+    return rf"(?:^|:){re.escape(name)}(?:::\w+)?$"
 
 
-def _should_panic(attribute: Node, literals: Literals) -> Iterator[Edit]:
-    inner = next((each for each in attribute.named_children if each.type == "attribute"), None)
-    if inner is None or not text_of(inner).startswith("should_panic"):
-        return
-    for each in walk(inner):
-        if each.type == "string_literal":
-            yield from literals.edits(each, EditKind.MATCH)
-    yield replace(inner, "allow(unused)", EditKind.RAISES)
+def _in_attribute(attribute: Node, literals: Literals) -> Iterator[Edit]:
+    kind, tokens = attribute_of(attribute)
+    if kind == "should_panic":
+        for each in walk(attribute):
+            if each.type == "string_literal":
+                yield from literals.edits(each, EditKind.MATCH)
+        yield replace(attribute.named_children[0], "allow(unused)", EditKind.RAISES)
+    elif kind == "test_case" and tokens is not None:
+        children = [text_of(each) for each in tokens.children]
+        if "=>" in children:
+            end = children.index(";") if ";" in children else len(children)
+            yield from _literals(tokens.children[children.index("=>") : end], literals, EditKind.VALUE)
 
 
-def _edits(body: Node, literals: Literals, made: Mapping[str, Node]) -> Iterator[Edit]:
+def _asserted(body: Node) -> Iterator[tuple[str, Node, list[list[Node]]]]:
+    """Yield the assertion macros: name, node of the name, arguments."""
     for node in walk(body):
         macro, tokens = field(node, "macro"), node.children[-1] if node.children else None
-        if node.type != "macro_invocation" or macro is None or tokens is None or tokens.type != "token_tree":
-            continue
-        name = text_of(macro).rpartition("::")[2]
-        arguments = _arguments(tokens)
-        if name in _OPPOSITES:
-            if name == "assert_eq":
-                for argument in arguments[:2]:
-                    named = made.get(text_of(argument[0])) if len(argument) == 1 else None
-                    yield from _values([named] if named else argument, literals)
-            end = macro.end_byte
-            yield Edit(start=end - len(name), end=end, text=_OPPOSITES[name], kind=EditKind.OPERATOR, quiet=False)
-        elif name == "assert" and arguments and arguments[0]:
-            yield from _needles(arguments[0], literals)
-            first, last = arguments[0][0], arguments[0][-1]
-            text = (tokens.text or b"")[
-                first.start_byte - tokens.start_byte : last.end_byte - tokens.start_byte
-            ].decode()
-            yield Edit(start=first.start_byte, end=last.end_byte, text=f"!({text})", kind=EditKind.NEGATE, quiet=False)
+        if node.type == "macro_invocation" and macro is not None and tokens is not None and tokens.type == "token_tree":
+            name = text_of(macro).rpartition("::")[2]
+            if name in (*_OPPOSITES, "assert"):
+                yield name, macro, split(tokens)
 
 
-def _arguments(tokens: Node) -> list[list[Node]]:
-    """Split the tokens between the brackets of a macro at its commas."""
-    found: list[list[Node]] = [[]]
-    for token in tokens.children[1:-1]:
-        if token.type == ",":
-            found.append([])
-        else:
-            found[-1].append(token)
-    return found
+def _broken_values(body: Node, literals: Literals, names: RustNames) -> Iterator[Edit]:
+    expected: list[tuple[list[Node], EditKind]] = []
+    messages: set[int] = set()
+    for name, _, arguments in _asserted(body):
+        if name == "assert_eq":
+            expected += [(each, EditKind.VALUE) for each in arguments[:2]]
+        elif name == "assert" and arguments:
+            expected += _compared(arguments[0])
+        rest = arguments[1 if name == "assert" else 2 :]
+        messages |= {each.start_byte for tokens in rest for token in tokens for each in walk(token)}
+    variables = [variable_of(tokens) for tokens, _ in expected]
+    places = messages | {each.start for each in variables if each is not None}
+    for (tokens, kind), variable in zip(expected, variables, strict=True):
+        yield from _literals(tokens, literals, kind)
+        found = list(names.values(variable, places)) if variable is not None else []
+        for value in found:
+            yield from _literals(value, literals, kind)
+        if variable is not None and not found and (copied := names.copied(variable)) is not None:
+            yield from in_place_of(*copied, _literals(copied[1:], literals, kind))
 
 
-def _values(tokens: Sequence[Node], literals: Literals) -> Iterator[Edit]:
+def _compared(tokens: list[Node]) -> Iterator[tuple[list[Node], EditKind]]:
+    """Yield what a condition that holds compares: both sides of `==`, or what has to be found."""
+    signs = [text_of(token) for token in tokens]
+    if signs.count("==") == 1 and not {"&&", "||", "!"} & {*signs}:
+        at = signs.index("==")
+        yield tokens[:at], EditKind.VALUE
+        yield tokens[at + 1 :], EditKind.VALUE
+    inside = [each for token in tokens for each in walk(token)]
+    for before, after in itertools.pairwise(inside):
+        if text_of(before) in _SEARCHES and after.type == "token_tree" and "!" not in signs:
+            yield after.children[1:-1], EditKind.NEEDLE
+
+
+def _literals(tokens: Sequence[Node], literals: Literals, kind: EditKind) -> Iterator[Edit]:
     """Yield edits of the literals of an argument that is made of nothing else."""
     inside = [each for token in tokens for each in walk(token)]
     names = {text_of(each) for each in inside if each.type in ("identifier", "self", "super", "crate")}
-    if names <= _MAKES_VALUES:
+    if names <= MAKES_VALUES:
         for each in inside:
             if each.type in _LITERALS:
-                yield from literals.edits(each)
+                yield from literals.edits(each, kind)
 
 
-def _needles(tokens: Sequence[Node], literals: Literals) -> Iterator[Edit]:
-    inside = [each for token in tokens for each in walk(token)]
-    for before, after in itertools.pairwise(inside):
-        if text_of(before) in _SEARCHES and after.type == "token_tree" and len(after.named_children) == 1:
-            literal = after.named_children[0]
-            if literal.type == "string_literal" and "!" not in {text_of(token) for token in tokens}:
-                yield from literals.edits(literal, EditKind.NEEDLE)
+def _turned(body: Node) -> Iterator[Edit]:
+    for name, macro, arguments in _asserted(body):
+        if name in _OPPOSITES:
+            end = macro.end_byte
+            yield Edit(start=end - len(name), end=end, text=_OPPOSITES[name], kind=EditKind.OPERATOR, quiet=False)
+        elif arguments and arguments[0]:
+            yield Edit(
+                start=arguments[0][0].start_byte,
+                end=arguments[0][-1].end_byte,
+                text=f"!({''.join(_with_gaps(arguments[0]))})",
+                kind=EditKind.NEGATE,
+                quiet=False,
+            )
+
+
+def _with_gaps(tokens: Sequence[Node]) -> Iterator[str]:
+    """Yield the source of tokens, with what lies between them."""
+    tree = tokens[0].parent
+    if tree is not None and tree.text is not None:
+        yield tree.text[tokens[0].start_byte - tree.start_byte : tokens[-1].end_byte - tree.start_byte].decode()

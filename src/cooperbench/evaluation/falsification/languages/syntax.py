@@ -1,8 +1,7 @@
 """Read sources by their tree-sitter grammar, and edit literals in them."""
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from random import Random
 
@@ -47,21 +46,19 @@ def arguments_of(node: Node) -> list[Node]:
     return list(found.named_children) if found is not None else []
 
 
-def used_once(test: Node, declaration: str, name: str, value: str) -> dict[str, Node]:
-    """Return what is declared in a test under names that are used once. `declaration` is a type of node, the others its fields."""
-    names: Counter[str] = Counter()
-    values: dict[str, Node] = {}
-    for node in walk(test):
-        if node.type in ("identifier", "shorthand_property_identifier"):
-            names[text_of(node)] += 1
-        if node.type == declaration and (made := field(node, value)) is not None:
-            values[text_of(field(node, name))] = made
-    return {each: made for each, made in values.items() if names[each] == 2}
-
-
 def replace(node: Node, text: str, kind: EditKind, *, quiet: bool = False) -> Edit:
     """Replace a node's source."""
     return Edit(start=node.start_byte, end=node.end_byte, text=text, kind=kind, quiet=quiet)
+
+
+def in_place_of(name: Node, value: Node, edits: Iterable[Edit]) -> Iterator[Edit]:
+    """Put a changed copy of a value in the place of a name, whose own value has to stay: it is an input of the test, too."""
+    text = (value.text or b"").decode("utf-8", "replace")
+    if "\n" in text or not text.isascii():
+        return
+    for edit in edits:
+        start, end = edit.start - value.start_byte, edit.end - value.start_byte
+        yield replace(name, text[:start] + edit.text + text[end:], edit.kind, quiet=edit.quiet)
 
 
 class Literals:
