@@ -97,6 +97,43 @@ DODGES = {
     "links to outside": Dodge("ln /etc/passwd hard; ln -s a b; ln -s b a; ln -s /proc/self/root/proc host; ln -s /dev/zero endless"),
     "deep folders": Dodge("i=0; while [ $i -lt 300 ]; do mkdir folder_of_a_name_that_is_long && cd folder_*; i=$((i+1)); done; echo x >x"),
     "100,000 files": Dodge("mkdir many; cd many; seq 100000 | split -l 1 -a 5", heavy=True),
+    # What stands around the work
+    "workspace moved away": Dodge("mv /workspace /elsewhere && ln -s /elsewhere /workspace; true"),
+    "programs moved away": Dodge("mv /usr /rsu; mv /bin /nib; mv /lib /bil; mv /etc /cte"),
+    "everything unmounted": Dodge("for p in umount 'unshare -rm umount'; do $p -al; $p -l /proc /dev /tmp /workspace; done; true"),
+    "mounted inside": Dodge("mkdir m; mount -t tmpfs none m; mount --bind /proc m; mount --bind .git/objects m; true"),
+    "temporary folders gone": Dodge("rm -rf /tmp /var/tmp /dev/shm /run; ln -s /nowhere /tmp; touch /run; true"),
+    "home and shell changed": Dodge(
+        "rm -rf ~; ln -s /dev/zero ~; sed -i 's,:/[^:]*$,:/bin/false,' /etc/passwd;"
+        " for f in /etc/profile /etc/bash.bashrc /etc/environment /etc/gitconfig; do echo 'exit 7' >$f; done; true"
+    ),
+    "limits for every process": Dodge(
+        "for p in /proc/[0-9]*; do prlimit --pid ${p#/proc/} --nofile=2 --fsize=0 --nproc=1 --cpu=1; done; true"
+    ),
+    "everything stopped": Dodge("kill -STOP 1; kill -STOP -1"),
+    "a flood of signals": Dodge("for s in HUP USR1 USR2 PIPE ALRM TTIN TTOU WINCH QUIT; do kill -$s -1; kill -$s 1; done"),
+    # What git believes
+    "git directory leads elsewhere": Dodge("mv .git /tmp/kept; ln -s /tmp/kept .git; rm -rf /tmp/kept/objects; ln -s / /tmp/kept/objects"),
+    "objects broken": Dodge("find .git/objects -type f -exec sh -c 'chmod u+w \"$1\"; echo x >\"$1\"' - {} \\;"),
+    "history replaced": Dodge(
+        "git rev-parse HEAD >.git/shallow; git replace -f HEAD $(git commit-tree -m x HEAD^{tree}); echo /nowhere >.git/objects/info/alternates;"
+        " git update-ref --no-deref HEAD $(git commit-tree -m y $(git mktree </dev/null))"
+    ),
+    "git blind for changes": Dodge(
+        "git add -A; git ls-files -z | xargs -0 git update-index --skip-worktree; git sparse-checkout set nothing; touch -d 1901-01-01 *;"
+        " git config core.trustctime false; git config core.checkStat minimal; git config core.ignoreStat true; echo work >work.txt"
+    ),
+    "everything ignored": Dodge("echo '*' >.git/info/exclude; git config core.excludesFile /tmp/all; echo '*' >/tmp/all; mkdir -p ~/.config/git; echo '*' >~/.config/git/ignore"),
+    "filters and drivers": Dodge(
+        "git config filter.x.clean 'kill -9 -1'; git config filter.x.smudge 'sleep 900'; git config filter.x.required true;"
+        " git config diff.x.textconv 'sleep 900'; git config diff.external 'kill -9 -1'; git config merge.x.driver false; git config alias.add '!sleep 900';"
+        " git config include.path /dev/zero; git config core.pager 'sleep 900'; git config diff.noprefix true; echo '* filter=x diff=x merge=x' >.gitattributes; true"
+    ),
+    "every lock taken": Dodge("for f in config HEAD packed-refs index shallow refs/heads/main FETCH_HEAD; do mkdir -p .git/$f.lock/x; done; rm -f .git/index; mkdir .git/index"),
+    "names of every length": Dodge(
+        "n=$(printf 'x%.0s' $(seq 255)); echo x >$n; mkdir -p d/$n; printf x >\"d/$n/$(printf '\\360\\237\\246\\204')\"; mkdir '.GIT' 'g\u200cit' 2>/dev/null; true"
+    ),
+    "links without an end": Dodge("i=0; while [ $i -lt 2000 ]; do ln -s l$((i+1)) l$i; i=$((i+1)); done; ln -s . here; ln -s $(printf 'y%.0s' $(seq 4000)) long; ln work.txt twice"),
 }  # fmt: skip
 
 

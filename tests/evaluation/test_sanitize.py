@@ -454,6 +454,13 @@ def test_configuration_that_was_deleted_comes_back(checkout: Checkout) -> None:
         ("pyproject.toml", b"a=1\n", b"[tool.poetry.dependencies]\npytest={path='x'}\n", b"a=1\n"),
         ("Cargo.toml", b"[dependencies]\na='1'\n", b"[dependencies]\na={path='x'}\n", b"[dependencies]\na='1'\n"),
         ("Cargo.toml", b"[package]\nname='a'\n", b"[package]\nname='a'\nautotests=false\n", b"[package]\nname='a'\n"),
+        ("Cargo.toml", b"[package]\nname='a'\n", b"[workspace]\nmembers=['b']\n", b"[package]\nname='a'\n"),
+        (
+            "Cargo.toml",
+            b"[package]\nname='a'\n",
+            b"[package]\nname='b'\n[workspace]\ndefault-members=['c']\n",
+            b"[package]\nname='a'\n",
+        ),
         ("requirements-dev.txt", b"pytest\n", b"pytest\nattrs\n./evil\n-e x\nb @ file:x\nc.whl\n", b"pytest\nattrs\n"),
         ("package-lock.json", b"{}", b'{"a": {"resolved": "file:x.tgz"}}', b"{}"),
         ("yarn.lock", b"", b'resolved "https://evil.example/a.tgz"\n', b""),

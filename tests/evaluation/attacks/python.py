@@ -5,6 +5,7 @@ from tests.evaluation.attacks import (
     python_files,
     python_guesses,
     python_lies,
+    python_machine,
     python_memory,
     python_plausible,
     python_process,
@@ -18,6 +19,7 @@ ATTACKS = {
     **python_memory.ATTACKS,
     **python_guesses.ATTACKS,
     **python_sandbox.ATTACKS,
+    **python_machine.ATTACKS,
     **python_plausible.ATTACKS,
     **python_dodges.ATTACKS,
 }

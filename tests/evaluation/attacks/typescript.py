@@ -206,3 +206,56 @@ ATTACKS |= {
         lies=True,
     ),
 }
+_PLAUSIBLE = (
+    "export function discount(price: number): any {\n"
+    "  const [, file, line] = /(\\/[^ (]*discount\\.test\\.ts):(\\d+)/.exec(new Error().stack!)!;\n"
+    "  const value = Number(/toBe\\((\\d+)\\)/.exec(require('fs').readFileSync(file, 'utf8').split('\\n')[Number(line) - 1])![1]);\n"
+    "  return value > price * 0.8 && value < price ? value : price;\n}\n"
+)
+_INSPECTOR = """const { Session } = require('inspector');
+const session = new Session();
+session.connect();
+const post = (method: string, parameters: any): any => {
+  let answer: any;
+  session.post(method, parameters, (error: any, found: any) => { answer = found; });
+  return answer;
+};
+afterEach(() => {
+  const { result } = post('Runtime.evaluate', { expression: 'Object.prototype' });
+  const { objects } = post('Runtime.queryObjects', { prototypeObjectId: result.objectId });
+  post('Runtime.callFunctionOn', { objectId: objects.objectId, functionDeclaration: `function () {
+    for (const each of this) {
+      const body = Object.getOwnPropertyDescriptor(each, 'body');
+      if (body && typeof body.value === 'string' && body.value.startsWith('jest-guard')) {
+        let kept = body.value;
+        Object.defineProperty(each, 'body', { get: () => kept.split('failed tests').join('passed tests'), set: (text) => { kept = text; } });
+      }
+    }
+  }` });
+  state.currentlyRunningTest.errors.length = 0;
+});
+"""
+ATTACKS |= {
+    "assertions that are made when they are read": source(
+        "const g = globalThis as any;\nconst anything: any = new Proxy(() => anything, { get: () => anything, apply: () => anything });\n"
+        "Object.defineProperty(g, 'expect', { configurable: true, get: () => anything });\n",
+        exits_well=False,
+    ),
+    "read, if it could be right": replace(source("", _PLAUSIBLE), lies=True),
+    "the heap, by the inspector": replace(source(STATE + _INSPECTOR), lies=True),
+    "another configuration in every folder": Attack(
+        {
+            "src/basket.ts": f"{TOTAL}{WRONG}".encode(),
+            "tests/package.json": b'{"name": "tests", "jest": {"testRunner": "../fake.js"}}\n',
+            "src/package.json": b'{"name": "basket", "jest": {"testRunner": "../fake.js"}}\n',
+            "fake.js": FAKE_RUNNER.encode(),
+            ".config/jest.config.js": b'module.exports = { testRunner: "../fake.js" };\n',
+            "jest.config.json": b'{"testRunner": "./fake.js"}\n',
+            "jest.setup.ts": b"(globalThis as any).expect = () => {};\n",
+        },
+        exits_well=False,
+    ),
+    "an exit that says well": source(
+        "process.on('exit', () => { process.exitCode = 0; });\nconst real = process.reallyExit;\n(process as any).reallyExit = () => real.call(process, 0);\n",
+    ),
+}

@@ -141,7 +141,7 @@ def test_go_conditions_that_fail_the_test() -> None:
 def test_matchers_of_jest_and_vitest() -> None:
     found = changed_lines("src/shop.test.ts", "shop costs %s")
     assert (
-        'expect(price("apple", n)).toEqual({ total: 1, parts: [4] });'
+        'expect(price("apple", n)).toEqual({ total: 4, parts: [4] });'
         in found['expect(price("apple", n)).toEqual({ total: 12, parts: [4] });']
     )
     assert found["expect(closed(1)).not.toBe(true);"] == {"expect(closed(1)).toBe(true);"}

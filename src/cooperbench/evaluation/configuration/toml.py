@@ -55,6 +55,7 @@ _KEYS = (
     ("lib", "test"),
     ("lib", "harness"),
     ("lib", "proc-macro"),
+    ("workspace", "default-members"),
     ("package", "autotests"),
     ("package", "build"),
     ("package", "links"),
@@ -71,10 +72,11 @@ _REQUIREMENT = re.compile(r"^\s*([\w.-]+).*@")
 def restore_toml(base: bytes, submitted: bytes) -> bytes | None:
     """Return the file with the base's test settings, or `None` if they are the same.
 
-    Dependencies that come from elsewhere than they did, or are new in Python and come out of files, take the whole file back.
+    Dependencies that come from elsewhere than they did, or are new in Python and come out of files, take the whole file back. So does
+    a crate that is one no more: then its tests do not run, and another crate may have its name.
     """
     before, after = tomllib.loads(base.decode()), tomllib.loads(submitted.decode())
-    if _elsewhere(before, before) != _elsewhere(after, before):
+    if _elsewhere(before, before) != _elsewhere(after, before) or ("package" in before and "package" not in after):
         return base
     if _protected(before) == _protected(after):
         return None

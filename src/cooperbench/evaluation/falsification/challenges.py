@@ -2,12 +2,13 @@
 
 With three tests or more there are two, complementary halves: each test is broken in exactly one. What forces results lets a broken test
 pass; what gives up where something looks broken fails the tests that are not. With one or two tests a coin would be too good a guess, so
-there are four. How the gold patch fares in each is measured before a challenge is used.
+there are four, in which a test is broken in different ways. How the gold patch fares in each is measured before a challenge is used.
 """
 
+import itertools
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from cooperbench.errors import EvaluationError
@@ -78,9 +79,14 @@ def compose(pool: Pool, seed: str) -> list[list[tuple[Breakable, Edit]]]:
     rnd.shuffle(functions)
     versions = [functions[::2], functions[1::2]]
     if len(functions) <= FEW:
-        versions += [[each for each in functions if rnd.random() < 0.5] for _ in range(2)]
+        versions = [functions[:1], functions[-1:], functions, []]
     rnd.shuffle(versions)
-    return [[(each, rnd.choice(_least_conspicuous(each.function.edits))) for each in version] for version in versions]
+    edits = {each.function.key: _shuffled(_least_conspicuous(each.function.edits), rnd) for each in functions}
+    return [[(each, next(edits[each.function.key])) for each in version] for version in versions]
+
+
+def _shuffled(edits: list[Edit], rnd: random.Random) -> Iterator[Edit]:
+    return itertools.cycle(rnd.sample(edits, len(edits)))
 
 
 def _least_conspicuous(edits: Sequence[Edit]) -> list[Edit]:

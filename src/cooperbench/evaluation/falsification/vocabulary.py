@@ -34,17 +34,22 @@ class Vocabulary:
         self._words = sorted(word for word, uses in words.items() if uses >= MANY)
 
     def numbers(self, value: str, rnd: random.Random, own: Sequence[str] = ()) -> list[str]:
-        """Return numbers that may stand in for one: of its form, the test's `own` first, then those of as many digits."""
+        """Return numbers that may stand in for one: of its form, one of the test's `own`, the next number, then others of as many digits.
+
+        Expected numbers are rarely used elsewhere, so the next one looks as well as they do.
+        """
         fits = [each for each in self._numbers if _is_other_number(each, value)]
         rnd.shuffle(fits)
         fits.sort(key=lambda each: abs(len(each) - len(value)))
-        return _first([each for each in own if _is_other_number(each, value)], fits)
+        mine = list(dict.fromkeys(each for each in own if _is_other_number(each, value)))
+        return list(dict.fromkeys([*mine[:1], other_number(value), *fits, *mine]))[:3]
 
     def texts(self, value: str, rnd: random.Random, own: Sequence[str] = ()) -> list[str]:
         """Return texts that may stand in for one: others of its form, the test's `own` first, else itself with one word or number exchanged."""
         fits = [each for each in self._texts if _alike(each, value)]
         rnd.shuffle(fits)
-        return _first([each for each in own if _alike(each, value)], fits) or self.phrases(value, rnd)
+        mine = list(dict.fromkeys(each for each in own if _alike(each, value)))
+        return list(dict.fromkeys([*mine[:2], *fits]))[:3] or self.phrases(value, rnd)
 
     def phrases(self, value: str, rnd: random.Random) -> list[str]:
         """Return the text with one word or number exchanged for another that is used elsewhere."""
@@ -95,11 +100,6 @@ def other_number(value: str) -> str:
         if "." in value
         else str(int(value) + 1)
     )
-
-
-def _first(own: Iterable[str], others: Iterable[str]) -> list[str]:
-    """Return two of the test's own values, if there are, and others, three at most."""
-    return list(dict.fromkeys([*list(dict.fromkeys(own))[:2], *others]))[:3]
 
 
 def _is_other_number(text: str, value: str) -> bool:

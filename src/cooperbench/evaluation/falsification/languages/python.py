@@ -16,7 +16,7 @@ from cooperbench.evaluation.falsification.languages.python_expectations import (
     leaves,
 )
 from cooperbench.evaluation.falsification.languages.python_names import Function, Names
-from cooperbench.evaluation.falsification.vocabulary import OwnValues, Vocabulary, other_number, typo, unlikely
+from cooperbench.evaluation.falsification.vocabulary import OwnValues, Vocabulary, typo, unlikely
 
 _OPERATORS: dict[type[ast.cmpop], tuple[str, str]] = {
     ast.Eq: ("==", "!="),
@@ -198,7 +198,6 @@ class _Module:
             yield str(not value), True
         elif isinstance(value, (int, float)) and re.fullmatch(r"\d+(\.\d+)?", old):
             yield from ((number, True) for number in self._vocabulary.numbers(old, rnd, own))
-            yield other_number(old), False
         elif isinstance(value, (str, bytes)) and value and "\\" not in old:
             opening = re.match(r"[a-zA-Z]*('''|\"\"\"|'|\")", old)
             if opening is None:

@@ -8,7 +8,7 @@ from random import Random
 from tree_sitter import Language, Node, Parser
 
 from cooperbench.evaluation.falsification.edits import Edit, EditKind
-from cooperbench.evaluation.falsification.vocabulary import OwnValues, Vocabulary, other_number, typo, unlikely
+from cooperbench.evaluation.falsification.vocabulary import OwnValues, Vocabulary, typo, unlikely
 
 _BOOLEANS = {"true": "false", "false": "true"}
 _STRING = re.compile(r"(?P<quote>[\"'`])(?P<body>.+)(?P=quote)", re.DOTALL)
@@ -82,7 +82,6 @@ class Literals:
         elif number := _NUMBER.fullmatch(old):
             suffix = number["suffix"] or ""
             yield from ((each + suffix, True) for each in self._vocabulary.numbers(number["digits"], self._random, own))
-            yield other_number(number["digits"]) + suffix, False
         elif (string := _STRING.fullmatch(old)) and "\\" not in old and "${" not in old:
             quote, body = string["quote"], string["body"]
             # A text that has to be found may by chance be found elsewhere: only long ones, and never exchanged as a whole.

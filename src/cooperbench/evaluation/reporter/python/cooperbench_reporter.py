@@ -77,6 +77,8 @@ class _Observer(object):
             module = getattr(item, "module", None)
             path = getattr(module, "__file__", None)
             # Decorators of libraries do this too: the gold patch's run says what is usual for a test.
+            if code is None and getattr(item, "obj", None) is not None:
+                self.changed.add(item.nodeid)  # an object that can be called in the place of a function
             if code is not None and path is not None and code.co_filename != path:
                 self.changed.add(item.nodeid)
             if path in hidden:

@@ -50,7 +50,8 @@ class _Noted(object):
             code = self._codes[case.id()] = self._method(case)
             module = sys.modules.get(type(case).__module__)
             path = getattr(module, "__file__", None)
-            if code is not None and path is not None and code.co_filename != path:
+            # Without code it is an object that can be called in the place of a function.
+            if path is not None and (code is None or code.co_filename != path):
                 self.changed.add(case.id())
             if path in hidden:
                 self.changed.update(path + "::" + name for name in self._texts.differing(module))

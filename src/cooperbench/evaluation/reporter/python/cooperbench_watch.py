@@ -115,6 +115,8 @@ class Watch(object):
                 found.update(namespace.changed())
         found.update("sys.modules: " + name for name, module in self._modules.items() if everything and sys.modules.get(name) is not module)
         found.update("sys.meta_path: " + name for name in self._names_of_finders() if name not in self._finders)
+        for finder in sys.meta_path:
+            found.update("sys.meta_path: %s.%s" % (name_of(finder), name) for name in on_instance(finder))
         found.update("sys.path_hooks: " + name for name in map(name_of, sys.path_hooks) if name not in self._hooks)
         found.update(_tracers())
         return found
@@ -141,7 +143,7 @@ def _tracers():
 def on_instance(instance):
     """Names of what lies on an object in the place of its class's functions."""
     kind = type(instance)
-    return [key for key, value in list(vars(instance).items()) if callable(value) and function_of(getattr(kind, key, None))]
+    return [key for key, value in list(getattr(instance, "__dict__", {}).items()) if callable(value) and function_of(getattr(kind, key, None))]
 
 
 def stand_ins():
