@@ -19,14 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from answering import answer_requests
 
 from cooperbench.environments import Stream
 from cooperbench.environments.layers import installed
-from cooperbench.errors import TransportError
 from cooperbench.gateway import loopback_listener, read_recording
 from cooperbench.gateway.dialects import DIALECTS, ModelCall
-from cooperbench.gateway.http import HttpConnection
-from cooperbench.gateway.routes import Malformed, read_call
+from cooperbench.gateway.replies import ProviderReply
 from cooperbench.gateway.scripted import SHELL, shell_arguments
 from cooperbench.gateway.written_answers import WrittenAnswer, WrittenCall, offered_tools, written_reply
 from cooperbench.records import cache_dir
@@ -58,23 +57,15 @@ class Model:
 
     def handle(self, stream: Stream) -> None:
         """Answer the requests of a connection."""
-        http = HttpConnection(stream)
-        try:
-            for request in http.requests():
-                call = read_call(request)
-                if call is None or isinstance(call, Malformed):
-                    http.answer(404, {"error": {"message": "not found"}})
-                    continue
-                reply = written_reply(call, self.answer(call))
-                time.sleep(THINKING)
-                with self.lock:
-                    self.calls += 1
-                http.start(200, reply.headers)
-                for chunk in reply.chunks:
-                    http.send(chunk)
-                http.end()
-        except TransportError:
-            return
+        answer_requests(stream, self.reply)
+
+    def reply(self, call: ModelCall) -> ProviderReply:
+        """Return the answer to a request after some thinking, and count it."""
+        reply = written_reply(call, self.answer(call))
+        time.sleep(THINKING)
+        with self.lock:
+            self.calls += 1
+        return reply
 
     def answer(self, call: ModelCall) -> WrittenAnswer:
         """Return the next turn of a conversation. Requests for titles offer no shell."""

@@ -17,15 +17,14 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from answering import answer_requests
+
 from cooperbench.agents.mini_swe_agent.models.script_file import load_script
 from cooperbench.agents.mini_swe_agent.models.select import script_path
 from cooperbench.environments import Stream
-from cooperbench.errors import TransportError
 from cooperbench.gateway import loopback_listener
 from cooperbench.gateway.dialects import ModelCall, TokenCounts
-from cooperbench.gateway.http import HttpConnection
 from cooperbench.gateway.replies import ProviderReply
-from cooperbench.gateway.routes import Malformed, read_call
 from cooperbench.gateway.scripted import ScriptedAnswers
 from cooperbench.runner import read_run
 
@@ -56,20 +55,7 @@ class StandIn:
 
     def handle(self, stream: Stream) -> None:
         """Answer the requests of a connection."""
-        http = HttpConnection(stream)
-        try:
-            for request in http.requests():
-                call = read_call(request)
-                if call is None or isinstance(call, Malformed) or KEY not in str(request.headers):
-                    http.answer(404, {"error": {"message": "not found"}})
-                    continue
-                reply = self._answer(call)
-                http.start(200, reply.headers)
-                for chunk in reply.chunks:
-                    http.send(chunk)
-                http.end()
-        except TransportError:
-            return
+        answer_requests(stream, self._answer, KEY)
 
     def _answer(self, call: ModelCall) -> ProviderReply:
         text = json.dumps(call.body)

@@ -30,21 +30,8 @@ COMMANDS = tuple(TELL if number == 2 else f"sleep 1; echo {number}" for number i
 def play(name: str, place: Path) -> None:
     """Run a pair of the program."""
     (place / "prices.json").write_text('{"m": {"input": 1, "output": 1}}')
-    command = [
-        sys.executable,
-        "-m",
-        "cooperbench.cli.main",
-        "run",
-        "-n",
-        name,
-        "-s",
-        "demo",
-        "-r",
-        "shelfdb",
-        "-f",
-        "1,2",
-    ]
-    command += ["-a", name, "-m", "m", "--no-auto-eval", "--log-dir", str(place), "--backend", "local"]
+    pair = ("-s", "demo", "-r", "shelfdb", "-f", "1,2", "--no-auto-eval", "--backend", "local", "--log-dir", str(place))
+    command = [sys.executable, "-m", "cooperbench.cli.main", "run", "-n", name, "-a", name, "-m", "m", *pair]
     with loopback_listener(Model(COMMANDS).handle) as address:
         command += ["--base-url", f"{address}/v1", "--price-table", str(place / "prices.json")]
         environment = {**os.environ, "OPENAI_API_KEY": "key-of-the-benchmark"}

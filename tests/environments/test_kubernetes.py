@@ -33,17 +33,7 @@ from tests.standins.kubernetes import NAMESPACE, KubernetesStandin
 from tests.standins.kubernetes.api import Fault
 from tests.standins.kubernetes.kubelet import RunningPod
 
-pytestmark = pytest.mark.needs("sandbox", "k8s")
-
-
-@pytest.fixture(autouse=True)
-def cluster(
-    kubernetes_standin: KubernetesStandin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> KubernetesStandin:
-    """The stand-in, where the user has set up nothing but a kubeconfig file."""
-    monkeypatch.setenv("COOPERBENCH_CONFIG_DIR", str(tmp_path / "config"))
-    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-    return kubernetes_standin
+pytestmark = [pytest.mark.needs("sandbox", "k8s"), pytest.mark.usefixtures("cluster")]
 
 
 def open_pod(image: str, **options: Any) -> KubernetesEnvironment:

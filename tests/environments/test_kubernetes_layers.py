@@ -14,15 +14,7 @@ from cooperbench.testing.conformance.lifecycle import until
 from tests.standins.kubernetes import KubernetesStandin
 from tests.standins.kubernetes.kubelet import RunningPod
 
-pytestmark = pytest.mark.needs("sandbox", "k8s")
-
-
-@pytest.fixture(autouse=True)
-def cluster(
-    kubernetes_standin: KubernetesStandin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> KubernetesStandin:
-    monkeypatch.setenv("COOPERBENCH_CONFIG_DIR", str(tmp_path / "config"))
-    return kubernetes_standin
+pytestmark = [pytest.mark.needs("sandbox", "k8s"), pytest.mark.usefixtures("cluster")]
 
 
 @pytest.fixture(scope="module")

@@ -92,7 +92,7 @@ def test_a_limit_ends_each_member_within_one_call(
     call = {"name": "bash", "arguments": {"command": "echo more >> work.txt"}}
     turn = {"tool_calls": [call], "cost": 0.25, "usage": {"input_tokens": 1000, "output_tokens": 10}}
     Path("script.json").write_text(json.dumps({"members": {"agent1": [turn] * 9, "agent2": [turn] * 9}}))
-    where = [
+    where = (
         "-n",
         "limited",
         "-s",
@@ -104,7 +104,7 @@ def test_a_limit_ends_each_member_within_one_call(
         "--no-auto-eval",
         "--log-dir",
         str(surroundings),
-    ]
+    )
     said = cooperbench("run", *where, "-m", "scripted/script.json", flag, value)
     assert said.code == 0
     [file] = surroundings.rglob("result.json")
