@@ -1,6 +1,6 @@
 # Read around the runner: gives `go` what it compiled before, and packs what it has compiled; see build_caches.py. Silent, for what a
 # runner prints is read as the task's own words. Functions end where something is missing: then `go` compiles as ever.
-cache_of_go() { go env GOCACHE 2>/dev/null; }
+enter_cache() { place=$(go env GOCACHE) && [ "${place#/}" != "$place" ] && mkdir -p "$place" && cd "$place"; }
 
 # Else the first command of a day reads the whole cache, and deletes what was not used for five days: all that an older image has compiled.
 keep_all() { date +%s >trim.txt; }
@@ -8,13 +8,13 @@ keep_all() { date +%s >trim.txt; }
 begin_cache() { # ARCHIVE LIST: list what is there, so that what is added is known
     # Results of tests are kept there too; those of the base must not stand for those of a submission.
     export GOFLAGS="${GOFLAGS:+$GOFLAGS }-count=1"
-    (cd "$(cache_of_go)" && keep_all && find . -type f | LC_ALL=C sort >"$2") 2>/dev/null || : >"$2"
+    (enter_cache && keep_all && find . -type f | LC_ALL=C sort >"$2") 2>/dev/null || : >"$2"
 }
 
 pack_cache() { # ARCHIVE LIST: all of a small cache, with README in front, and of another what was added
     (
         exec 2>/dev/null
-        cd "$(cache_of_go)" || exit
+        enter_cache || exit
         if [ "$(du -sk . | cut -f1)" -le 24576 ]; then
             { echo ./README && find . -type f ! -name README; } | tar -czf "$1" -T -
         else
@@ -32,10 +32,7 @@ give_cache() { # ARCHIVE
         tar -xmzf "$1" -C "$memory" 2>/dev/null && (cd "$memory" && keep_all) && export GOCACHE="$memory" && return
     fi
     rm -rf "$memory"
-    (
-        exec 2>/dev/null
-        place=$(cache_of_go) && mkdir -p "$place" && cd "$place" && keep_all && tar -xkmzf "$1"
-    ) || true
+    (enter_cache && keep_all && tar -xkmzf "$1") 2>/dev/null || true
 }
 
 fits_memory() { # FOLDER
