@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cooperbench.evaluation.configuration import restore_sections
+from cooperbench.evaluation.configuration import restore_sections, restore_unit_tests
 from cooperbench.evaluation.git import open_store
 from cooperbench.evaluation.rules import Rules
 from cooperbench.evaluation.sanitize import CleanSubmission, clean_submission
@@ -496,3 +496,28 @@ def test_dependencies_out_of_files_are_not() -> None:
     restored = restore_sections("package.json", base, new)
     assert restored is not None
     assert json.loads(restored) == {"dependencies": {"a": "^1.0.0", "c": "2"}}
+
+
+HOSTILE: dict[str, tuple[bytes, bytes]] = {
+    "Cargo.toml": (b"[package]\nname='a'\n", b"a=" + b"[" * 100_000),
+    "pyproject.toml": (b"[project]\nname='a'\n", b"x.y" + b".a" * 3000 + b"=1\n"),
+    "a/pyproject.toml": (b"", b"[tool.pytest.x]\ny=1\n[project]\nz='''\n[" + b" " * 100_000 + b"\n'''\n"),
+    "package.json": (b"{}", b'{"a":' + b"[" * 100_000),
+    "package-lock.json": (b"{}", b"url " * 500_000),
+    "go.mod": (b"module a\n", b"module a\n" + b"replace (\n" * 100_000),
+    "src/lib.rs": (b"", b"macro_rules! assert_eq\n" * 10_000),
+}
+
+
+@pytest.mark.parametrize("path", HOSTILE)
+@pytest.mark.timeout(60)
+def test_hostile_files_are_read_at_once(path: str) -> None:
+    """They are read on the host, where no limit ends that: no depth ends it with an error, no length takes minutes."""
+    base, submitted = HOSTILE[path]
+    restored = restore_sections(path, base, submitted)
+    assert restored in (None, base) or len(restored) <= len(submitted)
+
+
+@pytest.mark.timeout(60)
+def test_test_modules_without_an_end_are_read_at_once() -> None:
+    assert restore_unit_tests(b"", b"#[cfg(test)]\nmod a {\n" * 200_000) is None

@@ -68,5 +68,5 @@ def restore_sections(path: str, base: bytes | None, submitted: bytes | None) -> 
             kept = restore(before, b"{}" if path.endswith(".json") else b"")
             return kept and (before if PurePosixPath(path).name in _WHOLE else kept)
         return restore(before, submitted)
-    except (ValueError, configparser.Error):
+    except (ValueError, configparser.Error, RecursionError):  # tables and lists of any depth can be written
         return before

@@ -93,9 +93,9 @@ def _blocks(text: str) -> list[tuple[tuple[str, ...], str]]:
     """Split a TOML file into its tables as text, each with the key of its header, which is empty before the first header."""
     blocks: list[tuple[tuple[str, ...], str]] = [((), "")]
     for line in text.splitlines(keepends=True):
-        header = re.match(r"^\s*\[{1,2}\s*([^\[\]]+?)\s*\]{1,2}\s*(#.*)?$", line)
+        header = re.match(r"\[{1,2}([^\[\]]+)\]{1,2}\s*(#.*)?$", line.strip())
         if header:
-            blocks.append((tuple(part.strip(" \"'") for part in header.group(1).split(".")), line))
+            blocks.append((tuple(part.strip(" \t\"'") for part in header.group(1).split(".")), line))
         else:
             blocks[-1] = (blocks[-1][0], blocks[-1][1] + line)
     return blocks
