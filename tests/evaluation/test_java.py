@@ -99,6 +99,21 @@ def test_text_of_another_encoding_is_read() -> None:
         assert [test.name for test in Java().read_collected(archive(document)).tests] == ["c:t"]
 
 
+@pytest.mark.parametrize(
+    "said", ["a[b[0]]> 1", "<![CDATA[ ]]> ]]>", "1 < 2 && 3", "<p>&nbsp;", "<testcase name='b'/> &"]
+)
+def test_what_tests_print_may_be_in_the_file_as_it_is(said: str) -> None:
+    case = f'<testcase classname="C" name="a"><system-out>{said}</system-out><failure/></testcase>'
+    text = f'\n<?xml version="1.0"?><testsuite xmlns="urn:x">{case}<system-err>{said}</system-err></testsuite>'
+    assert results(text) == {"C:a": TestStatus.FAILED}
+    assert results("<system-out>&</system-out><!DOCTYPE x>" + text.strip()) == {}
+
+
+def test_a_file_in_utf_16_is_read() -> None:
+    text = '<?xml version="1.0" encoding="UTF-16"?><testsuite><testcase classname="C" name="\xe9"/></testsuite>'
+    assert [test.name for test in Java().read_collected(archive(text.encode("utf-16"))).tests] == ["C:\xe9"]
+
+
 @pytest.mark.parametrize("before", ["", "\n", '<?xml version="1.0"?><!-- x -->', "\ufeff", "\x1b"])
 def test_a_document_type_is_refused(before: str) -> None:
     assert results(f"{before}<!DOCTYPE t [<!ENTITY a 'b'>]><testsuite>{CASE}</testsuite>") == {}

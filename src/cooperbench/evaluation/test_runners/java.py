@@ -1,5 +1,6 @@
 """Maven and Gradle: the JUnit XML files that they write. They are not signed: code under test can write them too."""
 
+import codecs
 import io
 import re
 import sys
@@ -28,6 +29,8 @@ _ENDS = {
 _ENCODING = re.compile(rb"""(?:\xef\xbb\xbf)?<\?xml[^>]*?\sencoding=["']([\w.-]+)["']""")
 _DOCUMENT_TYPE = re.compile(r"(?>\s+|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", re.DOTALL)
 """Where one can be: before the root element. Elsewhere it is text that a test printed."""
+_PRINTED = re.compile(r"<(system-(?:out|err))\b[^>]*>.*?</\1>", re.DOTALL)
+"""What tests printed: some writers put it into a file as it is, with the characters of markup."""
 _REFERENCE = re.compile(r"&#(?:x([0-9a-fA-F]{1,8})|([0-9]{1,10}));")
 _NO_CHARACTER = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
@@ -68,26 +71,39 @@ class Java(TestRunner):
 def _read_suite(data: bytes, tests: dict[str, TestStatus]) -> None:
     """Add the cases of one file. One that cannot be read has none, nor has one that declares a type, which could define entities."""
     text = _text(data)
-    if _DOCUMENT_TYPE.match(text):
-        return
+    root = _parsed(text)
+    if root is None:
+        root = _parsed(_PRINTED.sub("", text))
+    for case in () if root is None else root.iter():
+        if _tag(case) == "testcase":
+            name = f"{case.get('classname', '')}:{case.get('name', '')}"
+            ends = [_ENDS[tag] for tag in map(_tag, case) if tag in _ENDS]
+            keep_worst(tests, name, ends[0] if ends else TestStatus.PASSED)
+
+
+def _parsed(text: str) -> ElementTree.Element | None:
     try:
-        root = ElementTree.fromstring(text)
+        return None if _DOCUMENT_TYPE.match(text) else ElementTree.fromstring(text)
     except ElementTree.ParseError:
-        return
-    for case in root.iter("testcase"):
-        name = f"{case.get('classname', '')}:{case.get('name', '')}"
-        keep_worst(tests, name, next((_ENDS[child.tag] for child in case if child.tag in _ENDS), TestStatus.PASSED))
+        return None
+
+
+def _tag(element: ElementTree.Element) -> str:
+    return element.tag.rpartition("}")[2]  # without its namespace
 
 
 def _text(data: bytes) -> str:
     """Decode a file without the characters that XML does not know: tests print colours, and some writers keep them."""
     declared = _ENCODING.match(data)
+    encoding = declared.group(1).decode() if declared else "utf-8"
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = "utf-16"
     try:
-        text = data.decode(declared.group(1).decode() if declared else "utf-8", "replace")
+        text = data.decode(encoding, "replace")
     except LookupError:
         text = data.decode("utf-8", "replace")
     text = _REFERENCE.sub(lambda found: "" if _NO_CHARACTER.match(_character(found)) else found.group(), text)
-    return _NO_CHARACTER.sub("", text).lstrip("\ufeff")
+    return _NO_CHARACTER.sub("", text).lstrip("\ufeff \t\r\n")
 
 
 def _character(reference: re.Match[str]) -> str:
