@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 
+from cooperbench._interrupts import keep_interrupts
 from cooperbench.cli.commands import COMMANDS, SUMMARY
 
 
@@ -15,9 +16,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words in (("-h",), ("--help",)):
         print(overview())
         return 0
-    from cooperbench.cli.program import run
+    before = keep_interrupts()
+    try:
+        from cooperbench.cli.program import run
 
-    return run(words)
+        return run(words)
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        sys.unraisablehook = before
 
 
 def overview() -> str:

@@ -21,6 +21,8 @@ from cooperbench.testing.conformance.subject import Subject
 
 RUNNER = """
 import json, signal, sys, time
+from cooperbench._interrupts import keep_interrupts
+keep_interrupts()
 from cooperbench.environments import EnvironmentOptions, SandboxLabels, Environment
 given = json.loads(sys.argv[1])
 print("starting", flush=True)
