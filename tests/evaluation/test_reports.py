@@ -45,6 +45,11 @@ def test_go_events() -> None:
     assert results(RunnerKind.GO, output) == {"p:TestA": PASSED, "p:TestB": FAILED}
 
 
+def test_go_events_of_any_depth_are_read() -> None:
+    """What is under test may have printed them."""
+    assert runners.read_output(runners.runners_of(b"go test"), '{"Test":' * 50_000) is NO_REPORT
+
+
 def test_go_text_and_runs_without_tests() -> None:
     output = "=== RUN   TestA\n--- PASS: TestA (0.00s)\n    --- FAIL: TestA/sub (0.01s)\n--- SKIP: TestB (0.00s)\nok  \tp\t0.1s\n"
     assert results(RunnerKind.GO, output) == {"TestA": PASSED, "TestA/sub": FAILED, "TestB": SKIPPED}

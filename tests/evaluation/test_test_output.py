@@ -84,3 +84,10 @@ def test_without_sections_nothing_is_known() -> None:
 def test_any_text_is_cut(text: str, times: int) -> None:
     found = outputs_of(["tests/test_b.py::test_one", "one"], text + PYTEST * times + text)
     assert all(len(output) <= LONGEST + 10 for output in found.values())
+
+
+@pytest.mark.timeout(60)
+def test_many_sections_and_many_tests_take_no_time() -> None:
+    """Every one for every test took a quarter of an hour: what is printed decides about both."""
+    names = [f"test_many.py::test_{number}" for number in range(20_000)]
+    assert outputs_of(names, "  ● a\n" * 20_000) == {}

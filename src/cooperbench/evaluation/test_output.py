@@ -1,6 +1,7 @@
 """Cut a runner's output into what each failing test printed, for people to read. Nothing is decided by it."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 LONGEST = 3_000
@@ -22,15 +23,19 @@ _END = re.compile(
 
 def outputs_of(names: Iterable[str], output: str) -> Mapping[str, str]:
     """Return what each of these failing tests printed, by its name, as far as the runner says whose it is."""
-    sections = list(_sections(output))
+    sections: defaultdict[str, list[str]] = defaultdict(list)
+    for title, text in _sections(output):
+        sections[title].append(text)
     found: dict[str, str] = {}
     for name in names:
-        texts = [text for title, text in sections if _is_title_of(title, name)]
+        texts = [text for title in _titles_of(name) for text in sections.get(title, ())]
         place = name.split("::", 1)[0]
         # Tests of the same name in two files: a section names its file.
         texts = [text for text in texts if place in text] or texts
-        if texts and len(found) < MOST_TESTS:
+        if texts:
             found[name] = _shortened(texts[0].strip("\n"))
+        if len(found) == MOST_TESTS:
+            break
     return found
 
 
@@ -43,9 +48,10 @@ def _sections(output: str) -> Iterable[tuple[str, str]]:
         yield title.strip(), text[: end.start()] if end else text
 
 
-def _is_title_of(title: str, name: str) -> bool:
+def _titles_of(name: str) -> Iterable[str]:
+    """Return the titles that a test's section may have."""
     own = name.split("::", 1)[-1]  # a file stands before it
-    return title in (name, own, own.replace("::", "."), name.rpartition(":")[2].strip(), name.rpartition(".")[2])
+    return dict.fromkeys((name, own, own.replace("::", "."), name.rpartition(":")[2].strip(), name.rpartition(".")[2]))
 
 
 def _shortened(text: str) -> str:

@@ -9,6 +9,7 @@ import re
 from typing import NamedTuple
 
 _HUNK = re.compile(rb"^@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
+_OCTAL = re.compile(rb"[0-3][0-7]{2}")
 _ESCAPES = {ord(c): v for c, v in zip('abtnvfr"\\', b'\a\b\t\n\v\f\r"\\', strict=True)}
 
 
@@ -143,7 +144,7 @@ def _unquote(name: bytes) -> bytes:
         if byte != 0x5C or position + 1 >= len(body):
             out.append(byte)
             position += 1
-        elif octal := re.match(rb"[0-3][0-7]{2}", body[position + 1 :]):
+        elif octal := _OCTAL.match(body, position + 1):
             out.append(int(octal.group(), 8))
             position += 4
         else:
