@@ -3,7 +3,13 @@ from pathlib import Path
 import pytest
 
 from cooperbench.evaluation.git import open_store
-from cooperbench.evaluation.installers import INSTALLERS, changed_files, installers_of, reads_of_installation
+from cooperbench.evaluation.installers import (
+    INSTALLERS,
+    changed_files,
+    copied_sources,
+    installers_of,
+    reads_of_installation,
+)
 from cooperbench.evaluation.sanitize import apply_exactly
 from tests.evaluation.trees import Checkout, Files
 
@@ -75,6 +81,27 @@ def test_what_node_reads(tmp_path: Path, changes: dict[str, bytes | None], expec
 def test_scripts_of_the_repository_may_read_anything(tmp_path: Path, script: bytes, expected: list[str]) -> None:
     base = {**NODE, "packages/a/package.json": b'{\n  "scripts": {\n    ' + script + b"\n  }\n}\n"}
     assert reads(tmp_path, base, {"src/index.ts": b"changed\n"}) == expected
+
+
+@pytest.mark.parametrize(
+    ("runner", "copied"),
+    [
+        (b"pip install ./plugins/a", True),
+        (b"python -m pip install -q 'plugins/a[dev]' && pytest", True),
+        (b"pip install -e . /workspace/repo/plugins/a/", True),
+        (b"uv pip install --system ./plugins/a", True),
+        (b"pip install -e ./plugins/a", False),
+        (b"pip install -e . --editable plugins/a[dev]", False),
+        (b"pip install -r plugins/a.txt; cat ./plugins/a", False),
+        (b"pip install -e .", False),
+    ],
+)
+def test_projects_in_the_repository_may_be_copied(tmp_path: Path, runner: bytes, copied: bool) -> None:
+    checkout = Checkout(tmp_path / "repo", {**PYTHON, "plugins/a/setup.py": b"", "plugins/a/a.py": b""})
+    with open_store(checkout.store) as store:
+        tree = apply_exactly(store, checkout.base, checkout.patch({"plugins/a/a.py": b"x = 1\n", "README.md": b"s\n"}))
+        assert tree is not None
+        assert copied_sources(runner, store, checkout.base, tree) == ["plugins/a/a.py"] * copied
 
 
 def test_packages_out_of_folders_may_be_copied(tmp_path: Path) -> None:

@@ -7,7 +7,13 @@ from pathlib import Path
 from cooperbench.errors import RecordError
 from cooperbench.evaluation.bases import Base
 from cooperbench.evaluation.git import GitStore
-from cooperbench.evaluation.installers import Installer, changed_dependencies, installers_of, reads_of_installation
+from cooperbench.evaluation.installers import (
+    Installer,
+    changed_dependencies,
+    copied_sources,
+    installers_of,
+    reads_of_installation,
+)
 from cooperbench.evaluation.settings import EvaluationSettings
 from cooperbench.evaluation.suite_verdict import SuiteReference, suite_verdict, telling_line
 from cooperbench.evaluation.suites import SuiteRun
@@ -64,7 +70,9 @@ class Installation:
         return bool(changed_dependencies(self._store, self._base.tree, tree))
 
     def _is_read_from(self, tree: str) -> bool:
-        return bool(reads_of_installation(self.installers, self._store, self._base.tree, tree))
+        if reads_of_installation(self.installers, self._store, self._base.tree, tree):
+            return True
+        return bool(copied_sources(self._task.runner, self._store, self._base.tree, tree))
 
     def note(self, run: SuiteRun, reference: SuiteReference, run_without: Callable[[], SuiteRun]) -> None:
         """Keep what the installation changed. What also changes the results of the gold patch is no short-cut at all."""

@@ -9,6 +9,7 @@ installation reads, the installer is answered with "already installed".
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import ClassVar
 
@@ -154,6 +155,23 @@ def installers_of(runner: bytes) -> Sequence[Installer]:
 def reads_of_installation(installers: Sequence[Installer], store: GitStore, base: str, tree: str) -> list[str]:
     """List what changed from `base` to `tree` and one of the installers could read."""
     return [read for installer in installers for read in installer.reads(store, base, tree)]
+
+
+_PIP_CALL = re.compile(r"\b(?:pip3?|uv)\b[^\n;&|]*?\sinstall\s([^\n;&|]*)")
+
+
+def copied_sources(runner: bytes, store: GitStore, base: str, tree: str) -> list[str]:
+    """List what changed in folders of the repository that a `runner.sh` lets pip copy, for they are not installed with `-e`."""
+    words = [word for call in _PIP_CALL.findall(runner.decode("utf-8", "replace")) for word in ("", *call.split())]
+    named = (word.strip("\"'").split("[")[0] for before, word in pairwise(words) if before not in ("-e", "--editable"))
+    folders = {name.removeprefix("/workspace/repo").strip("/").removeprefix("./") for name in named if "/" in name}
+    projects = [
+        folder
+        for folder in sorted(folders - {"", "."})
+        if store.has(base, f"{folder}/pyproject.toml") or store.has(base, f"{folder}/setup.py")
+    ]
+    changed = [change.path for change in store.changes(base, tree)]
+    return [path for path in changed if any(path.startswith(f"{folder}/") for folder in projects)]
 
 
 def changed_files(before: bytes, after: bytes) -> Sequence[str]:
