@@ -18,16 +18,26 @@ for input that never comes, without an end, because the container would take the
 MISSING = 66
 GONE = 67
 """Exit code of `run_outside` when the working directory is not there any more."""
-ENTER = f"""place=$1$2
-for hop in 1 2 3 4 5; do
-    [ -L "$place" ] || break
+ENTER = f"""root=$1 place=$1 rest=$2/ hops=0
+while [ -n "$rest" ]; do
+    part=${{rest%%/*}} rest=${{rest#*/}}
+    case $part in
+    '' | .) continue ;;
+    ..) [ "$place" = "$root" ] || place=${{place%/*}} && continue ;;
+    esac
+    place=$place/$part
+    [ -L "$place" ] || continue
+    hops=$((hops + 1))
+    [ "$hops" -le 8 ] || exit {GONE}
     target=$(readlink "$place")
-    case $target in /*) place=$1$target ;; *) place=${{place%/*}}/$target ;; esac
+    rest=$target/$rest
+    case $target in /*) place=$root ;; *) place=${{place%/*}} ;; esac
 done
-[ ! -L "$place" ] && [ -d "$place" ] && cd "$place" 2>/dev/null || exit {GONE}
+[ -d "$place" ] && cd "$place" 2>/dev/null || exit {GONE}
 shift 2
 """
-"""Enters the working directory below the root folder in $1. Seen from outside, a link to /tmp would lead to another /tmp."""
+"""Enters the working directory below the root folder in $1. Seen from outside, a link to /tmp would lead to another /tmp, so that each folder
+on the way is looked at."""
 TRUST = """[ -O "$CWD" ] && [ -O "$CWD/.git" ] && exit 0
 command -v git >/dev/null && [ -e "$CWD/.git" ] && ! git -C "$CWD" rev-parse --git-dir >/dev/null 2>&1 || exit 0
 git config --global --add safe.directory '*' || git config --system --add safe.directory '*'
