@@ -33,7 +33,11 @@ def loaded(script: str) -> set[str]:
     )
     assert done.stdout
     modules = set(json.loads(done.stderr.splitlines()[-1]))
-    return {name for name in modules if name.split(".")[1] not in ("cli", "records", "errors", "_installation")}
+    return {
+        name
+        for name in modules
+        if name.split(".")[1] not in ("cli", "records", "errors", "_installation", "_interrupts")
+    }
 
 
 def test_read_run_loads_the_package_of_the_runner_and_nothing_in_it() -> None:
