@@ -264,7 +264,7 @@ import pytest
 def pytest_runtest_protocol(item, nextitem):
     from _pytest.runner import runtestprotocol
 
-    for outcome in ("rerun", None):
+    for outcome in ("{outcome}", None):
         for report in runtestprotocol(item, nextitem=nextitem, log=False):
             if report.when == "call" and outcome:
                 report.outcome = outcome
@@ -273,9 +273,10 @@ def pytest_runtest_protocol(item, nextitem):
 """
 
 
-def test_a_test_that_runs_again_is_not_changed(project: Project) -> None:
-    """As pytest-rerunfailures reports one that failed first."""
-    project.write("conftest.py", RERUN)
+@pytest.mark.parametrize("outcome", ["rerun", "retried"])
+def test_a_test_that_runs_again_is_not_changed(project: Project, outcome: str) -> None:
+    """As pytest-rerunfailures and pytest-retry report one that failed first."""
+    project.write("conftest.py", RERUN.format(outcome=outcome))
     project.write("work.py", "calls = []\n\n\ndef one():\n    calls.append(1)\n    return len(calls) - 1\n")
     project.run("pytest", "-q", "test_work.py::test_one")
     assert project.results() == {"test_work.py::test_one": TestStatus.PASSED}

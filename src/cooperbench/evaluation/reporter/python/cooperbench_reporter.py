@@ -19,7 +19,7 @@ from _pytest.reports import TestReport
 from pluggy import PluginManager
 
 WATCHED = ("_pytest", "pytest", "pluggy", "unittest")
-_ORDER = ("rerun", "passed", "xfailed", "skipped", "failed")
+_ENDS = ("passed", "xfailed", "skipped", "failed")
 
 
 def _status(phases):
@@ -31,9 +31,10 @@ def _status(phases):
 
 
 def _note(phases, report):
-    # A phase is reported several times where a test has subtests: the worst counts. What runs again begins anew.
+    # A phase is reported several times where a test has subtests: the worst counts. `rerun` and the like of plugins end no test.
     outcome = "xfailed" if hasattr(report, "wasxfail") and report.skipped else report.outcome
-    phases[report.when] = max(phases.get(report.when, "rerun"), outcome, key=_ORDER.index)
+    if outcome in _ENDS:
+        phases[report.when] = max(phases.get(report.when, outcome), outcome, key=_ENDS.index)
 
 
 def _plugins(manager, is_watched, name_of=watch.name_of, function_of=watch.function_of):
@@ -112,10 +113,10 @@ class _Observer(object):
         self.look(item.session, item.nodeid, often=call.when == "call")
 
     def reported(self, report):
-        """Note what reached the reporter: the same outcome as where the test ran, or that it runs again."""
+        """Note what reached the reporter: the same outcome as where the test ran, or one of a plugin, which ends no test."""
         if type(report) is not TestReport:
             self.changed.add("reports: " + self._helpers[-1](report))
-        elif report.outcome not in (self._seen.get((report.nodeid, report.when), report.outcome), "rerun"):
+        elif report.outcome in _ENDS and self._seen.get((report.nodeid, report.when), report.outcome) != report.outcome:
             self.changed.add(report.nodeid)
 
 
