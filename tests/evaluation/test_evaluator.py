@@ -151,7 +151,7 @@ def test_one_patch_for_all_features_as_in_solo(shelfdb: Task) -> None:
         (
             None,
             EvaluationChoices(singles="all", time_limit=60, network="none", recount=True, install="always"),
-            "",
+            "89220ff69cc19f47f3ec0cda8f945e44a71d17ed515f8fa671f83788b2bdb811",
         ),
     ],
 )
