@@ -150,3 +150,5 @@ SUBJECTS: dict[str, Callable[[pytest.FixtureRequest], Subject]] = {
 }
 WHEN_NAMED = ("local-unpacked-root", "local-unpacked-nonroot")
 """Subjects that run for `--backend NAME` only: what they add to others is less than the 10 s of unpacking their images."""
+COVERED_BY_OTHERS = ("modal-busybox",)
+"""Subjects whose sandboxes live and end as those of others do: the backend with another image, the image on another backend. 35 s."""
