@@ -52,6 +52,8 @@ def claim(place):
 def give_back_environment():
     """What the tests start sees the variables as they were."""
     for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONPATH"):
+        if name == "PYTEST_PLUGINS" and "cooperbench_reporter" not in os.environ.get(name, ""):
+            continue  # a runner has set its own
         before = os.environ.get("COOPERBENCH_" + name)
         if before:
             os.environ[name] = before
