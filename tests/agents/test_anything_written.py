@@ -97,6 +97,7 @@ WRITTEN = st.lists(st.tuples(MESSAGE, REASON), min_size=1, max_size=4)
 once_for_all = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None, suppress_health_check=once_for_all)
 @given(written=WRITTEN, events=st.booleans(), form=st.sampled_from(["native", "text"]))
 def test_over_http(written: list[tuple[dict[str, Any], object]], events: bool, form: str, tmp_path: Path) -> None:

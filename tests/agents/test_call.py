@@ -152,6 +152,7 @@ json_like = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(st.dictionaries(any_text, json_like), max_size=3))
 def test_whatever_messages_hold_can_be_stored(messages: list[dict[str, Any]]) -> None:
     stored = check_result(good(messages=messages)).messages

@@ -35,6 +35,7 @@ def test_without_a_project_nothing_is_kept(tmp_path: Path) -> None:
     assert not (tmp_path / "config.toml").exists()
 
 
+@pytest.mark.slow
 def test_what_does_not_work_yet_is_said(tmp_path: Path) -> None:
     env = {
         "COOPERBENCH_CONFIG_DIR": str(tmp_path),

@@ -55,6 +55,7 @@ def test_what_is_missing_comes_with_the_command_that_mends_it(tmp_path: Path) ->
     assert failed["gcp"]["fix"] == "cooperbench config gcp --project-id VALUE"
 
 
+@pytest.mark.slow
 def test_an_sdk_whose_outer_package_is_missing_too_is_named_with_its_extra() -> None:
     program = (
         "import sys; sys.modules['google'] = None; "

@@ -276,6 +276,7 @@ def test_a_push_is_an_event_before_the_pusher_knows(tmp_path: Path, base: Path) 
             assert told[-1].refs[0].new == mine
 
 
+@pytest.mark.slow
 def test_bodies_gzipped_chunked_and_cut_short(server: GitServer, base: Path, tmp_path: Path) -> None:
     work = clones(server, base, tmp_path)["agent1"]
     # more than http.postBuffer goes out in chunks
