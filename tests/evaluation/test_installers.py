@@ -104,9 +104,23 @@ def test_projects_in_the_repository_may_be_copied(tmp_path: Path, runner: bytes,
         assert copied_sources(runner, store, checkout.base, tree) == ["plugins/a/a.py"] * copied
 
 
-def test_packages_out_of_folders_may_be_copied(tmp_path: Path) -> None:
-    base = {**NODE, "packages/a/package.json": b'{"dependencies": {"rates": "file:../../vendor/rates"}}\n'}
-    assert reads(tmp_path, base, {"vendor/rates/index.js": b"changed\n"}) == ["vendor/rates/index.js"]
+@pytest.mark.parametrize(
+    ("named", "copied"),
+    [
+        ("file:../../vendor/rates", True),
+        ("file:../../vendor", True),
+        ("file:/workspace/repo/vendor/rates", True),
+        ("file:../..", True),
+        ("file:../../vendor/rat", False),
+        ("file:../../../elsewhere", False),
+        ("link:../../vendor/rates", False),
+    ],
+)
+def test_packages_out_of_folders_may_be_copied(tmp_path: Path, named: str, copied: bool) -> None:
+    manifest = f'{{"dependencies": {{"left": "1.0.0", "rates": "{named}"}}}}\n'
+    base = {**NODE, "packages/a/package.json": manifest.encode()}
+    changed = {"vendor/rates/index.js": b"changed\n"}
+    assert reads(tmp_path, base, changed) == ["vendor/rates/index.js"] * copied
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ everything that is installed, file by file, before and after. Where nothing chan
 installation reads, the installer is answered with "already installed".
 """
 
+import posixpath
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -101,10 +102,8 @@ _NODE_INPUTS = re.compile(
     r"^(package\.json|package-lock\.json|npm-shrinkwrap\.json|pnpm-lock\.yaml|pnpm-workspace\.yaml|\.pnpmfile\.c?js|yarn\.lock"
     r"|\.npmrc|\.yarnrc(\.yml)?|lerna\.json|\.nvmrc|\.node-version|\.tool-versions|binding\.gyp|\.pnp\.\w+|.*\.(patch|tgz))$"
 )
-# Scripts may read anything, and packages out of folders are copied by some versions of npm, by pnpm and by yarn.
-_READS_ANYTHING = (
-    '"(preinstall|install|postinstall|preprepare|prepare|postprepare|prepublish)"[[:space:]]*:|:[[:space:]]*"file:'
-)
+_OWN_SCRIPTS = '"(preinstall|install|postinstall|preprepare|prepare|postprepare|prepublish)"[[:space:]]*:'
+_FOLDER_PACKAGE = ':[[:space:]]*"file:'
 # Hooks for commits, which no test needs.
 _HARMLESS = re.compile(rb':\s*"(is-ci \|\| )?husky( install)?( [\w./-]+)?( \|\| (true|exit 0))?"')
 
@@ -121,13 +120,30 @@ class Node(Installer):
     skip = _stand_before("npm", "pnpm", "yarn")
 
     def reads(self, store: GitStore, base: str, tree: str) -> list[str]:
-        """List changed manifests and lock files, or everything that changed if scripts or folders of the repository take part."""
+        """List changed manifests, lock files and packages in folders, or everything that changed if scripts of the repository take part."""
         changed = [change.path for change in store.changes(base, tree)]
-        found = store.run("grep", "-h", "-E", "-e", _READS_ANYTHING, base, "--", "*package.json")
-        scripts = [line for line in found.stdout.splitlines() if not _HARMLESS.search(line)]
-        if scripts:
+        found = store.run("grep", "-h", "-E", "-e", _OWN_SCRIPTS, base, "--", "*package.json")
+        if any(not _HARMLESS.search(line) for line in found.stdout.splitlines()):
             return changed
-        return [path for path in changed if _NODE_INPUTS.match(PurePosixPath(path).name) or path.startswith(".yarn/")]
+        folders = (".yarn", *_packages_in_folders(store, base))
+        return [
+            path
+            for path in changed
+            if _NODE_INPUTS.match(PurePosixPath(path).name)
+            or any(folder == "." or path.startswith(f"{folder}/") for folder in folders)
+        ]
+
+
+def _packages_in_folders(store: GitStore, base: str) -> list[str]:
+    """List the folders that manifests name as dependencies, which some versions of npm, pnpm and yarn copy."""
+    found = store.run("grep", "-z", "-E", "-e", _FOLDER_PACKAGE, base, "--", "*package.json")
+    folders = []
+    for place, line in re.findall(rb"([^\0\n]+)\0([^\n]*)", found.stdout):
+        manifest = place.partition(b":")[2].decode("utf-8", "replace")
+        for named in re.findall(r'"file:([^"]*)"', line.decode("utf-8", "replace")):
+            path = posixpath.join("/workspace/repo", posixpath.dirname(manifest), named)
+            folders.append(posixpath.relpath(path, "/workspace/repo"))
+    return folders
 
 
 _DEPENDENCIES = re.compile(
