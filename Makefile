@@ -34,7 +34,7 @@ quick: $(VENV)/dev.stamp  ## All checks, and beside them the tests that take lit
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target check quick-tests
 
 quick-tests: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -q -n auto --dist loadgroup -m 'not slow and not docker and not needs' $(ARGS)
+	$(BIN)/python -m pytest -q -n logical --dist loadgroup -m 'not slow and not docker and not needs' $(ARGS)
 
 images:  ## The images of the container tests; without them these tests are skipped.
 	@.ci/images.sh

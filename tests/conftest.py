@@ -43,13 +43,14 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """Twice as many as there are cores: tests wait a lot.
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One more than there are cores, as tests wait a lot. Quick ones (`-n logical`) wait more than they compute, so twice as many.
 
-    On two cores `make quick` takes 80 s with two workers and 64 s with four. Of 120 slow tests without an engine, three workers kept
-    two cores busy for 79 % of 190 s, and four for 85 % of 170 s.
+    On two cores `make quick` takes 80 s with two workers and 64 s with four. The whole suite took 1,195 s with three; one of about that
+    size took 1,343 s with four, and programs that tests wait for came too late.
     """
-    return min(2 * len(os.sched_getaffinity(0)), 8)
+    cores = len(os.sched_getaffinity(0))
+    return min(2 * cores if config.option.numprocesses == "logical" else cores + 1, 8)
 
 
 MODULE_MARK = re.compile(r"^pytestmark = .*?\bmark\.(slow|docker|needs)\b", re.MULTILINE)
