@@ -119,8 +119,8 @@ def test_projects_in_the_repository_may_be_copied(tmp_path: Path, runner: bytes,
 def test_packages_out_of_folders_may_be_copied(tmp_path: Path, named: str, copied: bool) -> None:
     manifest = f'{{"dependencies": {{"left": "1.0.0", "rates": "{named}"}}}}\n'
     base = {**NODE, "packages/a/package.json": manifest.encode()}
-    changed = {"vendor/rates/index.js": b"changed\n"}
-    assert reads(tmp_path, base, changed) == ["vendor/rates/index.js"] * copied
+    read = reads(tmp_path, base, {"vendor/rates/index.js": b"changed\n"})
+    assert read == ["vendor/rates/index.js"] * copied
 
 
 @pytest.mark.parametrize(
