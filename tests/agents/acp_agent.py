@@ -114,6 +114,8 @@ def work(text: str, cwd: str) -> str:
             update("agent_message_chunk", content={"type": "text", "text": said})
         return "refusal"
     if "Message from" in text:
+        if BEHAVIOUR == "tells":  # agent2 may ask before this one has finished, or after
+            return "end_turn"
         subprocess.run(["sh", "-c", f'printf %s "$1" > {cwd}/news.txt', "sh", text])
         return "end_turn"
     first_prompt(cwd)
