@@ -109,6 +109,13 @@ def test_what_tests_print_may_be_in_the_file_as_it_is(said: str) -> None:
     assert results("<system-out>&</system-out><!DOCTYPE x>" + text.strip()) == {}
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("said", ["<system-out>", "<system-out ", "<system-out></system-out>"])
+def test_output_of_any_length_is_read_at_once(said: str) -> None:
+    """It is read on the host, where no limit ends that."""
+    assert results(f"<testsuite>{CASE}{said * 100_000}&") == {}
+
+
 def test_a_file_in_utf_16_is_read() -> None:
     text = '<?xml version="1.0" encoding="UTF-16"?><testsuite><testcase classname="C" name="\xe9"/></testsuite>'
     assert [test.name for test in Java().read_collected(archive(text.encode("utf-16"))).tests] == ["C:\xe9"]

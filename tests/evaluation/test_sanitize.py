@@ -521,3 +521,4 @@ def test_hostile_files_are_read_at_once(path: str) -> None:
 @pytest.mark.timeout(60)
 def test_test_modules_without_an_end_are_read_at_once() -> None:
     assert restore_unit_tests(b"", b"#[cfg(test)]\nmod a {\n" * 200_000) is None
+    assert restore_unit_tests(b"", b"#[cfg(test)]\n" * 200_000) is None

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 _ASSERTIONS = re.compile(rb"\bmacro_rules!\s*((?:debug_)?assert(?:_eq|_ne)?|panic|unreachable|matches)\b")
 # From the attribute to the first brace at the beginning of a line, which is where rustfmt closes the module.
 _TEST_MODULE = re.compile(
-    rb"^#\[cfg\(test\)\]\s*\n(?:#\[[^\n]*\]\s*\n)*(?:pub(?:\([^)\n]*\))? )?mod \w+ \{\n", re.MULTILINE
+    rb"^#\[cfg\(test\)\]\s*\n(?:#\[[^\n]*\]\s*\n){0,20}(?:pub(?:\([^)\n]*\))? )?mod \w+ \{\n", re.MULTILINE
 )
 _END = re.compile(rb"^\}\n?", re.MULTILINE)
 
