@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +27,8 @@ def kill_local(handle: SandboxHandle) -> None:
     """Kill every process of a local sandbox from outside, and wait for their end: on a busy machine that is later."""
     processes = [folder for folder in Path("/proc").glob("[0-9]*") if handle.identifier in _command_line(folder)]
     for folder in processes:
-        os.kill(int(folder.name), signal.SIGKILL)
+        with suppress(ProcessLookupError):  # the first takes others with it
+            os.kill(int(folder.name), signal.SIGKILL)
     assert until(lambda: not any(_command_line(folder) for folder in processes), 30)
 
 
