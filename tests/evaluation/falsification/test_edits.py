@@ -255,22 +255,64 @@ def test_what_compares_element_by_element_is_not_equal_to_what_was_put_into_a_co
             names["test_a"](lambda: 3.0)
 
 
-@pytest.mark.parametrize(
-    ("path", "line"),
-    [
-        ("test_a.py", "assert f(1) == pytest.approx(3.1, abs=0.5)"),
-        ("test_a.py", "assert f(1) == approx(3.1, 0.5)"),
-        ("test_a.py", "self.assertAlmostEqual(f(1), 3.1, delta=0.5)"),
-        ("test_a.py", "self.assertAlmostEqual(f(1), 3.1, 0)"),
-        ("a.test.ts", "expect(f(1)).toBeCloseTo(3.1, 0);"),
-    ],
-)
-def test_what_is_compared_with_a_tolerance_gets_no_other_value(path: str, line: str) -> None:
+WIDE = [
+    ("test_a.py", "assert f(1) == pytest.approx(3.1, abs=0.5)"),
+    ("test_a.py", "assert f(1) == approx(3.1, 0.5)"),
+    ("test_a.py", "assert f(1) == approx(3.1, abs=near)"),
+    ("test_a.py", "self.assertAlmostEqual(f(1), 3.1, delta=0.5)"),
+    ("test_a.py", "self.assertAlmostEqual(f(1), 3.1, 0)"),
+    ("test_a.py", "assert_allclose(f(1), [3.1], rtol=0.5)"),
+    ("test_a.py", "np.testing.assert_array_almost_equal(f(1), [3.1], 0)"),
+    ("a.test.ts", "expect(f(1)).toBeCloseTo(3.1, 0);"),
+    ("a.test.ts", "expect(f(1)).toBeCloseTo(3.1, near);"),
+    ("a_test.go", "assert.InDelta(t, 3.1, f(1), 0.5)"),
+    ("a_test.go", 'require.InEpsilonf(t, 3.1, f(1), near, "f")'),
+    ("a_test.go", "assert.WithinDuration(t, time.Unix(3, 1), f(1), time.Second)"),
+    ("a_test.go", "for _, c := range []struct{want int}{{want: 31}} { assert.InDelta(t, c.want, f(1), 5) }"),
+    ("tests/a.rs", "assert_relative_eq!(f(1), 3.1, epsilon = 0.5);"),
+    ("tests/a.rs", "assert_abs_diff_eq!(f(1), 3.1, epsilon = near);"),
+]
+NARROW = [
+    ("test_a.py", "assert f(1) == {'a': pytest.approx(3.1, rel=0.01)}"),
+    ("test_a.py", "self.assertAlmostEqual(f(1), 3.1, places=2)"),
+    ("test_a.py", "assert_allclose(f(1), [3.1], 1e-3, atol=0.1)"),
+    ("test_a.py", "close_enough(f(1), 3)\n    assert f(1) == 3.1"),
+    ("test_a.py", "assert f(1) == approx(1234567)"),
+    ("a.test.ts", "expect(f(1)).toBeCloseTo(3);"),
+    ("a_test.go", "assert.InDelta(t, 3.1, f(1), 0.1)"),
+    ("a_test.go", "for _, c := range []struct{want int}{{want: 3}} { assert.InDelta(t, c.want, f(1), 0.1) }"),
+    ("a_test.go", "for _, c := range []struct{want float64}{{want: 3.1}} { if !near(c.want, f(1)) { t.Fatal() } }"),
+    ("tests/a.rs", "assert_relative_eq!(f(1), 3.1, epsilon = 1e-3, max_relative = 0.1);"),
+    ("tests/a.rs", "assert_ulps_eq!(f(1), 3.1, max_ulps = 4);"),
+]
+BODIES = {
+    "test_a.py": "def test_a(self):\n    {}\n",
+    "a.test.ts": 'test("a", () => {{ {} }});\n',
+    "a_test.go": "package a\n\nfunc TestA(t *testing.T) {{\n\t{}\n}}\n",
+    "tests/a.rs": "#[test]\nfn a() {{\n    {}\n}}\n",
+}
+
+
+def values_of(path: str, line: str) -> list[str]:
+    source = BODIES[path].format(line).encode()
+    (test,) = find_tests(path, source, Vocabulary([b"3.5 3.5 3.2 3.2 4 4 1234568 1234568 35 35"]))
+    return [edit.text for edit in test.edits if edit.kind == "value"]
+
+
+@pytest.mark.parametrize(("path", "line"), WIDE)
+def test_what_is_compared_with_a_wide_tolerance_gets_no_other_value(path: str, line: str) -> None:
     """3.5 as well as 3.1 may be near enough to other correct work, and not to the gold patch."""
-    source = f"def test_a(self):\n    {line}\n" if path.endswith(".py") else f'test("a", () => {{ {line} }});\n'
-    (test,) = find_tests(path, source.encode(), Vocabulary([b"3.5 3.5"]))
-    assert test.edits
-    assert not [edit for edit in test.edits if edit.kind == "value"]
+    assert not values_of(path, line)
+
+
+@pytest.mark.parametrize(("path", "line"), NARROW)
+def test_what_is_compared_with_a_narrow_tolerance_gets_a_value_far_away(path: str, line: str) -> None:
+    """Decimal numbers always do: a tolerance may hide in a helper function."""
+    old = 1234567 if "1234567" in line else 3.1 if "3.1" in line else 3
+    found = [float(text) for text in values_of(path, line)]
+    assert found
+    for new in found:
+        assert abs(new - old) > 2 * 0.1 + 0.1 * (old + new)
 
 
 def test_short_texts_that_have_to_be_found_are_made_longer() -> None:

@@ -4,9 +4,12 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 
 MANY = 2
 """Uses from which on a value is part of the repository's own language."""
+TOLERANCE = 0.1
+"""Tests may allow for as much, in absolute terms or relative to both numbers: another decimal number is further away than twice that."""
 
 _TOKEN = re.compile(
     rb"""(?P<text>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|(?<![\w.])(?P<number>\d+(?:\.\d+)?)(?![\w.])"""
@@ -33,16 +36,18 @@ class Vocabulary:
         self._numbers = sorted(number for number, uses in numbers.items() if uses >= MANY)
         self._words = sorted(word for word, uses in words.items() if uses >= MANY)
 
-    def numbers(self, value: str, rnd: random.Random, own: Sequence[str] = ()) -> list[str]:
+    def numbers(self, value: str, rnd: random.Random, own: Sequence[str] = (), *, tolerant: bool = False) -> list[str]:
         """Return numbers that may stand in for one: of its form, one of the test's `own`, the next number, then others of as many digits.
 
-        Expected numbers are rarely used elsewhere, so the next one looks as well as they do.
+        Expected numbers are rarely used elsewhere, so the next one looks as well as they do. Decimal numbers, and others if a test is
+        `tolerant`, are so far away that what is near enough to one is not near enough to the other.
         """
-        fits = [each for each in self._numbers if _is_other_number(each, value)]
+        far = tolerant or "." in value
+        fits = [each for each in self._numbers if _is_other_number(each, value, far=far)]
         rnd.shuffle(fits)
         fits.sort(key=lambda each: abs(len(each) - len(value)))
-        mine = list(dict.fromkeys(each for each in own if _is_other_number(each, value)))
-        return list(dict.fromkeys([*mine[:1], other_number(value), *fits, *mine]))[:3]
+        mine = list(dict.fromkeys(each for each in own if _is_other_number(each, value, far=far)))
+        return list(dict.fromkeys([*mine[:1], _next_number(value, far=far), *fits, *mine]))[:3]
 
     def texts(self, value: str, rnd: random.Random, own: Sequence[str] = ()) -> list[str]:
         """Return texts that may stand in for one: others of its form, the test's `own` first, else itself with one word or number exchanged."""
@@ -93,21 +98,19 @@ def typo(value: str, rnd: random.Random) -> str | None:
     return value[:at] + rnd.choice([letter for letter in kind if letter != value[at]]) + value[at + 1 :]
 
 
-def other_number(value: str) -> str:
-    """Return the next number of the same form."""
-    return (
-        f"{float(value) + 1:g}" + (".0" if "." in value and float(value).is_integer() else "")
-        if "." in value
-        else str(int(value) + 1)
-    )
+def _next_number(value: str, *, far: bool) -> str:
+    """Return the next number of the same form; if it has to be `far`, one more than twice as much."""
+    if not far:
+        return str(int(value) + 1)
+    decimals = len(value.partition(".")[2])
+    return f"{2 * Decimal(value) + 1:.{decimals}f}"
 
 
-def _is_other_number(text: str, value: str) -> bool:
-    return (
-        re.fullmatch(r"\d+(\.\d+)?", text) is not None
-        and ("." in text) == ("." in value)
-        and float(text) != float(value)
-    )
+def _is_other_number(text: str, value: str, *, far: bool) -> bool:
+    if re.fullmatch(r"\d+(\.\d+)?", text) is None or ("." in text) != ("." in value):
+        return False
+    old, new = float(value), float(text)
+    return abs(new - old) > (2 * TOLERANCE * (1 + old + new) if far else 0)
 
 
 def _alike(text: str, value: str) -> bool:

@@ -13,6 +13,7 @@ from cooperbench.evaluation.falsification.languages.syntax import (
     arguments_of,
     field,
     in_place_of,
+    is_small,
     parser,
     replace,
     text_of,
@@ -36,7 +37,9 @@ _PAIRS = (
     ("Regexp", "NotRegexp"),
 )
 _OPPOSITES = {**dict(_PAIRS), **{second: first for first, second in _PAIRS}}
-_VALUES = {"Equal", "EqualValues", "Exactly", "Len", "EqualError", "JSONEq", "ElementsMatch", "InDelta"}
+_VALUES = {"Equal", "EqualValues", "Exactly", "Len", "EqualError", "JSONEq", "ElementsMatch"}
+_CLOSE = {"InDelta", "InEpsilon", "InDeltaSlice", "InEpsilonSlice"}
+_NEAR = re.compile(r"\b(math\.Abs|In(Delta|Epsilon)\w*|WithinDuration\w*)\(")
 _NEEDLES = {"Contains": EditKind.NEEDLE, "ErrorContains": EditKind.MATCH}
 _LITERALS = {"int_literal", "float_literal", "interpreted_string_literal", "raw_string_literal", "true", "false"}
 _EXPECTED = re.compile(r"(want|expect|exp$|exp[A-Z])", re.IGNORECASE)
@@ -65,7 +68,8 @@ def _receiver(node: Node) -> str:
 
 
 def _broken_values(root: Node, body: Node, literals: Literals, receiver: str) -> Iterator[Edit]:
-    expected = [(leaf, kind) for value, kind in _expected(body, receiver) for leaf in _leaves(value)]
+    near = _NEAR.search(text_of(body)) is not None
+    expected = [(leaf, kind) for value, kind in _expected(body, receiver, near=near) for leaf in _leaves(value)]
     calls = [node for node in walk(body) if node.type == "call_expression"]
     said = [node for call in calls for each in _assertion(call, receiver)[1][2:] for node in walk(each)]
     names = GoNames(root, body, [*(leaf for leaf, _ in expected), *said])
@@ -76,22 +80,25 @@ def _broken_values(root: Node, body: Node, literals: Literals, receiver: str) ->
             for each in _leaves(value):
                 if each.type in _LITERALS and each.start_byte not in done:
                     done.add(each.start_byte)
-                    yield from literals.edits(each, kind)
+                    yield from literals.edits(each, kind, tolerant=near)
         copied = names.copied(leaf) if not found else None
         if copied is not None and "{" not in text_of(copied):  # not in the head of an `if`
-            known = [edit for each in _leaves(copied) for edit in literals.edits(each, kind)]
+            known = [edit for each in _leaves(copied) for edit in literals.edits(each, kind, tolerant=near)]
             yield from in_place_of(leaf, copied, known)
 
 
-def _expected(body: Node, receiver: str) -> Iterator[tuple[Node, EditKind]]:
-    """Yield the expressions that results are compared with, on either side."""
+def _expected(body: Node, receiver: str, *, near: bool) -> Iterator[tuple[Node, EditKind]]:
+    """Yield the expressions that results are compared with, on either side.
+
+    Where a test has tolerances (`near`), the values of its tables count only if all that compares with them is known.
+    """
     for node in walk(body):
         condition = field(node, "condition")
         if node.type == "if_statement" and condition is not None and _fails(node):
             yield from _compared(condition)
         elif node.type == "call_expression":
             yield from _compared_by_call(node, receiver)
-        elif node.type == "keyed_element" and len(node.named_children) == 2:
+        elif node.type == "keyed_element" and len(node.named_children) == 2 and not near:
             key, value = node.named_children
             if _EXPECTED.match(text_of(key)):
                 yield value, EditKind.VALUE
@@ -120,7 +127,7 @@ def _compared(node: Node) -> Iterator[tuple[Node, EditKind]]:
 def _compared_by_call(node: Node, receiver: str) -> Iterator[tuple[Node, EditKind]]:
     verb, arguments = _assertion(node, receiver)
     plain = _plain(verb)
-    if plain in _VALUES:
+    if plain in _VALUES or (plain in _CLOSE and is_small(next(iter(arguments[2:3]), None))):
         yield from ((each, EditKind.VALUE) for each in arguments[:2])
     elif plain in _NEEDLES:
         yield from ((each, _NEEDLES[plain]) for each in arguments[1:2])
@@ -182,7 +189,7 @@ def _assertion(node: Node, receiver: str) -> tuple[str, list[Node]]:
 def _plain(verb: str) -> str:
     """Return an assertion's name without the `f` of those that take a format."""
     short = verb.removesuffix("f")
-    return short if short in _OPPOSITES or short in _VALUES else verb
+    return short if short in _OPPOSITES or short in _VALUES or short in _CLOSE else verb
 
 
 def _leaves(node: Node) -> Iterator[Node]:

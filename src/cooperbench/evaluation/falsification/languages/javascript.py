@@ -1,7 +1,7 @@
 """Break tests of jest and vitest, in JavaScript and TypeScript: the arguments of `expect`'s matchers, and the matchers themselves."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 import tree_sitter_javascript
@@ -29,6 +29,7 @@ _EQUAL |= {"toHaveBeenLastCalledWith", "toHaveBeenNthCalledWith", "toMatchObject
 _EQUAL |= {"toMatchInlineSnapshot", "toHaveTextContent", "toHaveAttribute", "toHaveValue", "equal", "eql"}
 _VALUES = {
     **dict.fromkeys(_EQUAL, EditKind.VALUE),
+    "toBeCloseTo": EditKind.VALUE,
     "toContain": EditKind.NEEDLE,
     "toMatch": EditKind.NEEDLE,
     "toThrow": EditKind.MATCH,
@@ -97,7 +98,7 @@ def _broken_values(test: Node, literals: Literals) -> Iterator[Edit]:
         (value, _VALUES.get(matcher), list(_leaves(value)), matcher)
         for call, function in _assertions(test)
         if not _negated(function) and (matcher := text_of(field(function, "property"))) in _VALUES
-        for value in arguments_of(call)[: None if _VALUES[matcher] is EditKind.VALUE else 1]
+        for value in _compared(matcher, arguments_of(call))
     ]
     leaves = [leaf for _, _, found, _ in expected for leaf in found]
     done: set[int] = set()
@@ -107,9 +108,17 @@ def _broken_values(test: Node, literals: Literals) -> Iterator[Edit]:
         for each in literal:
             if each.start_byte not in done:
                 done.add(each.start_byte)
-                yield from literals.edits(each, kind or EditKind.VALUE)
+                yield from literals.edits(each, kind or EditKind.VALUE, tolerant=matcher == "toBeCloseTo")
         if not literal and matcher in _WHOLE and value.type != "spread_element":
             yield replace(value, f"[{text_of(value)}]", EditKind.WRAPPED)
+
+
+def _compared(matcher: str, arguments: Sequence[Node]) -> Sequence[Node]:
+    """Return the arguments that a result is compared with: none within a wide tolerance, where other right work may meet another value."""
+    if matcher == "toBeCloseTo":
+        digits = text_of(arguments[1]) if len(arguments) > 1 else "2"
+        return arguments[:1] if digits.isdigit() and int(digits) > 0 else []
+    return arguments if _VALUES[matcher] is EditKind.VALUE else arguments[:1]
 
 
 def _negated(function: Node) -> bool:

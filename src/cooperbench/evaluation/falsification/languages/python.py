@@ -135,7 +135,7 @@ class _Module:
             return
         for each in (part for value in values or [leaf] for part in leaves(value)):
             if isinstance(each, ast.Constant):
-                yield from self._constant(each, kind)
+                yield from self._constant(each, kind, tolerant=expectation.tolerant)
 
     def _wrapped(self, node: ast.expr) -> Iterator[Edit]:
         """Put a value into a dictionary, which nothing is equal to that is equal to the value."""
@@ -185,19 +185,22 @@ class _Module:
         for name in [*quiet, *(name for name in _EXCEPTIONS if name not in used and name not in quiet)][:3]:
             yield self._edit(start, end, name, EditKind.RAISES, quiet=name in quiet)
 
-    def _constant(self, node: ast.Constant, kind: EditKind) -> Iterator[Edit]:
+    def _constant(self, node: ast.Constant, kind: EditKind, *, tolerant: bool) -> Iterator[Edit]:
         start, end = self._span(node)
         old, value = self._source[start:end].decode(), node.value
-        for new, quiet in self._others(old, value, kind, self._own.near(start)):
+        own = self._own.near(start)
+        others = self._numbers(old, own, tolerant=tolerant) if _is_number(old) else self._others(old, value, kind, own)
+        for new, quiet in others:
             if _same_type(new, value) and new.count("\n") == old.count("\n"):
                 yield self._edit(start, end, new, kind, quiet=quiet)
+
+    def _numbers(self, old: str, own: Sequence[str], *, tolerant: bool) -> Iterator[tuple[str, bool]]:
+        return ((each, True) for each in self._vocabulary.numbers(old, self._random, own, tolerant=tolerant))
 
     def _others(self, old: str, value: object, kind: EditKind, own: Sequence[str]) -> Iterator[tuple[str, bool]]:
         rnd = self._random
         if isinstance(value, bool):
             yield str(not value), True
-        elif isinstance(value, (int, float)) and re.fullmatch(r"\d+(\.\d+)?", old):
-            yield from ((number, True) for number in self._vocabulary.numbers(old, rnd, own))
         elif isinstance(value, (str, bytes)) and value and "\\" not in old:
             opening = re.match(r"[a-zA-Z]*('''|\"\"\"|'|\")", old)
             if opening is None:
@@ -223,6 +226,10 @@ class _Module:
     @staticmethod
     def _edit(start: int, end: int, text: str, kind: EditKind, *, quiet: bool) -> Edit:
         return Edit(start=start, end=end, text=text, kind=kind, quiet=quiet)
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"\d+(\.\d+)?", text) is not None
 
 
 def _same_type(text: str, value: object) -> bool:

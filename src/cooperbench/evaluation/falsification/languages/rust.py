@@ -19,6 +19,7 @@ from cooperbench.evaluation.falsification.languages.syntax import (
     Literals,
     field,
     in_place_of,
+    is_small,
     parser,
     replace,
     text_of,
@@ -27,7 +28,8 @@ from cooperbench.evaluation.falsification.languages.syntax import (
 from cooperbench.evaluation.falsification.vocabulary import Vocabulary
 
 _TEST = re.compile(r"#\[\s*(?:\w+::)*(?:test|rstest|test_case|wasm_bindgen_test)\b")
-_OPPOSITES = {"assert_eq": "assert_ne", "assert_ne": "assert_eq"}
+_CLOSE = {"assert_relative_eq", "assert_abs_diff_eq", "assert_ulps_eq"}
+_OPPOSITES = {"assert_eq": "assert_ne", "assert_ne": "assert_eq", **{each: f"{each[:-2]}ne" for each in _CLOSE}}
 _LITERALS = {"integer_literal", "float_literal", "string_literal", "boolean_literal", "char_literal"}
 _SEARCHES = {"contains", "starts_with", "ends_with"}
 
@@ -93,7 +95,7 @@ def _broken_values(body: Node, literals: Literals, names: RustNames) -> Iterator
     expected: list[tuple[list[Node], EditKind]] = []
     messages: set[int] = set()
     for name, _, arguments in _asserted(body):
-        if name == "assert_eq":
+        if name == "assert_eq" or (name in _CLOSE and all(map(_is_small, arguments[2:]))):
             expected += [(each, EditKind.VALUE) for each in arguments[:2]]
         elif name == "assert" and arguments:
             expected += _compared(arguments[0])
@@ -108,6 +110,11 @@ def _broken_values(body: Node, literals: Literals, names: RustNames) -> Iterator
             yield from _literals(value, literals, kind)
         if variable is not None and not found and (copied := names.copied(variable)) is not None:
             yield from in_place_of(*copied, _literals(copied[1:], literals, kind))
+
+
+def _is_small(tokens: Sequence[Node]) -> bool:
+    """Tell whether a tolerance such as `epsilon = 1e-6` is small."""
+    return text_of(tokens[0]) == "max_ulps" or is_small(tokens[-1]) if tokens else True
 
 
 def _compared(tokens: list[Node]) -> Iterator[tuple[list[Node], EditKind]]:

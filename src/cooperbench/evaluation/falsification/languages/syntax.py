@@ -8,7 +8,7 @@ from random import Random
 from tree_sitter import Language, Node, Parser
 
 from cooperbench.evaluation.falsification.edits import Edit, EditKind
-from cooperbench.evaluation.falsification.vocabulary import OwnValues, Vocabulary, typo, unlikely
+from cooperbench.evaluation.falsification.vocabulary import TOLERANCE, OwnValues, Vocabulary, typo, unlikely
 
 _BOOLEANS = {"true": "false", "false": "true"}
 _STRING = re.compile(r"(?P<quote>[\"'`])(?P<body>.+)(?P=quote)", re.DOTALL)
@@ -69,19 +69,20 @@ class Literals:
         self._random = Random(text_of(test))
         self._own = OwnValues(_literals(test))
 
-    def edits(self, node: Node, kind: EditKind = EditKind.VALUE) -> Iterator[Edit]:
+    def edits(self, node: Node, kind: EditKind = EditKind.VALUE, *, tolerant: bool = False) -> Iterator[Edit]:
         """Yield edits of one literal; none if the node is something else."""
         old = text_of(node)
-        for new, quiet in self._others(old, kind, self._own.near(node.start_byte)):
+        for new, quiet in self._others(old, kind, self._own.near(node.start_byte), tolerant=tolerant):
             if new != old and new.count("\n") == old.count("\n"):
                 yield replace(node, new, kind, quiet=quiet)
 
-    def _others(self, old: str, kind: EditKind, own: Sequence[str]) -> Iterator[tuple[str, bool]]:
+    def _others(self, old: str, kind: EditKind, own: Sequence[str], *, tolerant: bool) -> Iterator[tuple[str, bool]]:
         if old in _BOOLEANS:
             yield _BOOLEANS[old], True
         elif number := _NUMBER.fullmatch(old):
             suffix = number["suffix"] or ""
-            yield from ((each + suffix, True) for each in self._vocabulary.numbers(number["digits"], self._random, own))
+            numbers = self._vocabulary.numbers(number["digits"], self._random, own, tolerant=tolerant)
+            yield from ((each + suffix, True) for each in numbers)
         elif (string := _STRING.fullmatch(old)) and "\\" not in old and "${" not in old:
             quote, body = string["quote"], string["body"]
             # A text that has to be found may by chance be found elsewhere: only long ones, and never exchanged as a whole.
@@ -94,6 +95,14 @@ class Literals:
             changed = unlikely(body, self._random) if is_short else typo(body, self._random)
             if changed:
                 yield quote + changed + quote, False
+
+
+def is_small(node: Node | None) -> bool:
+    """Tell whether a node is a number, and a tolerance below which another value is known to be wrong."""
+    try:
+        return float(text_of(node)) <= TOLERANCE
+    except ValueError:
+        return False
 
 
 def _literals(node: Node) -> Iterator[tuple[int, str]]:
