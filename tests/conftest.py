@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from cooperbench.collaboration.broker import Broker, open_broker
 from cooperbench.environments import LocalEnvironment
 from cooperbench.testing import sample_image
-from tests.needs import need
+from tests.needs import CI, need
 
 if TYPE_CHECKING:
     from tests.standins.gce import GceStandin
@@ -81,14 +81,26 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that tests ask for which take too long for every change."""
+    """Add the options that tests ask for which take too long for every change."""
+    parser.addoption("--ci", action="store_true", default=CI, help="run tests marked `ci` as well; the default in CI")
     parser.addoption("--extensive", action="store_true", help="run tests marked `extensive` as well")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Run a file that is named as CI does. Workers get the option from here: they are always given names."""
+    config.option.ci |= config.args_source is pytest.Config.ArgsSource.ARGS and not hasattr(config, "workerinput")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say what is left out."""
+    return "" if config.option.ci else "without the tests marked `ci`, which take minutes: `--ci` runs them"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is too much for every change. With several workers, begin with what takes long: nobody waits for it in the end."""
-    if not config.option.extensive:
-        items[:] = [item for item in items if item.get_closest_marker("extensive") is None]
+    left_out = [name for name in ("ci", "extensive") if not config.getoption(name)]
+    config.hook.pytest_deselected(items=[item for item in items if any(map(item.get_closest_marker, left_out))])
+    items[:] = [item for item in items if not any(map(item.get_closest_marker, left_out))]
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 

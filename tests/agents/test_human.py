@@ -62,6 +62,7 @@ class Person:
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.needs("sandbox")
 def test_two_people_talk_and_leave_in_their_ways(tmp_path: Path) -> None:
     task = ("-s", "demo", "-r", "shelfdb", "-f", "1,2", "--no-auto-eval", "--wall-time", "35")

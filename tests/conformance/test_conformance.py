@@ -24,6 +24,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             marks.append(pytest.mark.needs("sandbox"))
         if metafunc.cls is TestLifecycle or name == "kubernetes":
             marks.append(pytest.mark.slow)
+        if name not in ("local", "docker"):
+            marks.append(pytest.mark.ci)
         if metafunc.cls is TestLifecycle and name in COVERED_BY_OTHERS and wanted is None:
             marks.append(pytest.mark.extensive)
         if metafunc.cls is TestCommands or name == "gcp":  # one sandbox for all of them, or few machines

@@ -12,10 +12,10 @@ from tests.environments.dodges import DODGES, judge
 
 MARKS = {
     "local": [pytest.mark.needs("sandbox")],
-    "kubernetes": [pytest.mark.needs("sandbox", "k8s"), pytest.mark.slow],
-    "docker": [pytest.mark.docker, pytest.mark.slow],
-    "gcp": [pytest.mark.docker, pytest.mark.slow],
-    "modal": [pytest.mark.docker, pytest.mark.slow],
+    "kubernetes": [pytest.mark.needs("sandbox", "k8s"), pytest.mark.slow, pytest.mark.ci],
+    "docker": [pytest.mark.docker, pytest.mark.slow, pytest.mark.ci],
+    "gcp": [pytest.mark.docker, pytest.mark.slow, pytest.mark.ci],
+    "modal": [pytest.mark.docker, pytest.mark.slow, pytest.mark.ci],
 }
 SAMPLE = (
     "repository removed",

@@ -16,7 +16,7 @@ from cooperbench.errors import CapabilityError, QuotaError, SandboxLostError, Us
 from tests.standins.gce import PROJECT, GceStandin
 from tests.standins.gce.account import Account
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.ci]
 
 IMAGE = "cooperbench-test/sandbox:latest"
 ZONES = "us-central1-a,us-central1-b"

@@ -94,6 +94,7 @@ def test_one_that_ends_by_itself_leaves_nothing(large: str, level: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_a_large_image_is_set_up_by_commands(tmp_path: Path, large: str, level: str) -> None:
     repository = tmp_path / "repo"
     make_repository(repository, {f"file{number}.txt": "x\n" for number in range(LARGE)})

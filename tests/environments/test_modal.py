@@ -14,7 +14,7 @@ from cooperbench.environments.modal import ModalEnvironment
 from cooperbench.errors import CapabilityError, ImageError, SandboxLostError, TransportError
 from tests.standins.modal import ModalStandin
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.ci]
 
 IMAGE = "cooperbench-test/sandbox:latest"
 

@@ -17,7 +17,7 @@ from tests.evaluation.languages import LANGUAGES, make_task
 from tests.evaluation.trees import Checkout
 
 # The first test of a language waits for all of them; the compilers are slow on a machine that is busy.
-in_containers = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(1200)]
+in_containers = [pytest.mark.docker, pytest.mark.slow, pytest.mark.ci, pytest.mark.timeout(1200)]
 
 ATTACKS: dict[str, dict[str, Attack]] = {"go": go.ATTACKS, "rust": rust.ATTACKS, "typescript": typescript.ATTACKS}
 VARIANTS = {

@@ -11,7 +11,7 @@ from cooperbench.tasks import Task
 from tests.evaluation.languages import TYPESCRIPT, make_task
 from tests.evaluation.trees import Checkout
 
-pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.xdist_group("npm")]
+pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.ci, pytest.mark.xdist_group("npm")]
 
 MANIFEST = b"""{
   "name": "basket",

@@ -12,7 +12,7 @@ from cooperbench.tasks import Task
 from tests.evaluation.languages import LANGUAGES, Language, make_task
 from tests.evaluation.trees import Checkout
 
-pytestmark = [pytest.mark.docker, pytest.mark.slow]
+pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.ci]
 
 Built = tuple[Language, Task, Checkout]
 

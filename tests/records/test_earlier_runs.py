@@ -108,6 +108,7 @@ def test_they_are_listed_and_shown(logs: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_they_are_judged(logs: Path, image: None) -> None:
     before = record(read_run("pairs", logs))
     result = evaluate("pairs", log_dir=logs, dataset_dir=Path("dataset"), falsify="off")
@@ -121,6 +122,7 @@ def test_they_are_judged(logs: Path, image: None) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_they_are_resumed(logs: Path, image: None) -> None:
     finished = read_run("pairs", logs)
     before = record(finished)

@@ -19,7 +19,13 @@ from tests.runner.parts import write_parts
 CommandLine = Callable[..., subprocess.Popen[str]]
 IMAGE = "cooperbench-test/base"
 
-pytestmark = [pytest.mark.docker, pytest.mark.needs("own engine"), pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.needs("own engine"),
+    pytest.mark.slow,
+    pytest.mark.ci,
+    pytest.mark.timeout(600),
+]
 
 
 class Engine:

@@ -182,6 +182,7 @@ cp -r {logs} kept
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.needs("mounts")
 def test_a_full_disk_stops_the_run_with_the_reason_and_room_lets_it_go_on(surroundings: Path) -> None:
     surroundings.mkdir()
@@ -220,6 +221,7 @@ echo "second $code"
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.needs("mounts")
 def test_a_full_disk_below_the_sandboxes_is_nobodys_result(surroundings: Path) -> None:
     text = FULL_CACHE.format(python=sys.executable)

@@ -35,6 +35,7 @@ CommandLine = Callable[..., subprocess.Popen[str]]
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.timeout(300 + 15 * KILLS)
 def test_a_run_survives_kills_at_any_moment(
     surroundings: Path, cooperbench: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

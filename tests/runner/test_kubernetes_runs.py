@@ -9,7 +9,7 @@ from cooperbench.tasks import find_task
 from tests.command_line import cooperbench
 from tests.standins.kubernetes import NAMESPACE, REGISTRY, KubernetesStandin
 
-pytestmark = [pytest.mark.needs("sandbox", "k8s"), pytest.mark.slow]
+pytestmark = [pytest.mark.needs("sandbox", "k8s"), pytest.mark.slow, pytest.mark.ci]
 
 RUN = ("run", "-s", "demo", "-r", "ledgerkit", "-f", "2,5", "-a", "gold", "--backend", "kubernetes")
 

@@ -17,7 +17,7 @@ from tests.runner.parts import write_parts
 
 CommandLine = Callable[..., subprocess.Popen[str]]
 
-pytestmark = [pytest.mark.needs("redis-server", "sandbox"), pytest.mark.slow]
+pytestmark = [pytest.mark.needs("redis-server", "sandbox"), pytest.mark.slow, pytest.mark.ci]
 
 
 class Redis:

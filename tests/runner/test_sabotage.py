@@ -77,6 +77,7 @@ def write_dataset(place: Path) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_each_costs_its_own_episode(surroundings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COOPERBENCH_EXTERNAL_AGENTS", "behaves_as_asked")
     sandboxes = Path(os.environ["COOPERBENCH_CACHE_DIR"]) / "sandboxes"

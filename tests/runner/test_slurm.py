@@ -26,6 +26,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
 
 @pytest.mark.needs("sandbox", "slurm")
 @pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.timeout(540)
 def test_an_array_survives_cancelled_requeued_and_lost_tasks(surroundings: Path, cluster: Cluster) -> None:
     alone = run("alone", "gold", subset="demo", repo="shelfdb", limit=8, seed=1, log_dir=surroundings)

@@ -14,6 +14,7 @@ from cooperbench.tasks import discover_tasks
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.docker
 @pytest.mark.needs("sandbox", "unpacking")
 def test_a_pair_runs_to_its_verdict(tmp_path: Path) -> None:

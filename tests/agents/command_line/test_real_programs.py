@@ -21,7 +21,7 @@ from cooperbench.runner import RunRequest, SessionOptions, execute, make_plan
 from cooperbench.tasks import discover_tasks, find_dataset
 from tests.needs import CI, need
 
-pytestmark = [pytest.mark.needs("sandbox"), pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.needs("sandbox"), pytest.mark.slow, pytest.mark.ci, pytest.mark.timeout(600)]
 
 PROGRAMS = ("claude_code", "codex", "opencode", "copilot")
 KEPT = Path(os.environ.get("COOPERBENCH_CI_CACHE", "/var/cache/cooperbench-ci")) / "layers"
