@@ -14,6 +14,10 @@ from cooperbench.evaluation.suites import REPORTER
 ANSWER = "already installed in this image; nothing to do for:"
 REAL = '#!/bin/sh\necho "real ${0##*/} $* ${UV_NO_SYNC-}${UV_FROZEN-}"\n'
 
+MODULE = """import os, sys
+print("real", *sys.argv[1:], os.environ.get("UV_NO_SYNC", "") + os.environ.get("UV_FROZEN", ""))
+"""
+
 
 @pytest.fixture
 def tools(tmp_path: Path) -> Path:
@@ -27,7 +31,7 @@ def tools(tmp_path: Path) -> Path:
         path.chmod(0o755)
     (tmp_path / "modules/uv").mkdir(parents=True)
     (tmp_path / "modules/uv/__init__.py").write_text("")
-    (tmp_path / "modules/uv/__main__.py").write_text('import sys\nprint("real", *sys.argv[1:])\n')
+    (tmp_path / "modules/uv/__main__.py").write_text(MODULE)
     return tmp_path
 
 
@@ -81,12 +85,15 @@ def test_a_module_is_answered(tools: Path, arguments: str) -> None:
     ("line", "said"),
     [
         ("uv run pytest -q", "real uv run pytest -q 11"),
+        ("uv run --locked pytest", "real uv run --locked pytest 1"),
+        ("export UV_LOCKED=1; uv run pytest", "real uv run pytest 1"),
+        ('"$PYTHON" -m uv run --locked a', "real run --locked a 1"),
         ("uv pip list", "real uv pip list 11"),
         ("uv lock", "real uv lock 11"),
         ("uv --version", "real uv --version 11"),
         ("cd /; uv sync", "real uv sync 11"),
         ("npm test", "real npm test 11"),
-        ('"$PYTHON" -m uv pip list', "real pip list"),
+        ('"$PYTHON" -m uv pip list', "real pip list 11"),
     ],
 )
 @pytest.mark.parametrize("shell", ["sh", "bash"])

@@ -24,5 +24,8 @@ npm:install | npm:i | npm:ci | pnpm:install | pnpm:i | yarn:install | yarn: | uv
     esac
     ;;
 esac
+case " $* ${UV_LOCKED:+--locked }" in
+*" --locked "* | *" --upgrade "* | *" -U "*) unset UV_FROZEN ;; # older versions of uv refuse both; the lock file is known to fit
+esac
 PATH=$(printf %s "$PATH" | sed "s|^$here:||; s|:$here\$||; s|:$here:|:|g")
 exec "${0##*/}" "$@"

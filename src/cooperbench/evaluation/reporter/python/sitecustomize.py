@@ -63,6 +63,8 @@ def _answer_uv(how, program):
         sys.stdout.write("already installed in this image; nothing to do for: uv " + " ".join(program[1:]) + "\n")
         sys.stdout.flush()
         os._exit(0)
+    if os.environ.get("UV_LOCKED") or {"--locked", "--upgrade", "-U"}.intersection(program):
+        os.environ.pop("UV_FROZEN", "")  # as in `once.sh`
 
 
 _how, _program = _command_line()
