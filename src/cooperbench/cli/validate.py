@@ -93,6 +93,10 @@ class _Check(NamedTuple):
             done.append(feature.feature)
             click.echo(validated(feature), err=True)
 
+        def kept(feature: "FeatureValidation") -> None:
+            done.append(feature.feature)
+            click.echo(f"{validated(feature)} (kept from the check that was interrupted)", err=True)
+
         click.echo(f"validating {task.key}: {counted(len(wanted), 'feature')}", err=True)
         try:
             validation = validate_task(
@@ -102,6 +106,7 @@ class _Check(NamedTuple):
                 features=self.features,
                 time_limit=self.time_limit,
                 finished=finished,
+                kept=kept,
             )
         except KeyboardInterrupt:
             said = f"{len(done)} of {counted(len(wanted), 'feature')} of {task.key} done; the same command goes on with the others"

@@ -30,16 +30,18 @@ def work_through(
     labels: SandboxLabels,
     keep: Callable[[Result], bool],
     finished: Callable[[Result], None],
+    kept: Callable[[Result], None],
 ) -> tuple[Result, ...]:
     """Return the results of `work` in the order of `numbers`, those that `folder` holds without working again.
 
-    `finished` is called after each, and `keep` chooses what the folder gets. It is emptied once all results are there.
+    `kept` is called for each that the folder held, and `finished` after each other one. `keep` chooses what the folder gets. It is
+    emptied once all results are there.
     """
     found: dict[int, Result] = {}
     for number in numbers:
         with suppress(FileNotFoundError, RecordError):
             found[number] = read_model(folder / f"{number}.json", kind)
-            finished(found[number])
+            kept(found[number])
     with _ended_by_interrupt(labels) as stop:
         pool = ThreadPoolExecutor(workers)
         try:

@@ -91,10 +91,12 @@ def validate_task(
     install: Install = "always",
     workers: int | None = None,
     finished: Callable[[FeatureValidation], None] = lambda feature: None,
+    kept: Callable[[FeatureValidation], None] | None = None,
 ) -> TaskValidation:
     """Check a task. Faults of the task and a missing image are findings, not exceptions.
 
-    `finished` is called after each feature. A check that was interrupted goes on where it was.
+    `finished` is called after each feature. A check that was interrupted goes on where it was: for each feature that it had finished,
+    `kept` is called, or else `finished`.
     """
     found = TaskValidation(
         repo=task.repo, task_id=task.task_id, backend=backend, image=task.image, repetitions=repetitions
@@ -107,7 +109,7 @@ def validate_task(
         later = _later_commits(task, backend)
         with open_store(base.store) as store:
             validator = _Validator(TestBench(task, base, store, settings, labels), repetitions)
-            checked = validator.check(tuple(features or task.features), labels, finished)
+            checked = validator.check(tuple(features or task.features), labels, finished, kept or finished)
         pairs = [] if any("does not apply" in p for f in checked for p in f.problems) else gold_conflicts(task, base)
     except CooperBenchError as error:
         return found.model_copy(update={"problems": (str(error),)})
@@ -134,7 +136,11 @@ class _Validator:
         self.combined_rejected = bool(combined) and self.combined is None
 
     def check(
-        self, numbers: tuple[int, ...], labels: SandboxLabels, finished: Callable[[FeatureValidation], None]
+        self,
+        numbers: tuple[int, ...],
+        labels: SandboxLabels,
+        finished: Callable[[FeatureValidation], None],
+        kept: Callable[[FeatureValidation], None],
     ) -> tuple[FeatureValidation, ...]:
         """Check features side by side; results of an interrupted check are used again."""
         choices = self.bench.settings.choices.model_dump_json()
@@ -149,6 +155,7 @@ class _Validator:
             labels=labels,
             keep=lambda feature: feature.ok,
             finished=finished,
+            kept=kept,
         )
 
     def feature(self, number: int, stop: threading.Event) -> FeatureValidation:
