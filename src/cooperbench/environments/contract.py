@@ -261,10 +261,13 @@ class Transport(Protocol):
 
 @runtime_checkable
 class HostsPrograms(Protocol):
-    """A transport whose sandboxes already run a Python process that can run another program."""
+    """A transport whose sandboxes start with a process that can run a Python program."""
 
     def open_program(self, source: str) -> Stream:
-        """Start a program that uses only the standard library, and keep its standard input and output open."""
+        """Start a program that uses only the standard library, and keep its standard input and output open.
+
+        It ends with `scripts.END`. Where there is no Python, the output is `none`.
+        """
         ...
 
 

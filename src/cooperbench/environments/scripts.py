@@ -11,10 +11,36 @@ for attempt in 1 2 3 4 5; do
     sleep $((end - now)) & wait $!
     look; [ "$now" -lt "$end" ] || exit 0
 done
+while read -r _ <>/proc/self/fd/2; do :; done
 while read -r _; do :; done
 """
 """The first process of a container, which nothing inside can end. `sleep` may be killed, replaced or gone: then the shell waits by itself
-for input that never comes, without an end, because the container would take the work with it. While it waits it reaps orphans."""
+for input that never comes, without an end, because the container would take the work with it. While it waits it reaps orphans.
+
+It waits at both ends of its own stderr, where that is a pipe: its stdin may be somebody else's, see `SERVE`."""
+# -I and -S exclude the image's Python configuration and site-packages. The locale must reach commands as the image sets it.
+LAUNCH = """command -v python3 >/dev/null 2>&1 || { echo none; exit 0; }
+PYTHONCOERCECLOCALE=0 exec python3 -I -S -c 'import os, signal
+os.chdir("/")
+if os.getpgrp() != os.getpid():
+    os.setsid()
+for number in (signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
+text = b""
+while not text.endswith(b"\\n# end\\n"):
+    text += os.read(0, 1 << 16) or os._exit(0)
+exec(compile(text, "<cooperbench>", "exec"))'
+"""
+"""Runs a program that arrives on stdin and ends with `END`, where there is Python 3; elsewhere says `none`. What a shell starts in the
+background is in its group and ignores two signals, which commands would inherit."""
+END = "\n# end\n"
+SERVE = f"""exec 3<&0
+{{ {LAUNCH}}} <&3 3<&- &
+exec 3<&-
+"""
+"""Goes before `KEEP_ALIVE`, to serve the container's own stdin and stdout with a program. Shells give what they start in the background
+an empty stdin, unless it is named, and the background process has to begin before signals are ignored."""
 MISSING = 66
 GONE = 67
 """Exit code of `run_outside` when the working directory is not there any more."""

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 from cooperbench.environments.command import Command, CommandResult
 from cooperbench.environments.contract import FrameReader, HostsPrograms, RunReply, SeenFromOutside, Stream, Transport
-from cooperbench.environments.scripts import inside, without_comments
+from cooperbench.environments.scripts import END, LAUNCH, inside, without_comments
 from cooperbench.errors import SandboxDamagedError, SandboxError, SandboxLostError, SilentSandboxError, TransportError
 
 T = TypeVar("T")
@@ -39,15 +39,6 @@ START_SECONDS = 120.0
 SIGNALLED = 0.5
 """Seconds for a scheduler's signal, which goes to every process of a job in any order, to reach this one as well. Else the end of
 the command would be taken for what came of it."""
-
-# -I and -S exclude the image's Python configuration and site-packages. The locale must reach commands as the image sets it.
-LAUNCH = """command -v python3 >/dev/null 2>&1 || { echo none; exit 0; }
-PYTHONCOERCECLOCALE=0 exec python3 -I -S -c 'import os
-text = b""
-while len(text) < %d:
-    text += os.read(0, %d - len(text))
-exec(compile(text, "<cooperbench>", "exec"))'
-"""
 
 
 class Supervisor:
@@ -194,11 +185,11 @@ class ResidentSupervisor:
     @classmethod
     def start(cls, transport: Transport) -> "ResidentSupervisor | None":
         """Start one in a sandbox; `None` when its image has no Python 3. Raises `TransportError`."""
-        program = "".join(inside(name) for name in ("changes.py", "exec_agent.py")).encode()
+        program = "".join(inside(name) for name in ("changes.py", "exec_agent.py")) + END
         if isinstance(transport, HostsPrograms):
-            stream, to_send = transport.open_program(program.decode()), b""
+            stream, to_send = transport.open_program(program), b""
         else:
-            stream, to_send = transport.open(["sh", "-c", LAUNCH % (len(program), len(program))]), program
+            stream, to_send = transport.open(["sh", "-c", LAUNCH]), program.encode()
         resident = cls(stream)
         impatience = threading.Timer(START_SECONDS, stream.close)
         impatience.daemon = True

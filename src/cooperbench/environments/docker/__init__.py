@@ -107,7 +107,7 @@ class DockerBackend(Backend):
         """Pull it from its registry, or build a bundled one, unless it is here."""
         if recipe.bundled:
             return self.ensure_image(recipe)
-        return images.ensure_pulled(connect(None), recipe.name, platform, progress)
+        return images.ensure_pulled(connect(None), recipe.name, platform, progress).digest
 
     def build_image(
         self,

@@ -1,4 +1,4 @@
-"""A process in a container with its stdin, stdout and stderr, over a hijacked connection of the engine.
+"""A process in a container with its stdin, stdout and stderr, over a hijacked connection of the engine: an exec's, or the container's own.
 
 The SDK reads the header of the answer through a buffer and then drops the buffer. Output that arrives with the header is lost,
 which happens on slow connections. Here the header is read to its last byte and no further.
@@ -21,7 +21,7 @@ CONNECT_SECONDS = 60.0
 
 
 class Attached:
-    """The connection of one exec. Output comes in frames of stdout and stderr."""
+    """The connection of one process. Output comes in frames of stdout and stderr."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -85,14 +85,22 @@ class Attached:
 
 def start(engine: DockerEngine, exec_id: str) -> Attached:
     """Start a prepared exec and take over its connection. Raises `SandboxLostError`, `TransportError`."""
+    return _taken_over(engine, f"exec/{exec_id}/start", b'{"Detach": false, "Tty": false}')
+
+
+def attach(engine: DockerEngine, name: str) -> Attached:
+    """Take over stdin and stdout of a container's first process, before it starts. Raises what `start` raises."""
+    return _taken_over(engine, f"containers/{name}/attach?stream=1&stdin=1&stdout=1", b"")
+
+
+def _taken_over(engine: DockerEngine, path: str, body: bytes) -> Attached:
     try:
         connection = _connect(engine)
     except OSError as error:
         raise TransportError(f"no Docker engine answers: {error}", subject=engine.address) from error
     try:
-        body = b'{"Detach": false, "Tty": false}'
         request = (
-            f"POST /v{engine.client.api.api_version}/exec/{exec_id}/start HTTP/1.1\r\nHost: docker\r\n"
+            f"POST /v{engine.client.api.api_version}/{path} HTTP/1.1\r\nHost: docker\r\n"
             f"Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         connection.sendall(request.encode() + body)

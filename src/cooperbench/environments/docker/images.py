@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from importlib.resources import files
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from cooperbench._git import Git
 from cooperbench.environments.backend import ImageFacts, Progress
@@ -42,24 +43,42 @@ def digest(engine: DockerEngine, name: str) -> str | None:
     return facts(engine, name).digest
 
 
+class PulledImage(NamedTuple):
+    """An image that is here."""
+
+    digest: str
+    user: str
+    """As the image names it; empty for root."""
+
+
 def facts(engine: DockerEngine, name: str) -> ImageFacts:
     """Return what the engine knows of an image."""
-    from docker import errors
-
-    with translated(name):
-        try:
-            image = engine.client.images.get(name)
-        except errors.ImageNotFound:
-            return ImageFacts(backend="docker", name=name, here=False)
-    published = image.attrs.get("RepoDigests") or []
+    found = _inspected(engine, name)
+    if found is None:
+        return ImageFacts(backend="docker", name=name, here=False)
     return ImageFacts(
         backend="docker",
         name=name,
         here=True,
-        digest=str(published[0]).split("@", 1)[1] if published else str(image.id),
-        platform=f"{image.attrs.get('Os', 'linux')}/{image.attrs.get('Architecture', '')}".rstrip("/"),
-        bytes=image.attrs.get("Size"),
+        digest=_digest_in(found),
+        platform=f"{found.get('Os', 'linux')}/{found.get('Architecture', '')}".rstrip("/"),
+        bytes=found.get("Size"),
     )
+
+
+def _inspected(engine: DockerEngine, name: str) -> dict[str, Any] | None:
+    from docker import errors
+
+    with translated(name):
+        try:
+            return engine.client.images.get(name).attrs
+        except errors.ImageNotFound:
+            return None
+
+
+def _digest_in(found: dict[str, Any]) -> str:
+    published = found.get("RepoDigests") or []
+    return str(published[0]).split("@", 1)[1] if published else str(found["Id"])
 
 
 def remove(engine: DockerEngine, name: str) -> None:
@@ -84,9 +103,13 @@ def architectures(engine: DockerEngine, name: str) -> tuple[str, str]:
 
 def ensure_pulled(
     engine: DockerEngine, name: str, platform: str | None = None, progress: Progress | None = None
-) -> str:
-    """Pull an image unless it is here, and return its digest. Raises `ImageError`, `SandboxCredentialsError`."""
-    return digest(engine, name) or pull(engine, name, platform, progress)
+) -> PulledImage:
+    """Pull an image unless it is here. Raises `ImageError`, `SandboxCredentialsError`."""
+    found = _inspected(engine, name)
+    if found is None:
+        pull(engine, name, platform, progress)
+        found = _inspected(engine, name) or {"Id": ""}
+    return PulledImage(_digest_in(found), (found.get("Config") or {}).get("User") or "")
 
 
 def pull(engine: DockerEngine, name: str, platform: str | None = None, progress: Progress | None = None) -> str:

@@ -1,4 +1,4 @@
-"""A process of a container with its stdin and stdout."""
+"""Processes of a container, each with its stdin and stdout."""
 
 from typing import TYPE_CHECKING
 
@@ -9,16 +9,11 @@ if TYPE_CHECKING:
     from cooperbench.environments.docker.transport import DockerTransport
 
 
-class DockerStream:
-    """A process with its stdin and stdout. Closing the connection does not end it, so its pid in the container is stored."""
+class ContainerStream:
+    """A process with its stdin and stdout, which closing the connection does not end. `early` is output that was read before."""
 
-    def __init__(
-        self, transport: "DockerTransport", attached: Attached, exec_id: str, process: int, early: bytes
-    ) -> None:
-        self._transport = transport
+    def __init__(self, attached: Attached, early: bytes) -> None:
         self._attached = attached
-        self._exec_id = exec_id
-        self._process = process
         self._early = early
 
     def read(self, size: int) -> bytes:
@@ -39,6 +34,22 @@ class DockerStream:
         self._attached.send(data)
 
     def close(self) -> None:
-        """Close both ends and hang up on the process, unless it or the container is gone."""
+        """Close both ends."""
         self._attached.close()
+
+
+class DockerStream(ContainerStream):
+    """A process that an exec has started, with its pid in the container."""
+
+    def __init__(
+        self, transport: "DockerTransport", attached: Attached, exec_id: str, process: int, early: bytes
+    ) -> None:
+        super().__init__(attached, early)
+        self._transport = transport
+        self._exec_id = exec_id
+        self._process = process
+
+    def close(self) -> None:
+        """Close both ends and hang up on the process, unless it or the container is gone."""
+        super().close()
         self._transport.hang_up(self._exec_id, self._process)

@@ -1,7 +1,6 @@
 """One container: created with our labels, kept alive by `KEEP_ALIVE`, removed by force."""
 
 import contextlib
-import math
 import re
 import time
 import uuid
@@ -16,12 +15,13 @@ from cooperbench.environments.contract import (
     Transport,
 )
 from cooperbench.environments.docker import hijack, images, layers, network, outside
+from cooperbench.environments.docker.creation import create
 from cooperbench.environments.docker.engine import DockerEngine, connect, translated
 from cooperbench.environments.docker.hijack import STDERR, STDOUT
 from cooperbench.environments.docker.labels import LABEL, labels_of
 from cooperbench.environments.docker.removal import remove, remove_late
-from cooperbench.environments.docker.stream import DockerStream
-from cooperbench.environments.scripts import KEEP_ALIVE
+from cooperbench.environments.docker.stream import ContainerStream, DockerStream
+from cooperbench.environments.scripts import LAUNCH
 from cooperbench.errors import (
     CapabilityError,
     ImageError,
@@ -35,8 +35,6 @@ from cooperbench.errors import (
 if TYPE_CHECKING:
     from docker.models.containers import Container
 
-PROCESSES = 4096
-"""Default limit of processes and threads, so that a fork bomb stays in its own container."""
 ANNOUNCE = 'printf "\\ncooperbench %s\\n" $$ >&2; exec "$@"'
 """Says which process it is, in a line of its own: programs of an image may write to stderr before."""
 PATCHES = """mkdir -p /patches && chmod 1777 /patches
@@ -52,6 +50,8 @@ class DockerTransport(Transport):
         self._engine = engine
         self._handle = handle
         self._stopped = False
+        self._served: hijack.Attached | None = None
+        """The connection to the first process, until a program is sent there."""
         self._proven = True
         """Set when the image is known to run a shell; a running container has shown it."""
 
@@ -74,26 +74,16 @@ class DockerTransport(Transport):
     def start(self) -> None:
         """Create and start the container. Its name is fixed before, so that an interrupted start leaves nothing."""
         options, image = self._handle.options, self._handle.image
-        digest = images.ensure_pulled(self._engine, image, options.platform)
+        found = images.ensure_pulled(self._engine, image, options.platform)
         shown = layers.of_image(self._engine, image, options)
-        self._handle = self._handle.model_copy(update={"digest": digest, "layers": layers.pins(shown)})
+        self._handle = self._handle.model_copy(update={"digest": found.digest, "layers": layers.pins(shown)})
         hosts, mounts = network.resolved(options.allowed_hosts), layers.mounts(self._engine, image, shown)
         try:
             with translated(image):
-                container = self._engine.client.containers.create(
-                    image,
-                    command=[str(math.ceil(options.lifetime))],
-                    entrypoint=["sh", "-c", KEEP_ALIVE, "sh"],
-                    name=self._handle.identifier,
-                    labels=labels_of(self._handle),
-                    stdin_open=True,
-                    auto_remove=True,  # at the end of its lifetime nothing is left
-                    platform=options.platform,
-                    **_limits(options),
-                    **network.options_of(options, hosts),
-                    **mounts,
-                )
-                container.start()
+                create(self._engine, self._handle, {**network.options_of(options, hosts), **mounts})
+                with contextlib.suppress(TransportError):  # an exec does the same, only slower
+                    self._served = hijack.attach(self._engine, self._handle.identifier)
+                self._engine.client.api.start(self._handle.identifier)
             self._proven = False
             if options.network != "none":
                 network.keep_from_host(self._engine, self, labels_of(self._handle), hosts)
@@ -106,7 +96,7 @@ class DockerTransport(Transport):
             if not isinstance(error, CapabilityError):
                 self._prove()
             raise
-        if container.attrs["Config"]["User"] not in ("", "0", "root"):
+        if found.user not in ("", "0", "root"):
             self.run(["sh", "-c", PATCHES], timeout=60, user="0")
 
     def _prove(self) -> None:
@@ -176,6 +166,27 @@ class DockerTransport(Transport):
         self._proven = True
         return stream
 
+    def open_program(self, source: str) -> ContainerStream:
+        """Send a program to the first process, or start it by an exec if that has one already."""
+        served, self._served = self._served, None
+        if served is None:
+            stream = self.open(["sh", "-c", LAUNCH])
+            with contextlib.suppress(TransportError):  # without Python the shell has answered and ended
+                stream.write(source.encode())
+            return stream
+        try:
+            served.send(source.encode())
+            _, early = served.receive(1)
+            if not early:
+                raise TransportError("the container ended when it started", subject=self._handle.identifier)
+        except TransportError:
+            served.close()
+            self._prove()
+            raise
+        self._proven = True
+        served.settimeout(None)
+        return ContainerStream(served, early)
+
     def _open(self, argv: list[str]) -> DockerStream:
         exec_id = self._prepare(["sh", "-c", ANNOUNCE, "sh", *argv], stdin=True)
         attached = hijack.start(self._engine, exec_id)
@@ -227,6 +238,8 @@ class DockerTransport(Transport):
     def stop(self) -> None:
         """Kill and remove the container with its volumes, and wait until it is gone."""
         self._stopped = True
+        if self._served is not None:
+            self._served.close()
         remove(self._engine, self._handle.identifier)
 
     def _prepare(self, argv: list[str], *, stdin: bool, user: str = "") -> str:
@@ -253,12 +266,3 @@ def attach(handle: SandboxHandle) -> DockerTransport:
     if not transport.alive():
         raise SandboxLostError(f"the container {handle.identifier} is gone", subject=handle.identifier)
     return transport
-
-
-def _limits(options: EnvironmentOptions) -> dict[str, Any]:
-    limits: dict[str, Any] = {"pids_limit": options.processes or PROCESSES}
-    if options.memory_mb is not None:
-        limits["mem_limit"] = limits["memswap_limit"] = f"{options.memory_mb}m"  # equal: no swap on top
-    if options.cpus is not None:
-        limits["nano_cpus"] = int(options.cpus * 1e9)
-    return limits

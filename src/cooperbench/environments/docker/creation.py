@@ -1,0 +1,46 @@
+"""Create a sandbox's container: its first process, its limits, its labels."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from cooperbench.environments.contract import EnvironmentOptions, SandboxHandle
+from cooperbench.environments.docker.engine import DockerEngine
+from cooperbench.environments.docker.labels import labels_of
+from cooperbench.environments.scripts import KEEP_ALIVE, SERVE
+
+PROCESSES = 4096
+"""Default limit of processes and threads, so that a fork bomb stays in its own container."""
+
+
+def create(engine: DockerEngine, handle: SandboxHandle, more: Mapping[str, Any]) -> None:
+    """Create the container, which does not run yet. `more` are further arguments of the SDK's `create_host_config`."""
+    from docker.types import LogConfig
+
+    options, api = handle.options, engine.client.api
+    host_config = api.create_host_config(
+        auto_remove=True,  # at the end of its lifetime nothing is left
+        log_config=LogConfig(type="none"),  # nobody reads it, and the engine would write all output to its disk
+        **_limits(options),
+        **more,
+    )
+    api.create_container(
+        handle.image,
+        command=[str(math.ceil(options.lifetime))],
+        entrypoint=["sh", "-c", SERVE + KEEP_ALIVE, "sh"],
+        name=handle.identifier,
+        labels=labels_of(handle),
+        stdin_open=True,
+        detach=True,  # or its stdin ends with the first connection to it
+        platform=options.platform,
+        host_config=host_config,
+    )
+
+
+def _limits(options: EnvironmentOptions) -> dict[str, Any]:
+    limits: dict[str, Any] = {"pids_limit": options.processes or PROCESSES}
+    if options.memory_mb is not None:
+        limits["mem_limit"] = limits["memswap_limit"] = f"{options.memory_mb}m"  # equal: no swap on top
+    if options.cpus is not None:
+        limits["nano_cpus"] = int(options.cpus * 1e9)
+    return limits
