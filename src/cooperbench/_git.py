@@ -123,7 +123,7 @@ class Git:
 
     def require(self) -> None:
         """Raise `error` unless the git on this machine can merge trees without a work tree."""
-        found = self.run("version").text
+        found = _version(self, os.environ.get("PATH"))
         version = re.search(r"(\d+)\.(\d+)", found)
         if version is None or (int(version[1]), int(version[2])) < OLDEST:
             raise self.error(f"{found} is too old", subject="git", hint=_INSTALL)
@@ -153,3 +153,13 @@ class Git:
             numbered |= {f"GIT_CONFIG_KEY_{index}": key, f"GIT_CONFIG_VALUE_{index}": value}
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         return {"PATH": os.defpath, **kept, **_ENVIRONMENT, **numbered, **self.variables, **variables}
+
+
+_versions: dict[str | None, str] = {}
+
+
+def _version(git: Git, path: str | None) -> str:
+    """Return what the git on a PATH says of itself, asking it once."""
+    if path not in _versions:
+        _versions[path] = git.run("version").text
+    return _versions[path]

@@ -118,15 +118,11 @@ def _apply(store: GitStore, base: str, patch: bytes, recount: bool) -> tuple[str
 
 
 def _apply_to(store: GitStore, base: str, patch: bytes, recount: bool) -> tuple[str | None, str, bool]:
-    reason = ""
-    for options in ((), ("--recount",)) if recount else ((),):
-        with store.index(base) as index:
-            output = store.run("apply", "--cached", "--whitespace=nowarn", *options, "-", stdin=patch, index=index)
-            if output.code == 0:
-                return store.check("write-tree", index=index).decode().strip(), "", bool(options)
-            message = output.stderr or f"git apply ended with exit code {output.code}"
-            reason = reason or message.splitlines()[0].removeprefix("error: ")
-    return None, reason, False
+    tree, reason = store.apply(base, patch)
+    if tree is None and recount:
+        tree, _ = store.apply(base, patch, recount=True)
+        return tree, "" if tree else reason, tree is not None
+    return tree, reason, False
 
 
 class _Restoration:
