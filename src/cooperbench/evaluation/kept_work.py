@@ -34,8 +34,7 @@ def work_through(
 ) -> tuple[Result, ...]:
     """Return the results of `work` in the order of `numbers`, those that `folder` holds without working again.
 
-    `kept` is called for each that the folder held, and `finished` after each other one. `keep` chooses what the folder gets. It is
-    emptied once all results are there.
+    `kept` is called for each of these, `finished` after each other one. `keep` chooses what the folder gets; in the end it is emptied.
     """
     found: dict[int, Result] = {}
     for number in numbers:

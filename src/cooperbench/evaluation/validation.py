@@ -95,8 +95,7 @@ def validate_task(
 ) -> TaskValidation:
     """Check a task. Faults of the task and a missing image are findings, not exceptions.
 
-    `finished` is called after each feature. A check that was interrupted goes on where it was: for each feature that it had finished,
-    `kept` is called, or else `finished`.
+    A check that was interrupted goes on where it was. `finished` is called after each feature, or `kept` for those known already.
     """
     found = TaskValidation(
         repo=task.repo, task_id=task.task_id, backend=backend, image=task.image, repetitions=repetitions
