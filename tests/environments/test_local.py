@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import py_compile
 import shutil
 import socket
 import subprocess
@@ -323,6 +324,7 @@ def test_packages_of_this_installation_work_inside(image: str) -> None:
 def test_a_package_that_lacks_files_of_its_own_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "partly").mkdir()
     (tmp_path / "partly" / "__init__.py").write_text("word = 'here'\n")
+    py_compile.compile(str(tmp_path / "partly" / "__init__.py"))
     about = tmp_path / "partly-1.0.dist-info"
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: partly\nVersion: 1.0\n")
@@ -330,6 +332,8 @@ def test_a_package_that_lacks_files_of_its_own_list(tmp_path: Path, monkeypatch:
     monkeypatch.syspath_prepend(str(tmp_path))
     with LocalEnvironment(sample_image("test:partly", host_packages=("partly",))) as environment:
         assert environment.execute("python3 -c 'import partly; print(partly.word)'")["output"] == "here\n"
+        loaded = environment.execute("python3 -v -c 'import partly' 2>&1 | grep 'code object from .*partly'")["output"]
+        assert ".pyc" in loaded  # not compiled again
 
 
 def test_streams_that_end_while_they_are_closed_cost_the_sandbox_nothing(image: str) -> None:

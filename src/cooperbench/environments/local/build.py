@@ -1,12 +1,15 @@
 """Builds local images: the repository at its base commit and nothing later, and a Python environment copied from this one."""
 
 import hashlib
+import os
 import re
+import shutil
 import tempfile
 import venv
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import metadata
+from importlib.util import cache_from_source
 from pathlib import Path
 
 from cooperbench._git import Git
@@ -22,7 +25,7 @@ GIT_CONFIGURATION = "[user]\n\tname = agent\n\temail = agent@localhost\n[init]\n
 
 _GIT = Git(ImageError)
 
-LAYOUT = "3"
+LAYOUT = "4"
 """Part of every digest: a change of what this module builds is a new image."""
 
 SCRIPT = """#!/bin/sh
@@ -189,9 +192,7 @@ def _copy_distribution(distribution: metadata.Distribution, site: Path, scripts:
         source = Path(str(file.locate()))
         # Packages that ship others' (Ray does) leave their tests out, and not the list of their files.
         if source.is_file():
-            target = site / file
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(source.read_bytes())
+            _copy(source, site / file)
     for point in distribution.entry_points:
         if point.group == "console_scripts":
             script = scripts / point.name
@@ -200,6 +201,18 @@ def _copy_distribution(distribution: metadata.Distribution, site: Path, scripts:
                 SCRIPT.format(module=point.module, attribute=attribute, call=point.attr), encoding="utf-8"
             )
             script.chmod(0o755)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file, and its byte code if there is any: sandboxes cannot write it, and without it `import pytest` takes 0.37 s instead of 0.1 s."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+    if source.suffix == ".py":
+        os.utime(target, ns=(0, source.stat().st_mtime_ns))  # byte code is valid for a source of that time
+        compiled = Path(cache_from_source(str(target)))
+        compiled.parent.mkdir(exist_ok=True)
+        with suppress(FileNotFoundError):
+            shutil.copyfile(cache_from_source(str(source)), compiled)
 
 
 def _tip(origin: Path) -> str:
