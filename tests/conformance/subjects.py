@@ -103,7 +103,7 @@ def modal_busybox(request: pytest.FixtureRequest) -> Subject:
 
 
 def gcp(request: pytest.FixtureRequest) -> Subject:
-    request.getfixturevalue("gce_standin")
+    request.getfixturevalue("gcp_machine")
     return Subject(
         backend="gcp",
         image="cooperbench-test/sandbox",
@@ -152,5 +152,22 @@ SUBJECTS: dict[str, Callable[[pytest.FixtureRequest], Subject]] = {
 }
 WHEN_NAMED = ("local-unpacked-root", "local-unpacked-nonroot")
 """Subjects that run for `--backend NAME` only: what they add to others is less than the 10 s of unpacking their images."""
-COVERED_BY_OTHERS = ("modal-busybox",)
-"""Subjects whose sandboxes live and end as those of others do: the backend with another image, the image on another backend. 35 s."""
+BACKENDS = "test_(17|18|19|20|22|23_killed|23_removing|23_the_runner|24)"
+"""What a backend does before, beside and after its sandboxes, whatever the image."""
+SUPERVISORS = "test_(07|09_endless|27_time|29_what|31)"
+"""What the supervisor does, whatever carries it: it differs with the tools of an image only."""
+MOMENTS = "test_(23_killed.* 0.02|24.* 0.0|24.* 0.4)$"
+"""Further moments at which a start is interrupted."""
+COVERED_BY_OTHERS = {
+    "local-unpacked": f"{BACKENDS}|{SUPERVISORS}",
+    "docker-nonroot": f"{BACKENDS}|{SUPERVISORS}",
+    "docker-busybox": BACKENDS,
+    "container-cli": f"{SUPERVISORS}|{MOMENTS}|test_21",
+    "modal": MOMENTS,
+    "modal-busybox": "(?!test_(01|02|13|25_closing|27_killing))",
+    "gcp": f"{MOMENTS}|{SUPERVISORS}",
+    "kubernetes": MOMENTS,
+    "podman": f"{SUPERVISORS}|{MOMENTS}|test_21",
+}
+"""By subject, tests whose code other subjects run as well: the backend with another image, the image on another backend. They run with
+`--extensive` or `--backend`; in every run they took 250 of 546 s."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cooperbench.testing.conformance import CommandConformance, LifecycleConformance, ProgramConformance, Subject
-from tests.conformance.subjects import COVERED_BY_OTHERS, SUBJECTS, WHEN_NAMED
+from tests.conformance.subjects import SUBJECTS, WHEN_NAMED
 from tests.needs import PODMAN
 
 
@@ -26,9 +26,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             marks.append(pytest.mark.slow)
         if name not in ("local", "docker"):
             marks.append(pytest.mark.ci)
-        if metafunc.cls is TestLifecycle and name in COVERED_BY_OTHERS and wanted is None:
-            marks.append(pytest.mark.extensive)
-        if metafunc.cls is TestCommands or name == "gcp":  # one sandbox for all of them, or few machines
+        if name == "gcp":  # one machine for all of them
+            marks.append(pytest.mark.xdist_group(name))
+        elif metafunc.cls is TestCommands:  # one sandbox
             marks.append(pytest.mark.xdist_group(f"{metafunc.cls.__name__}-{name}"))
         cases.append(pytest.param(name, marks=marks))
     metafunc.parametrize("subject", cases, indirect=True, scope="module")

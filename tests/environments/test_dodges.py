@@ -14,7 +14,7 @@ MARKS = {
     "local": [pytest.mark.needs("sandbox")],
     "kubernetes": [pytest.mark.needs("sandbox", "k8s"), pytest.mark.slow, pytest.mark.ci],
     "docker": [pytest.mark.docker, pytest.mark.slow, pytest.mark.ci],
-    "gcp": [pytest.mark.docker, pytest.mark.slow, pytest.mark.ci],
+    "gcp": [pytest.mark.docker, pytest.mark.slow, pytest.mark.ci, pytest.mark.xdist_group("gcp")],
     "modal": [pytest.mark.docker, pytest.mark.slow, pytest.mark.ci],
 }
 SAMPLE = (

@@ -63,6 +63,7 @@ class Api:
         self._by_request: dict[str, Operation] = {}
         self._addresses = itertools.count(10)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ending: set[asyncio.Task[None]] = set()
 
     def application(self) -> web.Application:
         application = web.Application(middlewares=[self._admit])
@@ -83,7 +84,14 @@ class Api:
         for key, known in list(self.machines.items()):
             if known is machine:
                 del self.machines[key]
-        await machine.power_off()
+        ending = asyncio.ensure_future(machine.power_off())
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+        await ending
+
+    async def take_all_away(self) -> None:
+        """End every machine, also those that the client has just asked to delete."""
+        await asyncio.gather(*(self.take_away(machine) for machine in list(self.machines.values())), *self._ending)
 
     @web.middleware
     async def _admit(self, request: web.Request, handler: Any) -> web.StreamResponse:

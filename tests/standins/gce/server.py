@@ -1,6 +1,5 @@
 """The stand-in as a test uses it: start it, look into it, break it."""
 
-import asyncio
 import tempfile
 from pathlib import Path
 from types import TracebackType
@@ -83,5 +82,5 @@ class GceStandin:
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
 
     async def _stop(self) -> None:
-        await asyncio.gather(*(self.api.take_away(machine) for machine in self.machines))
+        await self.api.take_all_away()
         await self._runner.cleanup()

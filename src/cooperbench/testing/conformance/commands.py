@@ -74,9 +74,9 @@ class CommandConformance:
         begun = time.monotonic()
         done = environment.execute(
             f"echo before; (trap '' TERM; sleep {first}) & setsid sleep {first} & sh -c 'sleep {first} & wait' & sleep {first}",
-            timeout=2,
+            timeout=1,
         )
-        assert time.monotonic() - begun < 2 + subject.slack
+        assert time.monotonic() - begun < 1 + subject.slack
         assert (done["returncode"], done["timed_out"]) == (124, True)
         # A shell that outlives its children by a moment may say that they were killed.
         assert done["output"].startswith("before\n")
@@ -95,7 +95,7 @@ class CommandConformance:
         environment.execute(f"kill {done['output'].strip()}")
 
     def test_09_long_output_is_capped(self, environment: Environment) -> None:
-        done = environment.execute("echo BEGIN; head -c 30000000 /dev/zero | tr '\\0' x; echo END", timeout=60)
+        done = environment.execute("echo BEGIN; head -c 10000000 /dev/zero | tr '\\0' x; echo END", timeout=60)
         assert done["truncated"]
         assert len(done["output"]) < 60_000
         assert done["output"].startswith("BEGIN\nxxx")
@@ -103,7 +103,7 @@ class CommandConformance:
         assert "bytes of output left out" in done["output"]
 
     def test_09_endless_output_is_bounded(self, environment: Environment) -> None:
-        done = environment.execute("yes", timeout=2)
+        done = environment.execute("yes", timeout=1)
         assert (done["timed_out"], done["truncated"]) == (True, True)
         assert len(done["output"]) < 60_000
         kilobytes = environment.execute("du -sk /tmp/.cooperbench | cut -f1")["output"]

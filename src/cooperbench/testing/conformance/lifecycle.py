@@ -92,7 +92,7 @@ class LifecycleConformance:
                 subject.open(processes=32)
             return
         with subject.open(processes=32) as environment:
-            command = "for n in $(seq 100); do sleep 5 & done 2>/dev/null; ls -d /proc/[0-9]* | wc -l"
+            command = "for n in $(seq 100); do sleep 2 & done 2>/dev/null; ls -d /proc/[0-9]* | wc -l"
             done = environment.execute(command, timeout=30)
             assert "100" not in done["output"]
             assert until(lambda: environment.execute("true")["returncode"] == 0, 15)
@@ -103,10 +103,10 @@ class LifecycleConformance:
                 subject.open(cpus=0.25)
             return
         with subject.open(cpus=0.25) as environment:
-            command = "(sleep 3; : >/tmp/done) & while [ ! -e /tmp/done ]; do :; done; times | head -n 1"
+            command = "(sleep 2; : >/tmp/done) & while [ ! -e /tmp/done ]; do :; done; times | head -n 1"
             spent = environment.execute(command, timeout=60)["output"].split()
             seconds = sum(float(part.partition("m")[2].rstrip("s")) for part in spent)
-            assert seconds < 1.5
+            assert seconds < 1
 
     def test_32_layers_are_read_only(self, subject: Subject, tmp_path: Path) -> None:
         if Capability.LAYERS not in subject.capabilities:
@@ -150,9 +150,9 @@ class LifecycleConformance:
         environment, transport = subject.cuttable()
         with environment:
             for attempt in range(2):
-                timer = threading.Timer(0.7, transport.cut)
+                timer = threading.Timer(0.5, transport.cut)
                 timer.start()
-                done = environment.execute("echo once >>/tmp/ran; sleep 2; echo result", timeout=30)
+                done = environment.execute("echo once >>/tmp/ran; sleep 1; echo result", timeout=30)
                 timer.join()
                 assert (done["output"], done["returncode"]) == ("result\n", 0)
                 assert environment.execute("cat /tmp/ran")["output"] == "once\n" * (attempt + 1)
@@ -209,7 +209,7 @@ class LifecycleConformance:
 
     def test_23_the_lifetime_ends_what_nobody_ends(self, subject: Subject) -> None:
         run = f"conformance-{uuid4().hex[:8]}"
-        with self._runner(subject, run, lifetime=3) as process:
+        with self._runner(subject, run, lifetime=2) as process:
             assert process.stdout is not None
             process.stdout.readline()
             os.kill(process.pid, signal.SIGKILL)
