@@ -183,7 +183,7 @@ TYPESCRIPT = Language(
             "tests/count.test.ts": b'import { count } from "../src/basket";\n\ntest("count", () => expect(count([4, 5])).toBe(2));\n'
         },
     ),
-    command="jest --ci -- tests",
+    command="jest --ci --bail -- tests",
     report="jest-guard",
     required="tests/discount.test.ts:discount takes a tenth",
     right=b"return (price * 9) / 10;",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cooperbench.evaluation import score
-from cooperbench.records import FalsificationStatus, Falsify, Outcome, SuiteResult
+from cooperbench.records import FalsificationStatus, Falsify, Outcome, SuiteResult, TestStatus
 from cooperbench.tasks import Task
 from tests.evaluation.languages import LANGUAGES, Language, make_task
 from tests.evaluation.trees import Checkout
@@ -88,6 +88,8 @@ def test_one_that_is_wrong_fails_by_the_name_of_its_test(built: Built) -> None:
     assert result.outcome is Outcome.TESTS_FAILED
     assert "iscount" in result.reason, result.reason
     assert "failed" in result.reason, result.reason
+    # Tests of other files ran as well, although this jest is asked to stop at the first failure.
+    assert TestStatus.PASSED in {test.status for test in result.tests}
 
 
 def test_one_that_ends_the_tests_at_once_did_not_pass_them(built: Built) -> None:

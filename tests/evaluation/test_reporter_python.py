@@ -304,3 +304,20 @@ def test_a_module_that_stands_in_for_another(project: Project) -> None:
     project.write("colorsys.py", "")
     project.run("pytest", "-q")
     assert "a module that stands in for the image's: colorsys" in project.report().changed
+
+
+STOPPING = [
+    ("pytest", "-x"),
+    pytest.param(("pytest", "--maxfail=1", "-p", "xdist", "-n", "1"), marks=pytest.mark.slow),
+    ("pytest", "--stepwise"),
+    ("unittest", "--failfast"),
+]
+CASES = "import unittest\n\n\nclass TestA(unittest.TestCase):\n    def test_a(self):\n        self.fail()\n\n    def test_b(self):\n        pass\n"
+
+
+@pytest.mark.parametrize("arguments", STOPPING, ids=" ".join)
+def test_a_test_that_fails_is_not_the_last_one(project: Project, arguments: tuple[str, ...]) -> None:
+    """In a broken version, one that stops there would try one test only, and with workers another one each time."""
+    project.write("test_work.py", CASES)
+    project.run(*arguments)
+    assert sorted(project.results().values()) == [TestStatus.FAILED, TestStatus.PASSED]

@@ -8,6 +8,7 @@ reporter_go() {
     sed -e "s|^package testing\$|&; $imports|" \
         -e 's/^func (t \*T) report() {/& cooperbenchReport(\&t.common);/' \
         -e 's/^func tRunner(t \*T, fn func(t \*T)) {/& cooperbenchStart(\&t.common, fn);/' \
+        -e 's/^func shouldFailFast() bool {/& return false;/' \
         -e 's/^func (m \*M) after() {/& cooperbenchEnd();/' "$source/testing.go" >"$reporter/go/testing.go" || return 0
     [ "$(grep -c cooperbench "$reporter/go/testing.go")" = 3 ] || return 0
     sed '1,/^type /{/^type /!d}' "$reporter/go/reporter.go" >>"$reporter/go/testing.go"

@@ -20,6 +20,7 @@ from pluggy import PluginManager
 
 WATCHED = ("_pytest", "pytest", "pluggy", "unittest")
 _ENDS = ("passed", "xfailed", "skipped", "failed")
+_STOPS = ("maxfail", "stepwise", "stepwise_skip")
 
 
 def _status(phases):
@@ -129,6 +130,13 @@ def _makereport(observer):
     return pytest_runtest_makereport
 
 
+def _go_on(config):
+    """Let no test that fails be the last one: where one is broken on purpose, the others have to run."""
+    for name in _STOPS:
+        if hasattr(config.option, name):
+            setattr(config.option, name, 0)
+
+
 def _worker_hooks(place):
     """In a worker of pytest-xdist: nothing is signed here, what changed goes with the report of each test."""
     hidden = chain.hidden_files(place)
@@ -147,13 +155,20 @@ def _worker_hooks(place):
             observer.look(item.session, None)
         report.cooperbench_changed = sorted(observer.changed)
 
-    return {"pytest_collection_finish": pytest_collection_finish, "pytest_runtest_makereport": pytest_runtest_makereport}
+    return {
+        "pytest_configure": _go_on,
+        "pytest_collection_finish": pytest_collection_finish,
+        "pytest_runtest_makereport": pytest_runtest_makereport,
+    }
 
 
-def _configuration_hooks(main):
+def _configuration_hooks(main, go_on=_go_on):
     """Find the run that is reported: a test may start others. Workers report to it."""
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_configure(config):
+        if not main:
+            go_on(config)
         main.append(config)
         sys.modules.pop(__name__, None)  # pytest keeps what it needs; others need not find it
 

@@ -102,6 +102,7 @@ def watch_unittest():
     def our_run(self, test):
         runner.run, runner._makeResult = run, make_result  # what a test runs is its own business
         self._makeResult = our_make_result.__get__(self)
+        self.failfast = False  # where a test is broken, the others have to run, too
         noted.changed.update(changed_files(place))
         noted.collected(test, hidden)
         result = run(self, test)
