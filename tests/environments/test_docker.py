@@ -254,3 +254,23 @@ def test_an_incomplete_clone_is_refused_with_the_remedy(
     with pytest.raises(ImageError, match="does not hold") as caught:
         build_image("docker", recipe, repo_source=tmp_path / "clone")
     assert remedy in str(caught.value.hint)
+
+
+KILL_SLEEPS = """for round in 1 2 3 4 5 6 7; do
+    for place in /proc/[0-9]*; do read -r name <$place/comm; [ "$name" != sleep ] || kill -9 "${place#/proc/}"; done
+    sleep 0.05 & wait $!
+done"""
+
+
+def test_without_a_network_a_container_has_its_loopback_and_keeps_its_connection() -> None:
+    with DockerEnvironment("cooperbench-test/base", cwd="/", network="none") as environment:
+        listed = environment.execute("cat /proc/net/dev; getent ahosts localhost")["output"]
+        assert [line.split(":")[0].strip() for line in listed.splitlines() if ":" in line] == ["lo"]
+        assert "127.0.0.1" in listed
+        served = "import socket; s = socket.create_server(('localhost', 0)); socket.create_connection(s.getsockname()); print('reached')"
+        assert environment.execute(f'python3 -c "{served}"')["output"] == "reached\n"
+        # The first process has nothing to wait for but input now, and must not take that of the supervisor beside it.
+        assert environment.execute(KILL_SLEEPS)["returncode"] == 0
+        for number in range(20):
+            assert environment.execute(f"echo {number}", timeout=20)["output"] == f"{number}\n"
+        assert environment.execute("cat /proc/[0-9]*/comm")["output"].split().count("python3") == 1

@@ -67,6 +67,7 @@ def _start(
             user="0",
             auto_remove=True,
             network_mode="none",
+            network_disabled=True,  # the engine need not set up one that is empty
             platform=handle.options.platform,
             security_opt=["label=disable"],  # SELinux keeps containers from each other's files
             volumes=[] if mounted is None else [f"{mounted}:{OUTSIDE}:ro"],

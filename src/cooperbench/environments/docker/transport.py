@@ -75,12 +75,13 @@ class DockerTransport(Transport):
         """Create and start the container. Its name is fixed before, so that an interrupted start leaves nothing."""
         options, image = self._handle.options, self._handle.image
         found = images.ensure_pulled(self._engine, image, options.platform)
+        root = found.user in ("", "0", "root")
         shown = layers.of_image(self._engine, image, options)
         self._handle = self._handle.model_copy(update={"digest": found.digest, "layers": layers.pins(shown)})
         hosts, mounts = network.resolved(options.allowed_hosts), layers.mounts(self._engine, image, shown)
         try:
             with translated(image):
-                create(self._engine, self._handle, {**network.options_of(options, hosts), **mounts})
+                create(self._engine, self._handle, {**network.options_of(options, hosts), **mounts}, root=root)
                 with contextlib.suppress(TransportError):  # an exec does the same, only slower
                     self._served = hijack.attach(self._engine, self._handle.identifier)
                 self._engine.client.api.start(self._handle.identifier)
@@ -96,7 +97,7 @@ class DockerTransport(Transport):
             if not isinstance(error, CapabilityError):
                 self._prove()
             raise
-        if found.user not in ("", "0", "root"):
+        if not root:
             self.run(["sh", "-c", PATCHES], timeout=60, user="0")
 
     def _prove(self) -> None:
