@@ -21,6 +21,7 @@ _find_spec = importlib.machinery.PathFinder.find_spec
 _MAKES_CODE = ("ast", "importlib._bootstrap", "importlib._bootstrap_external", "importlib.util", "marshal", "linecache")
 _OFTEN = ("_pytest.python", "_pytest.runner", "_pytest.reports", "pluggy", "unittest.case")
 _DESCRIPTORS = (classmethod, staticmethod, property)
+_WITHOUT_FUNCTION = {type, types.ModuleType, types.BuiltinFunctionType, type(len.__call__), type(str.join), type(str.__add__)}
 
 
 def attribute_of(value, name, default=None):
@@ -33,6 +34,11 @@ def attribute_of(value, name, default=None):
 
 def function_of(value):
     """The function in a method, property or the like; `None` for other things."""
+    kind = type(value)
+    if kind is types.FunctionType:
+        return value
+    if kind in _WITHOUT_FUNCTION:  # most of what there is, in a tenth of the time
+        return None
     function = attribute_of(value, "__func__", attribute_of(value, "fget", value))
     return function if type(function) is types.FunctionType else None
 
