@@ -19,6 +19,7 @@ from cooperbench.evaluation import (
     processors,
     score,
     score_many,
+    wait_for_endings,
 )
 from cooperbench.evaluation.suites import Suite, SuiteRun, run_suite
 from cooperbench.records import Evaluation, EvaluationChoices
@@ -69,6 +70,7 @@ def watching() -> Iterator[Watch]:
     watch = Watch()
     with activate(EnvironmentScope(after_start=[watch.start], before_cleanup=[watch.end])):
         yield watch
+    wait_for_endings()
     assert sorted(watch.started) == sorted(watch.ended)
     assert not {found.identifier for found in orphans(backends=["local"])} & set(watch.started)
 

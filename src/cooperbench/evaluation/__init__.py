@@ -1,6 +1,7 @@
 """Evaluation: clean and merge patches, run hidden tests, read their results, and give verdicts."""
 
 from cooperbench.evaluation.bases import base_of, base_of_repository
+from cooperbench.evaluation.endings import wait_for_endings
 from cooperbench.evaluation.evaluator import evaluate_episode, evaluate_submissions, evaluation_key
 from cooperbench.evaluation.gold import PairConflict, TaskStatistics, gold_conflicts, task_language, task_statistics
 from cooperbench.evaluation.group_validation import GroupValidation, validate_groups
@@ -46,4 +47,5 @@ __all__ = [
     "touched_paths",
     "validate_groups",
     "validate_task",
+    "wait_for_endings",
 ]

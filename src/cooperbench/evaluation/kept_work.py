@@ -15,6 +15,7 @@ from typing import NoReturn, TypeVar
 from cooperbench.environments import Environment, SandboxLabels
 from cooperbench.environments.scope import EnvironmentScope, activate, current_scope
 from cooperbench.errors import CooperBenchError, EvaluationError, RecordError
+from cooperbench.evaluation.endings import wait_for_endings
 from cooperbench.records import Record, read_model, write_model
 
 Result = TypeVar("Result", bound=Record)
@@ -57,6 +58,7 @@ def work_through(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
         pool.shutdown()
+        wait_for_endings()
     for number in numbers:
         (folder / f"{number}.json").unlink(missing_ok=True)
     return tuple(found[number] for number in numbers)

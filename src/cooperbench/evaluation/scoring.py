@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Literal, NamedTuple
 
 from cooperbench.errors import UnknownNameError, UsageError
+from cooperbench.evaluation.endings import wait_for_endings
 from cooperbench.evaluation.evaluator import evaluate_submissions
 from cooperbench.evaluation.patches import make_submission
 from cooperbench.evaluation.policies import DEFAULT_POLICY
@@ -116,6 +117,7 @@ def score_many(
     finally:
         slots.stop()
         pool.shutdown(wait=True, cancel_futures=True)
+        wait_for_endings()
 
 
 def reward(evaluation: Evaluation, kind: RewardKind = "all", *, feature: int | None = None) -> float | None:

@@ -9,6 +9,7 @@ import secrets
 import tarfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from cooperbench.environments import Environment, EnvironmentOptions, SandboxLab
 from cooperbench.environments.scripts import FILE_TIMEOUT
 from cooperbench.errors import SandboxDamagedError, TaskError
 from cooperbench.evaluation.build_caches import BUILD_CACHE, after_build, before_build
+from cooperbench.evaluation.endings import end_beside
 from cooperbench.evaluation.installers import Installer, changed_files, installers_of
 from cooperbench.evaluation.settings import EvaluationSettings
 from cooperbench.evaluation.slots import TestSlots, ThreadSlots
@@ -98,9 +100,9 @@ class _Placed:
 
 
 def run_suite(task: Task, suite: Suite, settings: EvaluationSettings) -> SuiteRun:
-    """Start a sandbox, run the task's runner on both patches when a slot is free, read its report, and end the sandbox.
+    """Start a sandbox, run the task's runner on both patches when a slot is free, and read its report.
 
-    Raises the classes below `SandboxError` when the sandbox fails; that says nothing about the patches.
+    The sandbox ends beside what comes next, see `endings`. Raises the classes below `SandboxError` when the sandbox fails; that says nothing about the patches.
     """
     limit = suite.time_limit or settings.choices.time_limit
     options = EnvironmentOptions(
@@ -111,12 +113,14 @@ def run_suite(task: Task, suite: Suite, settings: EvaluationSettings) -> SuiteRu
     )
     slots = settings.slots or ThreadSlots(1, ahead=0)
     while True:
-        with (
-            slots.sandbox(),
-            open_environment(settings.backend, task.image, options=options, labels=suite.labels) as environment,
-        ):
+        with ExitStack() as sandbox:
+            sandbox.enter_context(slots.sandbox())
+            environment = sandbox.enter_context(
+                open_environment(settings.backend, task.image, options=options, labels=suite.labels)
+            )
             run = _run(environment, task, suite, slots, limit)
             if run is not None:
+                end_beside(sandbox.pop_all())
                 return run
 
 

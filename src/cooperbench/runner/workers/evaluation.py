@@ -3,7 +3,7 @@
 from cooperbench.agents.budget import Budget, activate_budget
 from cooperbench.environments.contract import SandboxLabels
 from cooperbench.environments.scope import EnvironmentScope, activate
-from cooperbench.evaluation import EvaluationSettings, evaluate_episode
+from cooperbench.evaluation import EvaluationSettings, evaluate_episode, wait_for_endings
 from cooperbench.records import EpisodeDirectory, EpisodeResult, read_model
 from cooperbench.records.ledger import RunLedger
 from cooperbench.runner.planning.evaluation_options import make_resolver
@@ -29,3 +29,4 @@ def run_evaluation(spec: EvaluationSpec) -> None:
     budget = Budget(ledger=RunLedger(spec.ledger) if spec.ledger else None)
     with activate(EnvironmentScope(labels=labels, handles=spec.handles)), activate_budget(budget):
         evaluate_episode(directory, result, task, settings, force=spec.force)
+        wait_for_endings()
