@@ -8,8 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from cooperbench.environments import SandboxLabels
 from cooperbench.evaluation import EvaluationSettings, evaluate_submissions, make_submission, score
+from cooperbench.evaluation.bases import base_of
+from cooperbench.evaluation.git import open_store
+from cooperbench.evaluation.sanitize import clean_submission
+from cooperbench.evaluation.stages import hidden_paths
 from cooperbench.evaluation.suites import Suite, run_suite
+from cooperbench.evaluation.testbench import TestBench
 from cooperbench.records import DropAction, DropRule, Evaluation, EvaluationChoices, Outcome
 from cooperbench.tasks import Task
 from tests.evaluation.attacks import (
@@ -33,25 +39,30 @@ ATTACKS = {**python_files.ATTACKS, **python_process.ATTACKS}
 BREAKING = {**python_sandbox.ATTACKS, **python_dodges.ATTACKS}
 _PLAUSIBLE = "read, if it is made of what was given"
 LIES = {**python_lies.ATTACKS, _PLAUSIBLE: python_plausible.ATTACKS[_PLAUSIBLE]}
-BITING = (
-    "conftest at the root",
-    "DIST-INFO in capitals",
-    "configuration renamed, form feeds",
-    "stand in for shlex",
-    "os._exit",
-    "printed summary",
-    "CallInfo.from_call",
-    "a function becomes an object",
-    "planted byte code",
-    "traced",
-    "write the report",
-)
-"""Some of the attacks that make a runner that is left alone end with exit code 0; `benchmarks/attacks.py` tries all."""
+BITING = ("conftest at the root", "stand in for shlex", "os._exit", "CallInfo.from_call", "planted byte code")
+"""One of each kind that makes a runner that is left alone end with exit code 0; `benchmarks/attacks.py` tries all."""
 
 
 @pytest.fixture(scope="module")
 def checkout(shelfdb: Task, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     return base_checkout(shelfdb, tmp_path_factory.mktemp("attack") / "repo")
+
+
+@pytest.fixture(scope="module")
+def clean(shelfdb: Task) -> Iterator[Callable[[bytes], str | None]]:
+    """Return the tree that is tested of a patch."""
+    base = base_of(shelfdb, "local")
+    with open_store(base.store) as store:
+        bench = TestBench(shelfdb, base, store, EvaluationSettings(), SandboxLabels(run="evaluation"))
+        hidden, surroundings = hidden_paths(shelfdb, (FEATURE,)), bench.surroundings((FEATURE,))
+        tree = bench.base.tree
+        yield lambda patch: clean_submission(store, tree, patch, hidden, surroundings=surroundings).tree
+
+
+@pytest.fixture(scope="module")
+def judged() -> dict[str | None, Evaluation]:
+    """Evaluations of trees: of 17 attacks nothing stays that another does not leave as well."""
+    return {}
 
 
 @pytest.fixture
@@ -70,9 +81,20 @@ def assert_failed(evaluation: Evaluation) -> None:
 
 @pytest.mark.parametrize("name", ATTACKS)
 @pytest.mark.usefixtures("nothing_escapes")
-def test_no_attack_passes(name: str, shelfdb: Task, checkout: Checkout) -> None:
+def test_no_attack_passes(
+    name: str,
+    shelfdb: Task,
+    checkout: Checkout,
+    clean: Callable[[bytes], str | None],
+    judged: dict[str | None, Evaluation],
+) -> None:
     limit = 6 if name == "output without end" else 30
-    assert_failed(score(shelfdb, {FEATURE: ATTACKS[name].patch(checkout)}, time_limit=limit))
+    patch = ATTACKS[name].patch(checkout)
+    tree = clean(patch)
+    if tree not in judged:
+        judged[tree] = score(shelfdb, {FEATURE: patch}, time_limit=limit)
+        assert judged[tree].stages[0].tree in (tree, None)  # None where nothing is left of the patch
+    assert_failed(judged[tree])
 
 
 @pytest.mark.parametrize(
