@@ -95,7 +95,7 @@ PYTHON = Language(
     wrong=b"return price",
     quits=b"raise SystemExit(0)",
     no_test="python3 -m pytest -q -k no_such_test tests",
-    new_tests=3,
+    more_tests=("tests/test_discount.py", b""),
     prepare=_PIP,
 )
 UV = replace(

@@ -55,8 +55,8 @@ class Language:
     """What takes the place of `right`, so that the test program ends at once and well."""
     no_test: str
     """A command that runs no test."""
-    new_tests: int = 1
-    """Tests of feature 1 that its gold patch makes pass."""
+    more_tests: tuple[str, bytes]
+    """A test file of feature 1, and what makes its tests three: for fewer a proof runs four versions and not two."""
     prepare: str = "true"
     """What is done in the repository when the image is made, as published images have their packages compiled."""
 
@@ -125,6 +125,11 @@ GO = Language(
     wrong=b"return price",
     quits=b"os.Exit(0)\n\treturn price",
     no_test="go test -run NoSuchTest ./...",
+    more_tests=(
+        "discount_test.go",
+        b'\nfunc TestNothing(t *testing.T) {\n\tif Discount(0) != 0 {\n\t\tt.Fatal("nothing")\n\t}\n}\n'
+        b'\nfunc TestTen(t *testing.T) {\n\tif Discount(10) != 9 {\n\t\tt.Fatal("ten")\n\t}\n}\n',
+    ),
     prepare="go test ./...",
 )
 
@@ -161,7 +166,7 @@ RUST = Language(
     wrong=b"price",
     quits=b"std::process::exit(if price > 0 { 0 } else { 1 })",
     no_test="cargo test --offline no_such_test",
-    new_tests=2,
+    more_tests=("tests/discount.rs", b"\n#[test]\nfn ten() {\n    assert_eq!(basket::discount(10), 9);\n}\n"),
 )
 
 TYPESCRIPT = Language(
@@ -190,6 +195,10 @@ TYPESCRIPT = Language(
     wrong=b"return price;",
     quits=b"process.exit(0);",
     no_test="jest --ci --passWithNoTests no-such-file",
+    more_tests=(
+        "tests/discount.test.ts",
+        b'\ntest("nothing", () => expect(discount(0)).toBe(0));\n\ntest("ten", () => expect(discount(10)).toBe(9));\n',
+    ),
     prepare="jest --ci",
 )
 
