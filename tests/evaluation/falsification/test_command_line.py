@@ -65,6 +65,7 @@ def test_it_decides_unless_it_only_warns_or_is_left_out(logs: Path) -> None:
     found, before = proof(judged), proof(warned)
     assert found is not None
     assert before is not None
+    assert before.status is FalsificationStatus.FORCED
     assert (found.status, found.seed, found.mismatch) == (FalsificationStatus.FORCED, before.seed, before.mismatch)
     _forced_results_are_shown(logs, found)
 

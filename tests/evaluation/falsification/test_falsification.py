@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from cooperbench.evaluation import EvaluationSettings, evaluate_submissions, mak
 from cooperbench.evaluation.bases import base_of
 from cooperbench.evaluation.falsification import FeatureRuns
 from cooperbench.evaluation.falsification.challenges import make_challenge
+from cooperbench.evaluation.falsification.falsifier import chosen_challenge
 from cooperbench.evaluation.git import open_store
 from cooperbench.evaluation.sanitize import apply_exactly
 from cooperbench.evaluation.testbench import TestBench
@@ -113,23 +115,37 @@ def lies(checkout: Checkout) -> bytes:
     return append(checkout, LIES)
 
 
+def evaluated(task: Task, patch: bytes, seed: str | None = None, workers: int | None = None) -> Evaluation:
+    submissions = [(make_submission("agent1", (1,), patch), patch)]
+    return evaluate_submissions(task, (1,), submissions, EvaluationSettings(workers=workers), seed=seed)
+
+
+@pytest.fixture(scope="module")
+def held(sums: Task) -> Evaluation:
+    return evaluated(sums, sums.features[1].gold_patch, "one")
+
+
+@pytest.fixture(scope="module")
+def forced(sums: Task, lies: bytes) -> Evaluation:
+    return evaluated(sums, lies, "one")
+
+
 def proof(evaluation: Evaluation) -> Falsification:
     found = evaluation.stages[0].suites[0].falsification
     assert found is not None
     return found
 
 
-def test_the_gold_patch_holds(sums: Task) -> None:
-    evaluation = score(sums, {1: sums.features[1].gold_patch})
-    assert evaluation.verdict.passed
-    assert reward(evaluation, "alone", feature=1) == 1
-    found = proof(evaluation)
+def test_the_gold_patch_holds(held: Evaluation) -> None:
+    assert held.verdict.passed
+    assert reward(held, "alone", feature=1) == 1
+    found = proof(held)
     assert (found.status, found.broken, found.runs, found.mismatch) == (FalsificationStatus.HELD, 4, 2, None)
 
 
-def test_forced_results_are_an_outcome_of_their_own(sums: Task, lies: bytes) -> None:
+def test_forced_results_are_an_outcome_of_their_own(sums: Task, lies: bytes, forced: Evaluation) -> None:
     assert score(sums, {1: lies}, falsify="off").verdict.passed
-    evaluation = score(sums, {1: lies})
+    evaluation = forced
     assert evaluation.verdict.outcome is Outcome.FORCED
     assert reward(evaluation) == reward(evaluation, "share") == reward(evaluation, "own", feature=1) == 0
     assert reward(evaluation, "alone", feature=1) == 0
@@ -139,12 +155,6 @@ def test_forced_results_are_an_outcome_of_their_own(sums: Task, lies: bytes) -> 
     assert found.mismatch.edit.after in evaluation.verdict.features[0].reason
     assert (found.mismatch.expected, found.mismatch.found) == ("failed", "passed")
     assert found.runs == 4  # each half again, in another sandbox
-
-
-def test_a_warning_judges_nothing(sums: Task, lies: bytes) -> None:
-    evaluation = score(sums, {1: lies}, falsify="warn")
-    assert evaluation.verdict.passed
-    assert proof(evaluation).status is FalsificationStatus.FORCED
 
 
 def test_what_does_not_pass_needs_no_proof(sums: Task, checkout: Checkout) -> None:
@@ -178,15 +188,17 @@ def test_work_of_one_member_is_proven_where_the_merge_does_not_pass(
     ids=["held", "forced", "failed"],
 )
 def test_where_processors_idle_all_begins_together(
-    sums: Task, checkout: Checkout, work: bytes, outcome: Outcome, runs: int | None
+    sums: Task, checkout: Checkout, held: Evaluation, work: bytes, outcome: Outcome, runs: int | None
 ) -> None:
     patch = append(checkout, work)
-    settings = EvaluationSettings(workers=3)
-    submissions = [(make_submission("agent1", (1,), patch), patch)]
-    for _ in range(2):  # the gold patch's own runs come first
-        suite = evaluate_submissions(sums, (1,), submissions, settings, seed="one").stages[0].suites[0]
-        assert suite.outcome is outcome
-        assert (suite.falsification.runs if suite.falsification else None) == runs
+    with bench_of(sums) as bench:
+        tree = apply_exactly(bench.store, bench.base.tree, patch)
+    assert tree is not None
+    # What is broken together with the suite is what the gold patch's own runs are known of.
+    seed = next(seed for seed in map(str, count()) if chosen_challenge(seed, 1, tree) == proof(held).challenge)
+    suite = evaluated(sums, patch, seed, workers=3).stages[0].suites[0]
+    assert suite.outcome is outcome
+    assert (suite.falsification.runs if suite.falsification else None) == runs
 
 
 def test_work_that_breaks_down_where_it_cannot_win_has_forced(sums: Task, checkout: Checkout) -> None:
@@ -215,6 +227,12 @@ def test_sum():
 def test_other():
     total = add(2, 2)
     assert total == 4
+    getattr(total, "stop", int)()
+
+
+def test_third():
+    total = add(2, 3)
+    assert total == 5
     getattr(total, "stop", int)()
 """
     server = b"""
@@ -248,14 +266,11 @@ if "== 3\\n" not in pathlib.Path("tests/test_sums.py").read_text():
     assert proof(evaluation).status is FalsificationStatus.UNFINISHED
 
 
-def test_a_seed_breaks_the_same_tests_again(sums: Task, lies: bytes) -> None:
-    submissions = [(make_submission("agent1", (1,), lies), lies)]
-    found = []
-    for _ in range(2):
-        again = proof(evaluate_submissions(sums, (1,), submissions, EvaluationSettings(), seed="one"))
-        found.append((again.seed, again.challenge, again.reason, again.mismatch))
-    assert found[0] == found[1]
-    assert found[0][0] == "one"
+def test_a_seed_breaks_the_same_tests_again(sums: Task, lies: bytes, forced: Evaluation) -> None:
+    found = [proof(forced), proof(evaluated(sums, lies, "one"))]
+    first, again = [(each.seed, each.challenge, each.reason, each.mismatch) for each in found]
+    assert first == again
+    assert first[0] == "one"
 
 
 @contextmanager
