@@ -95,7 +95,7 @@ DODGES = {
         "python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"sock\")'; mknod zero c 1 5; mknod disk b 8 0; mkfifo p; true"
     ),
     "links to outside": Dodge("ln /etc/passwd hard; ln -s a b; ln -s b a; ln -s /proc/self/root/proc host; ln -s /dev/zero endless"),
-    "deep folders": Dodge("i=0; while [ $i -lt 300 ]; do mkdir folder_of_a_name_that_is_long && cd folder_*; i=$((i+1)); done; echo x >x"),
+    "deep folders": Dodge("i=0; while [ $i -lt 150 ]; do mkdir folder_of_a_name_that_is_long && cd folder_*; i=$((i+1)); done; echo x >x"),
     "100,000 files": Dodge("mkdir many; cd many; seq 100000 | split -l 1 -a 5", heavy=True),
     # What stands around the work
     "workspace moved away": Dodge("mv /workspace /elsewhere && ln -s /elsewhere /workspace; true"),
@@ -133,7 +133,7 @@ DODGES = {
     "names of every length": Dodge(
         "n=$(printf 'x%.0s' $(seq 255)); echo x >$n; mkdir -p d/$n; printf x >\"d/$n/$(printf '\\360\\237\\246\\204')\"; mkdir '.GIT' 'g\u200cit' 2>/dev/null; true"
     ),
-    "links without an end": Dodge("i=0; while [ $i -lt 2000 ]; do ln -s l$((i+1)) l$i; i=$((i+1)); done; ln -s . here; ln -s $(printf 'y%.0s' $(seq 4000)) long; ln work.txt twice"),
+    "links without an end": Dodge("i=0; while [ $i -lt 300 ]; do ln -s l$((i+1)) l$i; i=$((i+1)); done; ln -s . here; ln -s $(printf 'y%.0s' $(seq 4000)) long; ln work.txt twice"),
 }  # fmt: skip
 
 
