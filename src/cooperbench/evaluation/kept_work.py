@@ -58,7 +58,6 @@ def work_through(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
         pool.shutdown()
-        wait_for_endings()
     for number in numbers:
         (folder / f"{number}.json").unlink(missing_ok=True)
     return tuple(found[number] for number in numbers)
@@ -90,6 +89,7 @@ def _ended_by_interrupt(labels: SandboxLabels) -> Iterator[threading.Event]:
                 environment.cleanup()
         raise
     finally:
+        wait_for_endings()
         if main:
             signal.signal(signal.SIGTERM, before)
 
