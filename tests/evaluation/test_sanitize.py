@@ -7,7 +7,7 @@ import pytest
 from cooperbench.evaluation.configuration import restore_sections, restore_unit_tests
 from cooperbench.evaluation.git import open_store
 from cooperbench.evaluation.rules import Rules
-from cooperbench.evaluation.sanitize import CleanSubmission, clean_submission
+from cooperbench.evaluation.sanitize import CleanSubmission, apply_exactly, clean_submission
 from cooperbench.evaluation.stand_ins import ImageModules
 from cooperbench.evaluation.surroundings import Surroundings
 from cooperbench.records import DropAction, DropRule
@@ -217,6 +217,29 @@ def test_links_out_of_the_tree_are_left_out(checkout: Checkout) -> None:
         {}, links={"src/a": "/etc/passwd", "src/b": "../../secret", "src/c": "pkg/core.py", "d": "src/../src"}
     )
     assert set(dropped(clean(checkout, patch))) == {"src/a", "src/b"}
+
+
+SUBMODULE = """diff --git a/lib b/lib
+{mode}
+--- a/lib
++++ {after}
+@@ -1 {lines} @@
+-Subproject commit c219a9bd9bdc6367d9718b941f629b84e9bdc56d
+"""
+MOVED = SUBMODULE.format(mode="index c219a9b..fc21e2f 160000", after="b/lib", lines="+1")
+MOVED += "+Subproject commit fc21e2f3ddb9d9a1d2a3aaaf3f1a9f7d5c2c9a11\n"
+REMOVED = SUBMODULE.format(mode="deleted file mode 160000\nindex c219a9b..0000000", after="/dev/null", lines="+0,0")
+
+
+@pytest.mark.parametrize("change", [MOVED, REMOVED])
+def test_submodules_that_the_image_does_not_have_are_left_alone(checkout: Checkout, change: str) -> None:
+    """A clone has them, and so has a patch that was made in one; images have no more than their files."""
+    work = checkout.patch({"src/pkg/core.py": b"x = 2\n"})
+    cleaned = clean(checkout, change.encode() + work)
+    assert list(dropped(cleaned)) == ["lib"]
+    with open_store(checkout.store) as store:
+        assert cleaned.tree == apply_exactly(store, checkout.base, work)
+        assert cleaned.tree == apply_exactly(store, checkout.base, work + change.encode())
 
 
 def test_paths_outside_of_the_work_tree_are_cut_out(checkout: Checkout) -> None:

@@ -4,7 +4,8 @@ The rules look at trees, not at the text of the patch, so a patch cannot name on
 paths that no tree can hold (outside of the work tree, git's own directory) are cut out of the text before.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import NamedTuple
@@ -17,12 +18,14 @@ from cooperbench.evaluation.reasons import Reason
 from cooperbench.evaluation.rules import Rules
 from cooperbench.evaluation.surroundings import Surroundings
 from cooperbench.records import DropAction, DropRule
-from cooperbench.records.patch_files import decode_path, split_patch
+from cooperbench.records.patch_files import FilePatch, decode_path, split_patch
 
 PATCH_LIMIT = 64 * 1024 * 1024
 """Bytes. A larger patch cannot be source code, and git would need several times as much memory for it."""
 
 _SYMLINK, _SUBMODULE = "120000", "160000"
+_IS_SUBMODULE = re.compile(rb"^(deleted file mode 160000|index [0-9a-f]+\.\.[0-9a-f]+ 160000)$", re.MULTILINE)
+_A_SUBMODULE = Reason(DropRule.SUBMODULE, "submodule")
 _OUTSIDE = Reason(DropRule.OUTSIDE, "outside of the work tree")
 _IN_THE_WAY = Reason(DropRule.IN_THE_WAY, "stands where test files belong")
 _CONFIGURATION_IN_IT = Reason(DropRule.TEST_CONFIGURATION, "test configuration in it")
@@ -87,8 +90,10 @@ def clean_submission(
     parts = split_patch(repair_ending(patch))
     escaping = [part for part in parts if any(leaves_the_tree(path) for path in part.paths)]
     dropped = [Dropped(decode_path(part.paths[-1]), _OUTSIDE, DropAction.LEFT_OUT) for part in escaping]
-    applicable = [part for part in parts if part not in escaping] if escaping else parts
-    text = join_patch(applicable) if parts else patch
+    links = _unknown_submodules(store, base, parts)
+    dropped += [Dropped(decode_path(part.paths[-1]), _A_SUBMODULE, DropAction.LEFT_OUT) for part in links]
+    left_out = {*escaping, *links}
+    text = join_patch([part for part in parts if part not in left_out]) if parts else patch
     if not text.strip():
         return CleanSubmission(base, dropped=tuple(dropped))
     tree, reason, recounted = _apply(store, base, text, recount)
@@ -101,7 +106,19 @@ def clean_submission(
 
 def apply_exactly(store: GitStore, base: str, patch: bytes) -> str | None:
     """Return the tree that a trusted patch (gold, hidden tests) makes of `base`, or `None` if it does not apply."""
-    return _apply(store, base, repair_ending(patch), recount=True)[0] if patch.strip() else base
+    parts = split_patch(repair_ending(patch))
+    links = _unknown_submodules(store, base, parts)
+    text = join_patch([part for part in parts if part not in links]) if links else repair_ending(patch)
+    return _apply(store, base, text, recount=True)[0] if text.strip() else base
+
+
+def _unknown_submodules(store: GitStore, base: str, parts: Sequence[FilePatch]) -> list[FilePatch]:
+    """List the parts that remove or move a submodule where the base has none: images have its files at best, and git refuses the patch."""
+    found = [part for part in parts if _IS_SUBMODULE.search(part.data.split(b"\n@@", 1)[0])]
+    if not found:
+        return []
+    known = {*store.check("ls-tree", "-r", "-z", "--name-only", base).split(b"\0")}
+    return [part for part in found if part.paths[-1] not in known]
 
 
 def _apply(store: GitStore, base: str, patch: bytes, recount: bool) -> tuple[str | None, str, bool]:
@@ -164,7 +181,7 @@ class _Restoration:
         if any(path.startswith(f"{change.path}/") or change.path.startswith(f"{path}/") for path in self._hidden):
             return _IN_THE_WAY
         if change.new_mode == _SUBMODULE:
-            return Reason(DropRule.SUBMODULE, "submodule")
+            return _A_SUBMODULE
         is_link = change.new_mode == _SYMLINK
         if is_link and _escapes(change.path, self._store.blob(change.new_blob)):
             return Reason(DropRule.LINK, "symbolic link out of the work tree")
