@@ -1,7 +1,5 @@
 """The same evaluator on Docker: the same verdicts, and no attack passes there either."""
 
-from pathlib import Path
-
 import pytest
 
 from cooperbench.environments import build_image
@@ -11,6 +9,7 @@ from cooperbench.tasks import Task
 from tests.evaluation.attacks import python_sandbox
 from tests.evaluation.edits import base_checkout
 from tests.evaluation.test_cheating import ATTACKS, FEATURE
+from tests.evaluation.trees import Checkout
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.xdist_group("evaluation-docker")]
 
@@ -38,7 +37,13 @@ def facts(evaluation: Evaluation) -> object:
     ]
 
 
-@pytest.mark.parametrize("pair", [(1, 3), (1, 2), (4, 5)], ids=["passes", "conflicts", "breaks"])
+@pytest.fixture(scope="module")
+def checkout(shelfdb: Task, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    return base_checkout(shelfdb, tmp_path_factory.mktemp("attack") / "repo")
+
+
+# The first merges by union and passes.
+@pytest.mark.parametrize("pair", [(1, 2), (4, 5)], ids=["conflicts", "breaks"])
 def test_the_same_verdicts_as_on_the_local_backend(shelfdb: Task, on_docker: Task, pair: tuple[int, int]) -> None:
     patches = {number: shelfdb.features[number].gold_patch for number in pair}
     local = score(shelfdb, patches, backend="local", falsify="off")
@@ -51,17 +56,15 @@ def test_the_same_verdicts_as_on_the_local_backend(shelfdb: Task, on_docker: Tas
 @pytest.mark.parametrize(
     "name",
     [
-        "code of pytest_pyfunc_call",
-        "conftest at the root",
         "programs on the path",
-        "edit the runner",
         "write the report",
         "links out of the tree",
         "leave processes behind",
         "remove the programs",
     ],
 )
-def test_no_attack_passes(on_docker: Task, shelfdb: Task, name: str, tmp_path: Path) -> None:
-    patch = {**ATTACKS, **python_sandbox.ATTACKS}[name].patch(base_checkout(shelfdb, tmp_path / "repo"))
+def test_no_attack_passes(on_docker: Task, checkout: Checkout, name: str) -> None:
+    """Those by files and in memory of the test runner meet the same code on every backend."""
+    patch = {**ATTACKS, **python_sandbox.ATTACKS}[name].patch(checkout)
     evaluation = score(on_docker, {FEATURE: patch}, backend="docker", time_limit=60, falsify="off")
     assert evaluation.verdict.outcome in (Outcome.TESTS_FAILED, Outcome.NO_PATCH), evaluation.verdict

@@ -13,11 +13,10 @@ from cooperbench.tasks import Task
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 KINDS = {
-    "user": "RUN adduser --disabled-password --gecos '' app >/dev/null && chown -R app /workspace\nUSER app\n",
-    "user without a name": "RUN chmod -R a+rwX /workspace\nUSER 12345\n",
-    "noise": "ENV LD_PRELOAD=/usr/lib/libnotthere.so\n",
-    "GIT_DIR": "ENV GIT_DIR=/workspace/repo/.git\n",
+    "user": "RUN adduser --disabled-password --gecos '' app >/dev/null && chown -R app /workspace\nUSER app\nENV GIT_DIR=/workspace/repo/.git\n",
+    "user without a name": "RUN chmod -R a+rwX /workspace\nUSER 12345\nENV LD_PRELOAD=/usr/lib/libnotthere.so\n",
 }
+"""A container costs seconds, so each image is unusual in two ways: the user, and a variable that disturbs git or every program."""
 
 
 @pytest.mark.parametrize("kind", KINDS)

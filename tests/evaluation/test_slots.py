@@ -132,7 +132,7 @@ def test_once_stopped_nothing_begins_and_nothing_stays(shelfdb: Task, watch: Wat
             suite.result()
 
 
-@pytest.mark.parametrize("concurrency", [1, 2])
+@pytest.mark.parametrize("concurrency", [1, pytest.param(2, marks=pytest.mark.extensive)])
 def test_a_batch_starts_what_its_suites_need_and_a_bounded_number_at_a_time(
     shelfdb: Task, apart: list[Evaluation], watch: Watch, concurrency: int
 ) -> None:

@@ -34,11 +34,17 @@ def with_runner(task: Task, folder: Path, command: str) -> Task:
     ("command", "source"),
     [
         ("python3 -m py''test -q tests", "pytest-guard"),
-        ("timeout 300 python3 -m pytest -q tests | grep -v nothing", "pytest-guard"),
+        pytest.param(
+            "timeout 300 python3 -m pytest -q tests | grep -v nothing", "pytest-guard", marks=pytest.mark.extensive
+        ),
         ("python3 -I -m pytest -q -p no:cacheprovider tests", "pytest-text"),
         ("export PYTEST_ADDOPTS='-q --color=no'; python3 -m pytest tests", "pytest-guard"),
         ("python3 -m pytest -q tests/test_list_updates.py; git clean -fdxq", "pytest-guard"),
-        ("printf 'test:\\n\\tpython3 -m pytest -q tests\\n' >Makefile; make test", "pytest-guard"),
+        pytest.param(
+            "printf 'test:\\n\\tpython3 -m pytest -q tests\\n' >Makefile; make test",
+            "pytest-guard",
+            marks=pytest.mark.extensive,  # another program between, as above
+        ),
         (f"{UNITTESTS}; python3 -m unittest -q tests.test_pushes", "unittest-guard"),
         (
             f"{UNITTESTS}; python3 -I -c 'import sys; sys.path.insert(0, \".\"); import unittest; unittest.main(module=None)' -v tests.test_pushes",
