@@ -23,7 +23,7 @@ from cooperbench.testing.conformance.lifecycle import until
 from tests.command_line import cooperbench as command
 
 CommandLine = Callable[..., subprocess.Popen[str]]
-GROUPS, PROCESSES, STRIKES, PATIENCE = 40, 6, 24, 2.0
+GROUPS, PROCESSES, STRIKES, PATIENCE = 24, 5, 14, 2.0
 PAIR = ("run", "-s", "demo", "-r", "shelfdb", "-f", "1,2", "-n", "held", "--no-auto-eval", "--claim", "-a", "waits")
 SOON = ("--claim-patience", "2")
 

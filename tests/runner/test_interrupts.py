@@ -26,22 +26,22 @@ def both_have_written(gate: Path) -> None:
         assert {stream.readline(), stream.readline()} == {"agent1\n", "agent2\n"}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_interrupting_once_captures_the_work_and_resuming_completes_the_run(
-    number: signal.Signals, surroundings: Path, cooperbench: CommandLine
+def test_interrupting_captures_the_work_and_resuming_completes_the_run(
+    surroundings: Path, cooperbench: CommandLine
 ) -> None:
     gate = Path("go")
     os.mkfifo(gate)
-    with cooperbench(*COMMAND, "waits") as process:
-        both_have_written(gate)
-        process.send_signal(number)
-        output, _ = process.communicate()
-        assert process.returncode == 130, output
-    assert "the same command resumes" in output
-    [episode] = read_run("held", surroundings).episodes
-    assert episode.result is not None
-    assert episode.result.status is EpisodeStatus.INTERRUPTED
-    assert [member.patch_lines for member in episode.result.agents.values()] == [1, 1]
+    for attempt, number in enumerate((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), 1):
+        with cooperbench(*COMMAND, "waits") as process:
+            both_have_written(gate)
+            process.send_signal(number)
+            output, _ = process.communicate()
+            assert process.returncode == 130, output
+        assert "the same command resumes" in output
+        [episode] = read_run("held", surroundings).episodes
+        assert episode.result is not None
+        assert (episode.result.status, episode.result.attempt) == (EpisodeStatus.INTERRUPTED, attempt)
+        assert [member.patch_lines for member in episode.result.agents.values()] == [1, 1]
     gate.unlink()
     with cooperbench(*COMMAND, "waits") as process:
         output, _ = process.communicate()
@@ -168,7 +168,7 @@ def test_a_run_whose_output_nobody_reads_any_more_goes_on(surroundings: Path, co
 def test_interrupting_an_evaluation_ends_it_at_once_and_the_same_command_continues(
     surroundings: Path, cooperbench: CommandLine, tmp_path: Path
 ) -> None:
-    write_parts(tmp_path / "data", 4)
+    write_parts(tmp_path / "data", 3)
     assert run("judged", "gold", "none", dataset_dir="data", backend="local", auto_eval=False).complete
     command = ("eval", "-n", "judged", "--dataset-dir", "data")
     with cooperbench(*command, "-c", "1") as process:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cooperbench.records import Ending, EpisodeStatus
+from cooperbench.runner import SessionOptions
 from tests.agents.standin_llm import StandIn, fails, says, serve
 from tests.runner.one_team import members_of, run_team
 
@@ -76,7 +77,8 @@ def test_the_limit_of_the_run_holds_for_them_too(server: StandIn, surroundings: 
 def test_an_agent_that_reports_an_outage_as_its_error_is_not_scored(server: StandIn, surroundings: Path) -> None:
     server.answers[:] = [fails(503, "overloaded")]
     members: list[dict[str, object]] = [{"agent": "gives_up", "model": "gpt-4o"}, {"agent": "nop"}]
-    member, _ = members_of(run_team(members, surroundings, messaging=False))
+    options = SessionOptions(auto_eval=False, retries=0)
+    member, _ = members_of(run_team(members, surroundings, options, messaging=False))
     assert member.ending is Ending.INFRA_ERROR
     assert member.error is not None
     assert (member.error.boundary, member.error.kind) == ("model", "ModelOverloadedError")

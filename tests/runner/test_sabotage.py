@@ -3,21 +3,19 @@
 import json
 import math
 import os
-import shutil
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from cooperbench.environments import build_image
 from cooperbench.records import Ending, EpisodeStatus, Limits, MemberResult
 from cooperbench.runner import RunRequest, SessionOptions, execute, make_plan
-from cooperbench.tasks import discover_tasks, find_dataset
+from tests.runner.parts import write_parts
 from tests.runner.test_misbehaviour import survivors
 
 pytestmark = pytest.mark.needs("sandbox")
 
-DISK = 64 << 20
+DISK = 8 << 20
 """Bytes that the record of such a run may have."""
 
 
@@ -35,9 +33,9 @@ class Case(NamedTuple):
 CASES = [
     # The limit on memory acts long before the five gigabytes are taken.
     Case("memory", {"megabytes": 5120}, Ending.CRASH, "more than 1200 MB"),
-    Case("many_messages", {"count": 1_000_000}, Ending.SUBMITTED),
+    Case("many_messages", {"count": 300_000}, Ending.SUBMITTED),
     Case("huge_file", {"megabytes": 256}, Ending.SUBMITTED),
-    Case("fork", {"count": 300}, Ending.SUBMITTED),
+    Case("fork", {"count": 100}, Ending.SUBMITTED),
     Case("fork_bomb", {}, Ending.SUBMITTED),
     Case("exit", {}, Ending.CRASH, "exited with code 7"),
     Case("segfault", {}, Ending.CRASH, "SIGSEGV"),
@@ -63,16 +61,13 @@ CASES = [
 
 
 def write_dataset(place: Path) -> Path:
-    """A task for each case: one member behaves so, the other one behaves well."""
-    bundled = find_dataset(subset="demo") / "ledgerkit_task" / "task1"
-    for number, case in enumerate(CASES):
-        path = place / "ledgerkit_task" / f"task{number}"
-        shutil.copytree(bundled, path, ignore=shutil.ignore_patterns("feature[3-9]"))
+    """A feature for each case, in a pair with the first one, whose member behaves well."""
+    pairs = [(1, number) for number in range(2, len(CASES) + 2)]
+    task = write_parts(place, len(CASES) + 1, pairs=pairs)
+    (task.path / "feature1" / "feature.md").write_text("behave: testing/work {}\n")
+    for (_, number), case in zip(pairs, CASES, strict=True):
         told = f"behave: testing/{case.agent} {json.dumps(case.arguments)}\n"
-        (path / "feature1" / "feature.md").write_text(told)
-        (path / "feature2" / "feature.md").write_text("behave: testing/work {}\n")
-    for task in discover_tasks(place):
-        build_image("local", task.recipe)
+        (task.path / f"feature{number}" / "feature.md").write_text(told)
     return place
 
 
@@ -86,6 +81,7 @@ def test_each_costs_its_own_episode(surroundings: Path, tmp_path: Path, monkeypa
         run_name="sabotage",
         agent="behaves_as_asked",
         dataset_dir=write_dataset(tmp_path / "dataset"),
+        subset="chosen",
         backend="local",
         limits=Limits(wall_time=120),
         log_dir=surroundings,
@@ -96,9 +92,9 @@ def test_each_costs_its_own_episode(surroundings: Path, tmp_path: Path, monkeypa
     assert set(sandboxes.glob("*")) <= before
     wrong = []
     for episode in result.episodes:
-        case = CASES[int(episode.group.task_id)]
+        case = CASES[episode.group.features[1] - 2]
         assert episode.result is not None, case
-        bad, good = episode.result.agents.values()
+        good, bad = episode.result.agents.values()
         if problem := judge(case, bad, good, episode.result.status):
             wrong.append(f"{case.agent}: {problem}; {bad.ending} {bad.error} / {good.ending} {good.error}")
     assert not wrong, "\n".join(wrong)
