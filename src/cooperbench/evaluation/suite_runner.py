@@ -6,7 +6,8 @@ a suite whose expectations were broken from the real one.
 
 import hashlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from cooperbench.environments import SandboxLabels
@@ -60,11 +61,9 @@ class SuiteRunner:
         With `skip_install` it has no network either, where the backend can do that. `edited` are hidden test files with another content than the task gives them. Raises the classes below `SandboxError`, and
         `EvaluationError` once `stop` is set.
         """
-        tests_patch = self._tests_patch(feature, edited or {})
         suite = Suite(
-            tests_patch=tests_patch,
-            feature_patch=self._patch(tree),
-            test_files=self._test_files(tests_patch, tree),
+            tests_patch=b"",
+            feature_patch=b"",
             labels=self._labels.model_copy(update={"agent_id": f"suite{feature}"}),
             skip_install=skip_install,
             watch_install=watch,
@@ -73,10 +72,16 @@ class SuiteRunner:
             time_limit=time_limit,
             build_cache=self._compiled(feature, stop),
         )
+
+        def complete() -> Suite:
+            tests_patch = self._tests_patch(feature, edited or {})
+            files = self._test_files(tests_patch, tree)
+            return replace(suite, tests_patch=tests_patch, feature_patch=self._patch(tree), test_files=files)
+
         try:
-            return self._run(suite, stop)
+            return self._run(suite, stop, complete)
         except SandboxError:
-            return self._run(suite, stop)
+            return self._run(suite, stop, complete)
 
     def _compiled(self, feature: int, stop: threading.Event | None) -> bytes:
         """Return what compilers make of the base, by running the feature's tests on it once. Empty where none keeps that."""
@@ -95,10 +100,10 @@ class SuiteRunner:
         except SandboxError:
             return b""  # a short-cut of ours: the suite takes the long way
 
-    def _run(self, suite: Suite, stop: threading.Event | None) -> SuiteRun:
+    def _run(self, suite: Suite, stop: threading.Event | None, complete: Callable[[], Suite] | None = None) -> SuiteRun:
         if stop is not None and stop.is_set():
             raise EvaluationError("the evaluation was stopped")
-        return run_suite(self.task, suite, self.settings)
+        return run_suite(self.task, suite, self.settings, complete)
 
     def tested_base(self, feature: int) -> str | None:
         """Return the tree of the base with the feature's hidden tests, or `None` if git does not apply their patch as it is."""

@@ -8,7 +8,8 @@ import io
 import secrets
 import tarfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -41,6 +42,8 @@ WORK_TREE = "/workspace/repo"
 IMAGE_RUNNER = "/usr/local/bin/runner.sh"
 OUTPUT_LIMIT = 2_000_000
 """Characters of a runner's output that are read: text reports of large suites need that many."""
+UNPACK = 'mkdir -p "$2" && head -c "$1" | tar -xf - -C "$2" && mv "$2"/*.patch /patches/'
+"""Puts the patches where the runner looks, and everything else into a folder."""
 REPORT_LIMIT = 128 * 1024 * 1024
 """Bytes of a report that are read: what a suite wrote must not fill the host's memory. Build caches are smaller, too."""
 FILE_SIZE_LIMIT = 4 * 1024 * 1024
@@ -99,10 +102,14 @@ class _Placed:
     runners: Sequence[TestRunner]
 
 
-def run_suite(task: Task, suite: Suite, settings: EvaluationSettings) -> SuiteRun:
+def run_suite(
+    task: Task, suite: Suite, settings: EvaluationSettings, complete: Callable[[], Suite] | None = None
+) -> SuiteRun:
     """Start a sandbox, run the task's runner on both patches when a slot is free, and read its report.
 
-    The sandbox ends beside what comes next, see `endings`. Raises the classes below `SandboxError` when the sandbox fails; that says nothing about the patches.
+    `complete` returns the suite with its patches, if these are to be made while the sandbox starts.
+    The sandbox ends beside what comes next, see `endings`. Raises the classes below `SandboxError` when the sandbox fails; that says
+    nothing about the patches.
     """
     limit = suite.time_limit or settings.choices.time_limit
     options = EnvironmentOptions(
@@ -113,12 +120,13 @@ def run_suite(task: Task, suite: Suite, settings: EvaluationSettings) -> SuiteRu
     )
     slots = settings.slots or ThreadSlots(1, ahead=0)
     while True:
-        with ExitStack() as sandbox:
+        with ExitStack() as sandbox, ThreadPoolExecutor(1) as thread:
+            completed = thread.submit(complete or (lambda: suite))
             sandbox.enter_context(slots.sandbox())
             environment = sandbox.enter_context(
                 open_environment(settings.backend, task.image, options=options, labels=suite.labels)
             )
-            run = _run(environment, task, suite, slots, limit)
+            run = _run(environment, task, completed.result(), slots, limit)
             if run is not None:
                 end_beside(sandbox.pop_all())
                 return run
@@ -163,7 +171,11 @@ def _place(environment: Environment, task: Task, suite: Suite) -> _Placed:
         files["feature.patch"] = suite.feature_patch
     if suite.build_cache:
         files[BUILD_CACHE] = suite.build_cache
-    environment.write_file(f"{folder}.tar", _archive(files))
+    archive = _archive(files)
+    done = environment.run_script(UNPACK, str(len(archive)), folder, stdin=archive, timeout=FILE_TIMEOUT)
+    if done.returncode != 0:
+        said = done.stderr.decode("utf-8", "replace").strip()[:500]
+        raise SandboxDamagedError(f"cannot write the files of the suite: {said}", subject=task.image)
     return _Placed(folder, key, runner, runners_of(runner))
 
 
@@ -197,7 +209,7 @@ def _archive(files: dict[str, bytes]) -> bytes:
 
 
 def _command(placed: _Placed, suite: Suite) -> str:
-    """Unpack, put the patches where the runner looks, run it, and put what the reporters wrote into one file."""
+    """Run the runner with its reporters, and put what these wrote into one file."""
     folder, runner = placed.folder, placed.runner
     reporter = f"{folder}/reporter"
     installers = installers_of(runner)
@@ -207,10 +219,6 @@ def _command(placed: _Placed, suite: Suite) -> str:
     arguments = "tests.patch feature.patch" if suite.feature_patch else "tests.patch"
     lines = [
         "set -e",
-        f"mkdir -p {folder}",
-        f"tar -xf {folder}.tar -C {folder}",
-        f"mv {folder}/*.patch /patches/",
-        f"rm {folder}.tar",
         f"ulimit -f {FILE_SIZE_LIMIT} 2>/dev/null || true",
         f"reporter={reporter}",
         *dict.fromkeys(line for lines in (*before, *skips) for line in lines),

@@ -7,7 +7,6 @@ else is left alone, and the next `sitecustomize` is loaded as if this one were n
 
 import importlib.machinery
 import os
-import re
 import sys
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
@@ -22,6 +21,22 @@ def _load_the_next():
         found.loader.exec_module(sys.modules[__name__])
 
 
+def _what_runs(option):
+    """Which of `m` and `c` an option has, and what is attached to it. (Without `re`, which takes longer to load than all of this.)"""
+    for position, letter in enumerate(option[1:], 2):
+        if letter in "mc":
+            return letter, option[position:]
+        if letter not in "bBdEhiIOPqRsStuvVx":
+            break
+    return "", ""
+
+
+def _is_pip(path):
+    name = os.path.basename(path)
+    name = name[:-4] if name.endswith(".pyz") else name
+    return name.startswith("pip") and not name[3:].strip("0123456789.")
+
+
 def _command_line():
     """How the interpreter was started (`m` for a module, `c` for code, else empty), and the program with its arguments."""
     words = getattr(sys, "orig_argv", None)
@@ -34,7 +49,7 @@ def _command_line():
     words = list(words[1:])
     while words and words[0].startswith("-"):
         word = words.pop(0)
-        how, attached = (re.match(r"-[bBdEhiIOPqRsStuvVx]*([mc])(.*)$", word, re.DOTALL) or re.match("()()", "")).groups()
+        how, attached = _what_runs(word)
         if how:
             return how, ([attached] if attached else []) + words
         if word in ("-W", "-X", "--check-hash-based-pycs"):
@@ -45,7 +60,7 @@ def _command_line():
 def _answer_pip(how, program):
     """End a process that would install again. What the real pip starts is the real pip."""
     name = program[0] if program else ""
-    is_pip = name == "pip" if how else re.match(r"pip[0-9.]*(\.pyz)?$", os.path.basename(name))
+    is_pip = name == "pip" if how else _is_pip(name)
     if how == "c" or not is_pip or not os.environ.pop("COOPERBENCH_INSTALLED", ""):
         return
     if next((word for word in program[1:] if word in _PIP_COMMANDS), "") == "install":
