@@ -315,6 +315,16 @@ def test_what_is_compared_with_a_narrow_tolerance_gets_a_value_far_away(path: st
         assert abs(new - old) > 2 * 0.1 + 0.1 * (old + new)
 
 
+@pytest.mark.parametrize(
+    ("value", "near"), [("90", {"80"}), ("1200", {"1100", "1300"}), ("1", {"2"}), ("77", {"76", "78"})]
+)
+def test_numbers_have_neighbours_as_round_as_themselves(value: str, near: set[str]) -> None:
+    """Work that believes every price below 100 that is a multiple of ten must not get through."""
+    source = f"def test_a():\n    assert f(100) == {value}\n".encode()
+    (test,) = find_tests("test_a.py", source, Vocabulary([]))
+    assert near | {"100"} == {edit.text for edit in test.edits if edit.kind == "value"}
+
+
 def test_short_texts_that_have_to_be_found_are_made_longer() -> None:
     """An object that holds everything fails `not in`, as right work does."""
     source = b"def test_a():\n    assert 'ab' in f(1)\n"

@@ -37,7 +37,7 @@ class Vocabulary:
         self._words = sorted(word for word, uses in words.items() if uses >= MANY)
 
     def numbers(self, value: str, rnd: random.Random, own: Sequence[str] = (), *, tolerant: bool = False) -> list[str]:
-        """Return numbers that may stand in for one: of its form, one of the test's `own`, the next number, then others of as many digits.
+        """Return numbers that may stand in for one: of its form, one of the test's `own`, the next numbers, then others of as many digits.
 
         Expected numbers are rarely used elsewhere, so the next one looks as well as they do. Decimal numbers, and others if a test is
         `tolerant`, are so far away that what is near enough to one is not near enough to the other.
@@ -47,7 +47,9 @@ class Vocabulary:
         rnd.shuffle(fits)
         fits.sort(key=lambda each: abs(len(each) - len(value)))
         mine = list(dict.fromkeys(each for each in own if _is_other_number(each, value, far=far)))
-        return list(dict.fromkeys([*mine[:1], _next_number(value, far=far), *fits, *mine]))[:3]
+        near = _neighbours(value, far=far)
+        rnd.shuffle(near)
+        return list(dict.fromkeys([*mine[:1], *near, *fits, *mine]))[:4]
 
     def texts(self, value: str, rnd: random.Random, own: Sequence[str] = ()) -> list[str]:
         """Return texts that may stand in for one: others of its form, the test's `own` first, else itself with one word or number exchanged."""
@@ -98,12 +100,17 @@ def typo(value: str, rnd: random.Random) -> str | None:
     return value[:at] + rnd.choice([letter for letter in kind if letter != value[at]]) + value[at + 1 :]
 
 
-def _next_number(value: str, *, far: bool) -> str:
-    """Return the next number of the same form; if it has to be `far`, one more than twice as much."""
-    if not far:
-        return str(int(value) + 1)
-    decimals = len(value.partition(".")[2])
-    return f"{2 * Decimal(value) + 1:.{decimals}f}"
+def _neighbours(value: str, *, far: bool) -> list[str]:
+    """Return the next numbers of the same form, as round as the value; if they have to be `far`, one more than twice as much.
+
+    Work that believes what is smaller than its input, or a multiple of ten, must not tell all wrong values from the right one.
+    """
+    if far:
+        decimals = len(value.partition(".")[2])
+        return [f"{2 * Decimal(value) + 1:.{decimals}f}"]
+    number = int(value)
+    step = 10 ** (len(value) - len(value.rstrip("0"))) if number else 1
+    return [str(each) for each in (number + step, number - step) if each > 0]
 
 
 def _is_other_number(text: str, value: str, *, far: bool) -> bool:
