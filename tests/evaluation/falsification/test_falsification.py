@@ -130,6 +130,14 @@ def forced(sums: Task, lies: bytes) -> Evaluation:
     return evaluated(sums, lies, "one")
 
 
+def same_challenge(task: Task, patch: bytes, other: Evaluation) -> str:
+    """Find a seed with which a patch is tried as another one was: what the gold patch does then is known."""
+    with bench_of(task) as bench:
+        tree = apply_exactly(bench.store, bench.base.tree, patch)
+    assert tree is not None
+    return next(seed for seed in map(str, count()) if chosen_challenge(seed, 1, tree) == proof(other).challenge)
+
+
 def proof(evaluation: Evaluation) -> Falsification:
     found = evaluation.stages[0].suites[0].falsification
     assert found is not None
@@ -191,12 +199,8 @@ def test_where_processors_idle_all_begins_together(
     sums: Task, checkout: Checkout, held: Evaluation, work: bytes, outcome: Outcome, runs: int | None
 ) -> None:
     patch = append(checkout, work)
-    with bench_of(sums) as bench:
-        tree = apply_exactly(bench.store, bench.base.tree, patch)
-    assert tree is not None
     # What is broken together with the suite is what the gold patch's own runs are known of.
-    seed = next(seed for seed in map(str, count()) if chosen_challenge(seed, 1, tree) == proof(held).challenge)
-    suite = evaluated(sums, patch, seed, workers=3).stages[0].suites[0]
+    suite = evaluated(sums, patch, same_challenge(sums, patch, held), workers=3).stages[0].suites[0]
     assert suite.outcome is outcome
     assert (suite.falsification.runs if suite.falsification else None) == runs
 
@@ -311,6 +315,7 @@ def test_one_test_alone_runs_four_times(ledgerkit: Task, checkout: Checkout, lie
     """Of two runs a coin would guess too much."""
     tests = b"from ledgerkit import add\n\n\ndef test_one():\n    assert add(1, 2) == 3\n"
     alone = make_task(ledgerkit, checkout, tmp_path, tests)
-    found = proof(score(alone, {1: alone.features[1].gold_patch}))
+    held = score(alone, {1: alone.features[1].gold_patch})
+    found = proof(held)
     assert (found.status, found.broken, found.runs) == (FalsificationStatus.HELD, 1, 4)
-    assert score(alone, {1: lies}).verdict.outcome is Outcome.FORCED
+    assert evaluated(alone, lies, same_challenge(alone, lies, held)).verdict.outcome is Outcome.FORCED
