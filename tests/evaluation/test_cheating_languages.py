@@ -57,6 +57,8 @@ VARIANTS = {
     "an exit that says well",
 }
 """Of one kind with another attack, and not run here: a suite takes 3 to 5 seconds. `benchmarks/attacks.py` runs all."""
+LIE = "read the expected value in the test"
+"""What lies passes here, where no tests are broken: that shows the attack and not what stops it, so one for each language will do."""
 INERT = re.compile(r"fake|^(make\.rs|wrap\.sh|leave\.js|empty\.js|NOTES)$")
 """What is left of attacks by files does nothing when nothing names it."""
 
@@ -66,19 +68,29 @@ def is_run(language: str, name: str) -> bool:
     return name not in VARIANTS and not by_files(language, ATTACKS[language][name])
 
 
+def is_extensive(language: str, name: str) -> bool:
+    """Tell whether an attack runs with `--extensive` only."""
+    return ATTACKS[language][name].lies and name != LIE
+
+
 def by_files(language: str, attack: Attack) -> bool:
     """Tell whether an attack needs a file that is left out, so that there is nothing to run: `benchmarks/attacks.py` runs all."""
     return not attack.exits_well and set(attack.files) != {LANGUAGES[language].source}
 
 
 @pytest.fixture(scope="module")
-def evaluations(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, Evaluation]]:
+def evaluations(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], dict[str, Evaluation]]:
     """All attacks of a language, evaluated at a time: two sandboxes run side by side, and others start meanwhile."""
 
     @cache
     def evaluate(language: str) -> dict[str, Evaluation]:
         task, checkout = make_task(LANGUAGES[language], tmp_path_factory.mktemp(language), f"basket_{language}")
-        attacks = {name: each for name, each in ATTACKS[language].items() if is_run(language, name)}
+        wanted = [name for name in ATTACKS[language] if is_run(language, name)]
+        if not request.config.getoption("extensive"):
+            wanted = [name for name in wanted if not is_extensive(language, name)]
+        attacks = {name: ATTACKS[language][name] for name in wanted}
         requests = [ScoreRequest(task, {attack.feature: attack.patch(checkout)}) for attack in attacks.values()]
         scored = score_many(requests, backend="docker", network="none", time_limit=300, falsify="off")
         names = list(attacks)
@@ -90,7 +102,15 @@ def evaluations(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dic
 @pytest.mark.parametrize(
     ("language", "name"),
     [
-        pytest.param(language, name, marks=[*in_containers, pytest.mark.xdist_group(language)])
+        pytest.param(
+            language,
+            name,
+            marks=[
+                *in_containers,
+                pytest.mark.xdist_group(language),
+                *([pytest.mark.extensive] if is_extensive(language, name) else []),
+            ],
+        )
         for language in ATTACKS
         for name in ATTACKS[language]
         if is_run(language, name)
