@@ -16,9 +16,11 @@ from cooperbench.errors import CapabilityError, QuotaError, SandboxLostError, Us
 from tests.standins.gce import PROJECT, GceStandin
 from tests.standins.gce.account import Account
 
-pytestmark = [pytest.mark.docker, pytest.mark.ci]
+pytestmark = [pytest.mark.docker, pytest.mark.ci, pytest.mark.xdist_group("gcp-machines")]
 
 IMAGE = "cooperbench-test/sandbox:latest"
+RUN = "My Run!"
+"""Most tests share its machines, as each takes 4 s to make: the first looks at the first one, the last removes them."""
 ZONES = "us-central1-a,us-central1-b"
 
 
@@ -44,19 +46,19 @@ def test_the_image_counts_and_not_its_entrypoint(environment: GCPEnvironment) ->
 
 
 def test_a_machine_is_made_as_promised(gce_standin: GceStandin) -> None:
-    with open_environment("gcp", IMAGE, labels=SandboxLabels(run="My Run!")) as environment:
+    with open_environment("gcp", IMAGE, labels=SandboxLabels(run=RUN)) as environment:
         name = environment.handle().details["machine"]
         [asked] = [body for body in gce_standin.api.inserts if body["name"] == name]
         [machine] = [machine for machine in gce_standin.machines if machine.resource["name"] == name]
-        assert asked["labels"] == {"cooperbench": "1", "cooperbench-run": label_of("My Run!")}
+        assert asked["labels"] == {"cooperbench": "1", "cooperbench-run": label_of(RUN)}
         assert asked["scheduling"]["maxRunDuration"] == {"seconds": str(24 * 3600)}
         assert asked["scheduling"]["instanceTerminationAction"] == "DELETE"
         assert asked.get("serviceAccounts", []) == []
         assert machine.metadata["block-project-ssh-keys"] == "TRUE"
         rules = gce_standin.inside(machine, "iptables -S DOCKER-USER")
         assert "-A DOCKER-USER -d 169.254.169.254/32 -p tcp -m tcp --dport 80 -j DROP" in rules
-        [found] = get_backend("gcp").orphans("My Run!")
-        assert (found.identifier, found.run, found.running) == (name, "My Run!", True)
+        [found] = get_backend("gcp").orphans(RUN)
+        assert (found.identifier, found.run, found.running) == (name, RUN, True)
 
 
 @pytest.mark.slow
@@ -64,7 +66,7 @@ def test_environments_of_a_run_share_machines(gce_standin: GceStandin) -> None:
     machines: list[str] = []
 
     def use() -> None:
-        with open_environment("gcp", IMAGE, labels=SandboxLabels(run="sharing")) as environment:
+        with open_environment("gcp", IMAGE, labels=SandboxLabels(run=RUN)) as environment:
             assert environment.execute("echo works")["output"] == "works\n"
             together.wait(60)
             machines.append(environment.handle().details["machine"])
@@ -112,12 +114,12 @@ def test_a_cut_connection_runs_a_command_once(environment: GCPEnvironment, gce_s
 
 @pytest.mark.slow
 def test_a_preempted_machine_is_a_lost_sandbox(gce_standin: GceStandin) -> None:
-    environment = open_environment("gcp", IMAGE, labels=SandboxLabels(run="preempted"))
+    environment = open_environment("gcp", IMAGE, labels=SandboxLabels(run=RUN))
     handle = environment.handle()
     with attach(handle) as other:
         assert other.execute("echo attached")["output"] == "attached\n"
     environment.cleanup()
-    environment = open_environment("gcp", IMAGE, labels=SandboxLabels(run="preempted"))
+    environment = open_environment("gcp", IMAGE, labels=SandboxLabels(run=RUN))
     [machine] = [
         known for known in gce_standin.machines if known.resource["name"] == environment.handle().details["machine"]
     ]
@@ -127,7 +129,7 @@ def test_a_preempted_machine_is_a_lost_sandbox(gce_standin: GceStandin) -> None:
     environment.cleanup()
     with pytest.raises(SandboxLostError):
         attach(environment.handle())
-    with open_environment("gcp", IMAGE, labels=SandboxLabels(run="preempted")) as another:  # not on the dead machine
+    with open_environment("gcp", IMAGE, labels=SandboxLabels(run=RUN)) as another:  # not on the dead machine
         assert another.execute("echo new")["output"] == "new\n"
 
 
@@ -150,9 +152,9 @@ def test_an_unused_machine_is_deleted_even_if_its_user_was_killed(gce_standin: G
 
 def test_orphans_of_one_run_are_removed_and_no_others(gce_standin: GceStandin) -> None:
     backend = get_backend("gcp")
-    left = open_environment("gcp", IMAGE, labels=SandboxLabels(run="left"))
+    left = open_environment("gcp", IMAGE, labels=SandboxLabels(run=RUN))
     with GCPEnvironment(IMAGE) as working:
-        for orphan in backend.orphans("left"):
+        for orphan in backend.orphans(RUN):
             backend.remove(orphan)
             backend.remove(orphan)
         with pytest.raises(SandboxLostError):
