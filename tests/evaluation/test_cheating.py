@@ -4,6 +4,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from cooperbench.environments import SandboxLabels
 from cooperbench.evaluation import EvaluationSettings, evaluate_submissions, make_submission, score
 from cooperbench.evaluation.bases import base_of
+from cooperbench.evaluation.falsification.falsifier import chosen_challenge
 from cooperbench.evaluation.git import open_store
 from cooperbench.evaluation.sanitize import clean_submission
 from cooperbench.evaluation.stages import hidden_paths
@@ -121,8 +123,16 @@ def test_the_attacks_are_real(name: str, shelfdb: Task, checkout: Checkout) -> N
 
 @pytest.mark.xdist_group("lies")
 @pytest.mark.parametrize("name", LIES)
-def test_what_touches_nothing_is_shown_by_broken_tests(name: str, shelfdb: Task, checkout: Checkout) -> None:
-    evaluation = score(shelfdb, {FEATURE: LIES[name].patch(checkout)}, time_limit=60)
+def test_what_touches_nothing_is_shown_by_broken_tests(
+    name: str, shelfdb: Task, checkout: Checkout, clean: Callable[[bytes], str | None]
+) -> None:
+    patch = LIES[name].patch(checkout)
+    tree = str(clean(patch))
+    # All meet the same broken tests: what the gold patch does with them costs as much as an attack.
+    seed = next(seed for seed in map(str, count()) if chosen_challenge(seed, FEATURE, tree) == 0)
+    settings = EvaluationSettings(choices=EvaluationChoices(time_limit=60))
+    submission = make_submission("agent1", (FEATURE,), patch)
+    evaluation = evaluate_submissions(shelfdb, (FEATURE,), [(submission, patch)], settings, seed=seed)
     # A thread that rewrites the results may come too late for some.
     late = (Outcome.TESTS_FAILED,) if name == "the record of the results" else ()
     assert evaluation.verdict.outcome in (Outcome.FORCED, *late), evaluation.verdict

@@ -26,6 +26,9 @@ from tests.evaluation.trees import Checkout
 
 pytestmark = [pytest.mark.needs("sandbox"), pytest.mark.slow]
 
+apart = pytest.mark.xdist_group("falsification-apart")
+"""For tests with tasks of their own: another worker may run them."""
+
 SOURCE = "src/ledgerkit/__init__.py"
 TESTS = b"""import pytest
 
@@ -217,6 +220,7 @@ if "== 3\\n" not in pathlib.Path("tests/test_sums.py").read_text():
     assert "no report" in evaluation.verdict.features[0].reason
 
 
+@apart
 def test_threads_that_outlive_a_failed_test_are_no_force(ledgerkit: Task, checkout: Checkout, tmp_path: Path) -> None:
     """The process does not end, but every test was reported, as with the gold patch."""
     tests = b"""from ledgerkit import add
@@ -304,6 +308,7 @@ def test_a_measure_that_takes_too_long_is_a_failure_of_the_evaluation(sums: Task
             make_challenge(FeatureRuns(bench.runner, 1, gold, reference, skip_install=False), pool, 0)
 
 
+@apart
 def test_nothing_can_be_proven_where_the_tests_pass_anyway(ledgerkit: Task, checkout: Checkout, tmp_path: Path) -> None:
     easy = make_task(ledgerkit, checkout, tmp_path, b"def test_more():\n    assert 1 + 1 == 2\n")
     found = proof(score(easy, {1: easy.features[1].gold_patch}))
@@ -311,6 +316,7 @@ def test_nothing_can_be_proven_where_the_tests_pass_anyway(ledgerkit: Task, chec
     assert found.reason == "every test passes without the gold patch"
 
 
+@apart
 def test_one_test_alone_runs_four_times(ledgerkit: Task, checkout: Checkout, lies: bytes, tmp_path: Path) -> None:
     """Of two runs a coin would guess too much."""
     tests = b"from ledgerkit import add\n\n\ndef test_one():\n    assert add(1, 2) == 3\n"
