@@ -11,7 +11,7 @@ import pytest
 
 from cooperbench.records.claims import newest_claim
 from cooperbench.records.episode_state import EpisodeState
-from cooperbench.runner import read_run, run
+from cooperbench.runner import EvaluationOptions, read_run, run
 from cooperbench.testing.conformance.lifecycle import until
 from tests.command_line import PROGRAM, Said, in_a_new_process
 from tests.runner.ray_nodes import RayCluster, claimants, ray_cluster
@@ -66,7 +66,15 @@ class Driver:
 def test_lost_nodes_cost_only_what_they_worked_on(surroundings: Path, cluster: RayCluster) -> None:
     first, second = cluster.add(sandboxes=2), cluster.add(sandboxes=2)
     alone = run(
-        "alone", "gold", subset="demo", repo="shelfdb", limit=GROUPS, seed=1, falsify="off", log_dir=surroundings
+        "alone",
+        "gold",
+        subset="demo",
+        repo="shelfdb",
+        limit=GROUPS,
+        seed=1,
+        falsify="off",
+        evaluation=EvaluationOptions(singles="none"),
+        log_dir=surroundings,
     )
     driver = Driver(
         cluster, surroundings.parent / "said", *WORK, "--limit", str(GROUPS), "-k", "2", "-a", "gold", "-n", "lost"

@@ -86,7 +86,7 @@ def test_each_costs_its_own_episode(surroundings: Path, tmp_path: Path, monkeypa
         limits=Limits(wall_time=120),
         log_dir=surroundings,
     )
-    options = SessionOptions(auto_eval=False, agent_memory_mb=1200, concurrency=8, retries=0)
+    options = SessionOptions(auto_eval=False, agent_memory_mb=1200, concurrency=4, retries=0)
     result = execute(make_plan(request), options)
     assert not survivors()
     assert set(sandboxes.glob("*")) <= before

@@ -9,13 +9,16 @@ import pytest
 from cooperbench.errors import UsageError
 from cooperbench.records import RunDirectory
 from cooperbench.records.claims import newest_claim
-from cooperbench.runner import read_run, run
+from cooperbench.runner import EvaluationOptions, read_run, run
 from cooperbench.runner.slurm import submit
 from cooperbench.testing.conformance.lifecycle import until
 from tests.command_line import cooperbench as command
+from tests.runner.parts import write_parts
 from tests.runner.two_nodes import Cluster, two_nodes
 
 WORK = ("run", "-s", "demo", "-r", "shelfdb", "--limit", "8", "--seed", "1", "-a", "gold", "-n", "array")
+PAIRS = [(1, 2), (1, 4), (1, 5), (2, 3), (2, 4), (2, 5), (3, 6), (4, 6)]
+"""Some that pass, some that fail and one that conflicts."""
 
 
 @pytest.fixture
@@ -29,8 +32,22 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
 @pytest.mark.ci
 @pytest.mark.timeout(540)
 def test_an_array_survives_cancelled_requeued_and_lost_tasks(surroundings: Path, cluster: Cluster) -> None:
-    alone = run("alone", "gold", subset="demo", repo="shelfdb", limit=8, seed=1, log_dir=surroundings)
-    said = command("submit", "slurm", "--array", "4", "--", *WORK, "-c", "1", "--claim-patience", "5")
+    data = surroundings.parent / "data"
+    write_parts(data, 6, pairs=PAIRS)
+    alone = run(
+        "alone",
+        "plays_its_part",
+        "none",
+        dataset_dir=data,
+        subset="chosen",
+        backend="local",
+        concurrency=4,
+        evaluation=EvaluationOptions(singles="none"),
+        log_dir=surroundings,
+    )
+    work = ["run", "-n", "array", "-a", "plays_its_part", "-m", "none", "--backend", "local"]
+    work += ["--dataset-dir", str(data), "-s", "chosen"]
+    said = command("submit", "slurm", "--array", "4", "--", *work, "-c", "1", "--claim-patience", "5")
     assert said.code == 0, said
     number = said.out.split()[1].rstrip(":")
     until(lambda: len(cluster.ask("squeue", "-h", "-t", "R", "-r", "-o", "%i").split()) == 4, seconds=60)
@@ -49,7 +66,7 @@ def test_an_array_survives_cancelled_requeued_and_lost_tasks(surroundings: Path,
     together = read_run("array", surroundings)
     verdicts = {each.group: each.verdict.outcome for each in together.episodes if each.verdict}
     assert verdicts == {each.group: each.verdict.outcome for each in alone.episodes if each.verdict}
-    assert len(verdicts) == 8
+    assert len(verdicts) == len(PAIRS)
     assert all(each.attempts <= newest_claim(each.files) for each in together.episodes)
     cluster.ask("scancel", number)
 

@@ -65,9 +65,9 @@ def test_a_trace_for_each_member_with_rewards_by_name(
     parts: Task, server: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env = environment(parts, tmp_path, rewards={"all": 1.0, "difference": 0.5})
-    first, *others = asyncio.run(play(env, context(server, monkeypatch), 3))
-    assert all(episode.ok for episode in (first, *others)), [t.errors for each in (first, *others) for t in each.traces]
-    assert [tuple(episode.task.data.features) for episode in (first, *others)] == [(1, 2), (1, 3), (2, 3)]
+    first, other = asyncio.run(play(env, context(server, monkeypatch), 2))
+    assert all(episode.ok for episode in (first, other)), [t.errors for each in (first, other) for t in each.traces]
+    assert [tuple(episode.task.data.features) for episode in (first, other)] == [(1, 2), (1, 3)]
     assert sorted(trace.agent.name for trace in first.traces) == ["agent1", "agent2"]
     for trace in first.traces:
         assert trace.reward == 1.25
