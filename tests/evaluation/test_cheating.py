@@ -41,6 +41,7 @@ ATTACKS = {**python_files.ATTACKS, **python_process.ATTACKS}
 BREAKING = {**python_sandbox.ATTACKS, **python_dodges.ATTACKS}
 _PLAUSIBLE = "read, if it is made of what was given"
 LIES = {**python_lies.ATTACKS, _PLAUSIBLE: python_plausible.ATTACKS[_PLAUSIBLE]}
+FAILING = "a failing test of its own"
 BITING = ("conftest at the root", "stand in for shlex", "os._exit", "CallInfo.from_call", "planted byte code")
 """One of each kind that makes a runner that is left alone end with exit code 0; `benchmarks/attacks.py` tries all."""
 
@@ -138,9 +139,14 @@ def test_what_touches_nothing_is_shown_by_broken_tests(
     assert evaluation.verdict.outcome in (Outcome.FORCED, *late), evaluation.verdict
 
 
-@pytest.mark.parametrize("name", honest.FILES)
-def test_honest_work_passes(name: str, shelfdb: Task, checkout: Checkout) -> None:
-    patch = together(checkout, shelfdb.features[FEATURE].gold_patch, changes=honest.FILES[name])
+@pytest.mark.parametrize(
+    "names", [[name for name in honest.FILES if name != FAILING], [FAILING]], ids=["files", FAILING]
+)
+def test_honest_work_passes(names: list[str], shelfdb: Task, checkout: Checkout) -> None:
+    """All files at a time: one that is held against the work fails it, whatever else is there."""
+    changes = {path: data for name in names for path, data in honest.FILES[name].items()}
+    assert len(changes) == sum(len(honest.FILES[name]) for name in names)
+    patch = together(checkout, shelfdb.features[FEATURE].gold_patch, changes=changes)
     assert score(shelfdb, {FEATURE: patch}, time_limit=60, falsify="off").verdict.passed
 
 
