@@ -251,6 +251,7 @@ def test_repositories_inside_the_work_tree_are_folders_like_others(fresh: LocalE
 def test_later_history_is_gone_by_object_id(fresh: LocalEnvironment) -> None:
     base = fresh.execute("git rev-parse HEAD")["output"].strip()
     secret = fresh.execute(
+        "git tag -a v1 -m v1; git tag same; git tag -a nested v1 -m nested 2>/dev/null;"
         "git checkout -q -b solution && echo fixed >a.py && git commit -qam 'the real solution' && git rev-parse HEAD;"
         "git tag -a v2 -m v2; git notes add -m note; git update-ref refs/remotes/origin/main HEAD; git remote add origin u;"
         "git checkout -q main; echo stash >>a.py; git stash -q; echo built >build.log"
@@ -258,15 +259,34 @@ def test_later_history_is_gone_by_object_id(fresh: LocalEnvironment) -> None:
     assert fresh.execute(f"git cat-file -t {secret}")["output"] == "commit\n"
     worktree.strip_later_history(fresh, base)
     assert fresh.execute(f"git cat-file -t {secret}")["returncode"] != 0
+    tag = fresh.execute("git rev-parse v1")["output"].strip()
     told = fresh.execute(
         "git for-each-ref; git remote; git status --porcelain; git reflog | wc -l; cat build.log; git fsck"
     )
-    assert told["output"].splitlines()[:3] == [f"{base} commit\trefs/heads/main", "0", "built"]
+    assert told["output"].splitlines()[1:5] == [
+        f"{base} commit\trefs/tags/same",
+        f"{tag} tag\trefs/tags/v1",
+        "0",
+        "built",
+    ]
     everything = fresh.execute("git cat-file --batch-all-objects --batch-check='%(objecttype)' | sort | uniq -c")[
         "output"
     ]
-    assert everything.split() == ["6", "blob", "1", "commit", "3", "tree"]
+    assert everything.split() == ["6", "blob", "1", "commit", "1", "tag", "3", "tree"]
     worktree.strip_later_history(fresh, base)
+
+
+def test_later_history_of_a_partial_clone_is_gone_too(fresh: LocalEnvironment) -> None:
+    done = fresh.execute(
+        "set -e; for n in 1 2 3; do echo $n >a.py; git commit -qam $n; done; cp -r . /tmp/origin; rm -rf .git;"
+        "git -C /tmp/origin config uploadpack.allowFilter true;"
+        "git clone -q --no-checkout --filter=blob:none file:///tmp/origin /tmp/partial; mv /tmp/partial/.git .git;"
+        "git checkout -q -f HEAD~1 && git rev-parse main HEAD; rm -rf /tmp/origin"
+    )
+    later, base = done["output"].split()[-2:]
+    assert worktree.strip_later_history(fresh, base)
+    assert fresh.execute(f"git cat-file -t {later}")["returncode"] != 0
+    assert fresh.execute("git status --porcelain && git show HEAD:a.py")["output"] == "2\n"
 
 
 @pytest.mark.parametrize(

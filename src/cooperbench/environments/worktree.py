@@ -102,8 +102,8 @@ def strip_later_history(env: Environment, base_commit: str) -> bool:
     """Remove everything that the base commit does not reach from the sandbox's repository, and verify by object id.
 
     Return whether there was anything to remove. Afterwards the branch `main` (or the one checked out) is at the base commit;
-    remotes, tags, other branches, stashes, reflogs and unreachable objects are gone. Raises `SandboxError` when something later
-    remains.
+    remotes, other branches, stashes, reflogs and unreachable objects are gone, and all tags but those of commits that are left.
+    Raises `SandboxError` when something later remains.
     """
     script = files("cooperbench.environments").joinpath("inside/strip.sh").read_text(encoding="utf-8")
     done = env.run_script(script, base_commit, timeout=TIMEOUT)

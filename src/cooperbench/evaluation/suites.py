@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from cooperbench.environments import Environment, EnvironmentOptions, SandboxLabels, open_environment
+from cooperbench.environments.bases import remove_later_history
 from cooperbench.environments.scripts import FILE_TIMEOUT
 from cooperbench.errors import SandboxDamagedError, TaskError
 from cooperbench.evaluation.build_caches import BUILD_CACHE, after_build, before_build
@@ -126,6 +127,7 @@ def run_suite(
             environment = sandbox.enter_context(
                 open_environment(settings.backend, task.image, options=options, labels=suite.labels)
             )
+            remove_later_history(environment)
             run = _run(environment, task, completed.result(), slots, limit)
             if run is not None:
                 end_beside(sandbox.pop_all())
