@@ -160,6 +160,14 @@ def test_an_image_without_a_shell_says_so(tmp_path: Path, tag: str) -> None:
     assert docker("ps", "--all", "--quiet", "--filter", f"ancestor={tag}") == ""
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("command", ["kill -9 -1", "pkill -9 python3", "rm -f $(command -v sleep); kill -9 -1"])
+def test_the_end_of_what_watches_a_command_is_noticed_at_once(command: str) -> None:
+    with DockerEnvironment("cooperbench-test/sandbox") as environment:
+        assert environment.execute(command, timeout=3000)["returncode"] == 137
+        assert environment.execute("echo on", timeout=3000)["output"] == "on\n"
+
+
 def test_a_read_only_root_with_a_writable_tmp() -> None:
     name = f"cooperbench-{uuid4().hex[:12]}"
     flags = ["--detach", "--rm", "--init", "--read-only", "--tmpfs", "/tmp", "--name", name, "--entrypoint", "sleep"]

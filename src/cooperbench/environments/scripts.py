@@ -6,9 +6,11 @@ from importlib.resources import files
 FILE_TIMEOUT = 600.0
 KEEP_ALIVE = """trap '' HUP INT TERM
 look() { read -r now _ </proc/uptime || now=0; now=${now%.*}; }
+runs() { read -r state 2>/dev/null </proc/$served/stat && case ${state##*) } in Z*) false ;; esac; }
 look; end=$((now + $1))
 for attempt in 1 2 3 4 5; do
     sleep $((end - now)) & wait $!
+    [ -z "$served" ] || runs || echo ended >&4
     look; [ "$now" -lt "$end" ] || exit 0
 done
 while read -r _ <>/proc/self/fd/2; do :; done
@@ -35,12 +37,14 @@ exec(compile(text, "<cooperbench>", "exec"))'
 """Runs a program that arrives on stdin and ends with `END`, where there is Python 3; elsewhere says `none`. What a shell starts in the
 background is in its group and ignores two signals, which commands would inherit."""
 END = "\n# end\n"
-SERVE = f"""exec 3<&0
-{{ {LAUNCH}}} <&3 3<&- &
-exec 3<&-
+SERVE = f"""exec 3<&0 4>&1
+{{ ( {LAUNCH}) <&3 3<&- 4>&-; echo ended >&4; }} &
+served=$!
+exec 3<&- >/dev/null
 """
 """Goes before `KEEP_ALIVE`, to serve the container's own stdin and stdout with a program. Shells give what they start in the background
-an empty stdin, unless it is named, and the background process has to begin before signals are ignored."""
+an empty stdin, unless it is named, and the background process has to begin before signals are ignored. As the container keeps its stdout
+open, it is said there that the program has ended: by its parent, or by the first process when that was killed, too."""
 MISSING = 66
 GONE = 67
 """Exit code of `run_outside` when the working directory is not there any more."""
