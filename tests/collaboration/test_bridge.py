@@ -286,6 +286,7 @@ def test_mistakes_of_agents_are_no_faults_of_the_bridge(local: Environment, brid
     assert (bridge.calls, bridge.failures, bridge.fault) == (6, 0, None)
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_a_broker_that_is_gone_is_a_fault_of_the_bridge(local: Environment) -> None:
     broker = open_broker()

@@ -88,6 +88,7 @@ def test_a_model_settles_what_git_cannot_and_nothing_runs_twice(logs: Path, prov
     assert third.evaluated_at == second.evaluated_at
 
 
+@pytest.mark.ci
 def test_a_model_that_fails_is_no_verdict_about_the_work(logs: Path) -> None:
     with serve(fails(401, "no such key")) as stand_in:
         model = ("--resolver-model", "other-model", "--base-url", stand_in.url)

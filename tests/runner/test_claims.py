@@ -28,6 +28,7 @@ PAIR = ("run", "-s", "demo", "-r", "shelfdb", "-f", "1,2", "-n", "held", "--no-a
 SOON = ("--claim-patience", "2")
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_each_group_is_published_once_whoever_is_killed_or_stopped(tmp_path: Path) -> None:
     root, log, drawn = tmp_path / "groups", tmp_path / "log", random.Random(7)
@@ -69,6 +70,7 @@ def claiming(
     return subprocess.Popen([sys.executable, program, root, log, str(seed), str(groups), str(patience)])
 
 
+@pytest.mark.ci
 @pytest.mark.needs("fuse")
 @pytest.mark.slow
 def test_each_group_is_published_once_on_a_disk_that_sees_late_and_loses_answers(tmp_path: Path) -> None:
@@ -207,6 +209,7 @@ def test_words_that_make_no_sense(surroundings: Path, words: tuple[str, ...], an
     assert not (surroundings / "bad").exists()
 
 
+@pytest.mark.ci
 @pytest.mark.needs("sandbox")
 @pytest.mark.slow
 def test_shards_and_claimants_finish_a_run_together(surroundings: Path, cooperbench: CommandLine) -> None:
@@ -230,6 +233,7 @@ def test_shards_and_claimants_finish_a_run_together(surroundings: Path, cooperbe
     assert not (surroundings / "shared").exists()
 
 
+@pytest.mark.ci
 @pytest.mark.needs("sandbox")
 @pytest.mark.slow
 def test_claimants_that_are_killed_sent_away_or_stopped(surroundings: Path, cooperbench: CommandLine) -> None:

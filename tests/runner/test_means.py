@@ -11,6 +11,7 @@ from cooperbench.runner import EvaluationOptions, run
 pytestmark = pytest.mark.needs("sandbox")
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("messaging", "git", "outcome", "sent"),

@@ -59,6 +59,7 @@ def test_agents_that_return_nonsense_or_raise(surroundings: Path) -> None:
     assert said[5] == "the agent's process exited with code 7 without a result"
 
 
+@pytest.mark.ci
 @pytest.mark.slow  # deadlines leave time for sandboxes on a busy machine, and deaf agents have ten seconds of grace
 def test_agents_that_do_not_end(surroundings: Path) -> None:
     short = {"wall_time": 15}
