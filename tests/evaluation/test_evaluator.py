@@ -147,11 +147,11 @@ def test_one_patch_for_all_features_as_in_solo(shelfdb: Task) -> None:
 @pytest.mark.parametrize(
     ("digest", "choices", "key"),
     [
-        ("sha256:0123", EvaluationChoices(), "eb9c6f0fb85c882f413739ffeab0b918dcfc25f78e556118ce0a536d0cf5d971"),
+        ("sha256:0123", EvaluationChoices(), "57456e22450dfab333b4b2643ac31adec7f52db2338f46811a96bb3469a3cadb"),
         (
             None,
             EvaluationChoices(singles="all", time_limit=60, network="none", recount=True, install="always"),
-            "89220ff69cc19f47f3ec0cda8f945e44a71d17ed515f8fa671f83788b2bdb811",
+            "f5aede72b85b0c6d0ac1087621714cfbf66990c1550615ee02a786a5596ae51e",
         ),
     ],
 )

@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from typing import Any
 
 from cooperbench.environments.backend import Orphan
 from cooperbench.environments.docker import removal
@@ -19,7 +20,7 @@ def find(engine: DockerEngine, run: str | None) -> list[Orphan]:
             Orphan(
                 backend="docker",
                 kind="container",
-                identifier=row["Names"][0].lstrip("/"),
+                identifier=_name_of(row),
                 run=row["Labels"][LABEL],
                 owner=row["Labels"].get(OWNER_LABEL, ""),
                 expired=is_expired(row, now),
@@ -35,6 +36,11 @@ def find(engine: DockerEngine, run: str | None) -> list[Orphan]:
     found += [_other("volume", str(volume.name), volume.attrs.get("Labels")) for volume in volumes]
     found += [_other("image", str(image.tags[0] if image.tags else image.id), image.labels) for image in images]
     return found
+
+
+def _name_of(row: dict[str, Any]) -> str:
+    """Return the name of a listed container; its id where the engine is removing it, and has taken the name away."""
+    return str(row["Names"][0]).lstrip("/") if row["Names"] else str(row["Id"])
 
 
 def remove(engine: DockerEngine, orphan: Orphan) -> None:
