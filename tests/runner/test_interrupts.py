@@ -168,7 +168,7 @@ def test_a_run_whose_output_nobody_reads_any_more_goes_on(surroundings: Path, co
 def test_interrupting_an_evaluation_ends_it_at_once_and_the_same_command_continues(
     surroundings: Path, cooperbench: CommandLine, tmp_path: Path
 ) -> None:
-    write_parts(tmp_path / "data", 3)
+    write_parts(tmp_path / "data", 5)
     assert run("judged", "gold", "none", dataset_dir="data", backend="local", auto_eval=False).complete
     command = ("eval", "-n", "judged", "--dataset-dir", "data")
     with cooperbench(*command, "-c", "1") as process:
