@@ -195,9 +195,8 @@ class ResidentSupervisor:
         impatience.daemon = True
         impatience.start()
         try:
-            with suppress(
-                TransportError
-            ):  # without Python the shell has answered and ended, perhaps before it read everything
+            # Without Python the shell has answered and ended, perhaps before it read everything.
+            with suppress(TransportError):
                 stream.write(to_send)
             greeting = resident._frames.read_line()
         except TransportError:

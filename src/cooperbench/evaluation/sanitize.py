@@ -106,9 +106,11 @@ def clean_submission(
 
 def apply_exactly(store: GitStore, base: str, patch: bytes) -> str | None:
     """Return the tree that a trusted patch (gold, hidden tests) makes of `base`, or `None` if it does not apply."""
-    parts = split_patch(repair_ending(patch))
+    text = repair_ending(patch)
+    parts = split_patch(text)
     links = _unknown_submodules(store, base, parts)
-    text = join_patch([part for part in parts if part not in links]) if links else repair_ending(patch)
+    if links:
+        text = join_patch([part for part in parts if part not in links])
     return _apply(store, base, text, recount=True)[0] if text.strip() else base
 
 
