@@ -84,3 +84,8 @@ def without_comments(name: str) -> str:
 def inside(name: str) -> str:
     """Return the text of a program in `inside`."""
     return files("cooperbench.environments").joinpath("inside", name).read_text(encoding="utf-8")
+
+
+def joined(*names: str) -> str:
+    """Return Python programs in `inside` as one, without what they import of each other."""
+    return re.sub(r"(?m)^from cooperbench\..*\n", "", "".join(map(inside, names)))

@@ -2,7 +2,7 @@
 
 Two supervisors share one layout of results on the sandbox's disk:
 
-- the resident one (`inside/exec_agent.py`): one stream for all commands, where the image has Python;
+- the resident one (`inside/exec_agent.py` and its parts): one stream for all commands, where the image has Python;
 - the one-shot one (`inside/supervisor.sh`): one `run` of the transport per command.
 
 When a stream or a run fails, the same command id goes to the one-shot supervisor, which collects the result instead of running
@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 from cooperbench.environments.command import Command, CommandResult
 from cooperbench.environments.contract import FrameReader, HostsPrograms, RunReply, SeenFromOutside, Stream, Transport
-from cooperbench.environments.scripts import END, LAUNCH, inside, without_comments
+from cooperbench.environments.scripts import END, LAUNCH, joined, without_comments
 from cooperbench.errors import SandboxDamagedError, SandboxError, SandboxLostError, SilentSandboxError, TransportError
 
 T = TypeVar("T")
@@ -35,6 +35,9 @@ GRACE = 30.0
 """Seconds beyond a command's time limit for a supervisor to kill and answer; after that it counts as broken."""
 START_SECONDS = 120.0
 """A failed start ends at once. This only bounds one that hangs on a busy machine."""
+
+PARTS = ("changes.py", "execution.py", "processes.py", "exec_agent.py")
+"""The files of the resident supervisor, each after those that it imports."""
 
 SIGNALLED = 0.5
 """Seconds for a scheduler's signal, which goes to every process of a job in any order, to reach this one as well. Else the end of
@@ -185,7 +188,7 @@ class ResidentSupervisor:
     @classmethod
     def start(cls, transport: Transport) -> "ResidentSupervisor | None":
         """Start one in a sandbox; `None` when its image has no Python 3. Raises `TransportError`."""
-        program = "".join(inside(name) for name in ("changes.py", "exec_agent.py")) + END
+        program = joined(*PARTS) + END
         if isinstance(transport, HostsPrograms):
             stream, to_send = transport.open_program(program), b""
         else:

@@ -74,7 +74,7 @@ class Changes:
         return sorted(path.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for path in paths)[:MOST_PATHS]
 
 
-WATCHED = {}
+WATCHED: "dict[str, Changes]" = {}
 
 
 def watch(folder):

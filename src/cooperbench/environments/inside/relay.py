@@ -160,7 +160,7 @@ def main():
         listener.bind(("127.0.0.1", int(sys.argv[1])))
         listener.listen(64)
     except OSError as error:
-        send(0, RESET, error.strerror.encode())
+        send(0, RESET, str(error.strerror).encode())
         return
     listener.setblocking(False)
     send(0, READY, b"%d" % listener.getsockname()[1])
