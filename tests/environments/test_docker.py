@@ -25,6 +25,7 @@ from cooperbench.environments.docker.engine import resolve
 from cooperbench.environments.ssh import SshTarget, forwarded_engine
 from cooperbench.errors import ImageError, SandboxCredentialsError, TransportError, UsageError
 from cooperbench.records import ImageRecipe
+from cooperbench.testing.conformance.lifecycle import until
 from cooperbench.testing.images import git, make_repository
 from tests.needs import need
 
@@ -160,12 +161,31 @@ def test_an_image_without_a_shell_says_so(tmp_path: Path, tag: str) -> None:
     assert docker("ps", "--all", "--quiet", "--filter", f"ancestor={tag}") == ""
 
 
+ENDS_OF_WATCHERS = [
+    "kill -9 -1",
+    "pkill -9 python3",
+    "rm -f $(command -v sleep); kill -9 -1",
+    # The first process's own sleep goes on, and nothing wakes it.
+    "pkill -9 '^(sh|bash|python3)$'",
+    # Its sleep ends while the rest still runs.
+    "pkill -9 sleep; pkill -9 '^(sh|bash|python3)$'",
+]
+
+
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("command", ["kill -9 -1", "pkill -9 python3", "rm -f $(command -v sleep); kill -9 -1"])
+@pytest.mark.parametrize("command", ENDS_OF_WATCHERS)
 def test_the_end_of_what_watches_a_command_is_noticed_at_once(command: str) -> None:
     with DockerEnvironment("cooperbench-test/sandbox") as environment:
         assert environment.execute(command, timeout=3000)["returncode"] == 137
         assert environment.execute("echo on", timeout=3000)["output"] == "on\n"
+
+
+def test_a_lifetime_is_kept_although_its_clock_was_killed() -> None:
+    with DockerEnvironment("cooperbench-test/sandbox", timeout=5) as environment:
+        name = environment.handle().identifier
+        environment.execute("pkill -9 sleep; kill -USR1 1")
+        assert docker("inspect", "--format", "{{.State.Running}}", name) == "true"
+        assert until(lambda: docker("ps", "--all", "--quiet", "--filter", f"name={name}") == "", 60)
 
 
 def test_a_read_only_root_with_a_writable_tmp() -> None:
@@ -280,5 +300,5 @@ def test_without_a_network_a_container_has_its_loopback_and_keeps_its_connection
         # The first process has nothing to wait for but input now, and must not take that of the supervisor beside it.
         assert environment.execute(KILL_SLEEPS)["returncode"] == 0
         for number in range(20):
-            assert environment.execute(f"echo {number}", timeout=20)["output"] == f"{number}\n"
+            assert environment.execute(f"echo {number}", timeout=60)["output"] == f"{number}\n"
         assert environment.execute("cat /proc/[0-9]*/comm")["output"].split().count("python3") == 1

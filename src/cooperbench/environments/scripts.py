@@ -4,18 +4,18 @@ import re
 from importlib.resources import files
 
 FILE_TIMEOUT = 600.0
-KEEP_ALIVE = """trap '' HUP INT TERM
+_LIFETIME = """trap '' HUP INT TERM
 look() { read -r now _ </proc/uptime || now=0; now=${now%.*}; }
-runs() { read -r state 2>/dev/null </proc/$served/stat && case ${state##*) } in Z*) false ;; esac; }
 look; end=$((now + $1))
-for attempt in 1 2 3 4 5; do
-    sleep $((end - now)) & wait $!
-    [ -z "$served" ] || runs || echo ended >&4
+"""
+_UNTIL_THE_END = """for attempt in 1 2 3 4 5; do
     look; [ "$now" -lt "$end" ] || exit 0
+    sleep $((end - now)) & wait $!
 done
 while read -r _ <>/proc/self/fd/2; do :; done
 while read -r _; do :; done
 """
+KEEP_ALIVE = _LIFETIME + _UNTIL_THE_END
 """The first process of a container, which nothing inside can end. `sleep` may be killed, replaced or gone: then the shell waits by itself
 for input that never comes, without an end, because the container would take the work with it. While it waits it reaps orphans.
 
@@ -38,13 +38,22 @@ exec(compile(text, "<cooperbench>", "exec"))'
 background is in its group and ignores two signals, which commands would inherit."""
 END = "\n# end\n"
 SERVE = f"""exec 3<&0 4>&1
-{{ ( {LAUNCH}) <&3 3<&- 4>&-; echo ended >&4; }} &
+( {LAUNCH}) <&3 3<&- 4>&- &
 served=$!
 exec 3<&- >/dev/null
-"""
-"""Goes before `KEEP_ALIVE`, to serve the container's own stdin and stdout with a program. Shells give what they start in the background
-an empty stdin, unless it is named, and the background process has to begin before signals are ignored. As the container keeps its stdout
-open, it is said there that the program has ended: by its parent, or by the first process when that was killed, too."""
+{_LIFETIME}runs() {{ read -r state 2>/dev/null </proc/$served/stat && case ${{state##*) }} in Z*) false ;; esac; }}
+timers=5
+timer() {{ timers=$((timers - 1)); [ "$timers" -lt 0 ] || later & }}
+later() {{ sleep $((end - now)); kill -USR1 $$; }}
+trap 'look; [ "$now" -lt "$end" ] || exit 0; timer' USR1
+timer
+while wait "$served"; runs; do :; done
+echo ended >&4
+{_UNTIL_THE_END}"""
+"""As `KEEP_ALIVE`, and serves the container's own stdin and stdout with a program. Shells give what they start in the background an empty
+stdin, unless it is named, and the background process has to begin before signals are ignored. As the container keeps its stdout open, the
+first process says there that the program has ended. It waits for nothing else, as whoever ends the program may leave a `sleep` alone; a
+signal tells it to look at the time."""
 MISSING = 66
 GONE = 67
 """Exit code of `run_outside` when the working directory is not there any more."""

@@ -7,7 +7,7 @@ from typing import Any
 from cooperbench.environments.contract import EnvironmentOptions, SandboxHandle
 from cooperbench.environments.docker.engine import DockerEngine
 from cooperbench.environments.docker.labels import labels_of
-from cooperbench.environments.scripts import KEEP_ALIVE, SERVE
+from cooperbench.environments.scripts import SERVE
 
 PROCESSES = 4096
 """Default limit of processes and threads, so that a fork bomb stays in its own container."""
@@ -38,7 +38,7 @@ def create(engine: DockerEngine, handle: SandboxHandle, more: Mapping[str, Any],
     api.create_container(
         handle.image,
         command=[str(math.ceil(options.lifetime))],
-        entrypoint=["sh", "-c", (HOSTS if alone else "") + SERVE + KEEP_ALIVE, "sh"],
+        entrypoint=["sh", "-c", (HOSTS if alone else "") + SERVE, "sh"],
         network_disabled=alone,
         name=handle.identifier,
         labels=labels_of(handle),

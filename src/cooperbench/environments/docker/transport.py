@@ -1,4 +1,4 @@
-"""One container: created with our labels, kept alive by `KEEP_ALIVE`, removed by force."""
+"""One container: created with our labels, kept alive by `SERVE`, removed by force."""
 
 import contextlib
 import re
