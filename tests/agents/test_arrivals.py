@@ -31,7 +31,7 @@ def test_what_is_late_is_waited_for_and_what_is_too_much_stays(command: str, mai
     with pair(mailboxes) as (reader, writer), activate_arrivals(RecordedArrivals(READS, lambda: answers)):
 
         def write_late() -> None:
-            until = time.monotonic() + 30
+            until = time.monotonic() + 120
             while writer.team()[0].waiting_for is None and time.monotonic() < until:
                 time.sleep(0.01)
             for text in ("one", "two", "three"):
@@ -59,7 +59,7 @@ def test_what_was_waited_for_does_not_come_again(mailboxes: dict[str, str]) -> N
     answers = 0
     with pair(mailboxes) as (reader, writer), activate_arrivals(RecordedArrivals(READS[:1], lambda: answers)):
         writer.send("agent1", "one")
-        assert [message["text"] for message in reader.wait("agent2", timeout=20)] == ["one"]
+        assert [message["text"] for message in reader.wait("agent2", timeout=60)] == ["one"]
         answers = 1
         assert reader.receive() == []
 

@@ -167,7 +167,7 @@ def test_ask_waits_for_the_answer(local: Environment, bridge: CoopBridge, mailbo
     two = mailboxes[1]
 
     def answer() -> None:
-        assert two.wait(timeout=20)[0]["question"]
+        assert two.wait(timeout=60)[0]["question"]
         two.send("agent1", "call it parse")
 
     teammate = threading.Thread(target=answer)
@@ -252,7 +252,7 @@ def test_a_killed_relay_is_replaced_and_open_calls_are_answered(local: Environme
 
     def slow(call: Call) -> Reply:
         carried_out.append(call.arguments)
-        release.wait(20)
+        release.wait(60)
         return Reply(stdout=b"done\n")
 
     bridge = CoopBridge(local, [Service({"slow": slow}, {"slow": ""})])
@@ -297,9 +297,7 @@ def test_a_broker_that_is_gone_is_a_fault_of_the_bridge(local: Environment) -> N
     assert failed["returncode"] == 1
     assert "does not answer" in failed["output"]
     assert bridge.failures == 1
-    begun = time.monotonic()
     bridge.close()
-    assert time.monotonic() - begun < 10
 
 
 def test_a_waiting_call_ends_when_the_line_is_closed(local: Environment, bridge: CoopBridge) -> None:
@@ -308,7 +306,7 @@ def test_a_waiting_call_ends_when_the_line_is_closed(local: Environment, bridge:
         while not bridge._calls:
             time.sleep(0.01)
         bridge.close()
-        result = pending.result(timeout=20)
+        result = pending.result(timeout=60)
     assert result["returncode"] in (3, 69)
 
 

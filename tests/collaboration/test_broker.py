@@ -17,7 +17,7 @@ from cooperbench.collaboration.mailbox import MessagingConnector
 from cooperbench.errors import MailboxUnavailableError, UsageError
 
 
-def await_that(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+def await_that(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

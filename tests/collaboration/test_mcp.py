@@ -67,7 +67,7 @@ def test_an_mcp_client_talks_to_a_teammate(broker: Broker) -> None:
 def _answer(teammate: MessagingConnector) -> None:
     texts: list[str] = []
     while "which name?" not in texts:
-        texts += [message["text"] for message in teammate.wait(timeout=20)]
+        texts += [message["text"] for message in teammate.wait(timeout=60)]
     assert texts == ["hello 🙂", "which name?"]
     teammate.send("agent1", "parse")
 

@@ -61,7 +61,7 @@ def members(broker: Broker, name: str) -> Iterator[tuple[MessagingConnector, Mes
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.02)

@@ -110,7 +110,6 @@ def gcp(request: pytest.FixtureRequest) -> Subject:
         kill=kill_container,  # the machines' engine is this machine's
         tool=TOOL,
         settings={"idle_seconds": "0"},
-        removal_seconds=60,
     )
 
 

@@ -30,7 +30,7 @@ def environment(gce_standin: GceStandin) -> Iterator[GCPEnvironment]:
         yield environment
 
 
-def until(condition: Callable[[], bool], seconds: float = 30) -> bool:
+def until(condition: Callable[[], bool], seconds: float = 120) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():

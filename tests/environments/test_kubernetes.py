@@ -176,7 +176,7 @@ def test_an_end_without_a_status_is_a_broken_connection(
     with pytest.raises(TransportError, match="ended before the command"):
         bare.run(["sleep", "20"], timeout=15)
     ending.join()
-    assert bare.run(["sh", "-c", "echo usable; exit 7"], timeout=20)[:2] == (7, b"usable\n")
+    assert bare.run(["sh", "-c", "echo usable; exit 7"], timeout=60)[:2] == (7, b"usable\n")
 
 
 @pytest.mark.parametrize("protocol", ["v5.channel.k8s.io", "v4.channel.k8s.io"])
@@ -195,7 +195,7 @@ def test_bytes_pass_in_both_directions(
 
 
 def test_a_program_that_is_not_there_has_an_exit_code(bare: transport.KubernetesTransport) -> None:
-    assert bare.run(["no-such-program"], timeout=20).returncode == 127
+    assert bare.run(["no-such-program"], timeout=60).returncode == 127
 
 
 @pytest.mark.slow
@@ -242,7 +242,7 @@ def test_an_interrupt_while_the_server_still_creates_leaves_nothing(
     threading.Thread(target=interrupt, daemon=True).start()
     with pytest.raises(KeyboardInterrupt):
         open_pod(image)
-    assert until(lambda: cluster.api.created > created, 20)
+    assert until(lambda: cluster.api.created > created, 60)
     assert len(cluster.pods) == before
 
 

@@ -66,7 +66,7 @@ def test_a_connection_that_breaks_is_made_again(cluster: KubernetesStandin, imag
     cut: list[int] = []
 
     def break_it() -> None:
-        until(lambda: taking(cluster) is not None, 20)
+        until(lambda: taking(cluster) is not None, 60)
         cut.append(cluster.cut_connections())
 
     while_unpacking(cluster, threading.Thread(target=break_it))
@@ -79,7 +79,7 @@ def test_a_connection_that_breaks_is_made_again(cluster: KubernetesStandin, imag
 
 def test_a_pod_evicted_while_it_takes_layers_is_lost(cluster: KubernetesStandin, image: str, layer: Layer) -> None:
     def evict() -> None:
-        until(lambda: taking(cluster) is not None, 20)
+        until(lambda: taking(cluster) is not None, 60)
         pod = taking(cluster)
         assert pod is not None
         cluster.evict(pod.body["metadata"]["name"])

@@ -96,7 +96,7 @@ def test_one_that_ends_by_itself_leaves_nothing(large: str, level: str) -> None:
     environment = LocalEnvironment(large, timeout=2)
     folder = folder_of(environment)
     assert (folder / "upper").is_dir()
-    assert until(lambda: not folder.exists(), 30)
+    assert until(lambda: not folder.exists(), 120)
 
 
 @pytest.mark.slow

@@ -24,11 +24,9 @@ def take_turns(folder: Path, turns: int) -> list[float]:
 def test_processes_take_turns(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(3) as pool:
         taken = sorted(itertools.chain(*pool.starmap(take_turns, [(tmp_path, 4)] * 3)))
-    gaps = [after - before for before, after in itertools.pairwise(taken)]
     assert len(taken) == 12
     # One late process shortens the gap to the next; all together they cannot be early.
     assert taken[-1] - taken[0] >= INTERVAL * 11 * 0.95
-    assert sum(gap < INTERVAL / 2 for gap in gaps) <= 3
 
 
 def test_holding_back_holds_everybody_back(tmp_path: Path) -> None:

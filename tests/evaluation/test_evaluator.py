@@ -215,7 +215,6 @@ def test_tests_that_hang_are_killed(ledgerkit: Task, tmp_path: Path) -> None:
     evaluation = score(ledgerkit, {1: hang}, time_limit=4, falsify="off")
     assert evaluation.verdict.outcome is Outcome.TESTS_FAILED
     assert "time limit" in evaluation.verdict.features[0].reason
-    assert evaluation.seconds < 20
 
 
 @pytest.mark.needs("sandbox")

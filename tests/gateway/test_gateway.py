@@ -182,7 +182,7 @@ def test_a_program_that_hangs_up_pays_for_what_it_asked(dialect: str, tmp_path: 
             head = f"POST {PATHS[dialect]} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
             connection.sendall(head.encode() + body)
             assert connection.recv(1)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while budget.steps == 0 and time.monotonic() < deadline:
             time.sleep(0.01)
     assert budget.usage.cost == pytest.approx(provider.bill)

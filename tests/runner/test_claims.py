@@ -94,7 +94,7 @@ def network_disk(backing: Path, mount: Path, seed: int) -> Iterator[Path]:
         yield mount
     finally:
         subprocess.run(["fusermount3", "-u", "-z", mount], check=True)
-        served.wait(timeout=30)
+        served.wait(timeout=60)
 
 
 @contextmanager

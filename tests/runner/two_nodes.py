@@ -84,7 +84,7 @@ class Cluster:
     def stop(self) -> None:
         for process in reversed(list(self._processes.values())):
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=60)
 
     def _spawn(self, program: str, *arguments: str) -> None:
         name = f"{program}-{arguments[2]}" if program == "slurmd" else program

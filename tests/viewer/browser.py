@@ -15,7 +15,7 @@ from selenium.webdriver.common.keys import Keys
 
 AXE = Path(axe_core_python.__file__).parent / "axe.min.js"
 ESCAPE, ENTER = Keys.ESCAPE, Keys.ENTER
-PATIENCE = 30.0
+PATIENCE = 90.0
 """Seconds; on a busy machine a page takes several."""
 
 

@@ -24,7 +24,7 @@ class Served(NamedTuple):
 
     def get(self, path: str = "", **headers: str) -> requests.Response:
         """Ask for a page or a part."""
-        return requests.get(self.root + path, headers=headers, timeout=10)
+        return requests.get(self.root + path, headers=headers, timeout=60)
 
 
 @contextmanager
@@ -40,7 +40,7 @@ def serving(logs: Path, *runs: str) -> Iterator[Served]:
                 raise AssertionError(f"{line}{process.communicate()}")
             yield Served(found[1], found[1] + found[3], int(found[2]))
             process.send_signal(signal.SIGINT)
-            _, complained = process.communicate(timeout=20)
+            _, complained = process.communicate(timeout=60)
             assert process.returncode == 0, complained
             assert "Traceback" not in complained, complained
         finally:

@@ -91,7 +91,7 @@ def test_strangers_are_refused(served: Served) -> None:
     assert served.get(Host="127.0.0.1").status_code == 403
     assert served.get(Host=f"localhost:{served.port}").status_code == 200
     for path in ("", "index.html", "data/pairs/index.html", "api/search?q=part", served.root.split("/")[3][:-1] + "/"):
-        answer = requests.get(bare + path, timeout=10)
+        answer = requests.get(bare + path, timeout=60)
         assert answer.status_code == 403
         assert "pairs" not in answer.text
 
@@ -118,7 +118,7 @@ def test_nothing_outside_of_the_log_directory_is_reached(path: str, served: Serv
     session = requests.Session()
     request = requests.Request("GET", served.root + "x").prepare()
     request.url = served.root + path  # as it is, with its dots
-    answer = session.send(request, timeout=10)
+    answer = session.send(request, timeout=60)
     assert answer.status_code in (403, 404)
     assert "outside" not in answer.text
 
@@ -145,7 +145,7 @@ def note(
     served: Served, path: str = f"pairs/{EPISODE}", origin: str | None = None, **values: object
 ) -> requests.Response:
     headers = {"Origin": origin or served.root[: served.root.index("/", 7)], "Content-Type": "application/json"}
-    return requests.post(f"{served.root}api/labels/{path}", data=json.dumps(values), headers=headers, timeout=10)
+    return requests.post(f"{served.root}api/labels/{path}", data=json.dumps(values), headers=headers, timeout=60)
 
 
 def test_notes_are_all_that_is_written(served: Served, logs: Path) -> None:
@@ -203,9 +203,9 @@ def test_a_form_of_another_page_cannot_write(served: Served, logs: Path) -> None
     before = snapshot(logs)
     body = json.dumps({"comment": "x"})
     address = f"{served.root}api/labels/pairs/{EPISODE}"
-    assert requests.post(address, data=body, headers={"Content-Type": "text/plain"}, timeout=10).status_code == 403
-    assert requests.post(address, json={"comment": "x"}, timeout=10).status_code == 403
-    assert requests.put(address, json={"comment": "x"}, timeout=10).status_code == 403
+    assert requests.post(address, data=body, headers={"Content-Type": "text/plain"}, timeout=60).status_code == 403
+    assert requests.post(address, json={"comment": "x"}, timeout=60).status_code == 403
+    assert requests.put(address, json={"comment": "x"}, timeout=60).status_code == 403
     assert snapshot(logs) == before
 
 

@@ -35,9 +35,7 @@ class Subject:
     git: bool = True
     """Set when the image has git and a repository with one commit in `cwd`."""
     missing_image: str = "cooperbench-test/nothing-of-this-name:none"
-    slack: float = 6.0
-    """Seconds that ending a command past its limit may take."""
-    removal_seconds: float = 15.0
+    removal_seconds: float = 60.0
     """Seconds after the end of a sandbox's lifetime in which nothing of it may be left."""
 
     keeps_ended: bool = False
