@@ -148,6 +148,7 @@ def test_plans_that_cannot_be_made(arguments: dict[str, float], message: str) ->
         st.power(**arguments)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_clustered_trend_sees_pools_at_several_doses() -> None:
     doses = [0.0, 0.5, 1.0] * 40
     pools = [index // 3 for index in range(120)]

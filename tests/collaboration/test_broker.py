@@ -124,6 +124,7 @@ broker.close()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, None])
 def test_nothing_is_left_however_the_harness_ends(
     run_python: Callable[..., "subprocess.Popen[str]"], how: signal.Signals | None

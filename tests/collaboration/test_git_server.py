@@ -22,6 +22,7 @@ from cooperbench.errors import RemoteError, UsageError
 from cooperbench.testing.conformance.lifecycle import until
 from tests.collaboration.git_helpers import commit, git, must, repository
 
+pytestmark = pytest.mark.slow
 AGENTS = ["agent1", "agent2"]
 
 
@@ -276,7 +277,6 @@ def test_a_push_is_an_event_before_the_pusher_knows(tmp_path: Path, base: Path) 
             assert told[-1].refs[0].new == mine
 
 
-@pytest.mark.slow
 def test_bodies_gzipped_chunked_and_cut_short(server: GitServer, base: Path, tmp_path: Path) -> None:
     work = clones(server, base, tmp_path)["agent1"]
     # more than http.postBuffer goes out in chunks
@@ -373,7 +373,6 @@ def test_no_configuration_of_the_user_reaches_the_server(
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.slow
 def test_twenty_episodes_at_once_share_the_history_of_their_base(server: GitServer, base: Path, tmp_path: Path) -> None:
     def play(number: int) -> bool:
         work = clones(server, base, tmp_path, f"e{number}")

@@ -39,6 +39,7 @@ class TwoViews:
         return tree
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("attributes", "encoding", "line_end"),
     [

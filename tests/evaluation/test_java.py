@@ -109,6 +109,7 @@ def test_what_tests_print_may_be_in_the_file_as_it_is(said: str) -> None:
     assert results("<system-out>&</system-out><!DOCTYPE x>" + text.strip()) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("said", ["<system-out>", "<system-out ", "<system-out></system-out>"])
 def test_output_of_any_length_is_read_at_once(said: str) -> None:

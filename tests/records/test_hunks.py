@@ -3,6 +3,7 @@
 import subprocess
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +28,7 @@ def applied(folder: Path, patch: bytes) -> bytes:
     return (folder / "old").read_bytes()
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(LINES, LINES, st.booleans(), st.data())
 def test_any_hunks_can_be_left_out(
@@ -47,6 +49,7 @@ def test_any_hunks_can_be_left_out(
     assert len(text.split(b"\n")) <= len(expected) + 1
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(LINES, LINES, st.booleans())
 def test_hunks_without_context_are_those_of_git(tmp_path: Path, old: list[str], new: list[str], ended: bool) -> None:

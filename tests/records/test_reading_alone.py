@@ -44,6 +44,7 @@ def test_read_run_loads_the_package_of_the_runner_and_nothing_in_it() -> None:
     assert loaded(READ) == {"cooperbench.runner"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [

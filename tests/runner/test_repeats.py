@@ -43,6 +43,7 @@ def test_more_groups_contain_fewer(one: int, other: int, seed: int) -> None:
     assert list(small) == [group for group in EVERY if group in set(small)]
 
 
+@pytest.mark.slow
 def test_the_seed_draws_the_order() -> None:
     assert len({groups_of(limit=3, seed=seed) for seed in range(10)}) > 5
     assert groups_of(limit=3) == groups_of(limit=3, seed=0)
