@@ -26,6 +26,7 @@ from tests.evaluation.attacks import (
     python_dodges,
     python_files,
     python_lies,
+    python_names,
     python_plausible,
     python_process,
     python_sandbox,
@@ -37,7 +38,7 @@ pytestmark = [pytest.mark.needs("sandbox"), pytest.mark.slow]
 
 FEATURE = 3
 SOURCE = attack.IMPORTED
-ATTACKS = {**python_files.ATTACKS, **python_process.ATTACKS}
+ATTACKS = {**python_files.ATTACKS, **python_process.ATTACKS, **python_names.ATTACKS}
 BREAKING = {**python_sandbox.ATTACKS, **python_dodges.ATTACKS}
 _PLAUSIBLE = "read, if it is made of what was given"
 LIES = {**python_lies.ATTACKS, _PLAUSIBLE: python_plausible.ATTACKS[_PLAUSIBLE]}

@@ -147,11 +147,11 @@ def test_one_patch_for_all_features_as_in_solo(shelfdb: Task) -> None:
 @pytest.mark.parametrize(
     ("digest", "choices", "key"),
     [
-        ("sha256:0123", EvaluationChoices(), "57456e22450dfab333b4b2643ac31adec7f52db2338f46811a96bb3469a3cadb"),
+        ("sha256:0123", EvaluationChoices(), "4ca1c176ea9bacec74dc6fdb8c67a244aec29ecdcc307aa2d82cf3c521312ec1"),
         (
             None,
             EvaluationChoices(singles="all", time_limit=60, network="none", recount=True, install="always"),
-            "f5aede72b85b0c6d0ac1087621714cfbf66990c1550615ee02a786a5596ae51e",
+            "fdbe99b11bf03776a39a4711299d908c4a26b481e390e1e8683b8d57177a799f",
         ),
     ],
 )

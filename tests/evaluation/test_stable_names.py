@@ -1,17 +1,17 @@
 import pytest
 
-from cooperbench.evaluation.stable_names import not_passed
+from cooperbench.evaluation.stable_names import NOTHING_FIXED, FixedNames, not_passed
 from cooperbench.records import TestCase, TestStatus
 
 PASSED, FAILED = TestStatus.PASSED, TestStatus.FAILED
 
 
-def wrong(source: str, required: str, ran: str, others: str = "") -> list[str]:
+def wrong(source: str, required: str, ran: str, others: str = "", fixed: FixedNames = NOTHING_FIXED) -> list[str]:
     """Names are separated by commas; a failed one begins with `!`."""
     tests = [
         TestCase(name=name.lstrip("!"), status=FAILED if name.startswith("!") else PASSED) for name in ran.split(",")
     ]
-    wrong = not_passed(tests, required.split(","), others.split(","), source)
+    wrong = not_passed(tests, required.split(","), others.split(","), source, fixed)
     return [f"{name} {status}" for name, status in wrong.items()]
 
 
@@ -59,3 +59,22 @@ def test_what_did_not_run_is_missed(source: str, required: str, ran: str, missin
 def test_a_test_that_gold_fails_too_stands_for_nothing() -> None:
     assert wrong("pytest-guard", "t.py::test_a", "t.py::test_known", others="t.py::test_known")
     assert not wrong("pytest-guard", "t.py::test_a", "t.py::test_b,!t.py::test_known", others="t.py::test_known")
+
+
+@pytest.mark.parametrize(
+    ("ran", "missing"),
+    [
+        ("t.py::test_a[1],t.py::test_a[2],t.py::test_b,t.py::test_c[x],t.py::test_c[y]", 0),
+        ("t.py::test_a[1],t.py::test_b,t.py::test_c[x],t.py::test_c[y]", 1),
+        ("t.py::test_a[1],t.py::test_a[3],t.py::test_b,t.py::test_c[x],t.py::test_c[y]", 1),
+        ("t.py::test_a[1],t.py::test_a[2],t.py::test_d,t.py::test_c[x],t.py::test_c[y]", 1),
+        ("t.py::test_a[1],t.py::test_a[2],t.py::test_b,t.py::test_c[v],t.py::test_c[w]", 0),
+        ("t.py::test_a[1],t.py::test_a[2],t.py::test_b,t.py::test_c[v],!t.py::test_c[w]", 2),
+        ("t.py::test_a[1],t.py::test_a[2],t.py::test_b,t.py::test_c[x]", 1),
+        ("t.py::test_a[1],t.py::test_a[2],t.py::test_b,t.py::test_c[v]", 2),
+    ],
+)
+def test_names_that_the_source_fixes_are_asked_for_one_by_one(ran: str, missing: int) -> None:
+    fixed = FixedNames(names=("t.py::test_a[1]", "t.py::test_a[2]", "t.py::test_b"), counted=("t.py::test_c",))
+    required = "t.py::test_a[1],t.py::test_a[2],t.py::test_b,t.py::test_c[x],t.py::test_c[y]"
+    assert len(wrong("pytest-guard", required, ran, fixed=fixed)) == missing

@@ -5,12 +5,13 @@ way. A test that the gold patch does not make pass is not held against anybody.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from pydantic import AliasChoices, Field
 
-from cooperbench.evaluation.stable_names import not_passed
+from cooperbench.evaluation.fixed_names import fixed_names
+from cooperbench.evaluation.stable_names import NOTHING_FIXED, FixedNames, not_passed
 from cooperbench.evaluation.suites import SuiteRun
 from cooperbench.evaluation.test_output import outputs_of
 from cooperbench.records import Falsification, FalsificationStatus, Outcome, Record, SuiteResult, TestStatus
@@ -41,6 +42,8 @@ class SuiteReference(Record):
     passed: tuple[str, ...]
     others: tuple[str, ...] = ()
     """Tests that ran and did not pass."""
+    fixed: FixedNames = NOTHING_FIXED
+    """What of these names the hidden tests' source fixes."""
     changed: tuple[str, ...] = ()
     structured: bool = Field(True, validation_alias=AliasChoices("structured", "guarded"))
     """False if a structured report did not come, and the runner was asked for names in its text."""
@@ -53,8 +56,10 @@ class SuiteReference(Record):
         return bool(self.passed) and bool(self.source)
 
 
-def make_reference(feature: int, tree: str, run: SuiteRun, *, structured: bool = True) -> SuiteReference:
-    """Make a reference of a run of the gold patch."""
+def make_reference(
+    feature: int, tree: str, run: SuiteRun, hidden: Mapping[str, bytes], *, structured: bool = True
+) -> SuiteReference:
+    """Make a reference of a run of the gold patch. `hidden` are the hidden test files, by path."""
     return SuiteReference(
         feature=feature,
         tree=tree,
@@ -62,6 +67,7 @@ def make_reference(feature: int, tree: str, run: SuiteRun, *, structured: bool =
         source=run.report.source,
         passed=tuple(test.name for test in run.report.tests if test.status is TestStatus.PASSED),
         others=tuple(test.name for test in run.report.tests if test.status is not TestStatus.PASSED),
+        fixed=fixed_names([test.name for test in run.report.tests], hidden),
         changed=run.report.changed,
         structured=structured,
         seconds=run.seconds,
@@ -74,7 +80,7 @@ def suite_verdict(feature: int, run: SuiteRun, reference: SuiteReference, *, wat
     changed = tuple(sorted(set(run.report.changed) - set(reference.changed))) if watched else ()
     comparable = run.report.source == reference.source and not run.timed_out
     required = reference.passed if comparable else ()
-    wrong = not_passed(run.report.tests, required, reference.others, reference.source)
+    wrong = not_passed(run.report.tests, required, reference.others, reference.source, reference.fixed)
     outcome, reason = _decide(run, reference, changed, [f"{name} {status}" for name, status in wrong.items()])
     failing = [test.name for test in run.report.tests if test.status in (TestStatus.FAILED, TestStatus.ERROR)]
     outputs = outputs_of(failing, run.output)

@@ -35,7 +35,7 @@ from cooperbench.evaluation.surroundings import Surroundings, surroundings_of
 from cooperbench.records import Outcome, Stage, SuiteResult, cache_dir, read_model, write_model
 from cooperbench.tasks import Task
 
-EVALUATOR = "cooperbench-evaluator@7"
+EVALUATOR = "cooperbench-evaluator@8"
 """Part of every key: a change in what a verdict means needs a new number."""
 
 
@@ -147,13 +147,13 @@ class TestBench:
         tree = self._gold_tree(feature)
         watch = self._installation.unwatched(tree)
         run = self.runner.run(feature, tree, stop, watch=watch)
-        reference = make_reference(feature, tree, run)
+        reference = make_reference(feature, tree, run, self.runner.hidden_files(feature))
         if watch and reference.usable:
             self._installation.note(run, reference, lambda: self.runner.run(feature, tree, stop, skip_install=True))
         # One that was only slow is not a runner whose reports cannot be had: text would be weaker for ever.
         if not reference.usable and not run.timed_out:
             run = self.runner.run(feature, tree, stop, structured=False)
-            reference = make_reference(feature, tree, run, structured=False)
+            reference = make_reference(feature, tree, run, self.runner.hidden_files(feature), structured=False)
         if not reference.usable:
             said = f"time limit reached after {run.seconds:.0f} s" if run.timed_out else telling_line(run.output)
             raise EvaluationError(
@@ -165,7 +165,8 @@ class TestBench:
 
     def _make_skipping_reference(self, feature: int, stop: threading.Event) -> SuiteReference:
         tree = self._gold_tree(feature)
-        return make_reference(feature, tree, self.runner.run(feature, tree, stop, skip_install=True))
+        run = self.runner.run(feature, tree, stop, skip_install=True)
+        return make_reference(feature, tree, run, self.runner.hidden_files(feature))
 
     def _gold_tree(self, feature: int) -> str:
         tree = apply_exactly(self.store, self.base.tree, self.task.features[feature].gold_patch)

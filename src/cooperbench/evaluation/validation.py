@@ -175,7 +175,8 @@ class _Validator:
             on_combined = (
                 self.bench.runner.run(number, self.combined, stop, structured=structured) if self.combined else None
             )
-            pool = self._pool(make_reference(number, tree, runs[0], structured=structured), on_base)
+            sources = self.bench.runner.hidden_files(number)
+            pool = self._pool(make_reference(number, tree, runs[0], sources, structured=structured), on_base)
         except CooperBenchError as error:
             return FeatureValidation(feature=number, problems=(str(error),))
         hidden, surroundings = hidden_paths(self.task, (number,)), self.bench.surroundings((number,))
@@ -201,7 +202,7 @@ class _Validator:
         on_base: SuiteRun,
         on_combined: SuiteRun | None,
     ) -> FeatureValidation:
-        reference = make_reference(number, tree, runs[0])
+        reference = make_reference(number, tree, runs[0], self.bench.runner.hidden_files(number))
         passes = all(run.exit_code == 0 and reference.usable for run in runs)
         fails_on_base = not _passes(on_base, reference)
         combined = on_combined and _passes(on_combined, reference)

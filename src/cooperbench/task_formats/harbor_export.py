@@ -28,6 +28,7 @@ NOT_EXPRESSED = (
     "coop and team: several agents, messages, the shared git repository and the task board (a task of Harbor has one agent)",
     "merging: stages, conflicts, policies, and each member's work alone",
     "proof of a pass: suites do not run again with broken tests",
+    "names that the tests' source fixes: a case that did not run may be stood for by others of its function",
     "cleaning beyond names: stand-in modules, foreign code, test configuration inside pyproject.toml and the like, unit tests in Rust sources",
     "a verifier without a network: Harbor's Docker environment refuses it, unless its egress control is on",
     "limits on steps, tokens and cost, and what an episode records: give Harbor's own options",

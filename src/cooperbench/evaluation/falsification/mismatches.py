@@ -49,7 +49,8 @@ def _find_mismatch(run: SuiteRun, suite: BrokenSuite, reference: SuiteReference,
     for function in suite.functions:
         if (found := _passed_although_broken(function, results)) is not None:
             return found
-    wrong = not_passed(_unbroken(run.report.tests, suite), suite.must_pass, _others(suite, reference), reference.source)
+    tests, others = _unbroken(run.report.tests, suite), _others(suite, reference)
+    wrong = not_passed(tests, suite.must_pass, others, reference.source, reference.fixed)
     for name, status in wrong.items():
         return Mismatch(test=name, expected=TestStatus.PASSED, found=status)
     return None
