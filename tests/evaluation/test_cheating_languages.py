@@ -55,6 +55,8 @@ VARIANTS = {
     # How their runners end depends on which thread or process is first.
     "failures are cleared while a test runs",
     "an exit that says well",
+    "other tests are skipped",
+    "a test in the place of one that vanishes",
 }
 """Of one kind with another attack, and not run here: a suite takes 3 to 5 seconds. `benchmarks/attacks.py` runs all."""
 LIE = "read the expected value in the test"

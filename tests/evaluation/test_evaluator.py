@@ -147,11 +147,11 @@ def test_one_patch_for_all_features_as_in_solo(shelfdb: Task) -> None:
 @pytest.mark.parametrize(
     ("digest", "choices", "key"),
     [
-        ("sha256:0123", EvaluationChoices(), "4ca1c176ea9bacec74dc6fdb8c67a244aec29ecdcc307aa2d82cf3c521312ec1"),
+        ("sha256:0123", EvaluationChoices(), "3e9dc5c630dd19adce30f15684bc00fbff3c37a342340d0d61676000dfa381f7"),
         (
             None,
             EvaluationChoices(singles="all", time_limit=60, network="none", recount=True, install="always"),
-            "fdbe99b11bf03776a39a4711299d908c4a26b481e390e1e8683b8d57177a799f",
+            "884630116b7e269a1b8e084028ea9cc81d5ed5c234b08ed282826a4f09bcabfb",
         ),
     ],
 )

@@ -245,3 +245,50 @@ def test_files_of_one_name_fix_nothing() -> None:
 def test_what_cannot_be_read_fixes_nothing() -> None:
     found = fixed_names(["a.py::test_x"], {"a.py": b"def test_x(): print 1\n", "b.go": b"func TestX() {}"})
     assert (found.names, found.counted) == ((), ())
+
+
+TITLES = """import { work } from "../src/work";
+
+test("alone", () => {});
+it.only(`plain`, function () { return 1; });
+test(`made ${work()}`, () => {});
+test(work(), () => {});
+test("", () => {});
+it("with \\"quotes\\"", () => {});
+test.each([1, 2])("row %d", () => {});
+test.skip("skipped", () => {});
+if (work()) { test("under a condition", () => {}); }
+for (const each of [1]) test("in a loop", () => {});
+describe("block", () => {
+  const helper = () => { return 1; };
+  function other() { return 2; }
+  test("inside", async () => { return helper(); });
+  describe("inner", function () { test.concurrent("deep", async () => {}); });
+  describe.each([1])("made %d", () => { test("of a table", () => {}); });
+  describe(work(), () => { test("below what is made", () => {}); });
+});
+describe("early", () => {
+  if (!work()) return;
+  test("perhaps", () => {});
+});
+"""
+
+
+@pytest.mark.parametrize("path", ["src/a.test.ts", "a.test.tsx", "a.spec.js", "a.test.mjs"])
+def test_titles_are_fixed_that_are_literals_under_no_condition(path: str) -> None:
+    titles = (
+        "alone",
+        "plain",
+        "made 1",
+        "1",
+        "",
+        "row 1",
+        "skipped",
+        "under a condition",
+        "in a loop",
+        "early perhaps",
+    )
+    inside = ("inside", "inner deep", "made 1 of a table", "1 below what is made")
+    reported = [f"{path}:{title}" for title in (*titles, *(f"block {title}" for title in inside))]
+    fixed = fixed_names(reported, {path: TITLES.encode()}).names
+    assert fixed == tuple(f"{path}:{title}" for title in ("alone", "block inner deep", "block inside", "plain"))

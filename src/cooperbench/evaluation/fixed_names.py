@@ -1,6 +1,6 @@
-"""Find names of Python tests that their source fixes: work that is correct has them, whatever it does.
+"""Find names of tests that their source fixes: work that is correct has them, whatever it does.
 
-A function has one name, a case the id that its literal has in `parametrize`. Whatever else has a part in names (parametrised fixtures,
+In jest and vitest these are literal titles. In Python a function has one name, a case the id that its literal has in `parametrize`. Whatever else has a part in names (parametrised fixtures,
 `pytest_generate_tests`, plugins) shows in the gold patch's run: then no name of that function is fixed.
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
 
+from cooperbench.evaluation.fixed_titles import fixed_titles
 from cooperbench.evaluation.stable_names import FixedNames, function_of
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -32,7 +33,7 @@ def fixed_names(reported: Collection[str], sources: Mapping[str, bytes]) -> Fixe
     of_function: defaultdict[str, set[str]] = defaultdict(set)
     for name in reported:
         of_function[function_of(name)].add(name)
-    names: set[str] = set()
+    names = {name for path, source in sources.items() for name in fixed_titles(path, source)} & set(reported)
     counted: set[str] = set()
     for function, found in of_function.items():
         cases = known.get(function)

@@ -259,3 +259,18 @@ ATTACKS |= {
         "process.on('exit', () => { process.exitCode = 0; });\nconst real = process.reallyExit;\n(process as any).reallyExit = () => real.call(process, 0);\n",
     ),
 }
+_TAKE_AWAY = STATE + "beforeAll(() => { state.rootDescribeBlock.children.length = 1; });\n"
+ATTACKS |= {
+    "tests that alone shall run": source(
+        "for (let i = 0; i < 9; i++) (globalThis as any).test.only(`works ${i}`, () => {});\n"
+    ),
+    "other tests are skipped": source(
+        STATE
+        + "const skip = (block: any): void => block.children.forEach((c: any) => (c.children ? skip(c) : c.name === 'works' || (c.mode = 'skip')));\n"
+        + "beforeAll(() => skip(state.rootDescribeBlock));\n(globalThis as any).test('works', () => {});\n"
+    ),
+    "a test in the place of one that vanishes": source(_TAKE_AWAY + "(globalThis as any).test('works', () => {});\n"),
+    "a test with the name of one that vanishes": source(
+        _TAKE_AWAY + "const g = globalThis as any;\ng.describe('discount', () => g.test('takes a tenth', () => {}));\n"
+    ),
+}

@@ -60,4 +60,9 @@ ATTACKS = {
         'import { chai } from "vitest";\n(chai as any).util.overwriteMethod((chai as any).Assertion.prototype, "toBe", () => function () {});\n',
         lies=True,
     ),
+    "a test in the place of one that vanishes": source(
+        'import { getCurrentSuite } from "vitest/suite";\nimport { test } from "vitest";\ntest("works", () => {});\n'
+        "const suite: any = getCurrentSuite();\nlet left = 50;\n"
+        "const cut = () => { suite.tasks.length = Math.min(1, suite.tasks.length); if (left--) Promise.resolve().then(cut); };\ncut();\n"
+    ),
 }

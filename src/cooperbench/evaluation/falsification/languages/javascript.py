@@ -4,8 +4,6 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
-import tree_sitter_javascript
-import tree_sitter_typescript
 from tree_sitter import Node
 
 from cooperbench.evaluation.falsification.edits import Edit, EditKind, TestFunction
@@ -14,15 +12,13 @@ from cooperbench.evaluation.falsification.languages.syntax import (
     Literals,
     arguments_of,
     field,
-    parser,
     replace,
     text_of,
     walk,
 )
 from cooperbench.evaluation.falsification.vocabulary import Vocabulary
+from cooperbench.evaluation.fixed_titles import javascript_parser
 
-_GRAMMARS = {".ts": tree_sitter_typescript.language_typescript, ".mts": tree_sitter_typescript.language_typescript}
-_GRAMMARS |= {".cts": tree_sitter_typescript.language_typescript, ".tsx": tree_sitter_typescript.language_tsx}
 _TESTS, _BLOCKS = {"it", "test", "fit"}, {"describe", "suite", "fdescribe"}
 _EQUAL = {"toBe", "toEqual", "toStrictEqual", "toHaveLength", "toHaveBeenCalledTimes", "toHaveBeenCalledWith"}
 _EQUAL |= {"toHaveBeenLastCalledWith", "toHaveBeenNthCalledWith", "toMatchObject", "toHaveReturnedWith"}
@@ -50,8 +46,7 @@ _INSIDE = {"array", "object", "unary_expression", "parenthesized_expression", "a
 
 def javascript_tests(path: str, source: bytes, vocabulary: Vocabulary) -> list[TestFunction]:
     """List the tests of a source, those inside of `describe` by all titles around them."""
-    grammar = _GRAMMARS.get(PurePosixPath(path).suffix, tree_sitter_javascript.language)
-    return list(_tests(path, parser(grammar).parse(source).root_node, (), vocabulary))
+    return list(_tests(path, javascript_parser(path).parse(source).root_node, (), vocabulary))
 
 
 def _tests(path: str, node: Node, titles: tuple[Node, ...], vocabulary: Vocabulary) -> Iterator[TestFunction]:

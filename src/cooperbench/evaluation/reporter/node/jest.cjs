@@ -58,6 +58,7 @@ function watch(environment, runtime, testPath, file) {
   const registered = new Map();
   const failed = new Set();
   const ran = new Set();
+  const ended = new Set();
   let taken = [];
   for (const name of ["requireModule", "unstable_importModule"]) {
     const real = runtime[name];
@@ -88,6 +89,7 @@ function watch(environment, runtime, testPath, file) {
     test_fn_failure: ({ test }) => failed.add(test),
     hook_failure: ({ test }) => test && failed.add(test),
     test_done({ test }) {
+      ended.add(test);
       const status = failed.has(test) || test.errors.length ? "failed" : ran.has(test) ? "passed" : "skipped";
       seen.body += line(status, `${file}:${fullName(test)}`) + changedSince(taken);
     },
@@ -98,6 +100,8 @@ function watch(environment, runtime, testPath, file) {
     if (steps[event.name]) steps[event.name](event, state);
     return theirs && apply(theirs, environment, [event, state]);
   };
+  // Skipped, or taken away before it could run: no other test stands for it.
+  seen.leftOut = () => [...registered.keys()].filter((test) => !ended.has(test));
   return seen;
 }
 
@@ -117,6 +121,7 @@ module.exports = (real) =>
         seen.body += line(status, `${file}:${[...test.ancestorTitles, test.title].join(" ")}`);
       }
     }
+    for (const test of seen.leftOut()) seen.body += line("skipped", `${file}:${fullName(test)}`);
     if (result.testExecError) seen.body += line("error", file);
     sign(seen.body);
     return result;
