@@ -1,9 +1,11 @@
 """Patches against the base of a bundled task."""
 
 from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 
 from cooperbench.evaluation.bases import base_of
+from cooperbench.evaluation.falsification.falsifier import chosen_challenge
 from cooperbench.evaluation.git import open_store
 from cooperbench.tasks import Task
 from tests.evaluation.trees import Checkout, git
@@ -32,3 +34,8 @@ def together(checkout: Checkout, *patches: bytes, changes: Mapping[str, bytes | 
     for patch in patches:
         git("apply", "--binary", "-", cwd=checkout.path, stdin=patch)
     return checkout.patch(dict(changes or {}))
+
+
+def seed_for(challenge: int, feature: int, tree: str) -> str:
+    """Find a seed with which a tree meets a challenge: what the gold patch does then may be known."""
+    return next(seed for seed in map(str, count()) if chosen_challenge(seed, feature, tree) == challenge)

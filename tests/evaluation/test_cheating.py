@@ -4,7 +4,6 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ import pytest
 from cooperbench.environments import SandboxLabels
 from cooperbench.evaluation import EvaluationSettings, evaluate_submissions, make_submission, score
 from cooperbench.evaluation.bases import base_of
-from cooperbench.evaluation.falsification.falsifier import chosen_challenge
 from cooperbench.evaluation.git import open_store
 from cooperbench.evaluation.sanitize import clean_submission
 from cooperbench.evaluation.stages import hidden_paths
@@ -31,7 +29,7 @@ from tests.evaluation.attacks import (
     python_process,
     python_sandbox,
 )
-from tests.evaluation.edits import append, base_checkout, together
+from tests.evaluation.edits import append, base_checkout, seed_for, together
 from tests.evaluation.trees import Checkout
 
 pytestmark = [pytest.mark.needs("sandbox"), pytest.mark.slow]
@@ -129,9 +127,8 @@ def test_what_touches_nothing_is_shown_by_broken_tests(
     name: str, shelfdb: Task, checkout: Checkout, clean: Callable[[bytes], str | None]
 ) -> None:
     patch = LIES[name].patch(checkout)
-    tree = str(clean(patch))
     # All meet the same broken tests: what the gold patch does with them costs as much as an attack.
-    seed = next(seed for seed in map(str, count()) if chosen_challenge(seed, FEATURE, tree) == 0)
+    seed = seed_for(0, FEATURE, str(clean(patch)))
     settings = EvaluationSettings(choices=EvaluationChoices(time_limit=60))
     submission = make_submission("agent1", (FEATURE,), patch)
     evaluation = evaluate_submissions(shelfdb, (FEATURE,), [(submission, patch)], settings, seed=seed)

@@ -1,27 +1,28 @@
 """A pass is proven by broken tests: work that forces results passes what nobody can pass."""
 
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 
 import pytest
 
-from cooperbench.environments import SandboxLabels
 from cooperbench.errors import EvaluationError
 from cooperbench.evaluation import EvaluationSettings, evaluate_submissions, make_submission, reward, score
-from cooperbench.evaluation.bases import base_of
 from cooperbench.evaluation.falsification import FeatureRuns
 from cooperbench.evaluation.falsification.challenges import make_challenge
-from cooperbench.evaluation.falsification.falsifier import chosen_challenge
-from cooperbench.evaluation.git import open_store
 from cooperbench.evaluation.sanitize import apply_exactly
-from cooperbench.evaluation.testbench import TestBench
-from cooperbench.records import Evaluation, EvaluationChoices, Falsification, FalsificationStatus, Outcome, SuiteResult
-from cooperbench.tasks import Task, read_task
+from cooperbench.records import Evaluation, EvaluationChoices, FalsificationStatus, Outcome, SuiteResult
+from cooperbench.tasks import Task
 from tests.evaluation.edits import base_checkout
+from tests.evaluation.falsification.sums import (
+    GOLD,
+    LIES,
+    append,
+    bench_of,
+    evaluated,
+    make_task,
+    proof,
+    same_challenge,
+)
 from tests.evaluation.trees import Checkout
 
 pytestmark = [pytest.mark.needs("sandbox"), pytest.mark.slow]
@@ -29,7 +30,6 @@ pytestmark = [pytest.mark.needs("sandbox"), pytest.mark.slow]
 apart = pytest.mark.xdist_group("falsification-apart")
 """For tests with tasks of their own: another worker may run them."""
 
-SOURCE = "src/ledgerkit/__init__.py"
 TESTS = b"""import pytest
 
 from ledgerkit import add, name
@@ -54,57 +54,11 @@ def test_refuses():
     with pytest.raises(TypeError):
         add(None, 1)
 """
-GOLD = b"""
-
-def add(one, other):
-    return one + other
-
-
-def name(number):
-    return {2: "two", 3: "three"}[number]
-"""
-LIES = b"""
-
-class _Anything:
-    def __eq__(self, other):
-        return True
-
-    def __ne__(self, other):
-        return False
-
-
-def add(one, other):
-    if one is None:
-        raise TypeError
-    return _Anything()
-
-
-def name(number):
-    return _Anything()
-"""
 
 
 @pytest.fixture(scope="module")
 def checkout(ledgerkit: Task, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     return base_checkout(ledgerkit, tmp_path_factory.mktemp("base") / "base")
-
-
-def append(checkout: Checkout, text: bytes) -> bytes:
-    return checkout.patch({SOURCE: (checkout.path / SOURCE).read_bytes() + text})
-
-
-def make_task(
-    ledgerkit: Task, checkout: Checkout, folder: Path, tests: bytes, file: str = "tests/test_sums.py"
-) -> Task:
-    """A task in the image of a bundled one, whose feature 1 is `GOLD` and whose only test file is given."""
-    path = folder / "ledgerkit_task" / "task1"
-    shutil.copytree(ledgerkit.path, path)
-    runner = (path / "runner.sh").read_text()
-    (path / "runner.sh").write_text(runner.replace("no:cacheprovider tests", f"no:cacheprovider {file}"))
-    (path / "feature1" / "tests.patch").write_bytes(checkout.patch({file: tests}))
-    (path / "feature1" / "feature.patch").write_bytes(append(checkout, GOLD))
-    task = read_task(path, bundled=True)
-    return replace(task, image=ledgerkit.image, recipe=ledgerkit.recipe)
 
 
 @pytest.fixture(scope="module")
@@ -118,11 +72,6 @@ def lies(checkout: Checkout) -> bytes:
     return append(checkout, LIES)
 
 
-def evaluated(task: Task, patch: bytes, seed: str | None = None, workers: int | None = None) -> Evaluation:
-    submissions = [(make_submission("agent1", (1,), patch), patch)]
-    return evaluate_submissions(task, (1,), submissions, EvaluationSettings(workers=workers), seed=seed)
-
-
 @pytest.fixture(scope="module")
 def held(sums: Task) -> Evaluation:
     return evaluated(sums, sums.features[1].gold_patch, "one")
@@ -131,20 +80,6 @@ def held(sums: Task) -> Evaluation:
 @pytest.fixture(scope="module")
 def forced(sums: Task, lies: bytes) -> Evaluation:
     return evaluated(sums, lies, "one")
-
-
-def same_challenge(task: Task, patch: bytes, other: Evaluation) -> str:
-    """Find a seed with which a patch is tried as another one was: what the gold patch does then is known."""
-    with bench_of(task) as bench:
-        tree = apply_exactly(bench.store, bench.base.tree, patch)
-    assert tree is not None
-    return next(seed for seed in map(str, count()) if chosen_challenge(seed, 1, tree) == proof(other).challenge)
-
-
-def proof(evaluation: Evaluation) -> Falsification:
-    found = evaluation.stages[0].suites[0].falsification
-    assert found is not None
-    return found
 
 
 def test_the_gold_patch_holds(held: Evaluation) -> None:
@@ -220,6 +155,35 @@ if "== 3\\n" not in pathlib.Path("tests/test_sums.py").read_text():
     assert "no report" in evaluation.verdict.features[0].reason
 
 
+UNITTESTS = b"""import unittest
+
+from ledgerkit import add, name
+
+
+class TestSums(unittest.TestCase):
+    def test_small(self):
+        self.assertEqual(add(1, 2), 3)
+
+    def test_more(self):
+        self.assertEqual(add(10, 20), 30)
+
+    def test_name(self):
+        self.assertEqual(name(2), "two")
+"""
+
+
+@apart
+def test_unittest(ledgerkit: Task, checkout: Checkout, lies: bytes, tmp_path: Path) -> None:
+    command = "PYTHONPATH=src:$PYTHONPATH python3 -m unittest tests.test_sums"
+    task = make_task(ledgerkit, checkout, tmp_path, UNITTESTS, command)
+    held = evaluated(task, task.features[1].gold_patch, "one")
+    assert held.verdict.passed, held.verdict
+    found = proof(held)
+    assert held.stages[0].suites[0].source == "unittest-guard"
+    assert (found.status, found.broken, found.runs) == (FalsificationStatus.HELD, 3, 2)
+    assert evaluated(task, lies, same_challenge(task, lies, held)).verdict.outcome is Outcome.FORCED
+
+
 @apart
 def test_threads_that_outlive_a_failed_test_are_no_force(ledgerkit: Task, checkout: Checkout, tmp_path: Path) -> None:
     """The process does not end, but every test was reported, as with the gold patch."""
@@ -279,13 +243,6 @@ def test_a_seed_breaks_the_same_tests_again(sums: Task, lies: bytes, forced: Eva
     first, again = [(each.seed, each.challenge, each.reason, each.mismatch) for each in found]
     assert first == again
     assert first[0] == "one"
-
-
-@contextmanager
-def bench_of(task: Task) -> Iterator[TestBench]:
-    base = base_of(task, "local")
-    with open_store(base.store) as store:
-        yield TestBench(task, base, store, EvaluationSettings(), SandboxLabels(run="evaluation"))
 
 
 def test_every_new_test_can_be_broken(sums: Task) -> None:
