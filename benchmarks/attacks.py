@@ -11,7 +11,6 @@ An attack that fails under weaker protection is not tried under more, unless `--
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,7 +25,7 @@ from cooperbench.records import EvaluationChoices, Falsify, Outcome
 from cooperbench.tasks import Task, discover_tasks
 from tests.evaluation.attacks import go, python, rust, typescript, vitest
 from tests.evaluation.edits import base_checkout
-from tests.evaluation.languages import LANGUAGES, VITEST, make_task
+from tests.evaluation.languages import LANGUAGES, VITEST, build_vitest, make_task
 
 LAYERS: dict[str, tuple[bool, Falsify]] = {
     "none": (False, "off"),
@@ -43,10 +42,6 @@ WEAKER: dict[str, tuple[str, ...]] = {
 }
 OTHERS = {"go": go.ATTACKS, "rust": rust.ATTACKS, "typescript": typescript.ATTACKS, "vitest": vitest.ATTACKS}
 SHELFDB_FEATURE = 3
-VITEST_IMAGE = """FROM cooperbench-test/node
-COPY node_modules /node_modules
-ENV PATH=/node_modules/.bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-"""
 
 
 class Case(NamedTuple):
@@ -83,14 +78,6 @@ def cases(language: str, folder: Path) -> Iterator[Case]:
     task, checkout = make_task({**LANGUAGES, "vitest": VITEST}[language], folder, f"basket_{language}")
     for name, other in OTHERS[language].items():
         yield Case(task, "docker", name, other.feature, other.patch(checkout))
-
-
-def build_vitest(folder: Path) -> None:
-    """Make the image of vitest with this machine's npm and its registry; nothing is fetched while it runs."""
-    folder.mkdir(parents=True)
-    (folder / "Dockerfile").write_text(VITEST_IMAGE)
-    subprocess.run(["npm", "install", "--silent", "--prefix", folder, "vitest@1.6"], check=True)
-    subprocess.run(["docker", "build", "-q", "-t", "cooperbench-test/vitest", folder], check=True)
 
 
 def attack_once(language: str, case: Case, layer: str, time_limit: float) -> Result:

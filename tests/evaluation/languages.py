@@ -1,5 +1,6 @@
 """Small tasks in other languages, in the published layout: two features in one file, hidden tests, a runner of its own kind."""
 
+import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -68,6 +69,12 @@ class Language:
         parts = [head, separator, top if discount else b"", rest, self.bottom if count else b""]
         return b"".join(parts)
 
+    def with_more_tests(self) -> "Language":
+        """The same with three tests of feature 1."""
+        file, more = self.more_tests
+        first, second = self.tests
+        return replace(self, tests=({**first, file: first.get(file, b"") + more}, second))
+
 
 def make_task(
     language: Language, folder: Path, name: str, command: str | None = None, prepare: str | None = None
@@ -118,7 +125,7 @@ GO = Language(
             "count_test.go": b'package basket\n\nimport "testing"\n\nfunc TestCount(t *testing.T) {\n\tif Count([]int{4, 5}) != 2 {\n\t\tt.Fatal("count")\n\t}\n}\n'
         },
     ),
-    command="go test ./...",
+    command="go test -failfast ./...",
     report="go-guard",
     required="example.org/basket.TestDiscount/tenth",
     right=b"return price * 9 / 10",
@@ -169,6 +176,21 @@ RUST = Language(
     more_tests=("tests/discount.rs", b"\n#[test]\nfn ten() {\n    assert_eq!(basket::discount(10), 9);\n}\n"),
 )
 
+WORKSPACE = replace(
+    RUST,
+    base={
+        **RUST.base,
+        "Cargo.toml": RUST.base["Cargo.toml"] + b'\n[workspace]\nmembers = ["shelf"]\n',
+        "Cargo.lock": RUST.base["Cargo.lock"]
+        + b'\n[[package]]\nname = "shelf"\nversion = "0.1.0"\ndependencies = [\n "basket",\n]\n',
+        "shelf/Cargo.toml": b'[package]\nname = "shelf"\nversion = "0.1.0"\nedition = "2021"\n\n[lib]\ntest = false\ndoctest = false\n\n[dev-dependencies]\nbasket = { path = ".." }\n',
+        "shelf/src/lib.rs": b"//! A shelf.\n",
+    },
+    command="cargo test --offline --workspace",
+    more_tests=("shelf/tests/ten.rs", b"#[test]\nfn ten() {\n    assert_eq!(basket::discount(10), 9);\n}\n"),
+)
+"""Two crates. Tests of feature 1 are in both."""
+
 TYPESCRIPT = Language(
     toolchain="node",
     base={
@@ -218,11 +240,24 @@ VITEST = replace(
         "package.json": b'{\n  "name": "basket",\n  "private": true,\n  "type": "module",\n  "scripts": {"test": "vitest run"}\n}\n',
     },
     tests=(_for_vitest(TYPESCRIPT.tests[0]), _for_vitest(TYPESCRIPT.tests[1])),
-    command="vitest run",
+    command="vitest run --bail=1",
     report="vitest-guard",
     no_test="vitest run no-such-file",
     prepare="true",
 )
-"""For `benchmarks/attacks.py`, which makes the image: vitest comes from npm, not from Debian."""
+"""In an image that `build_vitest` makes: vitest comes from npm, not from Debian."""
+_VITEST_IMAGE = """FROM cooperbench-test/node
+COPY node_modules /node_modules
+ENV PATH=/node_modules/.bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+"""
+
+
+def build_vitest(folder: Path) -> None:
+    """Make the image of vitest with this machine's npm and its registry; nothing is fetched while it runs."""
+    folder.mkdir(parents=True)
+    (folder / "Dockerfile").write_text(_VITEST_IMAGE)
+    subprocess.run(["npm", "install", "--silent", "--prefix", folder, "vitest@1.6"], check=True)
+    subprocess.run(["docker", "build", "-q", "-t", "cooperbench-test/vitest", folder], check=True)
+
 
 LANGUAGES = {"go": GO, "rust": RUST, "typescript": TYPESCRIPT}

@@ -3,13 +3,26 @@
 import shutil
 import tarfile
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from cooperbench.evaluation import ScoreRequest, score, score_many
-from cooperbench.records import Evaluation, FalsificationStatus, Falsify, Outcome, SuiteResult, TestStatus
+from cooperbench.evaluation import (
+    EvaluationSettings,
+    ScoreRequest,
+    evaluate_submissions,
+    make_submission,
+    score,
+    score_many,
+)
+from cooperbench.evaluation.git import open_store
+from cooperbench.evaluation.sanitize import apply_exactly
+from cooperbench.records import Evaluation, EvaluationChoices, FalsificationStatus, Outcome, SuiteResult, TestStatus
 from cooperbench.tasks import Task, read_task
-from tests.evaluation.languages import LANGUAGES, Language, make_task
+from tests.evaluation.attacks import go, rust, typescript, vitest
+from tests.evaluation.attacks.attack import Attack
+from tests.evaluation.edits import seed_for
+from tests.evaluation.languages import GO, TYPESCRIPT, VITEST, WORKSPACE, Language, build_vitest, make_task
 from tests.evaluation.trees import Checkout
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.ci]
@@ -17,17 +30,47 @@ pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.ci]
 Built = tuple[Language, Task, Checkout]
 
 
-@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in LANGUAGES])
-def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Built:
+class Subject(NamedTuple):
+    """A language, and what passes there."""
+
+    language: Language
+    lie: Attack
+    """Passes every test, whatever is expected."""
+    later: str
+    """The end of the name of a test that passes with wrong work, and stands behind one that fails. Each runner is asked to stop there."""
+
+
+SUBJECTS = {
+    "go": Subject(GO, go.ATTACKS["read the expected value in the test"], ".TestNothing"),
+    "rust": Subject(WORKSPACE, rust.ATTACKS["everything is equal"], "basket:total:nothing"),
+    "typescript": Subject(TYPESCRIPT, typescript.ATTACKS["objects that are a number"], ":total adds"),
+    "vitest": Subject(VITEST, vitest.ATTACKS["everything is equal"], ":nothing"),
+}
+MARKS = {"vitest": [pytest.mark.needs("npm registry")]}
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=[pytest.mark.xdist_group(name), *MARKS.get(name, ())]) for name in SUBJECTS],
+)
+def subject(request: pytest.FixtureRequest) -> str:
     name: str = request.param
-    language = LANGUAGES[name]
-    return language, *make_task(language, tmp_path_factory.mktemp(name), f"basket_{name}")
+    return name
 
 
-def discount_with(built: Built, patch: bytes, falsify: Falsify = "on") -> SuiteResult:
-    """The tests of feature 1 on a patch."""
+@pytest.fixture(scope="module")
+def built(subject: str, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    folder = tmp_path_factory.mktemp(subject)
+    if subject == "vitest":
+        build_vitest(folder / "image")
+    language = SUBJECTS[subject].language.with_more_tests()
+    return language, *make_task(language, folder, f"basket_{language.toolchain}")
+
+
+def discount_with(built: Built, patch: bytes) -> SuiteResult:
+    """The tests of feature 1 on a patch, without a proof."""
     _, task, _ = built
-    evaluation = score(task, {1: patch}, backend="docker", network="none", time_limit=120, falsify=falsify)
+    evaluation = score(task, {1: patch}, backend="docker", network="none", time_limit=120, falsify="off")
     assert evaluation.error is None, evaluation.error
     return discount_of(evaluation)
 
@@ -74,26 +117,55 @@ def test_both_gold_patches_together(built: Built, evaluations: dict[str, Evaluat
     assert len(first.tests) >= 2  # those that the base has are there as well
 
 
-def test_a_pass_is_proven(built: Built, tmp_path: Path) -> None:
+def proven(task: Task, patch: bytes, seed: str) -> Evaluation:
+    choices = EvaluationChoices(network="none", time_limit=120, falsify="on")
+    submissions = [(make_submission("agent1", (1,), patch), patch)]
+    evaluation = evaluate_submissions(task, (1,), submissions, EvaluationSettings("docker", choices=choices), seed=seed)
+    assert evaluation.error is None, evaluation.error
+    return evaluation
+
+
+@pytest.fixture(scope="module")
+def held(built: Built) -> Evaluation:
     """Of one feature: a proof and what it needs of the gold patch are some ten suites."""
-    language, task, checkout = built
-    file, more = language.more_tests
-    tests = language.tests[0][file]
-    assert tests is not None
-    changed = copied(task, tmp_path, "feature1/tests.patch", checkout.patch({file: tests + more}))
-    found = discount_with((language, changed, checkout), task.features[1].gold_patch).falsification
+    _, task, _ = built
+    return proven(task, task.features[1].gold_patch, "one")
+
+
+def test_a_pass_is_proven(held: Evaluation) -> None:
+    assert held.verdict.passed, held.verdict
+    found = discount_of(held).falsification
     assert found is not None
     assert (found.status, found.broken, found.runs) == (FalsificationStatus.HELD, 3, 2), found
 
 
-@pytest.mark.parametrize("built", [pytest.param("go", marks=pytest.mark.xdist_group("go"))], indirect=True)
+def test_what_passes_whatever_is_expected_is_forced(subject: str, built: Built, held: Evaluation) -> None:
+    _, task, checkout = built
+    patch = SUBJECTS[subject].lie.patch(checkout)
+    known = discount_of(held).falsification
+    assert known is not None
+    assert known.challenge is not None, known
+    with open_store(checkout.store) as store:
+        seed = seed_for(known.challenge, 1, str(apply_exactly(store, checkout.base, patch)))
+    evaluation = proven(task, patch, seed)
+    assert evaluation.verdict.outcome is Outcome.FORCED, evaluation.verdict
+    found = discount_of(evaluation).falsification
+    assert found is not None
+    assert found.mismatch is not None
+    assert found.mismatch.edit is not None
+    assert (found.mismatch.expected, found.mismatch.found) == ("failed", "passed")
+    assert found.mismatch.test in evaluation.verdict.features[0].reason
+    assert f"`{found.mismatch.edit.after}`" in evaluation.verdict.features[0].reason
+
+
+@pytest.mark.parametrize("subject", [pytest.param("go", marks=pytest.mark.xdist_group("go"))], indirect=True)
 def test_what_go_compiled_of_the_base_is_kept_and_changes_no_verdict(built: Built, cache: Path) -> None:
     language, task, checkout = built
     works = [task.features[1].gold_patch, checkout.patch({language.source: language.changed(body=language.wrong)})]
     outcomes, names, packed = [], [], {}
     for used in (True, False):
         for work in works:
-            result = discount_with(built, work, falsify="off")
+            result = discount_with(built, work)
             outcomes.append(result.outcome)
             names.append([test.name for test in result.tests])
         kept = [path for path in (cache / "builds").iterdir() if path.suffix != ".lock" and path.stat().st_size]
@@ -112,13 +184,13 @@ def test_what_go_compiled_of_the_base_is_kept_and_changes_no_verdict(built: Buil
     assert names[:2] == names[2:]  # also those that passed on the base run again
 
 
-def test_one_that_is_wrong_fails_by_the_name_of_its_test(evaluations: dict[str, Evaluation]) -> None:
+def test_one_that_is_wrong_fails_by_the_name_of_its_test(subject: str, evaluations: dict[str, Evaluation]) -> None:
     result = discount_of(evaluations["wrong"])
     assert result.outcome is Outcome.TESTS_FAILED
     assert "iscount" in result.reason, result.reason
     assert "failed" in result.reason, result.reason
-    # Tests of other files ran as well, although this jest is asked to stop at the first failure.
-    assert TestStatus.PASSED in {test.status for test in result.tests}
+    later = [test.status for test in result.tests if test.name.endswith(SUBJECTS[subject].later)]
+    assert later == [TestStatus.PASSED], result.tests
 
 
 def test_one_that_ends_the_tests_at_once_did_not_pass_them(evaluations: dict[str, Evaluation]) -> None:
