@@ -164,6 +164,13 @@ def test_assertion_macros() -> None:
     [
         ("tests/test_shop.py", "test_many", "tests/test_shop.py::test_many[1]", "tests/test_shop.py::test_many_more"),
         ("tests/test_shop.py", "TestShop::test_price", "tests.test_shop.TestShop.test_price", "test_shop.test_price"),
+        ("tests/test_shop.py", "TestShop::test_price", "tests.test_shop.TestShop:test_price", "test_shop:test_price"),
+        (
+            "tests/test_shop.py",
+            "TestShop::test_price",
+            "tests.test_shop.TestShop.test_price:test_price",
+            "tests.test_shop.TestShop.test_price:test_prices",
+        ),
         ("shop_test.go", "TestPrice", "example.org/shop.TestPrice/tenth", "example.org/shop.TestPriceless"),
         ("src/shop.test.ts", "shop costs %s", "src/shop.test.ts:shop costs 12", "src/other.test.ts:shop costs 12"),
         ("src/lib.rs", "tests::price", "shop:shop:tests::price", "shop:shop:tests::price_list"),

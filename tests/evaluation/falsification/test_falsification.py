@@ -173,13 +173,16 @@ class TestSums(unittest.TestCase):
 
 
 @apart
-def test_unittest(ledgerkit: Task, checkout: Checkout, lies: bytes, tmp_path: Path) -> None:
-    command = "PYTHONPATH=src:$PYTHONPATH python3 -m unittest tests.test_sums"
+@pytest.mark.parametrize(
+    ("path", "source"), [("src:$PYTHONPATH", "unittest-guard"), ("src", "unittest-text")], ids=["signed", "read"]
+)
+def test_unittest(ledgerkit: Task, checkout: Checkout, lies: bytes, tmp_path: Path, path: str, source: str) -> None:
+    command = f"PYTHONPATH={path} python3 -m unittest -v tests.test_sums"
     task = make_task(ledgerkit, checkout, tmp_path, UNITTESTS, command)
     held = evaluated(task, task.features[1].gold_patch, "one")
     assert held.verdict.passed, held.verdict
     found = proof(held)
-    assert held.stages[0].suites[0].source == "unittest-guard"
+    assert held.stages[0].suites[0].source == source
     assert (found.status, found.broken, found.runs) == (FalsificationStatus.HELD, 3, 2)
     assert evaluated(task, lies, same_challenge(task, lies, held)).verdict.outcome is Outcome.FORCED
 

@@ -16,7 +16,7 @@ from cooperbench.evaluation.falsification.languages import can_break, find_tests
 from cooperbench.evaluation.falsification.vocabulary import Vocabulary
 from cooperbench.records import Record, TestStatus
 
-EDITS = "edits@5"
+EDITS = "edits@6"
 """Part of every key of pools and challenges: a change in how tests are broken needs a new number."""
 WANTED = 3
 """Edits for each test, so that it is not always broken in the same way."""

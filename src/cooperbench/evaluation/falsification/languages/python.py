@@ -65,9 +65,13 @@ def python_tests(path: str, source: bytes, vocabulary: Vocabulary) -> list[TestF
 
 
 def _reported(path: str, name: str) -> str:
-    """Match `a/test_b.py::Class::test[case]` of pytest and `a.test_b.Class.test` of unittest."""
-    dotted = re.escape(name).replace("::", r"(?:::|\.)")
-    return rf"(?:^|[./]){re.escape(PurePosixPath(path).stem)}(?:\.py::|\.){dotted}(?:\[.*)?$"
+    """Match `a/test_b.py::Class::test[case]` of pytest and `a.test_b.Class.test` of unittest.
+
+    In the text of unittest that is `a.test_b.Class:test`, and since Python 3.11 `a.test_b.Class.test:test`.
+    """
+    dotted = re.escape(name).replace("::", r"(?:::?|\.)")
+    again = re.escape(name.rpartition(":")[2])
+    return rf"(?:^|[./]){re.escape(PurePosixPath(path).stem)}(?:\.py::|\.){dotted}(?::{again})?(?:\[.*)?$"
 
 
 def _functions(body: Sequence[ast.stmt], prefix: str) -> Iterator[tuple[str, Function]]:
