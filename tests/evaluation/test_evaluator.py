@@ -147,11 +147,11 @@ def test_one_patch_for_all_features_as_in_solo(shelfdb: Task) -> None:
 @pytest.mark.parametrize(
     ("digest", "choices", "key"),
     [
-        ("sha256:0123", EvaluationChoices(), "3e9dc5c630dd19adce30f15684bc00fbff3c37a342340d0d61676000dfa381f7"),
+        ("sha256:0123", EvaluationChoices(), "ca71e57a4596f1d6fc6779c75aba7dcc852dac76fa2633988b4b31c48716b4b9"),
         (
             None,
             EvaluationChoices(singles="all", time_limit=60, network="none", recount=True, install="always"),
-            "884630116b7e269a1b8e084028ea9cc81d5ed5c234b08ed282826a4f09bcabfb",
+            "a81f8dc005ef9c30573865b624b202e5be27049d95122338852ec12fefa3e173",
         ),
     ],
 )

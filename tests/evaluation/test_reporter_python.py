@@ -309,3 +309,80 @@ def test_a_module_that_stands_in_for_another(project: Project) -> None:
     project.write("colorsys.py", "")
     project.run("pytest", "-q")
     assert "a module that stands in for the image's: colorsys" in project.report().changed
+
+
+TABLES = """import pytest
+from pytest import mark, param
+import work
+
+NAMED = [1, 2]
+
+@pytest.mark.parametrize("x", [1, (2, 3), [4], {"a": {5}}, None, 1.5, b"b", float("nan")])
+@pytest.mark.parametrize("y,z", ((1, "a"), pytest.param(2, [work.one()], id="own"), param(3, 4)))
+def test_stacked(x, y, z): ...
+
+@mark.parametrize(argnames=("x", "y"), argvalues=[("a", 1), ["b", 2]], ids=["a", "b"])
+async def test_keywords(x, y): ...
+
+@pytest.mark.parametrize("x", NAMED)
+@pytest.mark.parametrize("y", [*NAMED, 3])
+def test_named(x, y): ...
+
+@pytest.mark.parametrize("x", [1, 2])
+class TestClass:
+    @pytest.mark.parametrize("y", ["a", "b"])
+    def test_method(self, x, y): ...
+
+    @staticmethod
+    def test_static(x): ...
+
+    class TestInner:
+        def test_deep(self, x): ...
+
+def test_plain(): ...
+"""
+PLANTED = """
+import sys
+class _Marks(list):
+    def __init__(self, names): self.names = names
+    def __iter__(self):
+        names = self.names
+        %s
+        return super().__iter__()
+frame = sys._getframe(1)
+while not frame.f_globals['__name__'].startswith('test_'): frame = frame.f_back
+frame.f_globals['pytestmark'] = _Marks(frame.f_globals)
+"""
+
+
+def test_tables_of_cases_are_those_of_the_file(project: Project) -> None:
+    project.write("test_work.py", TABLES)
+    (project.reporter / "files").write_text(f"{'0' * 64}  {project.repository / 'test_work.py'}\n")
+    project.write("work.py", HONEST)
+    project.run("pytest")
+    assert len(project.report().tests) > 30
+    assert not [name for name in project.report().changed if name.startswith("cases of")]
+
+
+@pytest.mark.parametrize(
+    ("code", "function"),
+    [
+        ("names['test_stacked'].pytestmark[1].args[1][0] = True", "test_stacked"),
+        ("names['test_stacked'].pytestmark[1].args[1][2][0] = 5", "test_stacked"),
+        ("names['test_stacked'].pytestmark[1].args[1].pop()", "test_stacked"),
+        ("names['test_keywords'].pytestmark[0].kwargs['argvalues'][1][1] = 1", "test_keywords"),
+        ("names['TestClass'].pytestmark[0].args[1][1] = 1", "TestClass"),
+        (
+            "names['TestClass'].test_method.pytestmark[0].args[1][1] = type('A', (str,), {})('b')",
+            "TestClass::test_method",
+        ),
+        ("names['test_named'].pytestmark.pop()", "test_named"),
+    ],
+)
+def test_tables_that_hold_something_else_are_noted(project: Project, code: str, function: str) -> None:
+    project.write("test_work.py", TABLES)
+    (project.reporter / "files").write_text(f"{'0' * 64}  {project.repository / 'test_work.py'}\n")
+    project.write("work.py", HONEST + PLANTED % code)
+    project.run("pytest")
+    noted = [name for name in project.report().changed if name.startswith("cases of")]
+    assert noted == [f"cases of {project.repository / 'test_work.py'}::{function}"]

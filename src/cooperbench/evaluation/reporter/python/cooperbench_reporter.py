@@ -87,6 +87,7 @@ class _Observer(object):
                 modules[path] = module
         for path, module in modules.items():
             self.changed.update(path + "::" + name for name in self._texts.differing(module, session.config))
+            self.changed.update("cases of %s::%s" % (path, name) for name in self._texts.other_tables(module))
         self.look(session, None)
 
     def look(self, session, nodeid, often=True):

@@ -6,6 +6,7 @@ kind of object or was added to a class counts as changed. The gold patch's run s
 Loaded before any code of the repository. Python 3.6 is enough for it.
 """
 
+import ast
 import builtins
 import importlib.machinery
 import operator
@@ -190,6 +191,7 @@ class Texts(object):
     def __init__(self, rewrite_asserts=None):
         self._rewrite = rewrite_asserts
         self._compile = compile
+        self._literal = ast.literal_eval
         self._known = {}
 
     def _codes(self, path, config, rewrite):
@@ -229,3 +231,60 @@ class Texts(object):
                 if not self._holds(module.__file__, config, _key(function.__code__)):
                     found.append(key)
         return found
+
+    def other_tables(self, module):
+        """Names of a module's functions whose tables for `parametrize` do not hold the literals of its file."""
+        with open(module.__file__, "rb") as stream:
+            tree = self._compile(stream.read(), module.__file__, "exec", 0x400, True)
+        return [name for name, value, node in _defined(vars(module), tree, "") if not self._has_tables(value, node)]
+
+    def _has_tables(self, value, node):
+        marks = attribute_of(value, "pytestmark", ())
+        marks = [mark for mark in marks if attribute_of(mark, "name") == "parametrize"] if type(marks) in (list, tuple) else ()
+        calls = [each for each in reversed(node.decorator_list) if attribute_of(attribute_of(each, "func"), "attr") == "parametrize"]
+        return len(marks) == len(calls) and all(map(self._is_table, marks, calls))
+
+    def _is_table(self, mark, call):
+        given = [each.value for each in call.keywords if each.arg == "argvalues"] + call.args[1:2]
+        table = mark.kwargs["argvalues"] if "argvalues" in mark.kwargs else (mark.args + (None, None))[1]
+        if not given or type(given[0]).__name__ not in ("List", "Tuple") or any(type(row).__name__ == "Starred" for row in given[0].elts):
+            return True  # not known
+        return type(table) in (list, tuple) and len(table) == len(given[0].elts) and all(map(self._is_row, table, given[0].elts))
+
+    def _is_row(self, row, node):
+        cells = [node]
+        if attribute_of(attribute_of(node, "func"), "attr", attribute_of(attribute_of(node, "func"), "id")) == "param":
+            row, cells = list(attribute_of(row, "values", ())), node.args
+        elif type(node).__name__ in ("List", "Tuple") and type(row) in (list, tuple):
+            row, cells = list(row), node.elts
+        else:
+            row = [row]
+        return len(row) == len(cells) and all(map(self._is_cell, row, cells))
+
+    def _is_cell(self, value, node):
+        try:
+            literal = self._literal(node)
+        except (ValueError, TypeError):
+            return True  # made by the test
+        return _same(value, literal)
+
+
+def _defined(namespace, node, prefix):
+    for each in node.body:
+        kind, value = type(each).__name__, namespace.get(getattr(each, "name", None))
+        if value is not None and kind in ("FunctionDef", "AsyncFunctionDef", "ClassDef"):
+            yield prefix + each.name, value, each
+            if kind == "ClassDef" and issubclass(type(value), type):
+                for found in _defined(_dict_of(value), each, prefix + each.name + "::"):
+                    yield found
+
+
+def _same(value, literal):
+    """Compare with a literal, by type as well: what is equal to everything is not the same."""
+    if type(value) is not type(literal):
+        return False
+    if type(literal) is dict:
+        return _same(list(value.items()), list(literal.items()))
+    if type(literal) in (list, tuple):
+        return len(value) == len(literal) and all(map(_same, value, literal))
+    return value == literal or literal != literal
