@@ -40,7 +40,7 @@ def not_passed(
     a test have to pass.
     """
     results = {test.name: test.status for test in tests}
-    known = {*required, *others}
+    known, exact = {*required, *others}, set(fixed.names)
     cases: defaultdict[str, list[TestStatus]] = defaultdict(list)
     newcomers: defaultdict[str, list[TestStatus]] = defaultdict(list)
     for name, status in results.items():
@@ -54,7 +54,7 @@ def not_passed(
         if name in results:
             if results[name] is not TestStatus.PASSED:
                 wrong[name] = results[name].value
-        elif name in fixed.names:
+        elif name in exact:
             wrong[name] = "did not run"
         elif function_of(name) != name and source.startswith("pytest"):
             if not _all_passed(cases[function_of(name)], at_least[function_of(name)] or 1):
