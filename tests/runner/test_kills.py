@@ -67,7 +67,7 @@ def test_a_run_survives_kills_at_any_moment(
     with cooperbench("clean", "--json") as cleaning:
         assert not json.loads(cleaning.communicate()[0])["failures"]
     assert not list((tmp_path / "cache" / "sandboxes").glob("*"))
-    assert until(lambda: not list(scratch.glob("cooperbench-*[!0-9]*")), 20), "temporary files are left"
+    assert until(lambda: not list(scratch.glob("cooperbench-*[!0-9]*")), 60), "temporary files are left"
     assert not [line for process in processes() if str(tmp_path) in (line := command_line(process))]
 
 
