@@ -321,7 +321,7 @@ def test_clients_that_are_cut_off_are_no_news(
         cut.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         cut.close()
     assert must(tmp_path, "ls-remote", url.geturl(), "main")
-    assert until(lambda: not [each for each in set(threading.enumerate()) - before if "request" in each.name], 10)
+    assert until(lambda: not [each for each in set(threading.enumerate()) - before if "request" in each.name], 60)
     assert capfd.readouterr().err == ""
 
 

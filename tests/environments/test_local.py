@@ -176,7 +176,7 @@ def test_a_start_whose_starter_is_killed_ends_by_itself(image: str, level: str, 
         starter.kill()
     assert len(orphans(run, backends=["local"])) == 1
     go.write_text("\n")
-    assert until(lambda: orphans(run, backends=["local"]) == [], 20)
+    assert until(lambda: orphans(run, backends=["local"]) == [], 60)
 
 
 @pytest.mark.slow
@@ -189,7 +189,7 @@ def test_a_sandbox_that_does_not_answer_is_ended(image: str, level: str) -> None
     for process in suspended:
         process.suspend()
     environment.cleanup()
-    assert until(lambda: not any(process.is_running() for process in suspended), 20)
+    assert until(lambda: not any(process.is_running() for process in suspended), 60)
     assert not (sandboxes() / identifier).exists()
 
 
@@ -242,7 +242,7 @@ def test_without_isolation_it_refuses_unless_allowed(
             environment.write_file("/workspace/repo/new", b"1")
             assert environment.read_file("/workspace/repo/new") == b"1"
             environment.execute("sleep 987654 & true")
-        assert until(lambda: not runs(b"987654"), 10)  # it is killed, and the kernel may still be at that
+        assert until(lambda: not runs(b"987654"), 60)  # it is killed, and the kernel may still be at that
     finally:
         isolation.probe.cache_clear()
 

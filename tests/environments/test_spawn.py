@@ -48,4 +48,4 @@ def test_a_program_ends_with_the_harness(backend: str, sent: signal.Signals) -> 
         harness.send_signal(sent)
         harness.wait(timeout=60)
     with attach(handle) as environment:
-        assert until(lambda: running(environment, seconds) == 0, 20)
+        assert until(lambda: running(environment, seconds) == 0, 60)
