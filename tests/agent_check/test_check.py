@@ -31,6 +31,7 @@ def test_gold_and_nop_keep_the_interface() -> None:
         assert report.passed, failed(report)
 
 
+@pytest.mark.ci
 @pytest.mark.needs("sandbox")
 @pytest.mark.slow
 @pytest.mark.parametrize(

@@ -104,6 +104,7 @@ def test_an_agent_that_crashes_and_one_that_spends_too_much(tmp_path: Path) -> N
     assert (spent.ending, spent.steps, spent.status) == (Ending.LIMIT, 3, "LimitsExceeded")
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 @pytest.mark.needs("sandbox")
 def test_an_agent_that_hangs_and_one_that_refuses_the_session(tmp_path: Path) -> None:

@@ -84,6 +84,7 @@ class DocumentedAgent:
         return AgentResult(status=status, patch=patch, cost=0.0, steps=2, messages=agent.messages, error=None)
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("backend", ["docker", "modal", "gcp"])
 def test_the_published_shape_works(
     backend: str, broker: Broker, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch

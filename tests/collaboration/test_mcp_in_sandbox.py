@@ -67,6 +67,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.ci
 def test_tools_wait_side_by_side_and_nothing_is_lost(
     sandbox: Environment, broker: Broker, request: pytest.FixtureRequest
 ) -> None:

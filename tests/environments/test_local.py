@@ -349,6 +349,7 @@ def test_streams_that_end_while_they_are_closed_cost_the_sandbox_nothing(image: 
         assert environment.execute("echo here")["output"] == "here\n"
 
 
+@pytest.mark.ci
 @pytest.mark.needs("sandbox")
 @pytest.mark.slow
 @pytest.mark.usefixtures("cache")
@@ -399,6 +400,7 @@ def files(name):
 """
 
 
+@pytest.mark.ci
 @pytest.mark.needs("sandbox")
 @pytest.mark.slow
 @pytest.mark.usefixtures("cache")

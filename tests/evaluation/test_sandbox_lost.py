@@ -45,6 +45,7 @@ def score_while_killing(task: Task, patch: bytes, handles: Path, kills: int) -> 
             killer.join()
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize(("kills", "outcome"), [(1, Outcome.PASSED), (9, Outcome.INFRA_ERROR)])
 def test_it_is_tried_again_and_never_scored(shelfdb: Task, tmp_path: Path, kills: int, outcome: Outcome) -> None:
     checkout = base_checkout(shelfdb, tmp_path / "repo")

@@ -110,6 +110,7 @@ def test_a_sandbox_is_ready_before_its_turn(shelfdb: Task, watch: Watch) -> None
     assert len(watch.started) == 1
 
 
+@pytest.mark.ci
 def test_one_that_waited_too_long_is_replaced(shelfdb: Task, watch: Watch) -> None:
     slots, limit = ThreadSlots(1, ahead=1), 8.0
     with ThreadPoolExecutor(1) as thread:

@@ -73,6 +73,7 @@ def test_a_runner_that_runs_no_test_says_so(copy: Path, command: str) -> None:
     assert (found.passes_on_gold, found.passes_combined, found.tests) == (False, False, 0)
 
 
+@pytest.mark.ci
 def test_an_interrupted_check_ends_its_sandboxes_and_goes_on_where_it_was(shelfdb: Task) -> None:
     sandboxes = Path(os.environ["COOPERBENCH_CACHE_DIR"]) / "sandboxes"
     before = set(sandboxes.glob("*"))

@@ -72,6 +72,7 @@ def run_programs(members: list[dict[str, Any]], log_dir: Path) -> list[MemberRes
     return members_of(result)
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_programs_that_behave_badly(agents: Path, tmp_path: Path) -> None:
     members: list[dict[str, Any]] = [{"agent": name} for name in COMMANDS if name != "works"]

@@ -41,6 +41,7 @@ def test_a_wrong_key_stops_the_run_early(surroundings: Path) -> None:
     assert (failed.error.boundary, failed.error.retryable) == ("model", False)
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("error", "kind"), [(404, "ModelNotFoundError"), (400, "ModelRequestError"), ("unreadable", "ModelAnswerError")]

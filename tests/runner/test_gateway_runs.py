@@ -73,6 +73,7 @@ def test_the_limit_of_the_run_holds(provider: StandInProvider, surroundings: Pat
     assert 5 <= len(provider.requests) <= 6  # each member may have one call under way
 
 
+@pytest.mark.ci
 def test_an_outage_of_the_provider_is_not_the_agents_failure(provider: StandInProvider, surroundings: Path) -> None:
     provider.steps[:] = [
         Refusal(529, {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}})

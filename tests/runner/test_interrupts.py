@@ -165,6 +165,7 @@ def test_a_run_whose_output_nobody_reads_any_more_goes_on(surroundings: Path, co
     assert read_run("alone", surroundings).complete
 
 
+@pytest.mark.ci
 def test_interrupting_an_evaluation_ends_it_at_once_and_the_same_command_continues(
     surroundings: Path, cooperbench: CommandLine, tmp_path: Path
 ) -> None:

@@ -28,6 +28,7 @@ def server(surroundings: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stan
         yield running
 
 
+@pytest.mark.ci
 @pytest.mark.slow  # LiteLLM takes seconds to import
 def test_each_is_ended_at_its_own_limit_with_its_work(server: StandIn, surroundings: Path) -> None:
     table = Path("prices.yaml").absolute()

@@ -101,6 +101,7 @@ def test_an_agent_that_takes_its_process_down_costs_only_its_end(surroundings: P
         assert member.usage.cost is None
 
 
+@pytest.mark.ci
 @pytest.mark.slow  # the deadline leaves time for a sandbox on a busy machine, and a deaf agent has ten seconds of grace
 def test_an_agent_that_hangs_is_ended_at_its_deadline(surroundings: Path) -> None:
     [episode] = run_pair("hangs", surroundings, limits=Limits(wall_time=15)).episodes

@@ -172,6 +172,7 @@ class TestSums(unittest.TestCase):
 """
 
 
+@pytest.mark.ci
 @apart
 @pytest.mark.parametrize(
     ("path", "source"), [("src:$PYTHONPATH", "unittest-guard"), ("src", "unittest-text")], ids=["signed", "read"]
@@ -187,6 +188,7 @@ def test_unittest(ledgerkit: Task, checkout: Checkout, lies: bytes, tmp_path: Pa
     assert evaluated(task, lies, same_challenge(task, lies, held)).verdict.outcome is Outcome.FORCED
 
 
+@pytest.mark.ci
 @apart
 def test_threads_that_outlive_a_failed_test_are_no_force(ledgerkit: Task, checkout: Checkout, tmp_path: Path) -> None:
     """The process does not end, but every test was reported, as with the gold patch."""
@@ -228,6 +230,7 @@ def add(one, other):
     assert proof(evaluation).status is FalsificationStatus.HELD
 
 
+@pytest.mark.ci
 def test_work_that_hangs_on_broken_tests_has_not_passed(sums: Task, checkout: Checkout) -> None:
     """Who may hang need not be caught: what the time limit ends is not a pass, and not taken for force either."""
     reader = b"""
