@@ -59,6 +59,7 @@ def refused(said: Said, *words: str) -> None:
         assert word in said.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", YAML)
 def test_a_configuration_that_is_not_plain_values(fault: str, surroundings: Path) -> None:
     Path("file.yaml").write_bytes(YAML[fault])

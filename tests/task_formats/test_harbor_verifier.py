@@ -45,6 +45,7 @@ def lines(results: Results) -> str:
     return "".join(f"{status} {name}\n" for name, status in results.items())
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(run=runs())
 def test_results_are_compared_as_in_an_evaluation(
@@ -79,6 +80,7 @@ def report(*keys: str) -> bytes:
     return b"".join(parts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("state", "data"),
     [
@@ -122,6 +124,7 @@ PATHS = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_files_are_left_out_as_in_an_evaluation(tmp_path: Path) -> None:
     task = find_task("shelfdb/1")
     export_harbor(discover_groups([task], features=(1, 3)), tmp_path / "out", setting=ExportedSetting.SOLO)

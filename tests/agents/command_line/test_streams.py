@@ -157,6 +157,7 @@ VALUES = st.recursive(
 EVENTS = st.dictionaries(st.sampled_from([*KEYS, "type", "kind"]), VALUES, min_size=1, max_size=6)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(events=st.lists(EVENTS, max_size=4), form=st.sampled_from(sorted(FORMATS)))
 def test_no_event_ends_the_reading(
@@ -170,6 +171,7 @@ def test_no_event_ends_the_reading(
     assert len(messages) == recording.recorder.messages
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(text=st.text(max_size=300))
 def test_any_text_is_a_line(text: str) -> None:
