@@ -1,28 +1,16 @@
 """Find titles of jest and vitest that the source of the tests fixes: literals, of tests that are registered under no condition."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import PurePosixPath
 
-import tree_sitter_javascript
-import tree_sitter_typescript
-from tree_sitter import Language, Node, Parser
+from tree_sitter import Node
 
-_TYPESCRIPT = (".ts", ".mts", ".cts")
-_SUFFIXES = (".js", ".mjs", ".cjs", ".jsx", ".tsx", *_TYPESCRIPT)
+from cooperbench.evaluation.grammars import javascript_parser, text_of
+
+_SUFFIXES = (".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx")
 _MODES = ("", ".only", ".concurrent", ".sequential")
 _TESTS = {f"{name}{mode}" for name in ("test", "it") for mode in (*_MODES, ".failing", ".fails")}
 _BLOCKS = {f"{name}{mode}" for name in ("describe", "suite") for mode in _MODES}
 _FUNCTIONS = ("arrow_function", "function_expression")
-
-
-def javascript_parser(path: str) -> Parser:
-    """Return a parser for a file in JavaScript or TypeScript."""
-    suffix = PurePosixPath(path).suffix
-    if suffix in _TYPESCRIPT:
-        return Parser(Language(tree_sitter_typescript.language_typescript()))
-    if suffix == ".tsx":
-        return Parser(Language(tree_sitter_typescript.language_tsx()))
-    return Parser(Language(tree_sitter_javascript.language()))
 
 
 def fixed_titles(path: str, source: bytes) -> Iterator[str]:
@@ -41,7 +29,7 @@ def _titles(block: Node, outer: Sequence[str]) -> Iterator[Sequence[str]]:
         if call.type != "call_expression" or called is None or arguments is None or not arguments.named_children:
             continue
         titles = [*outer, _literal(arguments.named_children[0])]
-        name = _text(called)
+        name = text_of(called)
         if "" in titles[len(outer) :]:
             continue
         if name in _TESTS:
@@ -63,10 +51,6 @@ def _may_return(node: Node) -> bool:
 
 def _literal(node: Node) -> str:
     """Return what stands between quotes; empty for other expressions, and where something is escaped."""
-    text = _text(node)
+    text = text_of(node)
     is_plain = node.type == "string" or (node.type == "template_string" and "${" not in text)
     return text[1:-1] if is_plain and "\\" not in text and "\n" not in text else ""
-
-
-def _text(node: Node) -> str:
-    return (node.text or b"").decode("utf-8", "replace")

@@ -14,12 +14,11 @@ from cooperbench.evaluation.falsification.languages.syntax import (
     field,
     in_place_of,
     is_small,
-    parser,
     replace,
-    text_of,
     walk,
 )
 from cooperbench.evaluation.falsification.vocabulary import Vocabulary
+from cooperbench.evaluation.grammars import parser, text_of
 
 _SWAP = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 _FAILS = {"Fatal", "Fatalf", "Error", "Errorf", "Fail", "FailNow"}

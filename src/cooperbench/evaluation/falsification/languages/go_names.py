@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 
 from tree_sitter import Node
 
-from cooperbench.evaluation.falsification.languages.syntax import field, text_of, walk
+from cooperbench.evaluation.falsification.languages.syntax import field, walk
+from cooperbench.evaluation.grammars import text_of
 
 _MESSAGES = {"Fatal", "Fatalf", "Error", "Errorf", "Log", "Logf", "Skip", "Skipf"}
 _DECLARED = {"short_var_declaration": "left", "var_spec": "name", "const_spec": "name", "range_clause": "left"}

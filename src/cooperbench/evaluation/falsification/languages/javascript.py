@@ -8,16 +8,9 @@ from tree_sitter import Node
 
 from cooperbench.evaluation.falsification.edits import Edit, EditKind, TestFunction
 from cooperbench.evaluation.falsification.languages.javascript_names import values
-from cooperbench.evaluation.falsification.languages.syntax import (
-    Literals,
-    arguments_of,
-    field,
-    replace,
-    text_of,
-    walk,
-)
+from cooperbench.evaluation.falsification.languages.syntax import Literals, arguments_of, field, replace, walk
 from cooperbench.evaluation.falsification.vocabulary import Vocabulary
-from cooperbench.evaluation.fixed_titles import javascript_parser
+from cooperbench.evaluation.grammars import javascript_parser, text_of
 
 _TESTS, _BLOCKS = {"it", "test", "fit"}, {"describe", "suite", "fdescribe"}
 _EQUAL = {"toBe", "toEqual", "toStrictEqual", "toHaveLength", "toHaveBeenCalledTimes", "toHaveBeenCalledWith"}

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 
 from tree_sitter import Node
 
-from cooperbench.evaluation.falsification.languages.syntax import arguments_of, field, text_of, walk
+from cooperbench.evaluation.falsification.languages.syntax import arguments_of, field, walk
+from cooperbench.evaluation.grammars import text_of
 
 _FUNCTIONS = {"arrow_function", "function_expression"}
 _BLOCKS = {"statement_block", "program"}

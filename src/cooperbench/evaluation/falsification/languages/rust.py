@@ -15,17 +15,9 @@ from cooperbench.evaluation.falsification.languages.rust_names import (
     split,
     variable_of,
 )
-from cooperbench.evaluation.falsification.languages.syntax import (
-    Literals,
-    field,
-    in_place_of,
-    is_small,
-    parser,
-    replace,
-    text_of,
-    walk,
-)
+from cooperbench.evaluation.falsification.languages.syntax import Literals, field, in_place_of, is_small, replace, walk
 from cooperbench.evaluation.falsification.vocabulary import Vocabulary
+from cooperbench.evaluation.grammars import parser, text_of
 
 _TEST = re.compile(r"#\[\s*(?:\w+::)*(?:test|rstest|test_case|wasm_bindgen_test)\b")
 _CLOSE = {"assert_relative_eq", "assert_abs_diff_eq", "assert_ulps_eq"}

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from cooperbench.evaluation.falsification.languages.syntax import field, text_of, walk
+from cooperbench.evaluation.falsification.languages.syntax import field, walk
+from cooperbench.evaluation.grammars import text_of
 
 MAKES_VALUES = {"Some", "Ok", "Err", "None", "vec", "String", "from", "to_string", "to_owned", "into", "Box", "new"}
 """Names inside of an expected value that change nothing about it."""

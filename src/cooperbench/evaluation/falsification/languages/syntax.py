@@ -1,31 +1,20 @@
 """Read sources by their tree-sitter grammar, and edit literals in them."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
+from collections.abc import Iterable, Iterator, Sequence
 from random import Random
 
-from tree_sitter import Language, Node, Parser
+from tree_sitter import Node
 
 from cooperbench.evaluation.falsification.edits import Edit, EditKind
 from cooperbench.evaluation.falsification.vocabulary import TOLERANCE, OwnValues, Vocabulary, typo, unlikely
+from cooperbench.evaluation.grammars import text_of
 
 _BOOLEANS = {"true": "false", "false": "true"}
 _STRING = re.compile(r"(?P<quote>[\"'`])(?P<body>.+)(?P=quote)", re.DOTALL)
 _NUMBER = re.compile(r"(?P<digits>\d+(?:\.\d+)?)(?P<suffix>[a-z_]\w*)?")
 LONG = 8
 """Characters from which on a text is not expected to be found somewhere by chance."""
-
-
-@cache
-def parser(grammar: Callable[[], object]) -> Parser:
-    """Return the parser of a grammar package's function."""
-    return Parser(Language(grammar()))
-
-
-def text_of(node: Node | None) -> str:
-    """Return the source of a node; empty for `None`."""
-    return node.text.decode("utf-8", "replace") if node is not None and node.text is not None else ""
 
 
 def walk(node: Node) -> Iterator[Node]:
