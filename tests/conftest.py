@@ -7,7 +7,7 @@ import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -87,8 +87,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Run a file that is named as CI does. Workers get the option from here: they are always given names."""
-    config.option.ci |= config.args_source is pytest.Config.ArgsSource.ARGS and not hasattr(config, "workerinput")
+    """Run a file that is named as CI does. Workers are always given names, and are told."""
+    told = getattr(config, "workerinput", None)
+    config.option.ci |= config.args_source is pytest.Config.ArgsSource.ARGS if told is None else told["ci"]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker: it gets the arguments of the command line and no options."""
+    node.workerinput["ci"] = node.config.option.ci
 
 
 def pytest_report_header(config: pytest.Config) -> str:
