@@ -44,6 +44,7 @@ def create(engine: DockerEngine, handle: SandboxHandle, more: Mapping[str, Any],
         labels=labels_of(handle),
         stdin_open=True,
         detach=True,  # or its stdin ends with the first connection to it
+        stop_signal="SIGKILL",  # it ignores others, for which an engine that ends waits 10 s
         platform=options.platform,
         host_config=host_config,
     )

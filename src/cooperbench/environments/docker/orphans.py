@@ -28,6 +28,7 @@ def find(engine: DockerEngine, run: str | None) -> list[Orphan]:
                 description=f"{row['Labels'].get(EPISODE_LABEL)} {row['Labels'].get(AGENT_LABEL)}, from {row['Image']}",
             )
             for row in engine.client.api.containers(all=True, filters={"label": [label]})
+            if _exists(engine, row)
         ]
         networks = engine.client.networks.list(filters={"label": [label]})
         volumes = engine.client.volumes.list(filters={"label": [label]})
@@ -36,6 +37,20 @@ def find(engine: DockerEngine, run: str | None) -> list[Orphan]:
     found += [_other("volume", str(volume.name), volume.attrs.get("Labels")) for volume in volumes]
     found += [_other("image", str(image.tags[0] if image.tags else image.id), image.labels) for image in images]
     return found
+
+
+def _exists(engine: DockerEngine, row: dict[str, Any]) -> bool:
+    """Return whether a listed container is there. An engine (20.10) that is started again after a crash may remove containers and
+    go on listing them, without a name, until it ends.
+    """
+    from docker import errors
+
+    if not row["Names"]:
+        try:
+            engine.client.api.inspect_container(row["Id"])
+        except errors.NotFound:
+            return False
+    return True
 
 
 def _name_of(row: dict[str, Any]) -> str:
