@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 LONGEST_LINE = 8 << 20
 """Bytes. A longer line comes in pieces of this size, so that no program fills the harness's memory."""
+KEPT_STDERR = 16384
+"""Bytes. `inside/spawn.sh` sends as many, and its mark."""
 
 
 class ProgramEnd(NamedTuple):
@@ -18,6 +20,7 @@ class LiveOutput:
 
     def __init__(self, nonce: str, limit: int) -> None:
         self._report = f"\0{nonce} ".encode()
+        self._mark = f"\0{nonce}\0".encode()
         self._half = limit // 2
         self._unsorted = bytearray()
         """Bytes that may be the beginning of the report."""
@@ -70,7 +73,8 @@ class LiveOutput:
         if not found:
             return None
         code, size = (int(word) for word in header[len(self._report) :].split())
-        return None if len(stderr) < size else ProgramEnd(code, stderr[:size])
+        own, _, _ = stderr[:size].partition(self._mark)
+        return None if len(stderr) < size else ProgramEnd(code, own[-KEPT_STDERR:])
 
     def _keep(self, size: int) -> None:
         data = bytes(self._unsorted[:size])

@@ -16,7 +16,7 @@ kill_tree() {
         done
         [ -z "$alive" ] && [ "$leader" ] && return
         kill -9 $alive 2>/dev/null
-        [ "$alive" ] || sleep 0.05 2>/dev/null || sleep 1
+        [ "$alive" ] && [ "$round" = 1 ] || sleep 0.05 2>/dev/null || sleep 1
     done
 }
 

@@ -1,7 +1,8 @@
 # Runs one program of `Environment.spawn` and stays with it. Sent as text behind `kill.sh`; needs what busybox has.
 #   from the harness:  nonce, id, size of the text, size of the input or `-`, directory; the text; the input;
 #                      with `-`: any number of "<size>" lines with as many bytes, and "0" for the end of the input
-#   to the harness:    what the program writes to its stdout; then NUL, nonce, exit code, size of the end of its stderr, and that
+#   to the harness:    what the program writes to its stdout; then NUL, nonce, exit code, size of the end of its stderr, and that:
+#                      with NUL, nonce, NUL behind what came before the program's end, if a background child holds stderr open
 # The end of what the harness sends, and SIGHUP, mean that nobody is interested any more: the program is killed.
 trap '' HUP
 IFS=' ' read -r nonce id size given directory
@@ -49,21 +50,34 @@ collect() {
     while :; do
         dd bs=16384 count=256 of="$here/err" 2>/dev/null
         [ -s "$here/err" ] || break
+        has_mark && : >"$here/err.end"
         mv "$here/err" "$here/err.old"
     done
     : >"$here/err.end"
 }
 
+# `collect` may put one file in the place of the other meanwhile: the newer one is opened first.
+collected() { { cat "$here/err.old"; cat <&7; } 7<"$here/err" || cat "$here/err.old"; } 2>/dev/null
+
+has_mark() { collected | grep -q "$nonce"; }
+
 report() {
-    # A background child may hold stderr open.
-    for round in 1 2 3 4 5 6 7 8 9 10; do
-        [ -e "$here/err.end" ] && break
+    # On a busy machine it takes its time until all is collected, and a background child may hold stderr open: what the program
+    # wrote is there when a mark is that follows it. Whoever writes the mark waits for a reader, and keeps the end away from it.
+    marker=
+    round=0
+    while [ ! -e "$here/err.end" ] && [ $round -lt 100 ] && kill -0 $collector 2>/dev/null; do
+        if [ $round = 1 ]; then
+            (exec 3<&- 5<&- 6<&- 7>"$here/errors" && printf '\000%s\000' "$nonce" >&7 && exec sleep 60) >/dev/null 2>&1 &
+            marker=$!
+        fi
+        [ "$marker" ] && has_mark && break
         sleep 0.03 2>/dev/null || sleep 1
+        round=$((round + 1))
     done
     size=0
-    if [ -s "$here/err.old" ] || [ -s "$here/err" ]; then
-        cat "$here/err.old" "$here/err" 2>/dev/null | tail -c 16384 >"$here/stderr" && size=$(size_of "$here/stderr")
-    fi
+    collected | tail -c 16418 >"$here/stderr" && size=$(size_of "$here/stderr")
+    [ -z "$marker" ] || kill $marker 2>/dev/null
     printf '\000%s %s %s\n' "$nonce" "$code" "${size:-0}"
     [ "${size:-0}" = 0 ] || cat "$here/stderr"
 }
@@ -90,6 +104,7 @@ mkfifo "$here/errors"
     exec 6<"$input"
     # By `exec`: a shell keeps copies of what it redirects for a function, and an open copy keeps the end of file away.
     (exec <"$here/errors" >/dev/null 3<&- 5<&- 6<&- && collect) &
+    collector=$!
     (exec <&3 >/dev/null 2>&1 3<&- 6<&- && listen) &
     listener=$!
     echo $listener >"$here/listener"

@@ -31,6 +31,7 @@ kill_all() {
         left=$(grep -l "COOPERBENCH_EXEC=$1" /proc/[0-9]*/environ 2>/dev/null | sed 's|/proc/||;s|/environ||')
         [ -z "$left" ] && break
         kill -9 $left 2>/dev/null
+        [ "$round" = 1 ] || sleep 0.05 2>/dev/null || sleep 1
     done
 }
 

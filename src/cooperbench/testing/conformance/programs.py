@@ -93,6 +93,24 @@ class ProgramConformance:
         assert done["output"].endswith("\0end\n")
         assert 10_000 < len(program.stderr) <= 16_384
 
+    def test_29_the_end_of_stderr_is_whole_however_late_it_is_collected(self, environment: Environment) -> None:
+        collectors = (
+            "ls -l /proc/[0-9]*/fd/0 2>/dev/null | grep $COOPERBENCH_EXEC/errors | sed 's|.*/proc/||; s|/fd/.*||'"
+        )
+        stopped = f'while them=$({collectors}); [ -z "$them" ]; do :; done; kill -STOP $them'
+        later = f"{stopped}; (sleep 1; kill -CONT $them) >/dev/null 2>&1 & echo late >&2"
+        with environment.spawn(later) as program:
+            assert program.wait()["returncode"] == 0
+        assert program.stderr == "late\n"
+        seconds = unique_seconds()
+        with environment.spawn(f"sleep {seconds} >/dev/null & head -c 60000 /dev/zero >&2; echo end >&2") as program:
+            program.wait()
+        assert (len(program.stderr), program.stderr[-5:]) == (16_384, "\0end\n")
+        with environment.spawn("yes >&2 & yes no | head -n 100000 >&2") as program:
+            program.wait()
+        assert 10_000 < len(program.stderr) <= 16_384
+        environment.execute("pkill yes || killall yes")
+
     def test_29_what_watches_a_program_is_killed(self, environment: Environment) -> None:
         with environment.spawn(
             "kill -9 $(cat /tmp/.cooperbench/$COOPERBENCH_EXEC/supervisor) $PPID; echo still"
