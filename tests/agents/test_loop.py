@@ -121,7 +121,7 @@ def test_nothing_runs_after_submit_in_the_same_answer(local: LocalEnvironment) -
 
 
 def test_a_command_that_takes_too_long_is_ended_and_said(local: LocalEnvironment) -> None:
-    _, agent = played(local, bash("echo begun; sleep 60", timeout=0.5), SUBMIT)
+    _, agent = played(local, bash("echo begun; sleep 60", timeout=2), SUBMIT)
     assert results(agent)[0].startswith("exit code: 124\nThe command was ended because it took too long")
     assert "begun" in results(agent)[0]
     assert agent.messages[3]["extra"]["timed_out"] is True

@@ -189,7 +189,7 @@ def test_a_model_that_talks_without_end_is_cut_and_read(kind: str, tmp_path: Pat
         serve(Answer(WORD * 300, then=WORD)) as server,
         activate_budget(Budget(progress=tmp_path / "progress.json")) as budget,
     ):
-        message = over_http(kind, server.url, timeout=1.0).query(TASK)
+        message = over_http(kind, server.url, timeout=3.0).query(TASK)
         assert not pending_calls()
     assert message["content"].startswith("on and on and ")
     assert message["extra"]["finish_reason"] == "length"
@@ -208,7 +208,7 @@ def test_parts_of_an_answer_are_noted_while_they_come(tmp_path: Path) -> None:
         return Answer(WORD, then=WORD)
 
     with serve(look) as server, activate_budget(Budget(progress=progress)) as budget:
-        model = over_http("http", server.url, timeout=1.5)
+        model = over_http("http", server.url, timeout=3.0)
         thread = threading.Thread(target=model.query, args=(TASK,))
         thread.start()
         while thread.is_alive() and not heard[1:]:

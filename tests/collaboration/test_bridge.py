@@ -235,7 +235,7 @@ def test_messages_taken_for_a_call_that_was_killed_come_again(
     killed = local.execute("coop recv --wait 60", timeout=0.5)
     assert killed["timed_out"]
     mailboxes[1].send("agent1", "while nobody was listening")
-    assert local.execute("coop recv --wait 20")["output"].endswith("while nobody was listening\n")
+    assert local.execute("coop recv --wait 60")["output"].endswith("while nobody was listening\n")
 
 
 def test_messages_that_could_not_be_printed_come_again(
@@ -257,7 +257,7 @@ def test_a_killed_relay_is_replaced_and_open_calls_are_answered(local: Environme
 
     bridge = CoopBridge(local, [Service({"slow": slow}, {"slow": ""})])
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        pending = pool.submit(local.execute, "coop slow", timeout=30)
+        pending = pool.submit(local.execute, "coop slow", timeout=60)
         while not carried_out:
             time.sleep(0.01)
         assert local.execute(f"kill -9 $(cat {bridge.folder}/pids)")["returncode"] == 0

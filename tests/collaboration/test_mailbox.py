@@ -122,7 +122,7 @@ def test_waiting_for_one_teammate_leaves_the_others_messages(open_mailboxes: Ope
 def test_a_blocked_reader_is_shown_and_woken(open_mailboxes: Open) -> None:
     one, two = open_mailboxes("one", "two")
     got: list[str] = []
-    reader = threading.Thread(target=lambda: got.extend(message["text"] for message in one.wait("two", timeout=30)))
+    reader = threading.Thread(target=lambda: got.extend(message["text"] for message in one.wait("two", timeout=60)))
     reader.start()
     while two.team()[0].waiting_for is None:
         time.sleep(0.005)

@@ -27,7 +27,7 @@ import sys
 from cooperbench.collaboration.mailbox import MessagingConnector
 agent, url, *agents = sys.argv[1:]
 mailbox = MessagingConnector(agent, agents, url)
-print(*(message["text"] for message in mailbox.wait(timeout=30)), flush=True)
+print(*(message["text"] for message in mailbox.wait(timeout=60)), flush=True)
 sys.stdin.read()
 """
 
@@ -206,7 +206,7 @@ def test_concurrent_readers_never_get_the_same_message(any_broker: Broker) -> No
     def read() -> None:
         with MessagingConnector("two", agents, urls["two"]) as two:
             while not enough.is_set():
-                messages = two.take(wait=True, timeout=30, stop=enough)
+                messages = two.take(wait=True, timeout=60, stop=enough)
                 two.acknowledge(messages)
                 got.extend(message.text for message in messages)
                 if len(got) >= 500:
@@ -220,6 +220,6 @@ def test_concurrent_readers_never_get_the_same_message(any_broker: Broker) -> No
         for number in range(500):
             one.send("two", f"{number}")
     for reader in readers:
-        reader.join(timeout=30)
+        reader.join(timeout=60)
         assert not reader.is_alive()
     assert sorted(map(int, got)) == list(range(500))

@@ -29,7 +29,7 @@ def kill_local(handle: SandboxHandle) -> None:
     for folder in processes:
         with suppress(ProcessLookupError):  # the first takes others with it
             os.kill(int(folder.name), signal.SIGKILL)
-    assert until(lambda: not any(_command_line(folder) for folder in processes), 30)
+    assert until(lambda: not any(_command_line(folder) for folder in processes), 60)
 
 
 def _command_line(folder: Path) -> str:

@@ -171,10 +171,17 @@ def bare(image: str) -> Iterator[transport.KubernetesTransport]:
 def test_an_end_without_a_status_is_a_broken_connection(
     cluster: KubernetesStandin, bare: transport.KubernetesTransport
 ) -> None:
-    ending = threading.Timer(0.5, cluster.end_commands)
+    ended = threading.Event()
+
+    def end() -> None:
+        while not ended.wait(0.5):  # the first time may be before the command has begun
+            cluster.end_commands()
+
+    ending = threading.Thread(target=end)
     ending.start()
     with pytest.raises(TransportError, match="ended before the command"):
-        bare.run(["sleep", "20"], timeout=15)
+        bare.run(["sleep", "100"], timeout=90)
+    ended.set()
     ending.join()
     assert bare.run(["sh", "-c", "echo usable; exit 7"], timeout=60)[:2] == (7, b"usable\n")
 

@@ -58,7 +58,7 @@ def ask(address: str, dialect: str, *, stream: bool = False, **fields: Any) -> h
         path = path.replace(":generate", ":streamGenerate") if stream else path
     else:
         body = {"model": "x", "stream": stream, **body}
-    return httpx.post(f"{address}{path}", json=body, timeout=30, headers={"authorization": "Bearer placeholder"})
+    return httpx.post(f"{address}{path}", json=body, timeout=60, headers={"authorization": "Bearer placeholder"})
 
 
 @pytest.mark.parametrize("dialect", PATHS)

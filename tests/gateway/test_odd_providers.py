@@ -5,7 +5,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -49,8 +49,8 @@ BUSY = b'{"type": "error", "error": {"type": "overloaded_error", "message": "Ove
 
 
 @contextmanager
-def server(*answers: bytes) -> Iterator[tuple[StandInProvider, list[float]]]:
-    """Answer requests with these bytes, one connection each; the last is repeated."""
+def server(*answers: bytes | Callable[[], bytes]) -> Iterator[tuple[StandInProvider, list[float]]]:
+    """Answer requests with these bytes, some made when they are due, one connection each; the last is repeated."""
     listener, left, times = socket.create_server(("127.0.0.1", 0)), list(answers), list[float]()
 
     def serve() -> None:
@@ -64,7 +64,8 @@ def server(*answers: bytes) -> Iterator[tuple[StandInProvider, list[float]]]:
                 while not asked.endswith(b"<END>"):
                     asked += connection.recv(65536).replace(b'"end"}]}', b"<END>")
                 times.append(time.monotonic())
-                connection.sendall(left.pop(0) if len(left) > 1 else left[0])
+                answer = left.pop(0) if len(left) > 1 else left[0]
+                connection.sendall(answer if isinstance(answer, bytes) else answer())
 
     threading.Thread(target=serve, daemon=True).start()
     try:
@@ -76,7 +77,7 @@ def server(*answers: bytes) -> Iterator[tuple[StandInProvider, list[float]]]:
 
 def ask(address: str) -> requests.Response:
     body = {"model": "m", "stream": True, "max_tokens": 9, "messages": [{"role": "user", "content": "end"}]}
-    return requests.post(f"{address}/v1/messages", json=body, timeout=30)
+    return requests.post(f"{address}/v1/messages", json=body, timeout=60)
 
 
 @pytest.mark.parametrize(
@@ -114,8 +115,10 @@ def test_what_breaks_off_at_once_is_charged_and_not_asked_again(rest: bytes, tmp
 
 @pytest.mark.parametrize("form", ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y"])
 def test_a_pause_until_a_date_in_each_form_of_http(form: str, tmp_path: Path) -> None:
-    until = (datetime.now(UTC) + timedelta(seconds=2)).strftime(form)
-    limited = reply(b"{}", "429 Too Many Requests", Retry_After=until)
+    def limited() -> bytes:
+        until = (datetime.now(UTC) + timedelta(seconds=2)).strftime(form)
+        return reply(b"{}", "429 Too Many Requests", Retry_After=until)
+
     with server(limited, stream(ANSWER)) as (provider, times), gateway(provider, tmp_path) as (_, budget, address):
         assert ask(address).status_code == 200
     first, second = times

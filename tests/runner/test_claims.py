@@ -90,7 +90,7 @@ def network_disk(backing: Path, mount: Path, seed: int) -> Iterator[Path]:
     program = Path(__file__).with_name("network_disk.py")
     served = subprocess.Popen([sys.executable, program, backing, mount, str(seed)])
     try:
-        until(mount.is_mount, seconds=30)
+        until(mount.is_mount, seconds=60)
         yield mount
     finally:
         subprocess.run(["fusermount3", "-u", "-z", mount], check=True)
@@ -157,7 +157,7 @@ def test_an_owner_that_gives_signs_of_life_is_left_alone(episode: EpisodeDirecto
         owner.beat(episode, 1)
         assert other.take(episode) is None
         time.sleep(0.02)
-    until(lambda: other.take(episode) == 2, seconds=10)
+    until(lambda: other.take(episode) == 2, seconds=60)
 
 
 def test_what_a_process_without_claims_left_is_kept_aside(episode: EpisodeDirectory) -> None:

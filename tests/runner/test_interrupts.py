@@ -89,7 +89,7 @@ def test_a_signal_to_every_process_that_reaches_the_runner_last(
     with cooperbench(*COMMAND, agent) as process:
         both_have_written(gate)
         runner = psutil.Process(process.pid)
-        until(lambda: agent == "waits" or sum(each.name() == "sleep" for each in of_sandboxes(runner)) == 2, 30)
+        until(lambda: agent == "waits" or sum(each.name() == "sleep" for each in of_sandboxes(runner)) == 2, 60)
         early = first(runner)
         late = set(runner.children(recursive=True)) - early
         for each in (*early, *late):

@@ -152,7 +152,7 @@ def test_notes_are_all_that_is_written(served: Served, logs: Path) -> None:
     before = snapshot(logs)
     for path in PAGES:
         served.get(path)
-    answer = requests.get(served.root + f"api/events/pairs/{EPISODE}", timeout=10, stream=True)
+    answer = requests.get(served.root + f"api/events/pairs/{EPISODE}", timeout=60, stream=True)
     assert next(answer.iter_lines()) == b"retry: 2000"
     answer.close()
     assert snapshot(logs) == before

@@ -96,7 +96,7 @@ class LifecycleConformance:
             command = "for n in $(seq 100); do sleep 2 & done 2>/dev/null; ls -d /proc/[0-9]* | wc -l"
             done = environment.execute(command, timeout=30)
             assert "100" not in done["output"]
-            assert until(lambda: environment.execute("true")["returncode"] == 0, 15)
+            assert until(lambda: environment.execute("true")["returncode"] == 0, 60)
 
     def test_18_processor_limit(self, subject: Subject) -> None:
         if Capability.CPU_LIMIT not in subject.capabilities:

@@ -69,7 +69,7 @@ class ProgramConformance:
 
     def test_27_time_limit(self, environment: Environment) -> None:
         seconds = unique_seconds()
-        with environment.spawn(f"echo up; sleep {seconds}", timeout=1) as program:
+        with environment.spawn(f"echo up; sleep {seconds}", timeout=2) as program:
             done = program.wait()
         assert (done["output"], done["returncode"], done["timed_out"]) == ("up\n", 124, True)
         assert running(environment, seconds) == 0
@@ -136,7 +136,7 @@ class ProgramConformance:
         service.close()
         call = f"python3 /tmp/client.py {service.port} 1"
         # Not every backend waits until a process whose stream was closed has ended.
-        assert until(lambda: "refused" in environment.execute(call)["output"], 15)
+        assert until(lambda: "refused" in environment.execute(call)["output"], 60)
 
     def test_31_a_broken_stream_is_opened_again(self, subject: Subject) -> None:
         environment, transport = subject.cuttable()
@@ -149,7 +149,7 @@ class ProgramConformance:
             assert environment.execute(call)["output"] == "5:11\n"
             transport.cut()
             # A connection that is made before the harness has seen the cut is lost with it.
-            assert until(lambda: environment.execute(call)["output"] == "5:11\n", 15)
+            assert until(lambda: environment.execute(call)["output"] == "5:11\n", 60)
 
 
 CLIENT = """
