@@ -300,8 +300,24 @@ def test_later_history_of_a_partial_clone_is_gone_too(fresh: LocalEnvironment) -
             ("copy/",),
         ),
         ("mkdir a; git clone -q . a/one; git worktree add -q a/two", ("a/one/", "a/two/")),
+        ("git clone -q --bare . copy.git", ("copy.git/",)),
+        ("git init -q --bare a/b.git; git push -q a/b.git HEAD:refs/heads/x", ("a/b.git/",)),
+        (
+            "git clone -q . copy; cd copy; git checkout -q --orphan own;"
+            " git -c user.name=a -c user.email=a commit -qm own; git branch -qr -d origin/HEAD",
+            ("copy/",),
+        ),
     ],
-    ids=["work tree", "relative", "clone", "clone with a commit", "several"],
+    ids=[
+        "work tree",
+        "relative",
+        "clone",
+        "clone with a commit",
+        "several",
+        "bare",
+        "bare, pushed to",
+        "another branch",
+    ],
 )
 def test_copies_that_agents_leave_are_no_work(
     fresh: LocalEnvironment, tmp_path: Path, commands: str, skipped: tuple[str, ...]
@@ -322,8 +338,11 @@ def test_copies_that_agents_leave_are_no_work(
         ("git clone -q . /tmp/c; rm -rf sub; mv /tmp/c sub; echo x >>sub/x.txt", 7, []),
         ("git init -q /tmp/other; cd /tmp/other; echo x >x; git add x; git -c user.name=a -c user.email=a commit -qm x;"
          " cd /workspace/repo; git clone -q /tmp/other other", 1, ["other/"]),
+        ("git init -q --separate-git-dir=/tmp/git made; echo x >made/x", 1, ["made/"]),
+        ("mkdir -p objects refs a/objects a/refs; echo x >a/HEAD; echo x >objects/x; echo x >a/objects/x", 3, []),
     ],
-    ids=["begun by the agent", "not a repository", "in the place of a folder of the base", "clone of something else"],
+    ids=["begun by the agent", "not a repository", "in the place of a folder of the base", "clone of something else",
+         "its files elsewhere", "named like parts of one"],
 )  # fmt: skip
 def test_other_repositories_are_work_and_said(
     fresh: LocalEnvironment, tmp_path: Path, commands: str, files: int, foreign: list[str]
@@ -335,6 +354,16 @@ def test_other_repositories_are_work_and_said(
     assert taken.skipped == ()
     assert taken.patch.count(b"diff --git") == files
     assert [(finding.kind, finding.path) for finding in taken.findings] == [("foreign_repository", p) for p in foreign]
+
+
+def test_files_that_a_sparse_checkout_takes_out_are_not_deleted(fresh: LocalEnvironment, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    base = worktree.pin_base(fresh, store)
+    made = "rm a.py; mkdir more; echo x >more/x; git add -A; git -c user.name=a -c user.email=a commit -qm work"
+    done = fresh.execute(f"set -e; {made}; git sparse-checkout set --no-cone /sub; ls")
+    assert done["output"] == "sub\n"
+    before, after = entries_of(store, base), entries_of(store, worktree.capture(fresh, store, base).tree)
+    assert after == {path: entry for path, entry in before.items() if path != b"a.py"}
 
 
 def test_a_repository_that_is_not_at_the_base_commit_is_an_error(fresh: LocalEnvironment) -> None:

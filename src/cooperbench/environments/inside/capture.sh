@@ -72,25 +72,28 @@ leave_endless_files() {
     find . ! -type f ! -type d ! -type l -exec rm -f {} +
 }
 
-# Whether the repository in $1 is a work tree of the one in the current folder, or a clone of it: copies that agents leave are no work.
+# Whether the repository at $1 is that of a work tree of the one in the current folder, or shares commits with it: copies that agents leave
+# are no work.
 is_copy() {
-    if [ -f "$1/.git" ]; then
+    if [ -f "$1" ]; then
         place=
-        read -r place <"$1/.git"
+        read -r place <"$1"
         case $place in "gitdir: "*.git/worktrees/*) return 0 ;; esac
     fi
-    for name in HEAD refs/remotes/origin/HEAD; do
-        commit=$(theirs --git-dir="$1/.git" rev-parse --quiet --verify "$name^0") && theirs cat-file -e "$commit" && return 0
-    done 2>/dev/null
-    return 1
-}
+    commits="$(theirs --git-dir="$1" rev-parse --quiet --verify HEAD^0) $(theirs --git-dir="$1" for-each-ref --count=20 --format='%(objectname)')"
+    for commit in $commits; do
+        theirs cat-file -e "$commit" && return 0
+    done
+    commit=$(theirs rev-parse --quiet --verify HEAD^0) && theirs --git-dir="$1" cat-file -e "$commit"
+} 2>/dev/null
 
 newline=$(printf '\001') # what stands for one in lists of lines
 
 # Repositories inside the current folder, copies of the one that it holds, and files that are too large or special, into $1.repositories, $1.copies
 # and $1.huge
 look_around() {
-    find . -name .git -prune -print0 -o -type f -size "+${huge}k" -print0 -o ! -type f ! -type d ! -type l -print0 2>/dev/null |
+    find . -name .git -prune -print0 -o -type f -size "+${huge}k" -print0 -o ! -type f ! -type d ! -type l -print0 \
+        -o -type d -name objects -exec test -f {}/../HEAD \; -exec test -d {}/../refs \; -prune -print0 2>/dev/null |
         tr '\0\n' '\n\001' >"$1.found"
     : >"$1.repositories"
     : >"$1.copies"
@@ -102,8 +105,15 @@ look_around() {
         *$newline*) printf '%s\n' "${path%/.git}" >>"$1.huge" ;;
         */.git)
             kind=repositories
-            is_copy "${path%/.git}" && kind=copies
+            is_copy "$path" && kind=copies
             printf '%s\n' "${path%/.git}" >>"$1.$kind"
+            ;;
+        objects | */objects)
+            if [ ! -d "$path" ]; then
+                printf '%s\n' "$path" >>"$1.huge"
+            elif is_copy "${path%/objects}"; then # a bare one
+                printf '%s\n' "${path%/objects}" >>"$1.copies"
+            fi
             ;;
         *) printf '%s\n' "$path" >>"$1.huge" ;;
         esac
@@ -115,15 +125,29 @@ tracked_though_ignored() {
     theirs ls-files -z --cached --ignored --exclude-standard >"$1" 2>/dev/null || : >"$1"
 }
 
+# Files that `git sparse-checkout` took out of the work tree, as lines into $1. Nobody deleted them.
+taken_out() {
+    : >"$1"
+    [ -s .git/info/sparse-checkout ] || return 0
+    theirs ls-files -z -t 2>/dev/null | tr '\0\n' '\n\001' | sed -n 's/^S //p' | while IFS= read -r path; do
+        [ -e "$path" ] || [ -L "$path" ] || printf '%s\n' "$path"
+    done >"$1"
+}
+
 # The tree of one repository's work tree (the current folder) into $1.tree. Repositories inside it are folders like others.
 take() {
     index=$1
     look_around "$index"
     tracked_though_ignored "$index.forced"
+    taken_out "$index.out"
 
     export GIT_DIR="$work/git" GIT_WORK_TREE="$PWD" GIT_INDEX_FILE="$index"
     if [ "$index" = "$work/index" ] && [ -s "$work/base" ]; then
         git update-index -z --index-info <"$work/base" || return 1
+        if [ -s "$index.out" ]; then
+            git ls-files -z | tr '\0\n' '\n\001' | sort - "$index.out" | uniq -d | tr '\n\001' '\0\n' |
+                git update-index -z --assume-unchanged --stdin
+        fi
     fi
     set -- .
     while IFS= read -r path; do
@@ -152,7 +176,7 @@ take() {
         -e "s|^warning: could not open directory '\(.*\)/': .*|\1|p" -e t \
         -e "s|^warning: could not open directory '\(.*\)|\1|p" "$index.errors" | # git cuts a message about too long a path
         while IFS= read -r path; do printf '%s\0' "$prefix$path" >>"$work/skipped"; done
-    [ ! -s "$index.forced" ] || xargs -0 -n 1 git update-index --add --remove -- <"$index.forced" 2>/dev/null
+    [ ! -s "$index.forced" ] || xargs -0 -n 1 git update-index --add -- <"$index.forced" 2>/dev/null
     [ -n "$prefix" ] || git ls-files -z --others --ignored --exclude-standard --directory -- "$@" 2>/dev/null |
         head -c 65536 >"$work/ignored"
 
@@ -171,7 +195,8 @@ take() {
         git update-index -z --force-remove --stdin <"$index.replaced"
         read -r tree <"$index.$number.tree"
         [ "$tree" = "$nothing" ] || git read-tree --prefix="$path/" "$tree" || return 1
-        [ "$tree" = "$nothing" ] || [ -s "$index.replaced" ] || [ ! -s "$path/.git/HEAD" ] || printf '%s\0' "$prefix$path/" >>"$work/foreign"
+        [ -s "$path/.git/HEAD" ] || { [ -f "$path/.git" ] && [ -s "$path/.git" ]; } || continue
+        [ "$tree" = "$nothing" ] || [ -s "$index.replaced" ] || printf '%s\0' "$prefix$path/" >>"$work/foreign"
     done <"$index.repositories"
     git write-tree --missing-ok >"$index.tree"
 }
