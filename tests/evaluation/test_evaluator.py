@@ -147,11 +147,11 @@ def test_one_patch_for_all_features_as_in_solo(shelfdb: Task) -> None:
 @pytest.mark.parametrize(
     ("digest", "choices", "key"),
     [
-        ("sha256:0123", EvaluationChoices(), "ca71e57a4596f1d6fc6779c75aba7dcc852dac76fa2633988b4b31c48716b4b9"),
+        ("sha256:0123", EvaluationChoices(), "0cfe9728e655160007acd0289c4b375220fcea420be8953c51afe468081621da"),
         (
             None,
             EvaluationChoices(singles="all", time_limit=60, network="none", recount=True, install="always"),
-            "a81f8dc005ef9c30573865b624b202e5be27049d95122338852ec12fefa3e173",
+            "4fbd2d1fb74f4327b10da7ff598108e1c9580d0fb6ba695c106e2f3d0aded538",
         ),
     ],
 )

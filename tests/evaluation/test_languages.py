@@ -2,6 +2,7 @@
 
 import shutil
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,10 +41,19 @@ class Subject(NamedTuple):
     """The end of the name of a test that passes with wrong work, and stands behind one that fails. Each runner is asked to stop there."""
 
 
+# Runners with options of their own, where there are variables for them.
 SUBJECTS = {
-    "go": Subject(GO, go.ATTACKS["read the expected value in the test"], ".TestNothing"),
+    "go": Subject(
+        replace(GO, command=f"GOFLAGS=-mod=mod {GO.command}"),
+        go.ATTACKS["read the expected value in the test"],
+        ".TestNothing",
+    ),
     "rust": Subject(WORKSPACE, rust.ATTACKS["everything is equal"], "basket:total:nothing"),
-    "typescript": Subject(TYPESCRIPT, typescript.ATTACKS["objects that are a number"], ":total adds"),
+    "typescript": Subject(
+        replace(TYPESCRIPT, command=f"NODE_OPTIONS=--experimental-vm-modules {TYPESCRIPT.command}"),
+        typescript.ATTACKS["objects that are a number"],
+        ":total adds",
+    ),
     "vitest": Subject(VITEST, vitest.ATTACKS["everything is equal"], ":nothing"),
 }
 MARKS = {"vitest": [pytest.mark.needs("npm registry")]}

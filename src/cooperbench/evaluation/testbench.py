@@ -35,7 +35,7 @@ from cooperbench.evaluation.surroundings import Surroundings, surroundings_of
 from cooperbench.records import Outcome, Stage, SuiteResult, cache_dir, read_model, write_model
 from cooperbench.tasks import Task
 
-EVALUATOR = "cooperbench-evaluator@10"
+EVALUATOR = "cooperbench-evaluator@11"
 """Part of every key: a change in what a verdict means needs a new number."""
 
 

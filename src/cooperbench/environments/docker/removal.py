@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from cooperbench.environments.docker.engine import DockerEngine, translated
 from cooperbench.errors import SandboxError
 
-REMOVED_SECONDS = 10.0
+REMOVED_SECONDS = 60.0
 LATE_SECONDS = 2.0
 """Seconds for which an engine may go on creating a container that nobody waits for any more."""
 

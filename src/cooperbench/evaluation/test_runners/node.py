@@ -20,8 +20,12 @@ class Jest(TestRunner):
     """jest, called directly or by a script of `package.json`."""
 
     kind = RunnerKind.JEST
-    # Every node process loads it; those that run tests report.
-    reporter = ('export NODE_OPTIONS="${NODE_OPTIONS:+$NODE_OPTIONS }--require=$reporter/node/reporter.cjs"',)
+    # Every node process loads it; those that run tests report. By a program before node, too, for runners that set these options.
+    reporter = (
+        'export NODE_OPTIONS="${NODE_OPTIONS:+$NODE_OPTIONS }--require=$reporter/node/reporter.cjs"',
+        "chmod +x $reporter/node/bin/node",
+        '! command -v node >/dev/null || export PATH="$reporter/node/bin:$PATH"',
+    )
     calls = re.compile(r"\bjest\b|\b(?:npm|yarn|pnpm)\s+(?:run\s+)?test\b")
 
     def read_text(self, lines: Sequence[str]) -> SuiteReport:

@@ -22,7 +22,8 @@ reporter_go() {
         files="$files, \"$source/fuzz.go\": \"$reporter/go/fuzz.go\""
     fi
     echo "{\"Replace\": {$files}}" >"$reporter/go/overlay.json"
-    chmod +x "$reporter/go/run.sh"
-    export GOFLAGS="${GOFLAGS:+$GOFLAGS }-overlay=$reporter/go/overlay.json -exec=$reporter/go/run.sh"
+    chmod +x "$reporter/go/run.sh" "$reporter/go/bin/go"
+    export PATH="$reporter/go/bin:$PATH"
+    export GOFLAGS="${GOFLAGS:+$GOFLAGS }-overlay=$reporter/go/overlay.json -exec=$reporter/go/run.sh -count=1"
 }
 reporter_go
