@@ -9,7 +9,7 @@ from cooperbench.evaluation.git import open_store
 from cooperbench.evaluation.sanitize import apply_exactly, clean_submission
 from tests.evaluation.trees import Checkout, Files, git
 
-LINES = "[shop]\ncurrency = EUR\nrate = 1\nname = Caf\u00e9\n"
+LINES = "# $Id: 0f1a $ $Id: no end\n[shop]\ncurrency = EUR\nrate = 1\nname = Caf\u00e9\n"
 AS_THEY_ARE = "* -text !eol !working-tree-encoding -filter -ident\n"
 
 
@@ -53,6 +53,8 @@ class TwoViews:
         ("*.ini text eol=lf", "utf-8", "\n"),
         ("*.ini -text eol=crlf", "utf-8", "\r\n"),
         ("*.py text", "utf-8", "\r\n"),
+        ("*.ini ident", "utf-8", "\n"),
+        ("*.ini text eol=crlf ident", "utf-8", "\r\n"),
     ],
 )
 def test_patches_of_git_and_of_bytes_come_to_the_same_tree(

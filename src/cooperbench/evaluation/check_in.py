@@ -1,17 +1,19 @@
 """Convert files as git does when it takes them from a work tree.
 
-By `eol=crlf` or `working-tree-encoding` in `.gitattributes` a file has other bytes in the work tree than in git: patches that git made
+By `eol=crlf`, `working-tree-encoding` or `ident` in `.gitattributes` a file has other bytes in the work tree than in git: patches that git made
 have the bytes in git, captured ones those of the work tree. Trees of the evaluation hold the bytes in git, so that both kinds of
 patches come to the same tree, and the sandbox's own git, which applies the result, makes the work tree's bytes of it again. The
 attributes are those of the base: a submission's have no say.
 """
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from cooperbench.evaluation.git import GitStore
 
-_CONVERTING = "(^|[[:space:]])(eol=crlf|working-tree-encoding=)"
+_CONVERTING = "(^|[[:space:]])(eol=crlf|working-tree-encoding=|ident([[:space:]]|$))"
+_IDENT = re.compile(rb"\$Id:[^$\n]*\$")
 _FILES = ("100644", "100755")
 
 
@@ -24,6 +26,8 @@ class Conversion(NamedTuple):
     """True if lines end with CRLF in the work tree."""
     automatic: bool
     """True if lines of binary files are left alone."""
+    ident: bool
+    """True if the work tree has the id of the blob in `$Id$`."""
 
     def to_git(self, data: bytes) -> bytes:
         """Return the bytes that git keeps. Those that it could keep already are left alone."""
@@ -32,9 +36,9 @@ class Conversion(NamedTuple):
                 data = data.decode(self.encoding).encode()
             except (UnicodeError, LookupError):
                 return data
-        return (
-            data.replace(b"\r\n", b"\n") if self.carriage_returns and not (self.automatic and b"\0" in data) else data
-        )
+        if self.carriage_returns and not (self.automatic and b"\0" in data):
+            data = data.replace(b"\r\n", b"\n")
+        return _IDENT.sub(b"$Id$", data) if self.ident else data
 
 
 def check_in(store: GitStore, work_tree: str) -> str:
@@ -60,7 +64,7 @@ def check_in_changes(store: GitStore, base: str, before: str, after: str) -> str
 def conversions(store: GitStore, base: str, paths: Iterable[str]) -> dict[str, Conversion]:
     """Return how files of these paths are converted, by path; those that are not are left out."""
     given = b"".join(path.encode("utf-8", "surrogateescape") + b"\0" for path in paths)
-    names = ("text", "eol", "working-tree-encoding")
+    names = ("text", "eol", "working-tree-encoding", "ident")
     with store.index(base) as index:
         said = store.check("check-attr", "--cached", "-z", "--stdin", *names, stdin=given, index=index).split(b"\0")
     values: dict[str, dict[str, str]] = {}
@@ -73,8 +77,9 @@ def conversions(store: GitStore, base: str, paths: Iterable[str]) -> dict[str, C
             encoding=None if encoding in ("unspecified", "unset", "set") else _codec(encoding),
             carriage_returns=attributes["eol"] == "crlf" and text != "unset",
             automatic=text == "auto",
+            ident=attributes["ident"] == "set",
         )
-        if conversion.encoding is not None or conversion.carriage_returns:
+        if conversion.encoding is not None or conversion.carriage_returns or conversion.ident:
             found[path] = conversion
     return found
 
