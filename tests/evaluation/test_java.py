@@ -127,6 +127,34 @@ def test_a_document_type_is_refused(before: str) -> None:
     assert results(f"{before}<!DOCTYPE t [<!ENTITY a 'b'>]><testsuite>{CASE}</testsuite>") == {}
 
 
+@pytest.mark.parametrize("encoding", ["undefined", "idna", "hex", "unknown"])
+def test_an_encoding_of_no_text_is_no_error(encoding: str) -> None:
+    text = f'<?xml version="1.0" encoding="{encoding}"?><testsuite>{CASE}</testsuite>'
+    assert len(Java().read_collected(archive(text.encode())).tests) <= 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        (tarfile.SYMTYPE, {"linkname": "nowhere"}),
+        (tarfile.SYMTYPE, {"linkname": "TEST-a.xml"}),
+        (tarfile.LNKTYPE, {"linkname": "nowhere"}),
+        (tarfile.REGTYPE, {"pax_headers": {"GNU.sparse.size": "x"}}),
+        (tarfile.REGTYPE, {"pax_headers": {"GNU.sparse.map": "0,0", "GNU.sparse.size": str(1 << 50)}}),
+    ],
+)
+def test_what_is_no_plain_file_has_no_tests(kind: bytes, more: dict[str, object]) -> None:
+    """Code under test may leave links, and change what was packed."""
+    entry = tarfile.TarInfo("TEST-a.xml")
+    entry.type = kind
+    for name, value in more.items():
+        setattr(entry, name, value)
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as files:
+        files.addfile(entry)
+    assert Java().read_collected(stream.getvalue()) is NO_REPORT
+
+
 @pytest.mark.slow
 @given(
     st.lists(

@@ -101,6 +101,14 @@ def test_any_bytes_can_be_read(data: bytes) -> None:
     touched_paths(data)
 
 
+@pytest.mark.parametrize("count", [b"-1,%d +1", b"-1 +1,%d"])
+def test_a_count_without_an_end_can_be_read(count: bytes) -> None:
+    """Python refuses to read integers of thousands of digits."""
+    patch = b"--- a/x\n+++ b/x\n@@ " + count.replace(b"%d", b"9" * 6000) + b" @@\n-1\n+2\n"
+    assert join_patch(split_patch(patch)) == patch
+    lint(patch)
+
+
 @pytest.mark.parametrize("head", [b'diff --git a"', b"diff --git", b"new file mode 1\ndeleted file mode 1"])
 def test_broken_headers_can_be_read(head: bytes) -> None:
     patch = b"diff --git a/x b/x\n" + head + b"\n@@ -1 +1 @@\n-1\n+2\n"

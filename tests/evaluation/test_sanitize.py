@@ -202,6 +202,20 @@ def test_files_of_the_hidden_tests_and_what_stands_in_their_way(checkout: Checko
     assert set(dropped(cleaned)) == {"src/pkg/fixtures/a.txt", "src/hidden"}
 
 
+@pytest.mark.parametrize("path", ["conftest.py", "pyproject.toml"])
+@pytest.mark.parametrize("below", ["pyproject.toml", "setup.cfg", "x.py"])
+def test_a_folder_in_the_place_of_what_was_put_back(path: str, below: str, checkout: Checkout) -> None:
+    """What of a file in it was put back as well replaced the file."""
+    section = {"pyproject.toml": b"[tool.pytest]\nx = 1\n", "setup.cfg": b"[tool:pytest]\nx = 1\n", "x.py": b"x = 1\n"}
+    patch = checkout.patch({path: None}) + checkout.patch({f"new/{below}": section[below]}).replace(
+        b"/new/", f"/{path}/".encode()
+    )
+    cleaned, kept = clean_files(checkout, patch, frozenset())
+    assert set(dropped(cleaned)) == {path, f"{path}/{below}"}
+    assert path not in kept or b"addopts" in kept[path]
+    assert f"{path}/{below}" not in kept
+
+
 def test_a_link_in_the_place_of_the_tests_folder(checkout: Checkout) -> None:
     (checkout.path / "tests/test_core.py").unlink()
     (checkout.path / "tests/data.json").unlink()
@@ -525,6 +539,11 @@ HOSTILE: dict[str, tuple[bytes, bytes]] = {
     "Cargo.toml": (b"[package]\nname='a'\n", b"a=" + b"[" * 100_000),
     "pyproject.toml": (b"[project]\nname='a'\n", b"x.y" + b".a" * 3000 + b"=1\n"),
     "a/pyproject.toml": (b"", b"[tool.pytest.x]\ny=1\n[project]\nz='''\n[" + b" " * 100_000 + b"\n'''\n"),
+    "b/pyproject.toml": (b"[project]\nname='a'\n", b"x.y" + b".a" * 100_000 + b"=1\n"),
+    "c/pyproject.toml": (
+        b"[project]\nname='a'\n",
+        b"[project]\nname='a'\ndependencies=['" + b"a" * 1_000_000 + b"']\n",
+    ),
     "package.json": (b"{}", b'{"a":' + b"[" * 100_000),
     "package-lock.json": (b"{}", b"url " * 500_000),
     "go.mod": (b"module a\n", b"module a\n" + b"replace (\n" * 100_000),
@@ -545,3 +564,8 @@ def test_hostile_files_are_read_at_once(path: str) -> None:
 def test_test_modules_without_an_end_are_read_at_once() -> None:
     assert restore_unit_tests(b"", b"#[cfg(test)]\nmod a {\n" * 200_000) is None
     assert restore_unit_tests(b"", b"#[cfg(test)]\n" * 200_000) is None
+
+
+@pytest.mark.timeout(60)
+def test_a_source_of_blank_lines_is_read_at_once() -> None:
+    assert reason_to_drop("src/pkg/test_runner.py", lambda: b"\n" * 1_000_000, lambda _: False) is None

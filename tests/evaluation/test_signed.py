@@ -1,5 +1,6 @@
 """Only who took a key from the chain can report, and who took one has to."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -86,3 +87,8 @@ def test_numbers_without_an_end_are_no_report() -> None:
     assert read_signed(endless + b" " + b"b" * 64 + b"\n", KEY) is NO_REPORT
     for section_head in (b"0 " + b"b" * 64 + b" " + endless, endless + b" " + b"b" * 64 + b" 1"):
         assert read_signed(state(1) + section(0, BODY) + section_head + b"\n", KEY).source == "go-guard"
+
+
+@pytest.mark.timeout(60)
+def test_reports_without_an_end_are_read_at_once() -> None:
+    assert read_signed(state(1) + section(0, BODY) + b"0 b 0\n" * 1_000_000, KEY).source == "go-guard"

@@ -91,3 +91,8 @@ def test_many_sections_and_many_tests_take_no_time() -> None:
     """Every one for every test took a quarter of an hour: what is printed decides about both."""
     names = [f"test_many.py::test_{number}" for number in range(20_000)]
     assert outputs_of(names, "  ● a\n" * 20_000) == {}
+
+
+@pytest.mark.timeout(60)
+def test_blank_lines_take_no_time() -> None:
+    assert outputs_of(["test_many.py::test_1"], "\n" * 2_000_000) == {}

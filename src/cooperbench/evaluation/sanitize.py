@@ -162,7 +162,7 @@ class _Restoration:
     def edits(self) -> _Edits:
         edits = self._edits
         for change in self._changes:
-            reason = self._reason(change)
+            reason = self._reason(change) or (_IN_THE_WAY if self._is_below_restored(change.path) else None)
             if reason:
                 edits.restore(change, reason)
                 continue
@@ -176,6 +176,11 @@ class _Restoration:
             if change.path in folders and change.path not in edits.entries:
                 edits.restore(change, _IN_THE_WAY)
         return edits
+
+    def _is_below_restored(self, path: str) -> bool:
+        """Tell whether a file was put back where the submission has a folder with this path in it."""
+        entries = self._edits.entries
+        return any(entries.get(str(parent), ABSENT)[0] != ABSENT[0] for parent in PurePosixPath(path).parents)
 
     def _reason(self, change: TreeEntry) -> Reason | None:
         if change.path in self._hidden and not _is_source_with_tests(change):

@@ -12,7 +12,7 @@ MOST_TESTS = 40
 # pytest and unittest print a section for each failure; cargo too; go prints what a test says before its line of result.
 _SECTION = re.compile(
     r"^(?:_{3,} (?:ERROR at \w+ of )?(?P<pytest>\S.*?) _{3,}|={10,}\n(?:FAIL|ERROR): (?P<unittest>\S+).*"
-    r"|---- (?P<cargo>\S+) stdout ----|=== RUN +(?P<go>\S+)|\s*● (?P<jest>\S.*))$",
+    r"|---- (?P<cargo>\S+) stdout ----|=== RUN +(?P<go>\S+)|[ \t]*● (?P<jest>\S.*))$",
     re.MULTILINE,
 )
 _END = re.compile(

@@ -8,7 +8,7 @@ git accepts, which a test compares, but nothing of others, which agents submit a
 import re
 from typing import NamedTuple
 
-_HUNK = re.compile(rb"^@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
+_HUNK = re.compile(rb"^@@ -\d+(?:,(\d{1,15}))? \+\d+(?:,(\d{1,15}))? @@")
 _OCTAL = re.compile(rb"[0-3][0-7]{2}")
 _ESCAPES = {ord(c): v for c, v in zip('abtnvfr"\\', b'\a\b\t\n\v\f\r"\\', strict=True)}
 

@@ -144,6 +144,11 @@ ATTACKS = {
             "setup.cfg": b"[metadata]\nname = shelfdb\x0c[tool:pytest]\x0c" + INI.replace(b"\n", b"\x0c") + b"\n",
         },
     ),
+    "a folder in the place of the configuration": Attack(
+        trick="Replace the configuration by a folder of its name, and let what is put back in there replace what is put back.",
+        raw=raw_file("pyproject.toml/setup.cfg", "[tool:pytest]\nx = 1"),
+        files={**PLUGIN, "pyproject.toml": None, "setup.cfg": b"[tool:pytest]\n" + INI},
+    ),
     "sitecustomize": Attack(
         trick="Leave when the interpreter starts.",
         files=dict.fromkeys(
