@@ -194,6 +194,27 @@ def test_what_go_compiled_of_the_base_is_kept_and_changes_no_verdict(built: Buil
     assert names[:2] == names[2:]  # also those that passed on the base run again
 
 
+@pytest.mark.parametrize("subject", [pytest.param("go", marks=pytest.mark.xdist_group("go"))], indirect=True)
+def test_nothing_that_hidden_tests_expect_is_kept(built: Built, cache: Path, tmp_path: Path) -> None:
+    """Else work reads what a test expected before it was broken. These tests compile on the base, too."""
+    _, task, checkout = built
+    hidden = (
+        b'package basket\n\nimport (\n\t"encoding/csv"\n\t"strings"\n\t"testing"\n)\n\nfunc TestDiscount(t *testing.T) {\n'
+        b'\tif text, _ := csv.NewReader(strings.NewReader("a")).Read(); text[0] != "a" || Total(nil) != 0 {\n'
+        b'\t\tt.Fatal("a discount that is told by the hidden tests alone")\n\t}\n}\n'
+    )
+    other = copied(task, tmp_path, "feature1/tests.patch", checkout.patch({"discount_test.go": hidden}))
+    before = set((cache / "builds").glob("*"))
+    assert score(
+        other, {1: task.features[1].gold_patch}, backend="docker", network="none", falsify="off"
+    ).verdict.passed
+    (kept,) = (path for path in set((cache / "builds").glob("*")) - before if path.suffix != ".lock")
+    with tarfile.open(kept) as archive:
+        contents = [file.read() for member in archive if (file := archive.extractfile(member))]
+    assert any(b"encoding/csv" in content for content in contents)  # what they import is there
+    assert not any(b"TestDiscount" in content or b"told by the hidden" in content for content in contents)
+
+
 def test_one_that_is_wrong_fails_by_the_name_of_its_test(subject: str, evaluations: dict[str, Evaluation]) -> None:
     result = discount_of(evaluations["wrong"])
     assert result.outcome is Outcome.TESTS_FAILED

@@ -1,10 +1,12 @@
 """Keep what compilers make of an image's base, so that a suite in a fresh sandbox does not compile it again.
 
-A cache is filled once for each image, by a run of hidden tests on the base: nothing of a submission or a gold patch is in it. It lies in
-the cache directory of this machine, and each sandbox gets a copy of its own. The caches in question are addressed by the content of what was
-compiled, so that a suite takes as little from it as fits.
+A cache is filled once for each image, by a run of the base's own tests and of what the hidden ones import: nothing of a submission, a gold
+patch or a hidden test is in it. Code under test would read there what a broken test expected before it was broken. It lies in the cache
+directory of this machine, and each sandbox gets a copy of its own. The caches in question are addressed by the content of what was compiled,
+so that a suite takes as little from it as fits.
 """
 
+import re
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +20,18 @@ BUILD_CACHE = "build-cache.tar.gz"
 LIMIT = 96 * 1024 * 1024
 """Bytes of a packed cache. A larger one would take longer to copy than it saves, and every suite holds it in memory."""
 
+_PACKAGE = re.compile(rb"^package \w+", re.MULTILINE)
+_IMPORT = re.compile(rb"^import\s*(?:\([^)]*\)|.*)", re.MULTILINE)
 _locks: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
+
+
+def without_tests(source: bytes) -> bytes:
+    """Return a source in Go that only imports what this one does; a blank line for other files."""
+    package = _PACKAGE.search(source)
+    if package is None:
+        return b"\n"
+    paths = [path for each in _IMPORT.findall(source) for path in re.findall(rb'"[^"\n]+"', each)]
+    return source[: package.end()] + b"".join(b"\nimport _ " + path for path in paths) + b"\n"
 
 
 def filled(path: Path, fill: Callable[[], bytes]) -> bytes:

@@ -13,7 +13,7 @@ from pathlib import Path
 from cooperbench.environments import SandboxLabels
 from cooperbench.errors import EvaluationError, SandboxError
 from cooperbench.evaluation.bases import Base
-from cooperbench.evaluation.build_caches import filled
+from cooperbench.evaluation.build_caches import filled, without_tests
 from cooperbench.evaluation.check_in import conversions
 from cooperbench.evaluation.git import GitStore
 from cooperbench.evaluation.sanitize import apply_exactly
@@ -84,21 +84,35 @@ class SuiteRunner:
             return self._run(suite, stop, complete)
 
     def _compiled(self, feature: int, stop: threading.Event | None) -> bytes:
-        """Return what compilers make of the base, by running the feature's tests on it once. Empty where none keeps that."""
+        """Return what compilers make of the base and of what the feature's tests import. Empty where none keeps that."""
         if not (self.task.path / "runner.sh").is_file():
             return b""
         if not any(runner.build_cache for runner in runners_of(self.task.runner)):
             return b""
+        hidden = self.hidden_files(feature)
+        if not hidden:
+            return b""
         suite = Suite(
-            tests_patch=self._tests_patch(feature, {}),
+            tests_patch=b"",
             feature_patch=b"",
             labels=self._labels.model_copy(update={"agent_id": f"suite{feature}"}),
             keep_build_cache=True,
         )
+
+        def complete() -> Suite:
+            untested = {path: self._untested(path, source) for path, source in hidden.items()}
+            return replace(suite, tests_patch=self._tests_patch(feature, untested))
+
         try:
-            return filled(self._build_cache, lambda: self._run(suite, stop).build_cache)
+            return filled(self._build_cache, lambda: self._run(suite, stop, complete).build_cache)
         except SandboxError:
             return b""  # a short-cut of ours: the suite takes the long way
+
+    def _untested(self, path: str, source: bytes) -> bytes:
+        """Return a hidden test file without its tests, with a line more than that of the base, so that it is part of the patch."""
+        if self.store.has(self.base.tree, path):
+            return self.store.blob(f"{self.base.tree}:{path}") + b"\n"
+        return without_tests(source)
 
     def _run(self, suite: Suite, stop: threading.Event | None, complete: Callable[[], Suite] | None = None) -> SuiteRun:
         if stop is not None and stop.is_set():

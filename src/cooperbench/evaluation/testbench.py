@@ -72,7 +72,7 @@ class TestBench:
         slots = settings.slots or ThreadSlots(self.workers, ahead=self.workers)
         self.settings = replace(settings, slots=slots)
         self._labels = labels
-        compiled = cache_dir() / "builds" / self.address("build cache")
+        compiled = cache_dir() / "builds" / self.address("build cache without tests")
         self.runner = SuiteRunner(task, base, store, self.settings, labels, compiled)
         record = cache_dir() / "installs" / f"{self.address('install')}.json"
         self._installation = Installation(task, self.base, store, self.settings, record)
