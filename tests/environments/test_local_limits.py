@@ -67,6 +67,16 @@ def test_every_way_through_the_filter_ends(machine: str) -> None:
     assert filter_program("riscv64") == b""
 
 
+@pytest.mark.parametrize(("machine", "number"), [("x86_64", 103), ("aarch64", 116)])
+def test_the_log_of_the_kernel_is_refused(machine: str, number: int) -> None:
+    """Many kernels let everybody read it, and it outlives a sandbox."""
+    compared, refused = (
+        struct.pack("=HBBI", 0x15, 0, 1, number),
+        struct.pack("=HBBI", 0x06, 0, 0, 0x50000 | errno.EPERM),
+    )
+    assert compared + refused in filter_program(machine)
+
+
 def test_the_space_of_files_is_counted(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "a" / "b" / "file").write_bytes(os.urandom(1 << 20))
