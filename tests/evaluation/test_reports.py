@@ -50,6 +50,15 @@ def test_go_events_of_any_depth_are_read() -> None:
     assert runners.read_output(runners.runners_of(b"go test"), '{"Test":' * 50_000) is NO_REPORT
 
 
+@pytest.mark.parametrize(
+    "event",
+    [r'{"Action": "pass", "Test": "\ud800"}', '{"Action": ["pass"], "Test": "TestA"}', '{"Action": {}, "Test": "A"}'],
+)
+def test_go_events_of_any_kind_can_be_recorded(event: str) -> None:
+    for test in runners.read_output(runners.runners_of(b"go test"), event).tests:
+        assert TestCase.model_validate_json(test.model_dump_json()) == test
+
+
 def test_go_text_and_runs_without_tests() -> None:
     output = "=== RUN   TestA\n--- PASS: TestA (0.00s)\n    --- FAIL: TestA/sub (0.01s)\n--- SKIP: TestB (0.00s)\nok  \tp\t0.1s\n"
     assert results(RunnerKind.GO, output) == {"TestA": PASSED, "TestA/sub": FAILED, "TestB": SKIPPED}

@@ -28,9 +28,12 @@ class Go(TestRunner):
         """Read JSON events, else the lines of `-v`."""
         tests: dict[str, TestStatus] = {}
         for line in lines:
-            event = _json_object(line)
-            if event is not None and isinstance(event.get("Test"), str) and event.get("Action") in _ACTIONS:
-                keep_worst(tests, f"{event.get('Package', '')}:{event['Test']}", _ACTIONS[str(event["Action"])])
+            event = _json_object(line) or {}
+            status = _ACTIONS.get(str(event.get("Action")))
+            if status is not None and isinstance(event.get("Test"), str):
+                name = f"{event.get('Package', '')}:{event['Test']}"
+                # JSON can hold halves of characters, and no record can.
+                keep_worst(tests, name.encode("utf-8", "replace").decode(), status)
         if tests:
             return report_of("go-json", tests)
         for line in lines:
