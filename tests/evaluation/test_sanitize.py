@@ -307,6 +307,16 @@ def test_a_patch_that_names_one_file_in_its_header_and_another_below(checkout: C
             b'"true"',
         ),
         (
+            "pnpm-workspace.yaml",
+            b"packages:\n- a\noverrides:\n  x: 1\n",
+            b"# both\npackages:\n- a\n- b\nnodeOptions: --require ./mine.cjs\noverrides:\n  x: 1\n",
+            b"- b\noverrides:\n  x: 1\n",
+            b"mine",
+        ),
+        ("pnpm-workspace.yaml", b"", b"packages: []\rscriptShell: mine\n", b"packages: []\n", b"mine"),
+        ("pnpm-workspace.yaml", b"", b"packages: []\n---\n  scriptShell: mine\n", b"packages: []\n", b"mine"),
+        ("pnpm-workspace.yaml", b"catalog:\n  a: 1\n", b"catalog:\n  a: npm:mine@1\n", b"a: 1", b"mine"),
+        (
             "Cargo.toml",
             b"[package]\nname='a'\n",
             b"[package]\nname='b'\n[[test]]\nname='t'\nharness=false\n",
@@ -353,6 +363,7 @@ def test_sections_of_mixed_files(name: str, base: bytes, submitted: bytes, conta
         ),
         ("package.json", b'{"scripts": {}, "a": 1}', b'{"a": 2, "scripts": {}}'),
         ("other.toml", b"", b"[tool.pytest]\nx=1\n"),
+        ("pnpm-workspace.yaml", b"a: 1\npackages: []\n", b"# more\npackages:\n  - b\n\na: 1\n"),
         ("go.mod", b"module a\nreplace x => ./x\n", b"module a\nrequire y v1.0.0\nreplace x => ./x\n"),
         ("src/lib.rs", b"macro_rules! assert_eq { () => {} }\n", b"macro_rules! assert_eq { (1) => {} }\n"),
     ],
@@ -420,6 +431,8 @@ def rule_for(path: str, *more: str, gold: frozenset[str] = frozenset(), is_link:
         ("run_tests.sh", DropRule.RUNNER_SCRIPT),
         ("scripts/check.py", DropRule.RUNNER_SCRIPT),
         (".mvn/maven.config", DropRule.TEST_CONFIGURATION),
+        ("postcss.config.mjs", DropRule.TEST_CONFIGURATION),  # vitest runs it in its main process
+        ("web/.postcssrc.cjs", DropRule.TEST_CONFIGURATION),
     ],
 )
 def test_rules(path: str, rule: DropRule) -> None:

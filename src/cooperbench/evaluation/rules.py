@@ -30,10 +30,10 @@ _TEST_FOLDERS = ("__tests__", "__snapshots__", "testdata")
 CONFIGURATION = (
     re.compile(r"^(conftest\.py|\.?pytest\.(ini|toml)|tox\.ini|noxfile\.py|\.coveragerc)$"),
     re.compile(
-        r"^(jest|vitest|vite|karma|ava|babel|playwright)\.(config|conf|setup|workspace)\b.*\.(json|[cm]?[jt]sx?)$"
+        r"^(jest|vitest|vite|karma|ava|babel|playwright|postcss)\.(config|conf|setup|workspace)\b.*\.(json|[cm]?[jt]sx?)$"
     ),
     re.compile(r"^((jest|vitest)[.-]setup|setupTests)\.[cm]?[jt]sx?$"),
-    re.compile(r"^\.(mocharc|babelrc|swcrc|nycrc|npmrc|yarnrc)(\.\w+)*$|^\.pnp\.[cm]?js$|^\.pnpmfile\.cjs$"),
+    re.compile(r"^\.(mocharc|babelrc|swcrc|nycrc|npmrc|yarnrc|postcssrc)(\.\w+)*$|^\.pnp\.[cm]?js$|^\.pnpmfile\.cjs$"),
     re.compile(r"^(go\.work(\.sum)?|go\.env|nextest\.toml|rust-toolchain(\.toml)?)$"),
     re.compile(r"^((GNU)?[Mm]akefile|[Jj]ustfile|Taskfile\.ya?ml)$"),
     re.compile(r"^(tsconfig\.(test|spec|jest|vitest)\.json|bunfig\.toml|\.taprc|\.jestrc(\.\w+)?)$"),

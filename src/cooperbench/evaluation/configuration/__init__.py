@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from cooperbench.evaluation.configuration.go_mod import restore_go_mod
 from cooperbench.evaluation.configuration.ini import restore_ini
 from cooperbench.evaluation.configuration.package_json import restore_package_json
+from cooperbench.evaluation.configuration.pnpm_workspace import restore_pnpm_workspace
 from cooperbench.evaluation.configuration.requirements import restore_lock, restore_requirements
 from cooperbench.evaluation.configuration.rust import holds_unit_tests, restore_rust, restore_unit_tests
 from cooperbench.evaluation.configuration.toml import restore_toml
@@ -29,6 +30,7 @@ _RESTORERS: dict[str, Callable[[bytes, bytes], bytes | None]] = {
     "setup.cfg": restore_ini,
     "package.json": restore_package_json,
     "go.mod": restore_go_mod,
+    "pnpm-workspace.yaml": restore_pnpm_workspace,
     "package-lock.json": restore_lock,
     "npm-shrinkwrap.json": restore_lock,
     "yarn.lock": restore_lock,

@@ -4,7 +4,7 @@ import json
 import re
 
 _KEYS = (
-    *("scripts", "jest", "vitest", "mocha", "ava", "babel", "nyc", "c8"),
+    *("scripts", "jest", "vitest", "mocha", "ava", "babel", "nyc", "c8", "postcss"),
     *("overrides", "resolutions", "pnpm", "packageManager", "volta", "gypfile", "bundleDependencies"),
 )
 _DEPENDENCIES = ("dependencies", "devDependencies", "peerDependencies", "optionalDependencies")
