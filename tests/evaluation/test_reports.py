@@ -3,6 +3,7 @@ import json
 import pytest
 
 from cooperbench.evaluation import test_runners as runners
+from cooperbench.evaluation.test_output import outputs_of
 from cooperbench.evaluation.test_runners import NO_REPORT, RunnerKind, SuiteReport, runner_kind
 from cooperbench.records import TestCase, TestStatus
 
@@ -126,6 +127,15 @@ def test_pytest_text() -> None:
     text = "tests/a.py::test_x[1-a b] PASSED [ 50%]\ntests/a.py::test_y FAILED [100%]\n== 1 failed, 1 passed ==\n"
     assert results(RunnerKind.PYTEST, text) == {"tests/a.py::test_x[1-a b]": PASSED, "tests/a.py::test_y": FAILED}
     assert read_output(RunnerKind.PYTEST, "99 passed in 0.1s") is NO_REPORT
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("piece", ["::", "a::", "\n", "=== ", "___ ", " ● ", "test a ... ", "\x1b[1;"])
+def test_output_of_any_length_is_read_at_once(piece: str) -> None:
+    """Code under test prints it, and it is read on the host, where no limit ends that."""
+    output = piece * (500_000 // len(piece))
+    assert all(read_output(kind, output) is NO_REPORT for kind in RunnerKind)
+    assert outputs_of(["test_a"], output) == {}
 
 
 def test_documentation_tests_of_rust_are_beside_what_is_signed() -> None:

@@ -58,8 +58,8 @@ class Pytest(TestRunner):
         """Read verbose lines, and those of the short summary."""
         tests: dict[str, TestStatus] = {}
         for line in lines:
-            verbose = re.match(r"^(\S+::.+?) (PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS)\b", line)
-            short = re.match(r"^(PASSED|XPASS|FAILED|ERROR) (\S+::.+?)(?: - .*)?$", line)
+            verbose = re.match(r"^((?>\S+?::).+?) (PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS)\b", line)
+            short = re.match(r"^(PASSED|XPASS|FAILED|ERROR) ((?>\S+?::).+?)(?: - .*)?$", line)
             if verbose:
                 keep_worst(tests, verbose.group(1), _PYTEST_WORDS[verbose.group(2)])
             elif short:
