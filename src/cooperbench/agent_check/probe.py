@@ -15,7 +15,7 @@ from cooperbench.environments import Environment
 from cooperbench.environments.scope import current_scope
 from cooperbench.records import Record, write_model
 
-CHILD_SECONDS = 10.0
+CHILD_SECONDS = 4.0
 """How long child processes may take to end: those of a sandbox do so a moment after it."""
 
 

@@ -50,7 +50,7 @@ collect() {
     while :; do
         dd bs=16384 count=256 of="$here/err" 2>/dev/null
         [ -s "$here/err" ] || break
-        has_mark && : >"$here/err.end"
+        [ -e "$here/ended" ] && has_mark && : >"$here/err.end"
         mv "$here/err" "$here/err.old"
     done
     : >"$here/err.end"

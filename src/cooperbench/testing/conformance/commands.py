@@ -73,7 +73,7 @@ class CommandConformance:
         first = unique_seconds()
         done = environment.execute(
             f"echo before; (trap '' TERM; sleep {first}) & setsid sleep {first} & sh -c 'sleep {first} & wait' & sleep {first}",
-            timeout=2,
+            timeout=1,
         )
         assert (done["returncode"], done["timed_out"]) == (124, True)
         # A shell that outlives its children by a moment may say that they were killed.
@@ -81,7 +81,7 @@ class CommandConformance:
         assert running(environment, first) == 0
 
     def test_07_usable_after_a_time_limit(self, environment: Environment) -> None:
-        environment.execute("echo kept >/tmp/kept; sleep 60", timeout=2)
+        environment.execute("echo kept >/tmp/kept; sleep 60", timeout=1)
         assert environment.execute("cat /tmp/kept")["output"] == "kept\n"
 
     def test_08_background_children_live_on(self, environment: Environment) -> None:
