@@ -51,6 +51,10 @@ collect() {
         dd bs=16384 count=256 of="$here/err" 2>/dev/null
         [ -s "$here/err" ] || break
         [ -e "$here/ended" ] && has_mark && : >"$here/err.end"
+        if [ "$(size_of "$here/err")" -lt 16418 ]; then # 256 short pieces, or what came before the end
+            { cat "$here/err.old" "$here/err" 2>/dev/null; } | tail -c 16418 >"$here/err.new"
+            mv "$here/err.new" "$here/err"
+        fi
         mv "$here/err" "$here/err.old"
     done
     : >"$here/err.end"

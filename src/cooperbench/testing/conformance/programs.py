@@ -110,6 +110,11 @@ class ProgramConformance:
         assert 10_000 < len(program.stderr) <= 16_384
         environment.execute(f"kill {sleeper} {endless}")
 
+    def test_29_stderr_that_comes_in_many_pieces_is_whole(self, environment: Environment) -> None:
+        with environment.spawn("for n in $(seq 300); do echo $n >&2; : $(true); done") as program:
+            program.wait()
+        assert program.stderr == "".join(f"{number}\n" for number in range(1, 301))
+
     def test_29_what_watches_a_program_is_killed(self, environment: Environment) -> None:
         with environment.spawn(
             "kill -9 $(cat /tmp/.cooperbench/$COOPERBENCH_EXEC/supervisor) $PPID; echo still"
