@@ -59,10 +59,12 @@ def programs(cache: Path) -> Iterator[None]:
 
 
 def turns(me: str) -> list[dict[str, Any]]:
-    """Edit, commit and push; say so; go on for some seconds; read messages by the MCP server; finish."""
+    """Say so, edit, commit and push; wait for the pushes of all; read messages by the MCP server; finish."""
     edit = f"printf '{me}\\n' > {me}.txt && git add -A && git -c user.name={me} -c user.email=m@example.org commit -qm {me} && git push -q origin {me}"
     tell = f"coop broadcast 'MARK of {me}'"
-    commands = [f"{edit}; {tell}", "sleep 8; git log --oneline | head -1"]
+    # A message that comes after the last look is told to a program that has ended, which costs it another turn.
+    others = f"[ $(git ls-remote --heads origin | grep -c refs/heads/agent) = {len(PROGRAMS)} ]"
+    commands = [f"{tell}; {edit}", f"until {others}; do sleep 1; done; git log --oneline | head -1"]
     said: list[dict[str, Any]] = [
         {"tool_calls": [{"name": "bash", "arguments": {"command": command}}]} for command in commands
     ]
