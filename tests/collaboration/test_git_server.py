@@ -19,7 +19,7 @@ from cooperbench.collaboration.git_service import GitEvent
 from cooperbench.collaboration.mailbox import MessagingConnector
 from cooperbench.collaboration.team_access import TeamAccess
 from cooperbench.errors import RemoteError, UsageError
-from cooperbench.testing.conformance.lifecycle import until
+from cooperbench.testing.conformance.commands import until
 from tests.collaboration.git_helpers import commit, git, must, repository
 
 pytestmark = pytest.mark.slow

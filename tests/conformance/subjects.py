@@ -14,7 +14,7 @@ from cooperbench.environments import SandboxHandle
 from cooperbench.environments.local import LocalBackend
 from cooperbench.testing import sample_image
 from cooperbench.testing.conformance import Subject
-from cooperbench.testing.conformance.lifecycle import until
+from cooperbench.testing.conformance.commands import until
 from tests.needs import need
 from tests.standins.kubernetes import KubernetesStandin
 from tests.standins.modal import ModalStandin

@@ -25,7 +25,7 @@ from cooperbench.environments.docker.engine import resolve
 from cooperbench.environments.ssh import SshTarget, forwarded_engine
 from cooperbench.errors import ImageError, SandboxCredentialsError, TransportError, UsageError
 from cooperbench.records import ImageRecipe
-from cooperbench.testing.conformance.lifecycle import until
+from cooperbench.testing.conformance.commands import until
 from cooperbench.testing.images import git, make_repository
 from tests.needs import need
 

@@ -28,7 +28,7 @@ from cooperbench.errors import (
     UnknownNameError,
     UsageError,
 )
-from cooperbench.testing.conformance.lifecycle import until
+from cooperbench.testing.conformance.commands import until
 from tests.standins.kubernetes import NAMESPACE, KubernetesStandin
 from tests.standins.kubernetes.api import Fault
 from tests.standins.kubernetes.kubelet import RunningPod

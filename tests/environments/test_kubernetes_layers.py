@@ -10,7 +10,7 @@ import pytest
 from cooperbench.environments.kubernetes import KubernetesEnvironment
 from cooperbench.environments.layers import Layer, LayerFile, LayerRecipe, cpu_of, install_layer
 from cooperbench.errors import SandboxLostError, UsageError
-from cooperbench.testing.conformance.lifecycle import until
+from cooperbench.testing.conformance.commands import until
 from tests.standins.kubernetes import KubernetesStandin
 from tests.standins.kubernetes.kubelet import RunningPod
 

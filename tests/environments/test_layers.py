@@ -9,7 +9,7 @@ from cooperbench.environments.local import isolation, store
 from cooperbench.environments.local.rootfs import LARGE, overlays_work
 from cooperbench.environments.local.transport import sandboxes
 from cooperbench.records import ImageRecipe
-from cooperbench.testing.conformance.lifecycle import until
+from cooperbench.testing.conformance.commands import until
 from cooperbench.testing.images import make_repository
 from tests.needs import CI
 

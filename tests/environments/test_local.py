@@ -30,7 +30,7 @@ from cooperbench.environments.local.transport import sandboxes
 from cooperbench.errors import CapabilityError, ImageError, SandboxError
 from cooperbench.records import ImageRecipe
 from cooperbench.testing import sample_image
-from cooperbench.testing.conformance.lifecycle import until
+from cooperbench.testing.conformance.commands import until
 from cooperbench.testing.images import git, make_repository
 
 

@@ -9,8 +9,7 @@ import pytest
 
 from cooperbench.environments import SandboxHandle, attach
 from cooperbench.testing import sample_image
-from cooperbench.testing.conformance.commands import running, unique_seconds
-from cooperbench.testing.conformance.lifecycle import until
+from cooperbench.testing.conformance.commands import running, unique_seconds, until
 
 HARNESS = """
 import json, signal, sys

@@ -10,7 +10,7 @@ import pytest
 
 from cooperbench.errors import RecordError
 from cooperbench.records.owned_temp_dir import OwnedTempDir, unused_path
-from cooperbench.testing.conformance.lifecycle import until
+from cooperbench.testing.conformance.commands import until
 
 MAKES_THEM = """
 import tempfile

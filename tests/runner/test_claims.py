@@ -19,7 +19,7 @@ from cooperbench.records.claims import Claimant, newest_claim
 from cooperbench.records.ledger import RunLedger
 from cooperbench.runner import ClaimOptions, SessionOptions, read_run
 from cooperbench.runner.engine.claims import ClaimLost, Claims
-from cooperbench.testing.conformance.lifecycle import until
+from cooperbench.testing.conformance.commands import until
 from tests.command_line import cooperbench as command
 
 CommandLine = Callable[..., subprocess.Popen[str]]

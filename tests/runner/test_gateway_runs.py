@@ -13,7 +13,7 @@ from cooperbench.gateway import read_recording
 from cooperbench.records import Ending, EpisodeStatus
 from cooperbench.records.ledger import RunLedger
 from cooperbench.runner import RunResult
-from cooperbench.testing.conformance.lifecycle import until
+from cooperbench.testing.conformance.commands import until
 from tests.gateway.standin_provider import PRICES, Refusal, StandInProvider, Turn, serve_provider
 from tests.runner.one_team import members_of, run_team
 

@@ -11,7 +11,7 @@ import pytest
 
 from cooperbench.records import EpisodeStatus
 from cooperbench.runner import read_run, run
-from cooperbench.testing.conformance.lifecycle import until
+from cooperbench.testing.conformance.commands import until
 from tests.runner.parts import write_parts
 
 pytestmark = [pytest.mark.needs("sandbox"), pytest.mark.slow]

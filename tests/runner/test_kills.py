@@ -19,7 +19,7 @@ import pytest
 
 from cooperbench.records import EpisodeResult, EpisodeStatus, GroupKey, Outcome, read_model, utc_now
 from cooperbench.runner import read_run
-from cooperbench.testing.conformance.lifecycle import until
+from cooperbench.testing.conformance.commands import until
 from tests.runner.parts import write_parts
 
 pytestmark = pytest.mark.needs("sandbox")

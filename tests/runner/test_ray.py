@@ -18,7 +18,7 @@ from cooperbench.runner.ray.claimant import encode
 from cooperbench.runner.ray.messages import NodeMessage
 from cooperbench.runner.ray.node import NodeActor
 from cooperbench.runner.ray.shares import shares
-from cooperbench.testing.conformance.lifecycle import until
+from cooperbench.testing.conformance.commands import until
 from tests.command_line import cooperbench as command
 
 WORK = ("run", "-s", "demo", "-r", "ledgerkit", "--limit", "2", "-a", "nop", "-n", "elsewhere")

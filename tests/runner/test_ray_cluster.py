@@ -12,7 +12,7 @@ import pytest
 from cooperbench.records.claims import newest_claim
 from cooperbench.records.episode_state import EpisodeState
 from cooperbench.runner import EvaluationOptions, read_run, run
-from cooperbench.testing.conformance.lifecycle import until
+from cooperbench.testing.conformance.commands import until
 from tests.command_line import PROGRAM, Said, in_a_new_process
 from tests.runner.ray_nodes import RayCluster, claimants, ray_cluster
 

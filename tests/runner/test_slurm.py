@@ -11,7 +11,7 @@ from cooperbench.records import RunDirectory
 from cooperbench.records.claims import newest_claim
 from cooperbench.runner import EvaluationOptions, read_run, run
 from cooperbench.runner.slurm import submit
-from cooperbench.testing.conformance.lifecycle import until
+from cooperbench.testing.conformance.commands import until
 from tests.command_line import cooperbench as command
 from tests.runner.parts import write_parts
 from tests.runner.two_nodes import Cluster, two_nodes

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from random import randrange
 
@@ -24,6 +24,16 @@ def running(environment: Environment, seconds: int) -> int:
         f"for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline; echo; done 2>/dev/null | grep -c '^{pattern}'"
     )
     return int(found["output"].strip() or 0)
+
+
+def until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Wait for something to become true."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def unique_seconds() -> int:
@@ -87,7 +97,7 @@ class CommandConformance:
     def test_08_background_children_live_on(self, environment: Environment) -> None:
         seconds = unique_seconds()
         done = environment.execute(f"sleep {seconds} & echo $!")
-        assert running(environment, seconds) == 1
+        assert until(lambda: running(environment, seconds) == 1, 60)
         environment.execute(f"kill {done['output'].strip()}")
 
     def test_09_long_output_is_capped(self, environment: Environment) -> None:

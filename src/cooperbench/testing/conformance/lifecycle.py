@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
@@ -17,7 +16,7 @@ import pytest
 from cooperbench.environments import Capability, SandboxHandle, attach, orphans, reap, remove
 from cooperbench.environments.layers import LayerFile, LayerRecipe, cpu_of, install_layer
 from cooperbench.errors import CapabilityError, ImageError, SandboxLostError
-from cooperbench.testing.conformance.commands import unique_seconds
+from cooperbench.testing.conformance.commands import unique_seconds, until
 from cooperbench.testing.conformance.subject import Subject
 
 RUNNER = """
@@ -35,16 +34,6 @@ print(environment.handle().model_dump_json(), flush=True)
 with environment:
     environment.execute("sleep 600", timeout=600)
 """
-
-
-def until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Wait for something to become true."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 class LifecycleConformance:

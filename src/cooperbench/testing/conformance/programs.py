@@ -7,8 +7,7 @@ import pytest
 
 from cooperbench.environments import Environment
 from cooperbench.errors import SandboxError
-from cooperbench.testing.conformance.commands import CONFIGURED, running, unique_seconds
-from cooperbench.testing.conformance.lifecycle import until
+from cooperbench.testing.conformance.commands import CONFIGURED, running, unique_seconds, until
 from cooperbench.testing.conformance.subject import Subject
 
 
@@ -78,7 +77,7 @@ class ProgramConformance:
         seconds = unique_seconds()
         done = environment.spawn(f"sleep {seconds} & echo started").wait()
         assert (done["output"], done["returncode"]) == ("started\n", 0)
-        assert running(environment, seconds) == 1
+        assert until(lambda: running(environment, seconds) == 1, 60)
         environment.execute(
             f"kill $(ps | grep '[s]leep {seconds}' | awk '{{print $1}}') || pkill -f '[s]leep {seconds}'"
         )
