@@ -582,3 +582,9 @@ def test_test_modules_without_an_end_are_read_at_once() -> None:
 @pytest.mark.timeout(60)
 def test_a_source_of_blank_lines_is_read_at_once() -> None:
     assert reason_to_drop("src/pkg/test_runner.py", lambda: b"\n" * 1_000_000, lambda _: False) is None
+
+
+@pytest.mark.parametrize("before", [b"\n", b"\t", b"\f", b"\r\r", b"\n\n \f"])
+def test_whatever_space_stands_before_it_a_test_is_one(before: bytes) -> None:
+    content = before + b"def test_it():\n    pass\n"
+    assert reason_to_drop("src/pkg/test_runner.py", lambda: content, lambda _: False) is not None

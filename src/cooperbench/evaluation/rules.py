@@ -39,7 +39,7 @@ CONFIGURATION = (
     re.compile(r"^(tsconfig\.(test|spec|jest|vitest)\.json|bunfig\.toml|\.taprc|\.jestrc(\.\w+)?)$"),
 )
 STARTS_BY_ITSELF = re.compile(r"^(sitecustomize|usercustomize)(\..*)?$|\.pth$|\.py[cod]$")
-_PYTHON_TEST = re.compile(rb"^[ \t]*(async\s+)?(def\s+test|class\s+Test)", re.MULTILINE)
+_PYTHON_TEST = re.compile(rb"^[^\S\n]*(async\s+)?(def\s+test|class\s+Test)", re.MULTILINE)
 _INSTALLS = frozenset({"setup.py", "hatch_build.py"})
 # Python's `importlib.metadata` compares without case.
 METADATA = re.compile(r"\.(egg-info|dist-info|egg-link)$|\.egg$|^egg-info$", re.IGNORECASE)

@@ -40,8 +40,9 @@ def find(engine: DockerEngine, run: str | None) -> list[Orphan]:
 
 
 def _exists(engine: DockerEngine, row: dict[str, Any]) -> bool:
-    """Return whether a listed container is there. An engine (20.10) that is started again after a crash may remove containers and
-    go on listing them, without a name, until it ends.
+    """Return whether a listed container is there.
+
+    Docker 20.10, started again after a crash, removes containers and may go on listing them, without a name, until it ends.
     """
     from docker import errors
 

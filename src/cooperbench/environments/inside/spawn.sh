@@ -45,14 +45,15 @@ listen() {
     hang_up
 }
 
+kept=16418 # bytes of stderr that are sent: 16 KiB, and the mark
 # Two files of at most 4 MiB hold the end of stderr, whatever is written, and without waiting for its end.
 collect() {
     while :; do
         dd bs=16384 count=256 of="$here/err" 2>/dev/null
         [ -s "$here/err" ] || break
         [ -e "$here/ended" ] && has_mark && : >"$here/err.end"
-        if [ "$(size_of "$here/err")" -lt 16418 ]; then # 256 short pieces, or what came before the end
-            { cat "$here/err.old" "$here/err" 2>/dev/null; } | tail -c 16418 >"$here/err.new"
+        if [ "$(size_of "$here/err")" -lt $kept ]; then # 256 short pieces, or what came before the end
+            cat "$here/err.old" "$here/err" 2>/dev/null | tail -c $kept >"$here/err.new"
             mv "$here/err.new" "$here/err"
         fi
         mv "$here/err" "$here/err.old"
@@ -80,7 +81,7 @@ report() {
         round=$((round + 1))
     done
     size=0
-    collected | tail -c 16418 >"$here/stderr" && size=$(size_of "$here/stderr")
+    collected | tail -c $kept >"$here/stderr" && size=$(size_of "$here/stderr")
     [ -z "$marker" ] || kill $marker 2>/dev/null
     printf '\000%s %s %s\n' "$nonce" "$code" "${size:-0}"
     [ "${size:-0}" = 0 ] || cat "$here/stderr"
